@@ -1,0 +1,1 @@
+"""Open-world deepfake attribution: models, losses, methods and the training loop."""

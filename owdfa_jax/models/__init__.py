@@ -1,0 +1,1 @@
+"""Networks. A model knows no loss and no method."""
