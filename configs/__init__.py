@@ -1,0 +1,1 @@
+"""One file per method; `file.py:benchmark` picks the data it runs on."""

@@ -1,0 +1,66 @@
+"""What each benchmark fixes: where its packed data lies, and its classes."""
+
+import dataclasses
+
+import ml_collections
+
+from input_pipeline.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+  """A packed dataset and the class counts it must have.
+
+  Attributes:
+    path: the packed directory, as the README's commands write it.
+    num_known: known classes; `None` reads it from the packed data.
+    num_classes: known and novel classes; `None` likewise.
+    small_images: 64-pixel images, for the small network trained from scratch.
+  """
+
+  path: str
+  num_known: int | None = None
+  num_classes: int | None = None
+  small_images: bool = False
+
+
+BENCHMARKS = {
+  # OW-DFA (ICCV 2023): fakes; real and fake.
+  'owdfa1': Benchmark('data/packed/owdfa1', 8, 20),
+  'owdfa2': Benchmark('data/packed/owdfa2', 9, 22),
+  # OW-DFA++ (IJCV 2025): the same with five diffusion classes.
+  'owdfa3': Benchmark('data/packed/owdfa3', num_classes=25),
+  'owdfa4': Benchmark('data/packed/owdfa4', num_classes=27),
+  # OWDFA-40 (AAAI 2026): real merged, forty forgeries.
+  'owdfa40_1': Benchmark('data/packed/owdfa40_1', 19, 41),
+  'owdfa40_2': Benchmark('data/packed/owdfa40_2', 13, 41),
+  'owdfa40_3': Benchmark('data/packed/owdfa40_3', 29, 41),
+  # Simulated forgeries with the class tables of Protocols 1 and 2.
+  'simulated1': Benchmark('data/packed/simulated1', 8, 20, small_images=True),
+  'simulated2': Benchmark('data/packed/simulated2', 9, 22, small_images=True),
+  # Your own images; classes are read from the packed directory.
+  'folder': Benchmark('data/packed/folder'),
+  'folder64': Benchmark('data/packed/folder', small_images=True),
+}
+# The papers speak of "Protocol 2"; both names are the same benchmark.
+BENCHMARKS |= {f'protocol{n}': BENCHMARKS[f'owdfa{n}'] for n in (1, 2, 3, 4)}
+
+
+def apply(config: ml_collections.ConfigDict, name: str) -> None:
+  """Writes benchmark `name` into `config`; `UserError` if there is none."""
+  if name not in BENCHMARKS:
+    raise UserError(
+      f'unknown benchmark: --config=...:{name}; '
+      f'use one of {", ".join(BENCHMARKS)}'
+    )
+  benchmark = BENCHMARKS[name]
+  config.data.path = benchmark.path
+  config.data.num_known = benchmark.num_known
+  config.data.num_classes = benchmark.num_classes
+  if benchmark.small_images:
+    config.model.name = 'small'
+    config.model.dtype = 'float32'
+    # From scratch, not from ImageNet weights: a higher rate, decayed to zero.
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.schedule = 'cosine'
+    config.epochs = 20

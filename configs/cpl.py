@@ -1,0 +1,23 @@
+"""CPL, contrastive pseudo learning (ICCV 2023).
+
+python main.py --config=configs/cpl.py:owdfa1 --workdir=runs/cpl_owdfa1
+"""
+
+import ml_collections
+
+from configs import default
+
+
+def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
+  """Returns the settings of CPL on `benchmark`."""
+  config = default.get_config(benchmark)
+  config.method.name = 'cpl'
+  params = config.method.params
+  params.margin = 0.2
+  params.voting_weight = 0.5
+  params.pseudo_weight = 0.5
+  params.entropy_weight = 1.0
+  params.vote_rule = 'value'
+  params.pseudo_filter = 'vote'
+  params.detach_confidence = False
+  return config
