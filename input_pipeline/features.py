@@ -1,0 +1,114 @@
+"""What one record holds: a tfds schema, encoded and decoded without TensorFlow.
+
+On disk a record is a `tf.train.Example`, so `tf.data` and tfds read it too.
+"""
+
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+from google.protobuf.message import DecodeError
+from tensorflow_datasets.proto import tf_example_pb2
+
+from input_pipeline.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+  """One packed image and what is known of it."""
+
+  image: bytes  # encoded, PNG or JPEG
+  label: int  # true label, -1 where unknown: only metrics may read it
+  tag: int  # 1 labelled, 2 unlabelled
+  id: str  # the image's path as the meta CSV has it
+  method: str
+  forgery_type: str
+  image_source: str
+  sha256: str  # of the original file, hexadecimal
+
+
+def schema(
+  image_size: int, class_names: Sequence[str], encoding: str | None
+) -> tfds.features.FeaturesDict:
+  """The schema of a packed data set.
+
+  Args:
+    image_size: S, the images being S x S pixels of RGB.
+    class_names: name of each label.
+    encoding: 'png', 'jpeg', or None for files kept as they were.
+  """
+  return tfds.features.FeaturesDict(
+    {
+      'image': tfds.features.Image(
+        shape=(image_size, image_size, 3), encoding_format=encoding
+      ),
+      'label': tfds.features.ClassLabel(names=list(class_names)),
+      'tag': tfds.features.Scalar(np.int64),
+      'id': tfds.features.Text(),
+      'method': tfds.features.Text(),
+      'forgery_type': tfds.features.Text(),
+      'image_source': tfds.features.Text(),
+      'sha256': tfds.features.Text(),
+    }
+  )
+
+
+def encode(features: tfds.features.FeaturesDict, record: Record) -> bytes:
+  """Serialises one record as a `tf.train.Example`."""
+  fields = {
+    field.name: getattr(record, field.name)
+    for field in dataclasses.fields(record)
+  }
+  # As a file object the image is stored byte for byte; an array would need
+  # TensorFlow's encoder.
+  fields['image'] = io.BytesIO(record.image)
+  return features.serialize_example(features.encode_example(fields))
+
+
+def decode(data: bytes) -> Record:
+  """Reads one serialised record back, its image still encoded."""
+  feature = _parse(data)
+
+  def text(name: str) -> str:
+    return feature[name].bytes_list.value[0].decode()
+
+  return Record(
+    image=feature['image'].bytes_list.value[0],
+    label=int(feature['label'].int64_list.value[0]),
+    tag=int(feature['tag'].int64_list.value[0]),
+    id=text('id'),
+    method=text('method'),
+    forgery_type=text('forgery_type'),
+    image_source=text('image_source'),
+    sha256=text('sha256'),
+  )
+
+
+def decode_image(data: bytes) -> np.ndarray:
+  """The image of one serialised record, uint8 [S, S, 3], RGB.
+
+  Raises:
+    UserError: the bytes are not a record of ours, or not an image.
+  """
+  encoded = _parse(data)['image'].bytes_list.value
+  image = None
+  if encoded:
+    buffer = np.frombuffer(encoded[0], np.uint8)
+    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)
+  if image is None:
+    raise UserError('a record holds no readable image; pack the data again')
+  return image
+
+
+def _parse(data: bytes) -> Mapping[str, Any]:
+  try:
+    # pyrefly: ignore[missing-attribute]
+    return tf_example_pb2.Example.FromString(data).features.feature
+  except DecodeError as error:
+    raise UserError(
+      'a record is not a tf.train.Example; pack the data again'
+    ) from error
