@@ -1,0 +1,76 @@
+"""Batch normalisation with PyTorch's arithmetic, over the global batch.
+
+Flax's layer keeps the biased running variance, PyTorch's the unbiased one. In
+a BN neck the difference is a factor B / (B - 1).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+EPSILON = 1e-5
+
+
+def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+  """Mean and biased variance over `axes`, float32, those axes removed."""
+  x = x.astype(jnp.float32)
+  mean = x.mean(axes, keepdims=True)
+  # Two passes: E[x^2] - E[x]^2 cancels where the mean outweighs the spread.
+  variance = jnp.square(x - mean).mean(axes)
+  return mean.squeeze(axes), variance
+
+
+def standardise(
+  x: jax.Array, mean: jax.Array, variance: jax.Array
+) -> jax.Array:
+  """(x - mean) / sqrt(variance + epsilon), float32, by broadcasting."""
+  return (x.astype(jnp.float32) - mean) * jax.lax.rsqrt(variance + EPSILON)
+
+
+class BatchNorm(nnx.Module):
+  """Normalises the last axis over all the others.
+
+  Under `jit` a sharded batch is one array, so its statistics are those of the
+  global batch. Parameters and statistics are float32 whatever the input's
+  dtype; the output has the input's.
+
+  Attributes:
+    scale: [C], the weight; starts at 1.
+    bias: [C], starts at 0, or None (a BN neck's bias is fixed at 0).
+    mean: [C], running mean; starts at 0.
+    var: [C], running unbiased variance; starts at 1.
+    momentum: the weight of the new statistics, as in PyTorch.
+  """
+
+  def __init__(
+    self, num_features: int, *, use_bias: bool = True, momentum: float = 0.1
+  ) -> None:
+    self.scale = nnx.Param(jnp.ones(num_features))
+    self.bias = nnx.Param(jnp.zeros(num_features)) if use_bias else None
+    self.mean = nnx.BatchStat(jnp.zeros(num_features))
+    self.var = nnx.BatchStat(jnp.ones(num_features))
+    self.momentum = momentum
+
+  def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    """Maps [..., C] to the same shape and dtype.
+
+    `train` normalises by the batch's biased variance and moves the running
+    statistics towards its mean and unbiased variance.
+    """
+    if train:
+      axes = tuple(range(x.ndim - 1))
+      mean, variance = moments(x, axes)
+      self._update(mean, variance, x.size // x.shape[-1])
+    else:
+      mean, variance = self.mean[...], self.var[...]
+    y = standardise(x, mean, variance) * self.scale[...]
+    if self.bias is not None:
+      y += self.bias[...]
+    return y.astype(x.dtype)
+
+  def _update(
+    self, mean: jax.Array, variance: jax.Array, num_values: int
+  ) -> None:
+    unbiased = variance * (num_values / (num_values - 1))
+    self.mean[...] += self.momentum * (mean - self.mean[...])
+    self.var[...] += self.momentum * (unbiased - self.var[...])

@@ -1,0 +1,204 @@
+"""ResNets (v1.5: the stride sits in the 3x3) with torchvision's names.
+
+Paths read as in a torchvision or timm state dict, `layer1.0.conv1` and so on;
+leaves carry Flax's names (kernel, scale, bias, mean, var).
+"""
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from owdfa_jax.models.batch_norm import BatchNorm
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """The shape of a ResNet.
+
+  Attributes:
+    depths: blocks per stage.
+    widths: channels of each stage's 3x3 convolutions; the first is the stem's.
+    strides: stride of each stage's first block.
+    expansion: output channels per width: 1 makes basic blocks (two 3x3), 4
+      bottlenecks (1x1, 3x3, 1x1).
+    stem_kernel: size of the stem's convolution, of stride 2.
+    stem_pool: whether a 3x3 max-pool of stride 2 follows the stem.
+  """
+
+  depths: tuple[int, ...]
+  widths: tuple[int, ...] = (64, 128, 256, 512)
+  strides: tuple[int, ...] = (1, 2, 2, 2)
+  expansion: int = 1
+  stem_kernel: int = 7
+  stem_pool: bool = True
+
+  @property
+  def stride(self) -> int:
+    """Input pixels per pixel of the feature map."""
+    return 2 * (2 if self.stem_pool else 1) * math.prod(self.strides)
+
+
+CONFIGS = {
+  'resnet18': Config(depths=(2, 2, 2, 2)),
+  'resnet34': Config(depths=(3, 4, 6, 3)),
+  'resnet50': Config(depths=(3, 4, 6, 3), expansion=4),
+  # For 64-pixel images: an 8 x 8 map, so that a 7 x 7 grid fits.
+  'small': Config(
+    depths=(1, 1, 1, 1),
+    widths=(32, 64, 128, 256),
+    strides=(1, 2, 2, 1),
+    stem_kernel=3,
+    stem_pool=False,
+  ),
+}
+
+
+def conv(
+  in_features: int,
+  out_features: int,
+  kernel: int,
+  stride: int,
+  *,
+  dtype: jnp.dtype,
+  rngs: nnx.Rngs,
+) -> nnx.Conv:
+  """A convolution without bias, padded and initialised as torchvision's.
+
+  The padding is explicit: 'SAME' at stride 2 pads (0, 1) where PyTorch pads
+  (1, 1).
+  """
+  return nnx.Conv(
+    in_features,
+    out_features,
+    (kernel, kernel),
+    strides=stride,
+    padding=kernel // 2,
+    use_bias=False,
+    dtype=dtype,
+    kernel_init=nnx.initializers.variance_scaling(2.0, 'fan_out', 'normal'),
+    rngs=rngs,
+  )
+
+
+class Block(nnx.Module):
+  """A residual block: convolutions `conv1`.. each with its `bn1`.., shortcut.
+
+  A basic block has two 3x3 convolutions, a bottleneck 1x1, 3x3, 1x1; the first
+  3x3 carries the stride. `downsample` is the 1x1 projection and its batch norm
+  where the shape changes, else None.
+  """
+
+  def __init__(
+    self,
+    in_features: int,
+    width: int,
+    stride: int,
+    expansion: int,
+    *,
+    dtype: jnp.dtype,
+    rngs: nnx.Rngs,
+  ) -> None:
+    layer = functools.partial(conv, dtype=dtype, rngs=rngs)
+    out_features = width * expansion
+    self.bottleneck = expansion > 1
+    if self.bottleneck:
+      self.conv1 = layer(in_features, width, 1, 1)
+      self.conv2 = layer(width, width, 3, stride)
+      self.conv3 = layer(width, out_features, 1, 1)
+      self.bn3 = BatchNorm(out_features)
+    else:
+      self.conv1 = layer(in_features, width, 3, stride)
+      self.conv2 = layer(width, out_features, 3, 1)
+    self.bn1 = BatchNorm(width)
+    self.bn2 = BatchNorm(width)
+    self.downsample: nnx.List[Any] | None
+    if stride > 1 or in_features != out_features:
+      projection = layer(in_features, out_features, 1, stride)
+      self.downsample = nnx.List([projection, BatchNorm(out_features)])
+    else:
+      self.downsample = None
+
+  def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+    """Maps [B, H, W, C] to [B, H / stride, W / stride, width * expansion]."""
+    y = nnx.relu(self.bn1(self.conv1(x), train=train))
+    y = self.bn2(self.conv2(y), train=train)
+    if self.bottleneck:
+      y = self.bn3(self.conv3(nnx.relu(y)), train=train)
+    if self.downsample is not None:
+      projection, norm = self.downsample
+      x = norm(projection(x), train=train)
+    return nnx.relu(x + y)
+
+
+class ResNet(nnx.Module):
+  """A ResNet up to its last feature map, without a head.
+
+  Attributes:
+    num_features: C, channels of the feature map.
+    stride: input pixels per pixel of the feature map.
+  """
+
+  def __init__(
+    self,
+    config: Config,
+    *,
+    width: float = 1.0,
+    dtype: jnp.dtype = jnp.float32,
+    rngs: nnx.Rngs,
+  ) -> None:
+    """Builds the network of `config` with all its widths times `width`.
+
+    `dtype` is that of the computation; parameters are float32.
+    """
+    widths = [round(width * features) for features in config.widths]
+    features = widths[0]
+    self.conv1 = conv(
+      3, features, config.stem_kernel, 2, dtype=dtype, rngs=rngs
+    )
+    self.bn1 = BatchNorm(features)
+    self.stem_pool = config.stem_pool
+    self.num_stages = len(widths)
+    for stage in range(self.num_stages):
+      blocks = []
+      for index in range(config.depths[stage]):
+        stride = config.strides[stage] if index == 0 else 1
+        block = Block(
+          features,
+          widths[stage],
+          stride,
+          config.expansion,
+          dtype=dtype,
+          rngs=rngs,
+        )
+        blocks.append(block)
+        features = widths[stage] * config.expansion
+      setattr(self, f'layer{stage + 1}', nnx.List(blocks))
+    self.num_features = features
+    self.stride = config.stride
+
+  def stages(self) -> list[nnx.List]:
+    """The lists of blocks `layer1`, `layer2`, ..., in order."""
+    return [getattr(self, f'layer{i + 1}') for i in range(self.num_stages)]
+
+  def stem(self, images: jax.Array, *, train: bool) -> jax.Array:
+    """Everything before `layer1`: [B, H, W, 3] to [B, H', W', C']."""
+    x = nnx.relu(self.bn1(self.conv1(images), train=train))
+    if self.stem_pool:
+      x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+    return x
+
+  def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+    """Maps normalised images [B, H, W, 3] to the feature map [B, h, w, C].
+
+    h = ceil(H / stride); the result has the computation's dtype.
+    """
+    x = self.stem(images, train=train)
+    for blocks in self.stages():
+      for block in blocks:
+        x = block(x, train=train)
+    return x
