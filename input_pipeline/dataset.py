@@ -12,6 +12,7 @@ import zipfile
 import numpy as np
 
 from input_pipeline.errors import UserError
+from input_pipeline.meta import ClassInfo
 from input_pipeline.tfrecord import FOOTER_BYTES, TFRecordSource
 
 NAME = 'owdfa'
@@ -36,19 +37,6 @@ def shard_name(split: str, shard: int, num_shards: int) -> str:
 def index_name(split: str) -> str:
   """The file name of a split's index."""
   return f'{split}.index.npz'
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassInfo:
-  """One class of the description."""
-
-  label: int
-  name: str
-  method: str
-  forgery_type: str
-  image_source: str
-  known: bool
-  face_type: int  # 1 real, 0 fake
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

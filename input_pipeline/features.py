@@ -94,11 +94,12 @@ def decode_image(data: bytes) -> np.ndarray:
   Raises:
     UserError: the bytes are not a record of ours, or not an image.
   """
-  encoded = _parse(data)['image'].bytes_list.value
-  image = None
-  if encoded:
-    buffer = np.frombuffer(encoded[0], np.uint8)
+  encoded = b''.join(_parse(data)['image'].bytes_list.value)
+  try:
+    buffer = np.frombuffer(encoded, np.uint8)
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)
+  except cv2.error:  # raised for no bytes at all; other damage gives None
+    image = None
   if image is None:
     raise UserError('a record holds no readable image; pack the data again')
   return image
