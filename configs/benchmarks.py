@@ -58,7 +58,7 @@ def apply(config: ml_collections.ConfigDict, name: str) -> None:
   config.data.num_known = benchmark.num_known
   config.data.num_classes = benchmark.num_classes
   if benchmark.small_images:
-    config.model.name = 'small'
+    config.model.backbone = 'small'
     config.model.dtype = 'float32'
     # From scratch, not from ImageNet weights: a higher rate, decayed to zero.
     config.optimizer.learning_rate = 1e-3

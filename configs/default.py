@@ -36,8 +36,8 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   data.validation_share = 0.1
 
   config.model = model = ml_collections.ConfigDict()
-  # A key of owdfa_jax.models.resnet.RESNETS.
-  model.name = 'resnet50'
+  # A key of owdfa_jax.models.resnet.CONFIGS.
+  model.backbone = 'resnet50'
   # Channel multiplier.
   model.width = 1.0
   # Compute type of the backbone; losses and similarities stay in float32.
@@ -52,7 +52,7 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   config.optimizer = optimizer = ml_collections.ConfigDict()
   # Adam whose L2 term is added to the gradient (not decoupled).
   optimizer.learning_rate = 2e-4
-  optimizer.l2 = 1e-5
+  optimizer.weight_decay = 1e-5
   # 'step': times decay_factor every decay_epochs. 'cosine': to zero, by epoch.
   optimizer.schedule = 'step'
   optimizer.decay_epochs = 10
@@ -63,6 +63,8 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   evaluation.batch_size = 256
   # Which checkpoint --mode=eval restores: 'best', 'latest' or a step.
   evaluation.checkpoint = 'best'
+  # What --mode=eval looks at: the 'test' or the 'train' split.
+  evaluation.split = 'test'
   # What decides 'best': the 'test' split (as every paper did), a 'validation'
   # share of the labelled rows, or simply the 'last' epoch.
   evaluation.selection = 'test'

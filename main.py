@@ -1,0 +1,84 @@
+"""Trains an open-world attribution network, or evaluates a checkpoint.
+
+  python main.py --config=configs/cpl.py:owdfa1 --workdir=runs/cpl
+  python main.py --config=configs/cpl.py:owdfa1 --workdir=runs/cpl --mode=eval
+
+Any field of the config can be overridden: --config.optimizer.learning_rate=1e-3
+"""
+
+import sys
+from collections.abc import Sequence
+
+import jax
+import ml_collections
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from input_pipeline.errors import UserError, one_line_errors
+from owdfa_jax import interrupt
+from owdfa_jax.evaluate import evaluate
+from owdfa_jax.experiment import set_up
+from owdfa_jax.train import train
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'What to run: configs/METHOD.py:BENCHMARK.', lock_config=True
+)
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Where the run is kept.')
+_MODE = flags.DEFINE_enum(
+  'mode', 'train', ['train', 'eval'], 'Train and evaluate, or evaluate alone.'
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+  'distributed',
+  False,
+  'One of several processes (a TPU or GPU pod): start the same command on '
+  'each. Slurm, Kubernetes and TPU pods are recognised.',
+)
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+  """Parses the command line; `UserError` for what is wrong with it."""
+  try:
+    rest = flags.FLAGS(argv)
+  except (AttributeError, KeyError) as error:
+    raise UserError(
+      f'no such config field: {error.args[0]}; see configs/default.py and '
+      'the file given by --config for the fields there are'
+    ) from error
+  except flags.Error as error:
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, UserError):
+      raise cause from error
+    raise UserError(str(error)) from error
+  if len(rest) > 1:
+    raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
+  if _CONFIG.value is None:
+    raise UserError('nothing to run: give --config=configs/METHOD.py:BENCHMARK')
+  if not isinstance(_CONFIG.value, ml_collections.ConfigDict):
+    raise UserError(
+      f'no such config file: --config={flags.FLAGS["config"].config_filename}; '
+      'give --config=configs/METHOD.py:BENCHMARK'
+    )
+  if not _WORKDIR.value:
+    raise UserError('nowhere to keep the run: give --workdir=DIR')
+  return rest
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs the mode asked for; training ends with the evaluation."""
+  del argv
+  config = _CONFIG.value
+  # Orbax and jax speak of their doings at every save.
+  logging.set_verbosity(logging.WARNING)
+  if config.compilation_cache:
+    jax.config.update('jax_compilation_cache_dir', config.compilation_cache)
+  if _DISTRIBUTED.value:
+    jax.distributed.initialize()
+  experiment = set_up(config, _WORKDIR.value)
+  if _MODE.value == 'train' and not train(experiment):
+    sys.exit(interrupt.EXIT_STATUS)
+  evaluate(experiment)
+
+
+if __name__ == '__main__':
+  with one_line_errors():
+    app.run(main, flags_parser=parse)

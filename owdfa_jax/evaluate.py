@@ -1,0 +1,221 @@
+"""Evaluation: every image once, on any number of devices, to a report."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from ml_collections import ConfigDict
+
+from input_pipeline import pipeline
+from input_pipeline.errors import UserError
+from owdfa_jax import augment, metrics, parallel, state
+from owdfa_jax import report as report_lib
+from owdfa_jax.checkpoints import Checkpoints
+from owdfa_jax.experiment import Experiment
+from owdfa_jax.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+  """What the network says of N images, in the order of their rows.
+
+  Attributes:
+    row: int32 [N], of the split.
+    predicted: int32 [N], the most probable class.
+    confidence: float32 [N], its probability.
+    fake: float32 [N], the probability of all classes but the real ones.
+  """
+
+  row: np.ndarray
+  predicted: np.ndarray
+  confidence: np.ndarray
+  fake: np.ndarray
+
+
+class Evaluator:
+  """The compiled forward pass of a run, and the passes over its splits."""
+
+  def __init__(self, experiment: Experiment, graphdef: nnx.GraphDef):
+    """Compiles nothing yet; `graphdef` is the network's static definition."""
+    self._experiment = experiment
+    real = [c.label for c in experiment.dataset.classes if c.face_type == 1]
+    self._step = make_eval_step(graphdef, real, experiment.placement)
+
+  def predict(
+    self, params: Any, batch_stats: Any, split: str, rows: np.ndarray | None
+  ) -> Predictions:
+    """Classifies the images of a split, each exactly once.
+
+    Args:
+      params: of the network, on the devices.
+      batch_stats: likewise.
+      split: 'train' or 'test'.
+      rows: int [N], which rows of it; None for all.
+    """
+    config, placement = self._experiment.config, self._experiment.placement
+    batches = pipeline.evaluation_batches(
+      self._experiment.dataset,
+      split,
+      rows=rows,
+      batch_size=parallel.round_up(config.eval.batch_size, placement),
+      process_index=jax.process_index(),
+      process_count=jax.process_count(),
+      num_threads=config.data.num_threads,
+    )
+    collected = []
+    for batch in batches:
+      batch = {name: batch[name] for name in ('image', 'index', 'mask')}
+      outputs = parallel.to_host(
+        self._step(params, batch_stats, placement.put_batch(batch))
+      )
+      real = outputs.pop('mask')
+      collected.append({name: x[real] for name, x in outputs.items()})
+    columns = {
+      name: np.concatenate([c[name] for c in collected])
+      for name in collected[0]
+    }
+    order = np.argsort(columns['row'], kind='stable')
+    return Predictions(**{name: x[order] for name, x in columns.items()})
+
+  def judge(self, done: int, train_state: TrainState) -> dict[str, Any]:
+    """Returns the test metrics after step `done`, with the `score` that
+    decides which checkpoint is best, by `eval.selection`.
+    """
+    config = self._experiment.config
+    network = train_state.params, train_state.batch_stats
+    numbers, _ = self.score(*network)
+    judged = numbers
+    if config.eval.selection == 'validation':
+      rows = pipeline.validation_rows(
+        self._experiment.dataset, config.seed, validation_share(config)
+      )
+      judged, _ = self.score(*network, split='train', rows=rows)
+    score = judged[config.eval.metric]
+    if config.eval.selection == 'last' or score is None:
+      # Also where there is nothing to judge by: later counts as better.
+      score = float(done)
+    scalars = {k: v for k, v in numbers.items() if k != 'per_class'}
+    return scalars | {'score': score}
+
+  def score(
+    self,
+    params: Any,
+    batch_stats: Any,
+    split: str = 'test',
+    rows: np.ndarray | None = None,
+  ) -> tuple[dict[str, Any], Predictions]:
+    """Returns the metrics of `metrics.open_world_report`, and what they judge.
+
+    The arguments are those of `predict`.
+    """
+    dataset = self._experiment.dataset
+    predictions = self.predict(params, batch_stats, split, rows)
+    true_label = getattr(dataset, split).label[predictions.row]
+    face_types = {c.face_type for c in dataset.classes}
+    real = np.array([c.face_type == 1 for c in dataset.classes])
+    numbers = metrics.open_world_report(
+      true_label,
+      predictions.predicted,
+      predictions.confidence,
+      dataset.num_known,
+      is_fake=~real[true_label] if face_types == {0, 1} else None,
+      fake_score=predictions.fake,
+    )
+    return numbers, predictions
+
+
+def validation_share(config: ConfigDict) -> float:
+  """The share of labelled rows held out: none unless they select."""
+  if config.eval.selection == 'validation':
+    return config.data.validation_share
+  return 0.0
+
+
+def make_eval_step(
+  graphdef: nnx.GraphDef, real: list[int], placement: parallel.Placement
+) -> Any:
+  """Returns the compiled pass: (params, batch_stats, batch) -> predictions.
+
+  Args:
+    graphdef: the network's static definition.
+    real: labels of the classes of unforged images.
+    placement: batches come split over its devices; results are replicated, so
+      that every process of a pod sees all rows.
+  """
+
+  def eval_step(
+    params: Any, batch_stats: Any, batch: dict[str, jax.Array]
+  ) -> dict[str, jax.Array]:
+    model = nnx.merge(graphdef, params, batch_stats)
+    outputs = model(augment.normalise(batch['image']), train=False)
+    prob = jax.nn.softmax(outputs.logits)
+    return {
+      'row': batch['index'],
+      'mask': batch['mask'],
+      'predicted': jnp.argmax(prob, -1).astype(jnp.int32),
+      'confidence': prob.max(-1),
+      'fake': 1 - prob[:, jnp.array(real, jnp.int32)].sum(-1),
+    }
+
+  return jax.jit(eval_step, out_shardings=placement.replicated)
+
+
+def evaluate(experiment: Experiment) -> dict[str, Any]:
+  """Restores a checkpoint, evaluates it, prints and writes the report.
+
+  `eval.checkpoint` says which; only the network is restored, from however
+  many devices saved it.
+
+  Returns:
+    What `report.json` holds.
+
+  Raises:
+    UserError: there is no such checkpoint.
+  """
+  graphdef, params, batch_stats = state.abstract_network(
+    experiment.build, experiment.placement
+  )
+  evaluator = Evaluator(experiment, graphdef)
+  with Checkpoints(experiment.workdir) as checkpoints:
+    step = choose_step(experiment, checkpoints)
+    network = checkpoints.restore_model(step, params, batch_stats)
+    last_step = checkpoints.latest()
+    last = checkpoints.metrics(last_step)
+  numbers, predictions = evaluator.score(
+    *network, split=experiment.config.eval.split
+  )
+  report = {
+    'checkpoint_step': step,
+    'checkpoint': experiment.config.eval.checkpoint,
+    'selection': experiment.config.eval.selection,
+    'split': experiment.config.eval.split,
+    **numbers,
+    'last': last and {'checkpoint_step': last_step, **last},
+  }
+  if jax.process_index() == 0:
+    report_lib.write(experiment, report, predictions)
+  return report
+
+
+def choose_step(experiment: Experiment, checkpoints: Checkpoints) -> int:
+  """The step that `eval.checkpoint` ('best', 'latest' or a number) means."""
+  wanted = experiment.config.eval.checkpoint
+  named = {'best': checkpoints.best, 'latest': checkpoints.latest}
+  if wanted in named:
+    step = named[wanted]()
+  elif wanted.isdecimal():
+    step = int(wanted)
+  else:
+    raise UserError(
+      f'no such checkpoint: --config.eval.checkpoint={wanted}; '
+      "use 'best', 'latest' or the number of a step"
+    )
+  if step is None:
+    raise UserError(
+      f'nothing to evaluate: no checkpoint in {checkpoints.folder}; '
+      'train first, with the same command without --mode=eval'
+    )
+  return step

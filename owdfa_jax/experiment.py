@@ -1,0 +1,208 @@
+"""From a config to the parts of a run, checked against one another."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import ml_collections
+from absl import logging
+from etils import epath
+from flax import nnx
+
+from input_pipeline import dataset as dataset_lib
+from input_pipeline.errors import UserError
+from owdfa_jax import parallel
+from owdfa_jax.methods import METHODS
+from owdfa_jax.methods.base import Method
+from owdfa_jax.models import classifier
+
+# A resumed run may differ from its workdir's config in these alone.
+CHANGEABLE = ('epochs', 'eval', 'log', 'compilation_cache')
+# Where and how fast the data is read does not change what is read.
+CHANGEABLE_DATA = ('path', 'num_threads', 'num_workers')
+
+Build = Callable[[nnx.Rngs], classifier.Classifier]
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """The parts of a run that training and evaluation share.
+
+  Attributes:
+    config: as given, locked.
+    workdir: absolute.
+    placement: the devices.
+    dataset: the packed images.
+    method: with its settings.
+    num_classes: width of the head: known and novel classes.
+    build: makes the network from its random streams.
+  """
+
+  config: ml_collections.ConfigDict
+  workdir: epath.Path
+  placement: parallel.Placement
+  dataset: dataset_lib.PackedDataset
+  method: Method
+  num_classes: int
+  build: Build
+
+
+def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
+  """Makes the parts and checks that they fit.
+
+  Raises:
+    UserError: for whatever does not: the data, the classes, the method's
+      settings, the devices, the workdir.
+  """
+  method = make_method(config)
+  dataset = dataset_lib.open_dataset(config.data.path)
+  num_classes = count_classes(config, dataset)
+  placement = parallel.place()
+  parallel.check_batch_size(config.batch_size, placement)
+
+  def build(rngs: nnx.Rngs) -> classifier.Classifier:
+    return classifier.create(
+      **config.model,
+      num_classes=num_classes,
+      image_size=dataset.image_size,
+      grids=method.grids,
+      wavelet=method.wavelet,
+      rngs=rngs,
+    )
+
+  # Sizes that do not fit surface here, before anything is written.
+  nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+  # Orbax fails in the background, without a word, on a relative path.
+  path = epath.Path(os.path.abspath(os.path.expanduser(workdir)))
+  claim_workdir(path, config, digest(dataset))
+  return Experiment(
+    config, path, placement, dataset, method, num_classes, build
+  )
+
+
+def make_method(config: ml_collections.ConfigDict) -> Method:
+  """Returns the method named by the config, with its settings."""
+  name = config.method.name
+  if name not in METHODS:
+    raise UserError(
+      f'unknown method: --config.method.name={name!r}; '
+      f'use one of {", ".join(METHODS)}'
+    )
+  return METHODS[name](**config.method.params)
+
+
+def count_classes(
+  config: ml_collections.ConfigDict, dataset: dataset_lib.PackedDataset
+) -> int:
+  """Returns the number of classes of the head, known and novel.
+
+  It is what the data has; for a heap of images nobody has sorted, where the
+  data cannot tell, it is the user's guess in `data.num_classes`.
+  """
+  wanted = {
+    'num_known': (config.data.num_known, dataset.num_known),
+    'num_classes': (config.data.num_classes, dataset.num_classes),
+  }
+  if not dataset.novel_count_known:
+    del wanted['num_classes']
+  for field, (configured, packed) in wanted.items():
+    if configured is not None and configured != packed:
+      raise UserError(
+        f'the classes do not match the head: --config.data.{field}='
+        f'{configured}, but {dataset.path} has {packed}; use the config of '
+        'that benchmark (or :folder, which takes what the data has)'
+      )
+  if dataset.novel_count_known:
+    return dataset.num_classes
+  guess = config.data.num_classes
+  if guess is None or guess <= dataset.num_known:
+    raise UserError(
+      f'the number of novel classes is unknown: {dataset.path} holds unsorted '
+      f'images and {dataset.num_known} known classes; say how many classes '
+      'there may be in all with --config.data.num_classes'
+    )
+  return guess
+
+
+def digest(dataset: dataset_lib.PackedDataset) -> str:
+  """Tells datasets apart wherever they lie: a hash of every record's rank,
+  size, label and tag, and of the class names.
+  """
+  parts = hashlib.sha256(
+    json.dumps(
+      [dataset.image_size, [entry.name for entry in dataset.classes]]
+    ).encode()
+  )
+  for split in (dataset.train, dataset.test):
+    for column in (split.label, split.tag, split.source.length):
+      parts.update(column.tobytes())
+  return parts.hexdigest()
+
+
+def claim_workdir(
+  workdir: epath.Path, config: ml_collections.ConfigDict, dataset: str
+) -> None:
+  """Makes the workdir, or checks that it is a run of the same config.
+
+  Args:
+    workdir: of the run.
+    config: of the run; written to `config.json` with `dataset`.
+    dataset: the digest of the packed data.
+
+  Raises:
+    UserError: it cannot be written, or was made by another config.
+  """
+  path = workdir / 'config.json'
+  run = json.loads(config.to_json_best_effort()) | {'dataset': dataset}
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+      _check_same_run(path, json.loads(path.read_text()), run)
+      return
+    if jax.process_index() == 0:
+      partial = workdir / 'config.json.partial'
+      partial.write_text(json.dumps(run, indent=2) + '\n')
+      os.replace(partial, path)
+  except ValueError as error:
+    raise UserError(
+      f'damaged file: {path} ({error}); remove it or choose another --workdir'
+    ) from error
+  except OSError as error:
+    raise UserError(
+      f'the workdir cannot be written: --workdir={workdir} '
+      f'({error.strerror}); choose a folder that can'
+    ) from error
+  logging.info('new run in %s', workdir)
+
+
+def _check_same_run(
+  path: epath.Path, before: dict[str, Any], now: dict[str, Any]
+) -> None:
+  """`UserError` naming the first setting in which a resumed run differs."""
+  old, new = _fixed_settings(before), _fixed_settings(now)
+  for name in sorted(old.keys() | new.keys()):
+    if old.get(name) != new.get(name):
+      raise UserError(
+        f'the workdir holds a run of another config: {path} has '
+        f'{name}={old.get(name)}, now it is {new.get(name)}; '
+        'choose another --workdir, or give the same settings to resume'
+      )
+
+
+def _fixed_settings(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+  """Flattens the settings that must not change, as `section.field`."""
+  flat = {}
+  for name, value in config.items():
+    if not prefix and name in CHANGEABLE:
+      continue
+    if prefix == 'data.' and name in CHANGEABLE_DATA:
+      continue
+    if isinstance(value, dict):
+      flat |= _fixed_settings(value, f'{prefix}{name}.')
+    else:
+      flat[prefix + name] = value
+  return flat

@@ -1,0 +1,55 @@
+"""SIGTERM (and Ctrl-C) as a question asked between steps."""
+
+import signal
+import types
+from collections.abc import Callable
+
+# The exit status by which a shell knows that SIGTERM ended a process.
+EXIT_STATUS = 128 + signal.SIGTERM
+
+
+class Interrupt:
+  """Within the context, the first signal only sets a flag; a second kills.
+
+  Schedulers give a job some seconds between SIGTERM and SIGKILL: enough to
+  finish the step under way and save.
+  """
+
+  def __init__(self, reached_preemption: Callable[[int], bool] | None = None):
+    """Prepares; nothing happens before the context is entered.
+
+    Args:
+      reached_preemption: of a pod, where all processes must stop after the
+        same step: answers that for a step, on every process alike. It listens
+        to SIGTERM itself. None for a single process.
+    """
+    self._reached = reached_preemption
+    self._received = False
+    self._previous: dict[int, object] = {}
+
+  def __enter__(self) -> 'Interrupt':
+    if self._reached is None:
+      for number in (signal.SIGTERM, signal.SIGINT):
+        self._previous[number] = signal.signal(number, self._receive)
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    traceback: types.TracebackType | None,
+  ) -> None:
+    self._restore()
+
+  def requested(self, step: int) -> bool:
+    """Whether the run must save and leave after `step`."""
+    return self._received if self._reached is None else self._reached(step)
+
+  def _receive(self, number: int, frame: types.FrameType | None) -> None:
+    self._received = True
+    self._restore()
+
+  def _restore(self) -> None:
+    while self._previous:
+      number, handler = self._previous.popitem()
+      signal.signal(number, handler)  # pyrefly: ignore[bad-argument-type]

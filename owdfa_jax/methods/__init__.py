@@ -1,0 +1,10 @@
+"""Methods by name. To add one: write its file, add its line here."""
+
+from owdfa_jax.methods.base import Method
+from owdfa_jax.methods.cpl import CPL
+from owdfa_jax.methods.supervised import Supervised
+
+METHODS: dict[str, type[Method]] = {
+  'cpl': CPL,
+  'supervised': Supervised,
+}

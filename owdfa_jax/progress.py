@@ -1,0 +1,123 @@
+"""What a run says of itself: a progress bar, one line an epoch, the metrics."""
+
+import time
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from owdfa_jax.parallel import to_host
+from owdfa_jax.writers import Writers
+
+
+def say(line: str) -> None:
+  """Prints a line above the progress bar, on the main process of a pod."""
+  if jax.process_index() == 0:
+    tqdm.write(line)
+
+
+class Progress:
+  """Times the steps and hands their scalars to the writers.
+
+  Scalars are fetched one record late, when their step is long done: the host
+  never waits for the step it has just started.
+  """
+
+  def __init__(
+    self,
+    writers: Writers,
+    start: int,
+    total: int,
+    config: ConfigDict,
+  ):
+    """Begins counting.
+
+    Args:
+      writers: get the scalars.
+      start: steps taken before.
+      total: steps at the end of the run.
+      config: of the run; says how often scalars are recorded.
+    """
+    self._writers = writers
+    self._batch_size = config.batch_size
+    self._every = config.log.every_steps
+    self._late: tuple[int, dict[str, Any]] | None = None
+    self._bar = tqdm(
+      total=total,
+      initial=start,
+      unit='step',
+      disable=jax.process_index() != 0,
+      dynamic_ncols=True,
+    )
+    self.restart_clock()
+
+  def __enter__(self) -> 'Progress':
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    traceback: types.TracebackType | None,
+  ) -> None:
+    if error is None:
+      self.flush()
+    self._bar.close()
+
+  def restart_clock(self) -> None:
+    """Leaves what came between (an evaluation, a save) out of the rates."""
+    self._since = time.perf_counter()
+    self._steps = 0
+    self._waited = 0.0
+
+  def next_batch(
+    self, batches: Iterator[dict[str, np.ndarray]]
+  ) -> dict[str, np.ndarray]:
+    """Returns the next batch and counts how long the step waits for it."""
+    began = time.perf_counter()
+    batch = next(batches)
+    self._waited += time.perf_counter() - began
+    return batch
+
+  def step(self, done: int, scalars: dict[str, jax.Array]) -> None:
+    """Counts a step; records its scalars when their turn has come.
+
+    Args:
+      done: steps taken, this one included.
+      scalars: of this step, on the device; may still be being computed.
+    """
+    self._bar.update()
+    self._steps += 1
+    if done % self._every:
+      return
+    self.flush()
+    seconds = (time.perf_counter() - self._since) / self._steps
+    self._late = done, {
+      **scalars,
+      'time/step_seconds': seconds,
+      'time/input_wait_seconds': self._waited / self._steps,
+      'time/steps_per_second': 1 / seconds,
+      'time/images_per_second': self._batch_size / seconds,
+    }
+    self.restart_clock()
+
+  def evaluation(self, done: int, scalars: dict[str, float | None]) -> None:
+    """Records the metrics of an evaluation after step `done`."""
+    self.flush()
+    self._writers.write(
+      done, {f'eval/{name}': value for name, value in scalars.items()}
+    )
+
+  def flush(self) -> None:
+    """Writes what is held back; waits for the device if it must."""
+    if self._late is None:
+      return
+    step, scalars = self._late
+    self._late = None
+    self._writers.write(
+      step, {name: float(x) for name, x in to_host(scalars).items()}
+    )

@@ -1,0 +1,106 @@
+"""One training step: uint8 images in, new parameters out, one program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from owdfa_jax import augment
+from owdfa_jax.methods.base import Method, Rows
+from owdfa_jax.parallel import Placement
+from owdfa_jax.state import TrainState
+
+Batch = dict[str, jax.Array]
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, dict]]
+
+
+def make_train_step(
+  graphdef: nnx.GraphDef,
+  method: Method,
+  tx: optax.GradientTransformation,
+  schedule: optax.Schedule,
+  seed: int,
+  placement: Placement,
+) -> TrainStep:
+  """Returns the compiled step: (state, batch) -> (state, scalars).
+
+  The batch is global and split over the devices; the state is replicated and
+  donated. Everything between a uint8 image and the new parameters happens
+  inside, so nothing waits for the host.
+  """
+
+  def train_step(
+    train_state: TrainState, batch: Batch
+  ) -> tuple[TrainState, dict[str, jax.Array]]:
+    step_key = jax.random.fold_in(jax.random.key(seed), train_state.step)
+    method_key, *view_keys = jax.random.split(step_key, 1 + len(method.views))
+    # The one selection of what a loss may see; true labels are not in it.
+    rows = Rows(label=batch['label'], index=batch['index'])
+
+    def loss_fn(params: Any) -> tuple[jax.Array, tuple]:
+      # The statistics come from outside this trace: work on a copy of them.
+      model = nnx.merge(graphdef, params, train_state.batch_stats, copy=True)
+      outputs = []
+      for view, key in zip(method.views, view_keys, strict=True):
+        augment_key, dropout_key = jax.random.split(key)
+        images = augment.normalise(
+          augment.augment(augment_key, batch['image'], view)
+        )
+        outputs.append(model(images, train=True, key=dropout_key))
+      loss, result = method.loss(
+        tuple(outputs), rows, train_state.method, method_key
+      )
+      return loss, (result, nnx.state(model, nnx.BatchStat))
+
+    (loss, (result, batch_stats)), grads = jax.value_and_grad(
+      loss_fn, has_aux=True
+    )(train_state.params)
+    updates, opt_state = tx.update(
+      grads, train_state.opt_state, train_state.params
+    )
+    scalars = {
+      'loss': loss,
+      **result.terms,
+      **partner_scores(result.partners, batch['true_label'], rows),
+      'gradient_norm': optax.tree.norm(grads),
+      'learning_rate': schedule(train_state.step),
+    }
+    return TrainState(
+      step=train_state.step + 1,
+      params=optax.apply_updates(train_state.params, updates),
+      batch_stats=batch_stats,
+      opt_state=opt_state,
+      method=result.state,
+    ), {f'train/{name}': value for name, value in scalars.items()}
+
+  return jax.jit(
+    train_step, donate_argnums=0, out_shardings=placement.replicated
+  )
+
+
+def partner_scores(
+  partner: dict[str, jax.Array], true_label: jax.Array, rows: Rows
+) -> dict[str, jax.Array]:
+  """How often unlabelled rows are paired, and rightly; for the log alone.
+
+  Args:
+    partner: by criterion, int32 [B]; a row itself where it has none.
+    true_label: int32 [B]; -1 where nobody knows.
+    rows: of the batch.
+
+  Returns:
+    For each criterion `<name>_paired`, the share of the unlabelled rows with
+    a partner, and `<name>_right`, the share of those whose partner has the
+    same true label.
+  """
+  scores = {}
+  for name, other in partner.items():
+    paired = ~rows.labelled & (other != jnp.arange(len(other)))
+    judged = paired & (true_label >= 0) & (true_label[other] >= 0)
+    right = judged & (true_label == true_label[other])
+    scores[f'{name}_paired'] = paired.sum() / (~rows.labelled).sum()
+    scores[f'{name}_right'] = right.sum() / jnp.maximum(judged.sum(), 1)
+  return scores

@@ -1,0 +1,89 @@
+"""The training loop: steps, epochs, checkpoints, the log."""
+
+import jax
+
+from input_pipeline import pipeline
+from owdfa_jax import evaluate, optimizers, report, step
+from owdfa_jax import state as state_lib
+from owdfa_jax.checkpoints import Checkpoints
+from owdfa_jax.experiment import Experiment
+from owdfa_jax.interrupt import Interrupt
+from owdfa_jax.progress import Progress, say
+from owdfa_jax.writers import Writers
+
+
+def train(experiment: Experiment) -> bool:
+  """Trains from where the workdir stands to the last epoch.
+
+  Args:
+    experiment: as `experiment.set_up` returns it.
+
+  Returns:
+    True when the last epoch is reached; False when a signal ended it early,
+    after a checkpoint that the same command resumes from.
+
+  Raises:
+    UserError: the data is damaged or the workdir cannot be written.
+  """
+  config, dataset = experiment.config, experiment.dataset
+  placement = experiment.placement
+  epoch_steps = pipeline.steps_per_epoch(dataset, config.batch_size)
+  total = config.epochs * epoch_steps
+  tx, schedule = optimizers.make_optimizer(
+    **config.optimizer, epochs=config.epochs, steps_per_epoch=epoch_steps
+  )
+  graphdef, state = state_lib.initialise(
+    experiment.build,
+    experiment.method,
+    experiment.num_classes,
+    tx,
+    num_examples=len(dataset.train),
+    seed=config.seed,
+    placement=placement,
+  )
+  train_step = step.make_train_step(
+    graphdef, experiment.method, tx, schedule, config.seed, placement
+  )
+  evaluator = evaluate.Evaluator(experiment, graphdef)
+
+  with Checkpoints(experiment.workdir) as checkpoints:
+    start = checkpoints.latest() or 0
+    if start:
+      state = checkpoints.restore(start, state)
+      say(f'resuming after step {start} of {total}')
+    batches = pipeline.train_batches(
+      dataset,
+      batch_size=config.batch_size,
+      seed=config.seed,
+      supervision=config.data.supervision,
+      validation_share=evaluate.validation_share(config),
+      start_step=start,
+      process_index=jax.process_index(),
+      process_count=jax.process_count(),
+      num_threads=config.data.num_threads,
+      num_workers=config.data.num_workers,
+    )
+    with (
+      Writers(experiment.workdir, config.to_dict(), start) as writers,
+      Progress(writers, start, total, config) as progress,
+      Interrupt(checkpoints.preemption()) as interrupt,
+      jax.transfer_guard('disallow'),
+    ):
+      for done in range(start + 1, total + 1):
+        batch = placement.put_batch(progress.next_batch(batches))
+        state, scalars = train_step(state, batch)
+        progress.step(done, scalars)
+        if done % epoch_steps == 0:
+          epoch = done // epoch_steps
+          metrics = None
+          if epoch % config.eval.every_epochs == 0 or done == total:
+            metrics = evaluator.judge(done, state)
+            progress.evaluation(done, metrics)
+            say(f'epoch {epoch}/{config.epochs}  {report.headline(metrics)}')
+          checkpoints.save(done, state, metrics)
+          progress.restart_clock()
+        if interrupt.requested(done):
+          checkpoints.save(done, state)
+          say(f'stopped by a signal; step {done} of {total} is saved')
+          return False
+  return True
