@@ -18,9 +18,7 @@ import tqdm
 from input_pipeline import meta
 from input_pipeline.errors import UserError
 
-SUFFIXES = frozenset(
-  '.bmp .jfif .jpe .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp'.split()
-)
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 _HEAP = 'unlabelled'  # image source of images without a class folder
 
 
@@ -58,8 +56,7 @@ def list_images(folder: pathlib.Path) -> list[str]:
     seen.add((status.st_dev, status.st_ino))
     below[:] = sorted(name for name in below if not name.startswith('.'))
     for name in files:
-      suffix = os.path.splitext(name)[1].lower()
-      if suffix in SUFFIXES and not name.startswith('.'):
+      if name.lower().endswith(SUFFIXES) and not name.startswith('.'):
         found.append(_printable(os.path.join(directory, name)))
   return sorted(found)
 
@@ -200,8 +197,8 @@ def _class_items(
       paths = list_images(root / name)
       if not paths:
         raise UserError(
-          f'empty class: {root / name} has no images ({" ".join(sorted(SUFFIXES))}); add some '
-          f'or leave it out with --exclude {name}'
+          f'empty class: {root / name} has no images ({", ".join(SUFFIXES)}); '
+          f'add some or leave it out with --exclude {name}'
         )
       items += [Item(p, name, label, meta.UNLABELLED, split) for p in paths]
   return items
@@ -233,7 +230,7 @@ def _heap_items(folder: pathlib.Path, split: str | None) -> list[Item]:
     raise UserError(f'no such folder: {folder}; --unlabelled needs one')
   paths = list_images(folder)
   if not paths:
-    raise UserError(f'no images below {folder} ({" ".join(sorted(SUFFIXES))})')
+    raise UserError(f'no images below {folder} ({", ".join(SUFFIXES)})')
   return [Item(path, 'Unknown', -1, meta.UNLABELLED, split) for path in paths]
 
 
