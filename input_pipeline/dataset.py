@@ -117,30 +117,33 @@ def open_dataset(path: str | os.PathLike) -> PackedDataset:
     train=train,
     test=test,
   )
-  name, lacking = empty_class(dataset) or ('', '')
-  if name:
-    raise UserError(
-      f'empty class: {directory}: class {name!r} has no {lacking} record; give '
-      'it images in the meta CSV, or drop it there, and pack again'
-    )
+  lacking = empty_class(classes, train.label, train.tag)
+  if lacking:
+    raise UserError(f'{lacking}: {directory}; pack again with images for it')
   return dataset
 
 
-def empty_class(dataset: PackedDataset) -> tuple[str, str] | None:
-  """The first class that cannot be trained on: (name, what it lacks), or None.
+def empty_class(
+  classes: tuple[ClassInfo, ...], label: np.ndarray, tag: np.ndarray
+) -> str:
+  """Says which class cannot be trained on, or '' when all can.
 
-  A known class needs a labelled training record, a novel one any; where truth
-  is unknown a novel class may hide among the unlabelled.
+  A known class needs a labelled training row and a novel one any; where the
+  truth of some rows is unknown a novel class may hide among them.
+
+  Args:
+    classes: all classes.
+    label: int [N], true labels of the training rows, -1 unknown.
+    tag: int [N], their tags.
   """
-  train = dataset.train
-  labelled = set(train.label[train.tag == 1].tolist())
-  present = set(train.label.tolist())
-  for entry in dataset.classes:
+  labelled = set(label[tag == 1].tolist())
+  present = set(label.tolist())
+  for entry in classes:
     if entry.known and entry.label not in labelled:
-      return entry.name, 'labelled training'
-    if dataset.novel_count_known and entry.label not in present:
-      return entry.name, 'training'
-  return None
+      return f'empty class: {entry.name!r} has no labelled training record'
+    if -1 not in present and entry.label not in present:
+      return f'empty class: {entry.name!r} has no training record'
+  return ''
 
 
 def _read_description(directory: pathlib.Path) -> dict:

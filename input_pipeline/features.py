@@ -4,7 +4,6 @@ On disk a record is a `tf.train.Example`, so `tf.data` and tfds read it too.
 """
 
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,9 +11,13 @@ import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 from google.protobuf.message import DecodeError
-from tensorflow_datasets.proto import tf_example_pb2
+from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from input_pipeline.errors import UserError
+
+# Generated modules, whose re-exports no type checker can follow.
+_example: Any = tf_example_pb2
+_feature: Any = tf_feature_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +60,24 @@ def schema(
   )
 
 
-def encode(features: tfds.features.FeaturesDict, record: Record) -> bytes:
-  """Serialises one record as a `tf.train.Example`."""
-  fields = {
-    field.name: getattr(record, field.name)
-    for field in dataclasses.fields(record)
-  }
-  # As a file object the image is stored byte for byte; an array would need
-  # TensorFlow's encoder.
-  fields['image'] = io.BytesIO(record.image)
-  return features.serialize_example(features.encode_example(fields))
+def encode(record: Record) -> bytes:
+  """Serialises one record as a `tf.train.Example` of the schema.
+
+  Built directly: going through the schema's own encoder gives the same message
+  at a third of the speed.
+  """
+  feature = {}
+  for name, value in vars(record).items():
+    if isinstance(value, int):
+      integers = _feature.Int64List(value=[value])
+      feature[name] = _feature.Feature(int64_list=integers)
+    else:
+      content = value.encode() if isinstance(value, str) else value
+      strings = _feature.BytesList(value=[content])
+      feature[name] = _feature.Feature(bytes_list=strings)
+  example = _example.Example(features=_feature.Features(feature=feature))
+  # Maps have no order of their own; the same record must give the same bytes.
+  return example.SerializeToString(deterministic=True)
 
 
 def decode(data: bytes) -> Record:
@@ -107,8 +118,7 @@ def decode_image(data: bytes) -> np.ndarray:
 
 def _parse(data: bytes) -> Mapping[str, Any]:
   try:
-    # pyrefly: ignore[missing-attribute]
-    return tf_example_pb2.Example.FromString(data).features.feature
+    return _example.Example.FromString(data).features.feature
   except DecodeError as error:
     raise UserError(
       'a record is not a tf.train.Example; pack the data again'

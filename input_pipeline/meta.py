@@ -83,11 +83,12 @@ def read(path: str | os.PathLike) -> Meta:
   file = pathlib.Path(path)
   try:
     content = file.read_bytes()
-    text = content.decode('utf-8-sig')  # spreadsheets put a byte order mark
   except OSError as error:
     raise UserError(
       f'cannot read the meta CSV {file}: {error.strerror}'
     ) from error
+  try:
+    text = content.decode('utf-8-sig')  # spreadsheets put a byte order mark
   except UnicodeDecodeError as error:
     line = content.count(b'\n', 0, error.start) + 1
     raise UserError(
