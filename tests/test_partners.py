@@ -1,0 +1,398 @@
+"""Pairing against recorded decisions, and what must hold on any batch."""
+
+import functools
+
+import hypothesis
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import cases
+from jax.sharding import NamedSharding, PartitionSpec
+
+from owdfa_jax import partners
+
+SIMILARITY = {'rtol': 1e-5, 'atol': 5e-6}
+
+
+def cells_first(recorded):
+  """Recorded parts are [B, C, P]; ours are [B, P, C]."""
+  return jnp.asarray(recorded.swapaxes(1, 2))
+
+
+def recorded_batch(g, case):
+  """Label (-1 where unlabelled), mask, and true label; labelled rows first."""
+  known, hidden = g[f'{case}_labels'], g[f'{case}_labels_unlabelled']
+  label = np.concatenate([known, np.full_like(hidden, -1)])
+  return label, label >= 0, np.concatenate([known, hidden])
+
+
+def random_batch(rows=32, channels=8, seed=0):
+  """Even rows labelled, odd rows not; features of a few classes."""
+  rng = np.random.default_rng(seed)
+  true_label = rng.integers(0, 5, rows)
+  # Each image has a place of its own that all its views see.
+  place = rng.normal(size=(5, channels))[true_label]
+  place += rng.normal(size=(rows, channels))
+  labelled = np.arange(rows) % 2 == 0
+
+  def draw(*shape):
+    noise = rng.normal(size=(rows, *shape, channels))
+    middle = place.reshape(rows, *(1,) * len(shape), channels)
+    return (middle + 0.5 * noise).astype(np.float32)
+
+  return {
+    'draw': rng.random(rows).astype(np.float32),
+    'label': np.where(labelled, true_label, -1),
+    'labelled': labelled,
+    'feature': draw(),
+    'parts': [draw(9), draw(25), draw(49)],
+    'bands': [draw(16), draw(16), draw(16)],
+  }
+
+
+def run_mpsl(batch, **options):
+  return jax.jit(functools.partial(partners.mpsl_partners, **options))(**batch)
+
+
+def cpl_batch(batch):
+  rest = {k: v for k, v in batch.items() if k not in ('parts', 'bands')}
+  return {**rest, 'parts': batch['parts'][0]}
+
+
+@pytest.mark.golden
+def test_cpl_pairs_as_recorded(golden):
+  g = golden('cpl_pairs')
+
+  @jax.jit
+  def compute(label, labelled, feature, parts):
+    draw = jnp.zeros(len(label))
+    local = partners.part_similarity(parts)
+    return (
+      partners.cosine_similarity(feature),
+      local,
+      partners.second_largest(local, 1),
+      partners.second_largest(local, 0),
+      partners.glv_partners(draw, label, labelled, feature, parts),
+    )
+
+  for case in cases(g):
+    label, labelled, _ = recorded_batch(g, case)
+    unlabelled = ~labelled
+    similarity, local, row, column, pairs = compute(
+      label, labelled, g[f'{case}_f_g'], cells_first(g[f'{case}_f_p'])
+    )
+    candidate = g[f'{case}_global_top2_idx'][:, 1]
+    for value, recorded in (
+      (similarity, 'global_sim'),
+      (local, 'part_sim'),
+      (row[unlabelled], 'part_vals2'),
+      (column[candidate], 'col_second_best'),
+    ):
+      np.testing.assert_allclose(value, g[f'{case}_{recorded}'], **SIMILARITY)
+    for value, recorded in (
+      (pairs.nearest[unlabelled], candidate),
+      (pairs.vote[unlabelled], g[f'{case}_mask_1'] == 1),
+      (pairs.index[unlabelled], g[f'{case}_pos_idx_unlabelled']),
+    ):
+      np.testing.assert_array_equal(value, recorded)
+    assert not pairs.vote[labelled].any()
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize('name', ['cpl_pairs', 'mpsl_pairs'])
+def test_labelled_partners_are_the_recorded_choices(golden, name):
+  g = golden(name)
+  draws = np.linspace(0, 1, 200, endpoint=False, dtype=np.float32)
+  for case in cases(g):
+    label, labelled, _ = recorded_batch(g, case)
+
+    def partner(draw, label=label, labelled=labelled):
+      draw = jnp.full(len(label), draw)
+      return partners.same_class_partner(draw, label, labelled)
+
+    chosen = jax.vmap(partner)(draws)[:, labelled]
+    reached = np.zeros((labelled.sum(), len(label)), bool)
+    reached[np.arange(labelled.sum()), chosen] = True
+    np.testing.assert_array_equal(
+      reached[:, labelled], g[f'{case}_valid_pos_labelled']
+    )
+
+
+@pytest.fixture(scope='module')
+def recorded_mpsl(golden):
+  """Each case of MPSL with what our code makes of it."""
+  g = golden('mpsl_pairs')
+  found = {}
+  for case in cases(g):
+    label, labelled, true_label = recorded_batch(g, case)
+    batch = {
+      'draw': np.zeros(len(label), np.float32),
+      'label': label,
+      'labelled': labelled,
+      'feature': g[f'{case}_f_g'],
+      'parts': [cells_first(g[f'{case}_part{i}']) for i in (1, 2, 3)],
+      'bands': [cells_first(g[f'{case}_freq{i}']) for i in (1, 2, 3)],
+    }
+    found[case] = batch, true_label, run_mpsl(batch)
+  return g, found
+
+
+@pytest.mark.golden
+def test_mpsl_similarities_as_recorded(recorded_mpsl):
+  g, found = recorded_mpsl
+  band_similarity = jax.jit(partners.band_similarity)
+  part_similarity = jax.jit(partners.part_similarity)
+  for case, (batch, _, _) in found.items():
+    for i, (band, part) in enumerate(
+      zip(batch['bands'], batch['parts'], strict=True), 1
+    ):
+      np.testing.assert_allclose(
+        band_similarity(band), g[f'{case}_freq_sim{i}'], **SIMILARITY
+      )
+      np.testing.assert_allclose(
+        part_similarity(part), g[f'{case}_part_sim{i}'], **SIMILARITY
+      )
+
+
+@pytest.mark.golden
+def test_mpsl_pairs_as_recorded(recorded_mpsl):
+  g, found = recorded_mpsl
+  for case, (batch, _, (pairs, band, grid)) in found.items():
+    unlabelled = ~batch['labelled']
+    for i in range(3):
+      for view, kind in ((band, 'freq'), (grid, 'part')):
+        np.testing.assert_array_equal(
+          view.accepted[i, unlabelled], g[f'{case}_mask_{kind}{i + 1}'] == 1
+        )
+    for value, recorded in (
+      (pairs.vote, g[f'{case}_mask_x'] == 1),
+      (pairs.either, g[f'{case}_mask_u'] == 1),
+      (pairs.index, g[f'{case}_pos_idx_unlabelled']),
+    ):
+      np.testing.assert_array_equal(value[unlabelled], recorded)
+
+
+@pytest.mark.golden
+def test_meters_as_recorded(recorded_mpsl):
+  g, found = recorded_mpsl
+  for case, (batch, true_label, views) in found.items():
+    known = true_label <= batch['label'].max()
+    counted = {}
+    for name, partner in partners.perspectives(*views).items():
+      name = name.replace('band', 'freq').replace('grid', 'part')
+      name = name.replace('any_', 'un_')
+      for group, rows in (('known', known), ('novel', ~known)):
+        counted[f'{name}_{group}'] = partners.partner_accuracy(
+          partner, true_label, rows & ~batch['labelled'], count_self=True
+        )
+    names = g[f'{case}_meter_names']
+    assert set(counted) == set(names)
+    right, judged = zip(*(counted[name] for name in names), strict=True)
+    np.testing.assert_array_equal(right, g[f'{case}_meter_value'])
+    np.testing.assert_array_equal(judged, g[f'{case}_meter_size'])
+
+
+@pytest.mark.parametrize('rule', partners.VOTES)
+def test_eight_devices_pair_as_one(rule):
+  batch = random_batch()
+  auto = (jax.sharding.AxisType.Auto,)
+  mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
+  spread = jax.device_put(batch, NamedSharding(mesh, PartitionSpec('data')))
+  alone = run_mpsl(batch, vote_rule=rule)
+  together = run_mpsl(spread, vote_rule=rule)
+  jax.tree.map(np.testing.assert_array_equal, together, alone)
+  assert 0 < alone[0].vote.sum() < 16
+
+
+@pytest.mark.parametrize('rule', partners.VOTES)
+def test_a_permuted_batch_pairs_alike(rule):
+  batch = random_batch()
+  order = np.random.default_rng(1).permutation(32)
+  moved = jax.tree.map(lambda x: x[order], batch)
+  pairs, *views = run_mpsl(batch, vote_rule=rule)
+  moved_pairs, *moved_views = run_mpsl(moved, vote_rule=rule)
+  unlabelled = ~moved['labelled']
+  np.testing.assert_array_equal(moved_pairs.vote, pairs.vote[order])
+  np.testing.assert_array_equal(moved_pairs.either, pairs.either[order])
+  np.testing.assert_array_equal(
+    order[moved_pairs.nearest], pairs.nearest[order]
+  )
+  # A labelled row's draw picks by position, so only its class is fixed.
+  np.testing.assert_array_equal(
+    order[moved_pairs.index][unlabelled], pairs.index[order][unlabelled]
+  )
+  for view, moved_view in zip(views, moved_views, strict=True):
+    np.testing.assert_array_equal(moved_view.accepted, view.accepted[:, order])
+
+
+def test_labels_of_unlabelled_rows_are_not_read():
+  batch = random_batch()
+  poisoned = np.where(batch['labelled'], batch['label'], 3)
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    run_mpsl(batch),
+    run_mpsl({**batch, 'label': poisoned}),
+  )
+
+
+def test_a_duplicate_is_the_nearest_neighbour_and_nothing_is_its_own():
+  batch = random_batch()
+  feature = batch['feature']
+  feature[[3, 4, 7]] = feature[1]
+  nearest = partners.nearest_neighbour(partners.cosine_similarity(feature))
+  assert np.isin(nearest[jnp.array([1, 3, 4, 7])], [1, 3, 4, 7]).all()
+  assert (nearest != np.arange(32)).all()
+
+
+def test_a_batch_of_copies_still_pairs_with_others():
+  nearest = partners.nearest_neighbour(
+    partners.cosine_similarity(jnp.ones((5, 3)))
+  )
+  assert (nearest != np.arange(5)).all()
+
+
+def test_zero_features_are_finite():
+  batch = random_batch()
+  batch['feature'][3] = 0
+  batch['parts'] = [
+    part * (np.arange(32) > 5)[:, None, None] for part in batch['parts']
+  ]
+  batch['bands'] = [np.zeros_like(band) for band in batch['bands']]
+  assert np.isfinite(partners.cosine_similarity(batch['feature'])).all()
+  assert np.isfinite(partners.part_similarity(batch['parts'][0])).all()
+  np.testing.assert_array_equal(partners.band_similarity(batch['bands'][0]), 0)
+  pairs, *_ = run_mpsl(batch)
+  assert ((0 <= pairs.index) & (pairs.index < 32)).all()
+
+
+def test_no_gradient_leaves_a_similarity():
+  feature = jnp.asarray(random_batch()['parts'][0])
+
+  def total(x):
+    similarities = (
+      partners.part_similarity(x),
+      partners.band_similarity(x),
+      partners.cosine_similarity(x[:, 0]),
+    )
+    return sum(s.sum() for s in similarities)
+
+  np.testing.assert_array_equal(jax.grad(total)(feature), 0)
+
+
+def test_part_similarity_is_the_weighted_sum_of_cosines():
+  x = random_batch()['parts'][0].astype(np.float64)
+  norm = np.linalg.norm(x, axis=-1)
+  unit = x / norm[..., None]
+  weight = norm / np.linalg.norm(norm, axis=-1, keepdims=True)
+  expected = np.einsum('ip,ipc,jpc->ij', weight, unit, unit)
+  np.testing.assert_allclose(
+    partners.part_similarity(x.astype(np.float32)), expected, **SIMILARITY
+  )
+
+
+def test_bfloat16_features_are_compared_in_float32():
+  feature = jnp.asarray(random_batch()['feature'], jnp.bfloat16)
+  similarity = partners.cosine_similarity(feature)
+  assert similarity.dtype == jnp.float32
+  np.testing.assert_allclose(np.diag(similarity), 1, atol=1e-6)
+
+
+def test_nothing_of_size_batch_by_batch_by_cells():
+  batch = random_batch(rows=32, channels=8)
+  jaxpr = jax.make_jaxpr(partners.mpsl_partners)(**batch)
+  sizes = [
+    np.prod(variable.aval.shape)
+    for equation in jaxpr.eqns
+    for variable in equation.outvars
+  ]
+  assert max(sizes) <= 32 * 49 * 8 < 32 * 32 * 49
+
+
+@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.given(
+  hnp.arrays(np.float32, (6, 5), elements=st.sampled_from([-2, 0, 0.5, 1, 3])),
+  st.sampled_from([0, 1]),
+)
+def test_second_largest_counts_equals(values, axis):
+  expected = np.take(np.sort(values, axis), -2, axis)
+  np.testing.assert_array_equal(
+    partners.second_largest(jnp.asarray(values), axis), expected
+  )
+
+
+def test_votes_by_hand():
+  # Rows 0 and 1 are each other's nearest; row 2 sits closer to 0 than to 1.
+  similarity = jnp.array([[1.0, 0.9, 0.8], [0.9, 1.0, 0.1], [0.5, 0.4, 1.0]])
+  nearest = jnp.array([1, 0, 1])
+  # Second largest of the rows: .9 .9 .5; of the columns: .9 .9 .8.
+  assert partners.value_vote(similarity, nearest).tolist() == [1, 1, 0]
+  assert partners.agreement_vote(similarity, nearest).tolist() == [1, 1, 0]
+  # At candidate 2 the value test accepts what agreement does not.
+  nearest = jnp.array([2, 2, 0])
+  assert partners.value_vote(similarity, nearest).tolist() == [1, 1, 0]
+  assert partners.agreement_vote(similarity, nearest).tolist() == [0, 0, 1]
+
+
+def test_same_class_draws_are_uniform_over_the_others():
+  label = jnp.array([7, 2, 7, -1, 7, 7, -1])
+  labelled = label >= 0
+  draws = np.linspace(0, 1, 300, endpoint=False, dtype=np.float32) + 1e-4
+
+  def partner(draw):
+    return partners.same_class_partner(jnp.full(7, draw), label, labelled)
+
+  chosen = np.asarray(jax.vmap(partner)(draws))
+  assert np.bincount(chosen[:, 0], minlength=7).tolist() == [
+    0,
+    0,
+    100,
+    0,
+    100,
+    100,
+    0,
+  ]
+  assert np.bincount(chosen[:, 4], minlength=7).tolist() == [
+    100,
+    0,
+    100,
+    0,
+    0,
+    100,
+    0,
+  ]
+  # Alone in its class, or unlabelled: itself.
+  assert (chosen[:, [1, 3, 6]] == [1, 3, 6]).all()
+
+
+@pytest.mark.parametrize('draw', [0.0, 1 - 2**-24, 1.0])
+def test_draws_at_the_ends_stay_in_the_class(draw):
+  label = jnp.array([1, 0, 1, 1])
+  partner = partners.same_class_partner(
+    jnp.full(4, draw, jnp.float32), label, label >= 0
+  )
+  assert partner[0] in (2, 3) and partner[1] == 1 and partner[3] in (0, 2)
+
+
+def test_cpl_is_mpsl_with_one_view():
+  batch = random_batch()
+  cpl = partners.glv_partners(**cpl_batch(batch))
+  one = {**batch, 'parts': batch['parts'][:1], 'bands': [batch['parts'][0] * 0]}
+  # A band of zeros ties everywhere, so it accepts everything.
+  pairs, *_ = run_mpsl(one)
+  np.testing.assert_array_equal(pairs.index, cpl.index)
+  np.testing.assert_array_equal(pairs.vote, cpl.vote)
+
+
+def test_partner_accuracy_leaves_out_self_and_unknown():
+  true_label = jnp.array([0, 0, 1, 1, -1, 1])
+  partner = jnp.array([1, 2, 3, 3, 0, 4])
+  rows = jnp.array([True, True, True, True, True, True])
+  # Row 3 is its own partner; rows 4 and 5 touch an unknown label.
+  assert partners.partner_accuracy(partner, true_label, rows) == (2, 3)
+  counted = partners.partner_accuracy(
+    partner, true_label, rows, count_self=True
+  )
+  assert counted == (3, 4)
