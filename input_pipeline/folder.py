@@ -19,7 +19,6 @@ from input_pipeline import meta
 from input_pipeline.errors import UserError
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
-_HEAP = 'unlabelled'  # image source of images without a class folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,7 +259,7 @@ def _row(item: Item) -> dict[str, object]:
     'face_type': -1 if unknown else 0,
     'tag': item.tag,
     'code': 'heap' if unknown else f'C{item.label}',
-    'image_source': _HEAP if unknown else 'folder',
+    'image_source': 'unlabelled' if unknown else 'folder',
     'img_path': item.path,
     'compression': 'unknown',
     'frame_idx': 0,
@@ -275,18 +274,16 @@ def _table(
   apart = items[0].split is not None
   width = max(map(len, [*names, '(no class folder)']))
   head = f'{"class":{width}}  id  role   labelled  unlabelled'
-  lines = [head + '    test' * apart]
-  missing = []
-  for label, name in [*enumerate(names), (-1, '(no class folder)')]:
+  lines, missing = [head + '    test' * apart], []
+  heap = [(-1, '(no class folder)')] * any(i.label == -1 for i in items)
+  for label, name in [*enumerate(names), *heap]:
     mine = [item for item in items if item.label == label]
     train = [item.tag for item in mine if item.split != 'test']
-    if not mine:
-      continue
     role = 'heap' if label < 0 else 'known' if label < num_known else 'novel'
     line = f'{name:{width}}  {label:2d}  {role:5}  '
     line += f'{train.count(meta.LABELLED):8d}  {train.count(2):10d}'
     lines.append(line + f'  {len(mine) - len(train):6d}' * apart)
-    if apart and label >= 0 and len(mine) == len(train):
+    if apart and len(mine) == len(train) and label >= 0:
       missing.append(name)
   if missing:
     lines.append(f'not in the test set: {", ".join(missing)}')
@@ -316,14 +313,14 @@ def _duplicates(items: Sequence[Item]) -> list[str]:
     'in more than one class': [
       g for g in copies if len({item.label for item in g}) > 1
     ],
-    'more than once in one class': [
+    'within one class': [
       g for g in copies if len({(i.label, i.split) for i in g}) < len(g)
     ],
   }
   lines = []
   for what, found in kinds.items():
     if found:
-      lines.append(f'duplicates: {len(found)} images are {what}, such as')
+      lines.append(f'duplicates {what}: {len(found)}, such as')
       lines += ['  ' + ' = '.join(i.path for i in g[:3]) for g in found[:3]]
   return lines or ['no duplicates (by content)']
 

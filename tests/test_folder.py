@@ -121,9 +121,9 @@ def test_duplicates_are_reported_by_content_and_kept(root, tmp_path):
   (root / 'd' / '000.png').write_bytes((root / 'd' / '001.png').read_bytes())
   table, text = prepare(root, ['c', 'a'], tmp_path / 'out', test_root=test)
   assert len(table) == 8 + 5 + 9 + 4 + 4
-  assert '1 images are in both training and test' in text
-  assert '1 images are in more than one class' in text
-  assert '1 images are more than once in one class' in text
+  assert 'duplicates in both training and test: 1' in text
+  assert 'duplicates in more than one class: 1' in text
+  assert 'duplicates within one class: 1' in text
   assert f'{root}/a/000.png = {test}/a/001.png' in text
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from input_pipeline import features, pipeline, sampling, tfrecord
+from input_pipeline import features, folder, pack, pipeline, sampling, tfrecord
 from input_pipeline.dataset import PackedDataset, Split
 from input_pipeline.errors import UserError
 from input_pipeline.meta import ClassInfo
@@ -354,3 +354,31 @@ def test_the_stream_is_the_samplers(dataset):
   )
   drawn = np.concatenate([b['index'] for b in first(dataset, 5)])
   np.testing.assert_array_equal(drawn, stream.take(np.arange(60)))
+
+
+def test_folders_of_images_become_batches(tmp_path):
+  draws = np.random.RandomState(0)
+  for part, count in ('train', 8), ('test', 3):
+    for name in NAMES:
+      (tmp_path / part / name).mkdir(parents=True)
+      for i in range(count):
+        image = draws.randint(0, 256, (SIZE, SIZE, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / part / name / f'{i}.png'), image)
+  folder.prepare(
+    tmp_path / 'train', ['e', 'a'], tmp_path, test_root=tmp_path / 'test'
+  )
+  packed = pack.pack(
+    tmp_path / 'meta.csv',
+    tmp_path / 'packed',
+    pack.Options(size=SIZE),
+    workers=1,
+  )
+  assert [c.name for c in packed.classes] == ['e', 'a', 'b', 'c', 'd']
+  assert (len(packed.train), len(packed.test)) == (40, 15)
+  (batch,) = first(packed, 1)
+  assert set(batch['label'][::2]) == {0, 1}
+  (tests,) = pipeline.evaluation_batches(packed, 'test', batch_size=15)
+  np.testing.assert_array_equal(np.bincount(tests['label']), [3] * 5)
+  # The first test image of class 'e', label 0, whatever the order of rows.
+  image = cv2.imread(str(tmp_path / 'test' / 'e' / '0.png'))[..., ::-1]
+  assert (tests['image'][tests['label'] == 0] == image).all((1, 2, 3)).any()
