@@ -293,15 +293,9 @@ def _table(
 def _duplicates(items: Sequence[Item]) -> list[str]:
   """Reports files of equal bytes; none is dropped."""
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    digests = list(
-      tqdm.tqdm(
-        pool.map(_sha256, [item.path for item in items]),
-        total=len(items),
-        desc='looking for duplicates',
-        unit='file',
-        disable=None,
-      )
-    )
+    hashes = pool.map(_sha256, [item.path for item in items])
+    bar = tqdm.tqdm(hashes, 'duplicates', len(items), unit='file', disable=None)
+    digests = list(bar)
   groups: dict[str, list[Item]] = {}
   for digest, item in zip(digests, items, strict=True):
     groups.setdefault(digest, []).append(item)
