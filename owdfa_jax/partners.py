@@ -100,20 +100,23 @@ def nearest_neighbour(similarity: jax.Array) -> jax.Array:
   return jnp.argmax(others, axis=-1).astype(jnp.int32)
 
 
+def _best_two(
+  left: tuple[jax.Array, jax.Array], right: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+  """The largest two of two ordered pairs."""
+  first = jnp.maximum(left[0], right[0])
+  runner_up = jnp.minimum(left[0], right[0])
+  return first, jnp.maximum(runner_up, jnp.maximum(left[1], right[1]))
+
+
 def second_largest(values: jax.Array, axis: int) -> jax.Array:
   """Second largest along an axis, counting equals: of (3, 3, 1) it is 3."""
-
   # One pass that keeps the best two. `top_k` sorts (15 to 70 times slower on a
   # CPU at B = 128 to 4096) and, across sharded rows, gathers the whole matrix
   # where this reduction sends two numbers per column and device.
-  def best_two(left, right):  # noqa: ANN001, ANN202
-    first = jnp.maximum(left[0], right[0])
-    runner_up = jnp.minimum(left[0], right[0])
-    return first, jnp.maximum(runner_up, jnp.maximum(left[1], right[1]))
-
   lowest = jnp.full_like(values, -jnp.inf)
   start = jnp.full((), -jnp.inf, values.dtype)
-  return jax.lax.reduce((values, lowest), (start, start), best_two, (axis,))[1]
+  return jax.lax.reduce((values, lowest), (start, start), _best_two, (axis,))[1]
 
 
 def value_vote(similarity: jax.Array, nearest: jax.Array) -> jax.Array:
