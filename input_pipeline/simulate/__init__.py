@@ -1,0 +1,1 @@
+"""Simulated OW-DFA: faces, forgeries with family-typical traces, captures."""
