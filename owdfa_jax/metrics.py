@@ -4,11 +4,33 @@ Numpy on the host. All values are fractions in [0, 1] (ARI may be negative); a
 number that the data cannot give is None.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize
 from sklearn import metrics as sklearn_metrics
 
 NUM_BINS = 15
+
+# In the order of the papers' row, then the stricter and the further numbers.
+REPORT_KEYS = (
+  'known_acc',
+  'novel_acc',
+  'novel_nmi',
+  'novel_ari',
+  'all_acc',
+  'all_nmi',
+  'all_ari',
+  'new_acc',
+  'known_nmi',
+  'known_ari',
+  'macro_acc',
+  'mean_uncertainty',
+  'expected_calibration_error',
+  'real_fake_auc',
+  'real_fake_eer',
+  'num_examples',
+)
 
 
 def contingency(true_label: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -91,8 +113,8 @@ def open_world_report(
   *,
   is_fake: np.ndarray | None = None,
   fake_score: np.ndarray | None = None,
-) -> dict[str, float | int | None]:
-  """All numbers of one evaluation.
+) -> dict[str, Any]:
+  """All numbers of one evaluation: `REPORT_KEYS`, and `per_class`.
 
   known_acc is plain accuracy on true classes below `num_known`. novel_acc
   matches classes on the novel rows alone, as the papers do, and so may give a
@@ -109,8 +131,13 @@ def open_world_report(
     num_known: the number of known classes.
     is_fake: bool [N], for real_fake_auc and real_fake_eer.
     fake_score: float [N], the probability of not being a real class.
+
+  Returns:
+    Fractions, None where they cannot be computed; num_examples, a count; and
+    `per_class`, the rows of `per_class_table`.
   """
-  report = dict.fromkeys(REPORT_KEYS)
+  report: dict[str, Any] = dict.fromkeys(REPORT_KEYS)
+  report['per_class'] = per_class_table(true_label, predicted, num_known)
   report['num_examples'] = len(predicted)
   if len(predicted):
     report['mean_uncertainty'] = mean_uncertainty(confidence)
@@ -179,24 +206,3 @@ def per_class_table(
       }
     )
   return rows
-
-
-# In the order of the papers' row, then the stricter and the further numbers.
-REPORT_KEYS = (
-  'known_acc',
-  'novel_acc',
-  'novel_nmi',
-  'novel_ari',
-  'all_acc',
-  'all_nmi',
-  'all_ari',
-  'new_acc',
-  'known_nmi',
-  'known_ari',
-  'macro_acc',
-  'mean_uncertainty',
-  'expected_calibration_error',
-  'real_fake_auc',
-  'real_fake_eer',
-  'num_examples',
-)
