@@ -125,11 +125,12 @@ def open_world_report(
 
   Args:
     true_label: int [N], -1 where the truth is unknown: such rows count in
-      mean_uncertainty, num_examples and the detection scores only.
+      mean_uncertainty and num_examples only.
     predicted: int [N], an id in [0, K).
     confidence: float [N], the largest probability of each row.
     num_known: the number of known classes.
-    is_fake: bool [N], for real_fake_auc and real_fake_eer.
+    is_fake: bool [N], for real_fake_auc and real_fake_eer; not read where the
+      true label is unknown.
     fake_score: float [N], the probability of not being a real class.
 
   Returns:
@@ -141,10 +142,6 @@ def open_world_report(
   report['num_examples'] = len(predicted)
   if len(predicted):
     report['mean_uncertainty'] = mean_uncertainty(confidence)
-    if is_fake is not None and fake_score is not None:
-      auc, equal_error = detection_scores(is_fake, fake_score)
-      report |= {'real_fake_auc': auc, 'real_fake_eer': equal_error}
-
   told = true_label >= 0
   label, guess = true_label[told], predicted[told]
   if not len(label):
@@ -172,6 +169,9 @@ def open_world_report(
     report['known_acc'] = float(np.mean(guess[known] == label[known]))
   if not known.all():
     report['new_acc'] = float(np.mean(right[~known]))
+  if is_fake is not None and fake_score is not None:
+    auc, equal_error = detection_scores(is_fake[told], fake_score[told])
+    report |= {'real_fake_auc': auc, 'real_fake_eer': equal_error}
   return report
 
 

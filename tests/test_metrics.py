@@ -172,10 +172,11 @@ def test_detection_needs_both_kinds():
 
 def test_detection_is_in_the_report_when_given():
   extra = {
-    'is_fake': np.array([False, True]),
-    'fake_score': np.array([0.1, 0.7]),
+    'is_fake': np.array([False, True, False]),
+    'fake_score': np.array([0.1, 0.7, 0.9]),
   }
-  found = report([-1, -1], [0, 1], 1, **extra)
+  # The third row's truth is unknown, whatever is said of it.
+  found = report([0, 1, -1], [0, 1, 0], 1, **extra)
   assert (found['real_fake_auc'], found['real_fake_eer']) == (1, 0)
   assert report([0, 1], [0, 1], 1)['real_fake_auc'] is None
 
