@@ -55,25 +55,25 @@ def parse(argv: Sequence[str]) -> list[str]:
     raise UserError('nothing to run: give --config=configs/METHOD.py:BENCHMARK')
   if not isinstance(_CONFIG.value, ml_collections.ConfigDict):
     raise UserError(
-      f'no such config file: --config={flags.FLAGS["config"].config_filename}; '
+      'no such config file: --config names a file that is not there; '
       'give --config=configs/METHOD.py:BENCHMARK'
     )
-  if not _WORKDIR.value:
-    raise UserError('nowhere to keep the run: give --workdir=DIR')
   return rest
 
 
 def main(argv: Sequence[str]) -> None:
   """Runs the mode asked for; training ends with the evaluation."""
   del argv
-  config = _CONFIG.value
+  config, workdir = _CONFIG.value, _WORKDIR.value
+  if workdir is None:
+    raise UserError('nowhere to keep the run: give --workdir=DIR')
   # Orbax and jax speak of their doings at every save.
   logging.set_verbosity(logging.WARNING)
   if config.compilation_cache:
     jax.config.update('jax_compilation_cache_dir', config.compilation_cache)
   if _DISTRIBUTED.value:
     jax.distributed.initialize()
-  experiment = set_up(config, _WORKDIR.value)
+  experiment = set_up(config, workdir)
   if _MODE.value == 'train' and not train(experiment):
     sys.exit(interrupt.EXIT_STATUS)
   evaluate(experiment)

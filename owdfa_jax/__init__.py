@@ -1,1 +1,1 @@
-"""Open-world deepfake attribution: models, losses, methods and the training loop."""
+"""Open-world deepfake attribution: networks, losses, methods, training."""

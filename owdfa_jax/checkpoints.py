@@ -80,9 +80,13 @@ class Checkpoints:
       return None
     return self._manager.reached_preemption
 
-  def metrics(self, step: int) -> dict[str, Any] | None:
-    """The metrics saved with `step`; None for a save between evaluations."""
-    return self._manager.metrics(step)
+  def last_metrics(self) -> dict[str, Any] | None:
+    """The metrics of the latest step, with it as `checkpoint_step`; None when
+    that was saved between evaluations.
+    """
+    step = self.latest()
+    metrics = None if step is None else self._manager.metrics(step)
+    return metrics and {'checkpoint_step': step, **metrics}
 
   def save(
     self, step: int, state: TrainState, metrics: dict[str, Any] | None = None

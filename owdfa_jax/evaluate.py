@@ -182,8 +182,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   with Checkpoints(experiment.workdir) as checkpoints:
     step = choose_step(experiment, checkpoints)
     network = checkpoints.restore_model(step, params, batch_stats)
-    last_step = checkpoints.latest()
-    last = checkpoints.metrics(last_step)
+    last = checkpoints.last_metrics()
   numbers, predictions = evaluator.score(
     *network, split=experiment.config.eval.split
   )
@@ -193,7 +192,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     'selection': experiment.config.eval.selection,
     'split': experiment.config.eval.split,
     **numbers,
-    'last': last and {'checkpoint_step': last_step, **last},
+    'last': last,
   }
   if jax.process_index() == 0:
     report_lib.write(experiment, report, predictions)

@@ -129,16 +129,20 @@ def count_classes(
 
 
 def digest(dataset: dataset_lib.PackedDataset) -> str:
-  """Tells datasets apart wherever they lie: a hash of every record's rank,
-  size, label and tag, and of the class names.
+  """Tells datasets apart wherever they lie: a hash of where they came from,
+  their classes, and every record's label and tag.
   """
   parts = hashlib.sha256(
     json.dumps(
-      [dataset.image_size, [entry.name for entry in dataset.classes]]
+      [
+        dataset.description['made']['meta_sha256'],
+        dataset.image_size,
+        [entry.name for entry in dataset.classes],
+      ]
     ).encode()
   )
   for split in (dataset.train, dataset.test):
-    for column in (split.label, split.tag, split.source.length):
+    for column in (split.label, split.tag):
       parts.update(column.tobytes())
   return parts.hexdigest()
 

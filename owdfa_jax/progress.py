@@ -23,8 +23,9 @@ def say(line: str) -> None:
 class Progress:
   """Times the steps and hands their scalars to the writers.
 
-  Scalars are fetched one record late, when their step is long done: the host
-  never waits for the step it has just started.
+  The host stays one step ahead of the device, no more: it waits for the step
+  before the one it has just started. So the device always has work, batches
+  do not pile up, and the times are those of the device.
   """
 
   def __init__(
@@ -45,6 +46,7 @@ class Progress:
     self._writers = writers
     self._batch_size = config.batch_size
     self._every = config.log.every_steps
+    self._previous: dict[str, jax.Array] = {}
     self._late: tuple[int, dict[str, Any]] | None = None
     self._bar = tqdm(
       total=total,
@@ -70,6 +72,7 @@ class Progress:
 
   def restart_clock(self) -> None:
     """Leaves what came between (an evaluation, a save) out of the rates."""
+    jax.block_until_ready(self._previous)
     self._since = time.perf_counter()
     self._steps = 0
     self._waited = 0.0
@@ -90,19 +93,24 @@ class Progress:
       done: steps taken, this one included.
       scalars: of this step, on the device; may still be being computed.
     """
+    jax.block_until_ready(self._previous)
+    self._previous = scalars
     self._bar.update()
     self._steps += 1
     if done % self._every:
       return
     self.flush()
     seconds = (time.perf_counter() - self._since) / self._steps
-    self._late = done, {
-      **scalars,
-      'time/step_seconds': seconds,
-      'time/input_wait_seconds': self._waited / self._steps,
-      'time/steps_per_second': 1 / seconds,
-      'time/images_per_second': self._batch_size / seconds,
-    }
+    self._late = (
+      done,
+      {
+        **scalars,
+        'time/step_seconds': seconds,
+        'time/input_wait_seconds': self._waited / self._steps,
+        'time/steps_per_second': 1 / seconds,
+        'time/images_per_second': self._batch_size / seconds,
+      },
+    )
     self.restart_clock()
 
   def evaluation(self, done: int, scalars: dict[str, float | None]) -> None:

@@ -35,7 +35,8 @@ class TrainState:
 
 def split(model: Classifier) -> tuple[nnx.GraphDef, Any, Any]:
   """Returns a network's static definition, parameters and statistics."""
-  return nnx.split(model, nnx.Param, nnx.BatchStat)
+  graphdef, params, batch_stats = nnx.split(model, nnx.Param, nnx.BatchStat)
+  return graphdef, params, batch_stats
 
 
 def initialise(
@@ -74,10 +75,17 @@ def initialise(
     )
 
   graphdef, _, _ = split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
-  state = jax.jit(init, out_shardings=placement.replicated)(
-    jax.random.key(seed)
+  # A program that runs once is not worth optimising: a ResNet's many draws
+  # take half a minute to compile otherwise.
+  compiled_init = jax.jit(
+    init,
+    out_shardings=placement.replicated,
+    compiler_options={
+      'xla_backend_optimization_level': 0,
+      'xla_llvm_disable_expensive_passes': True,
+    },
   )
-  return graphdef, state
+  return graphdef, compiled_init(jax.random.key(seed))
 
 
 def abstract_network(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from owdfa_jax import augment
+from owdfa_jax import augment, losses, partners
 from owdfa_jax.methods.base import Method, Rows
 from owdfa_jax.parallel import Placement
 from owdfa_jax.state import TrainState
@@ -34,7 +34,7 @@ def make_train_step(
 
   def train_step(
     train_state: TrainState, batch: Batch
-  ) -> tuple[TrainState, dict[str, jax.Array]]:
+  ) -> tuple[TrainState, dict[str, Any]]:
     step_key = jax.random.fold_in(jax.random.key(seed), train_state.step)
     method_key, *view_keys = jax.random.split(step_key, 1 + len(method.views))
     # The one selection of what a loss may see; true labels are not in it.
@@ -68,13 +68,14 @@ def make_train_step(
       'gradient_norm': optax.tree.norm(grads),
       'learning_rate': schedule(train_state.step),
     }
-    return TrainState(
+    stepped = TrainState(
       step=train_state.step + 1,
       params=optax.apply_updates(train_state.params, updates),
       batch_stats=batch_stats,
       opt_state=opt_state,
       method=result.state,
-    ), {f'train/{name}': value for name, value in scalars.items()}
+    )
+    return stepped, {f'train/{name}': x for name, x in scalars.items()}
 
   return jax.jit(
     train_step, donate_argnums=0, out_shardings=placement.replicated
@@ -99,8 +100,7 @@ def partner_scores(
   scores = {}
   for name, other in partner.items():
     paired = ~rows.labelled & (other != jnp.arange(len(other)))
-    judged = paired & (true_label >= 0) & (true_label[other] >= 0)
-    right = judged & (true_label == true_label[other])
-    scores[f'{name}_paired'] = paired.sum() / (~rows.labelled).sum()
-    scores[f'{name}_right'] = right.sum() / jnp.maximum(judged.sum(), 1)
+    right, judged = partners.partner_accuracy(other, true_label, ~rows.labelled)
+    scores[f'{name}_paired'] = losses.masked_mean(paired, ~rows.labelled)
+    scores[f'{name}_right'] = right / jnp.maximum(judged, 1)
   return scores

@@ -64,7 +64,7 @@ def train(experiment: Experiment) -> bool:
       num_workers=config.data.num_workers,
     )
     with (
-      Writers(experiment.workdir, config.to_dict(), start) as writers,
+      Writers(experiment.workdir, config, start) as writers,
       Progress(writers, start, total, config) as progress,
       Interrupt(checkpoints.preemption()) as interrupt,
       jax.transfer_guard('disallow'),

@@ -6,8 +6,10 @@ import os
 import types
 from typing import Any, Protocol
 
+import jax
 from absl import logging
 from etils import epath
+from ml_collections import ConfigDict
 
 from input_pipeline.errors import UserError
 
@@ -85,7 +87,7 @@ class WeightsAndBiases:
 
   def __init__(self, folder: epath.Path, config: dict[str, Any]):
     """Starts the run, or continues the one of the same name."""
-    import wandb
+    import wandb  # pyrefly: ignore[missing-import]
 
     os.environ.setdefault('WANDB_MODE', 'offline')
     self._run = wandb.init(
@@ -112,31 +114,30 @@ class Writers:
   def __init__(
     self,
     workdir: epath.Path,
-    config: dict[str, Any],
+    config: ConfigDict,
     first_step: int,
-    is_main_process: bool,
-  ):
+  ) -> None:
     """Opens them; only the main process of a pod writes anything.
 
     Raises:
       UserError: W&B is asked for and not installed.
     """
     self._writers: list[Writer] = []
-    if not is_main_process:
+    if jax.process_index() != 0:
       return
     self._writers.append(JsonLines(workdir / 'metrics.jsonl', first_step))
-    if config['log']['tensorboard']:
+    if config.log.tensorboard:
       if importlib.util.find_spec('tensorboardX'):
         self._writers.append(TensorBoard(workdir / 'tensorboard', first_step))
       else:
         logging.info('tensorboardX is not installed: no TensorBoard events')
-    if config['log']['wandb']:
+    if config.log.wandb:
       if not importlib.util.find_spec('wandb'):
         raise UserError(
           'Weights & Biases is not installed: --config.log.wandb=True; '
           'pip install wandb, or leave it False'
         )
-      self._writers.append(WeightsAndBiases(workdir, config))
+      self._writers.append(WeightsAndBiases(workdir, config.to_dict()))
 
   def __enter__(self) -> 'Writers':
     return self

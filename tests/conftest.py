@@ -32,6 +32,14 @@ def golden():
   return load
 
 
+@pytest.fixture(scope='module')
+def quick_compile():
+  """Compiles in half the time what runs only a few times."""
+  jax.config.update('jax_disable_most_optimizations', True)
+  yield
+  jax.config.update('jax_disable_most_optimizations', False)
+
+
 def cases(golden_file):
   """The case prefixes (`c0`, `c1`, ...) of a golden file, whatever their number."""
   prefixes = {key.split('_')[0] for key in golden_file}

@@ -1,5 +1,6 @@
 """What a method is: a pure function from outputs of the network to a loss."""
 
+import abc
 import dataclasses
 from typing import Any, ClassVar
 
@@ -48,7 +49,7 @@ class Result:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Method:
+class Method(abc.ABC):
   """Base of all methods; a subclass gives `loss` and, if it must, the rest.
 
   Attributes:
@@ -67,6 +68,7 @@ class Method:
     del num_classes, num_examples
     return ()
 
+  @abc.abstractmethod
   def loss(
     self,
     outputs: tuple[Outputs, ...],
@@ -82,4 +84,3 @@ class Method:
       state: as `init` or the previous step left it.
       key: for whatever the method draws in this step.
     """
-    raise NotImplementedError

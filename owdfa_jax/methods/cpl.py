@@ -1,0 +1,122 @@
+"""CPL: contrastive pseudo learning (Sun et al., ICCV 2023)."""
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from input_pipeline.errors import UserError
+from owdfa_jax import losses, partners
+from owdfa_jax.methods.base import Method, Result, Rows
+from owdfa_jax.models.outputs import Outputs
+
+PSEUDO_FILTERS = ('vote', 'none')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CPL(Method):
+  """Global-local voting (GLV) and confidence-based soft pseudo-labels (CSP).
+
+  Total = CE + voting_weight GLV + pseudo_weight CSP - entropy_weight H, with
+  H the entropy of the batch's mean prediction.
+
+  Attributes:
+    margin: added to a labelled row's true logit, so that known classes, which
+      have labels, are pressed less than novel ones are pulled.
+    voting_weight: eta 1 of the paper.
+    pseudo_weight: eta 2.
+    entropy_weight: eta 3.
+    vote_rule: how the local view accepts a global neighbour, a key of
+      `partners.VOTES`: 'value' as released, 'agreement' as the figure has it.
+    pseudo_filter: which unlabelled rows take part in CSP: those with a 'vote',
+      or all ('none').
+    detach_confidence: hold CSP's confidence weight constant.
+  """
+
+  grids = (3,)
+
+  margin: float = 0.2
+  voting_weight: float = 0.5
+  pseudo_weight: float = 0.5
+  entropy_weight: float = 1.0
+  vote_rule: str = 'value'
+  pseudo_filter: str = 'vote'
+  detach_confidence: bool = False
+
+  def __post_init__(self) -> None:
+    for field, value, choices in (
+      ('vote_rule', self.vote_rule, tuple(partners.VOTES)),
+      ('pseudo_filter', self.pseudo_filter, PSEUDO_FILTERS),
+    ):
+      if value not in choices:
+        raise UserError(
+          f'unknown setting: --config.method.params.{field}={value}; '
+          f'use one of {", ".join(choices)}'
+        )
+
+  def loss(
+    self,
+    outputs: tuple[Outputs, ...],
+    rows: Rows,
+    state: Any,
+    key: jax.Array,
+  ) -> tuple[jax.Array, Result]:
+    """Returns the weighted sum of the four terms."""
+    (seen,) = outputs
+    partner_key, gumbel_key = jax.random.split(key)
+    pairs = partners.glv_partners(
+      jax.random.uniform(partner_key, rows.label.shape),
+      rows.label,
+      rows.labelled,
+      seen.feature,
+      seen.parts[0],
+      vote_rule=self.vote_rule,
+    )
+    gumbel = jax.random.gumbel(gumbel_key, seen.logits.shape)
+    total, terms = self.total(
+      seen.logits, rows, pairs.index, pairs.vote, gumbel
+    )
+    return total, Result(
+      terms=terms, state=state, partners={'partner': pairs.index}
+    )
+
+  def total(
+    self,
+    logits: jax.Array,
+    rows: Rows,
+    partner: jax.Array,
+    vote: jax.Array,
+    gumbel: jax.Array,
+  ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Returns the loss, float32 [], and its four terms, all draws given.
+
+    Args:
+      logits: float32 [B, K].
+      rows: labels and which rows have one.
+      partner: int32 [B], each row's partner.
+      vote: bool [B], unlabelled rows whose neighbour was accepted.
+      gumbel: standard Gumbel noise [B, K].
+    """
+    unlabelled = ~rows.labelled
+    pseudo = losses.soft_pseudo_label(
+      logits, gumbel, detach_confidence=self.detach_confidence
+    )
+    if self.pseudo_filter == 'vote':
+      # A row voted down counts as 0, not as absent: the mean is over all.
+      pseudo = pseudo * vote
+    terms = {
+      'cross_entropy': losses.masked_mean(
+        losses.margin_cross_entropy(logits, rows.label, self.margin),
+        rows.labelled,
+      ),
+      'voting': losses.pair_agreement(logits, partner).mean(),
+      'pseudo': losses.masked_mean(pseudo, unlabelled),
+      'entropy': losses.mean_prediction_entropy(logits),
+    }
+    total = (
+      terms['cross_entropy']
+      + self.voting_weight * terms['voting']
+      + self.pseudo_weight * terms['pseudo']
+      - self.entropy_weight * terms['entropy']
+    )
+    return total, terms

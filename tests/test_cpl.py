@@ -1,0 +1,124 @@
+"""CPL against the recorded losses, and what must not change it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import cases
+
+from input_pipeline.errors import UserError
+from owdfa_jax.methods.base import Rows
+from owdfa_jax.methods.cpl import CPL
+from owdfa_jax.models.outputs import Outputs
+
+TERMS = {
+  'cross_entropy': 'ce',
+  'voting': 'glv',
+  'pseudo': 'csp',
+  'entropy': 'en',
+}
+
+
+def recorded(file, case):
+  """The golden's labelled-first layout as masks over the whole batch."""
+  get = lambda name: file[f'{case}_{name}']
+  logits, target = get('logits'), get('target')
+  num_labelled = int(get('labelled_len'))
+  unlabelled = len(logits) - num_labelled
+  label = np.concatenate([target, np.full(unlabelled, -1)]).astype(np.int32)
+  gumbel = np.zeros_like(logits)
+  gumbel[num_labelled:] = get('gumbel')
+  vote = np.zeros(len(logits), bool)
+  vote[num_labelled:] = get('mask_1') > 0
+  rows = Rows(label=jnp.array(label), index=jnp.arange(len(label)))
+  return logits, rows, get('pos_pairs').astype(np.int32), vote, gumbel
+
+
+@pytest.mark.golden
+def test_total_and_terms_agree_with_the_reference(golden):
+  file = golden('cpl_losses')
+  for case in cases(file):
+    total, terms = CPL().total(*recorded(file, case))
+    np.testing.assert_allclose(total, file[f'{case}_total_loss'], rtol=1e-5)
+    for ours, theirs in TERMS.items():
+      np.testing.assert_allclose(
+        terms[ours], file[f'{case}_{theirs}_loss'], rtol=1e-5, atol=1e-7
+      )
+
+
+@pytest.mark.golden
+def test_gradient_agrees_with_the_reference(golden):
+  file = golden('cpl_losses')
+  for case in cases(file):
+    logits, *rest = recorded(file, case)
+    grad = jax.grad(lambda z, rest=rest: CPL().total(z, *rest)[0])(logits)
+    assert np.isfinite(grad).all()
+    if np.abs(logits).max() < 100:
+      # Beyond, torch's binary cross entropy has a gradient of its own making.
+      np.testing.assert_allclose(
+        grad, file[f'{case}_grad_total_loss'], atol=1e-5
+      )
+
+
+def make_batch(seed=0, size=16, num_classes=6, num_features=8):
+  draw = np.random.default_rng(seed)
+  label = np.where(np.arange(size) % 2, -1, draw.integers(0, 3, size))
+  outputs = Outputs(
+    logits=jnp.array(draw.normal(size=(size, num_classes)), jnp.float32),
+    feature=jnp.array(draw.normal(size=(size, num_features)), jnp.float32),
+    parts=(jnp.array(draw.normal(size=(size, 9, num_features)), jnp.float32),),
+  )
+  rows = Rows(
+    label=jnp.array(label, jnp.int32), index=jnp.arange(size, dtype=jnp.int32)
+  )
+  return outputs, rows
+
+
+def test_total_does_not_depend_on_the_order_of_the_batch():
+  outputs, rows = make_batch()
+  draw = np.random.default_rng(1)
+  size = len(rows.label)
+  partner = draw.integers(0, size, size)
+  vote = draw.random(size) < 0.5
+  gumbel = draw.gumbel(size=outputs.logits.shape).astype(np.float32)
+  order = draw.permutation(size)
+  place = np.argsort(order)
+  expected, _ = CPL().total(outputs.logits, rows, partner, vote, gumbel)
+  permuted, _ = CPL().total(
+    outputs.logits[order],
+    Rows(label=rows.label[order], index=rows.index[order]),
+    place[partner[order]],
+    vote[order],
+    gumbel[order],
+  )
+  np.testing.assert_allclose(permuted, expected, rtol=1e-5)
+
+
+def test_no_gradient_reaches_the_features():
+  outputs, rows = make_batch()
+
+  def loss(feature, parts):
+    seen = outputs.replace(feature=feature, parts=(parts,))
+    return CPL().loss((seen,), rows, (), jax.random.key(0))[0]
+
+  grads = jax.grad(loss, argnums=(0, 1))(outputs.feature, outputs.parts[0])
+  assert all(not np.any(grad) for grad in grads)
+
+
+def test_filter_none_lets_every_unlabelled_row_take_part():
+  outputs, rows = make_batch()
+  everyone = jnp.ones(len(rows.label), bool)
+  nobody = ~everyone
+  itself = jnp.arange(len(rows.label))
+  gumbel = jnp.zeros_like(outputs.logits)
+  run = lambda method, vote: method.total(
+    outputs.logits, rows, itself, vote, gumbel
+  )[1]['pseudo']
+  assert run(CPL(), nobody) == 0
+  assert run(CPL(pseudo_filter='none'), nobody) == run(CPL(), everyone) > 0
+
+
+@pytest.mark.parametrize('field', ['vote_rule', 'pseudo_filter'])
+def test_unknown_settings_are_named(field):
+  with pytest.raises(UserError, match=f'{field}=nonsense'):
+    CPL(**{field: 'nonsense'})

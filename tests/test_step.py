@@ -1,0 +1,156 @@
+"""The step as a whole: devices, compilation, blindness, memory."""
+
+import functools
+
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from owdfa_jax import parallel, state, step
+from owdfa_jax.methods import METHODS
+from owdfa_jax.models import classifier
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+SIZE, CLASSES, BATCH = 32, 6, 16
+COMPILATION = '/jax/core/compile/backend_compile_duration'
+
+
+def make_batch(seed):
+  draw = np.random.default_rng(seed)
+  label = np.where(np.arange(BATCH) % 2, -1, draw.integers(0, 3, BATCH))
+  hidden = draw.integers(0, CLASSES, BATCH)
+  return {
+    'image': draw.integers(0, 256, (BATCH, SIZE, SIZE, 3), dtype=np.uint8),
+    'label': label.astype(np.int32),
+    'true_label': np.where(label < 0, hidden, label).astype(np.int32),
+    'index': draw.integers(0, 100, BATCH).astype(np.int32),
+  }
+
+
+@functools.cache
+def prepare(method_name, num_devices):
+  """The placement, initial state and compiled step of a tiny network."""
+  placement = parallel.place(jax.devices()[:num_devices])
+  method = METHODS[method_name]()
+  build = lambda rngs: classifier.create(
+    backbone='small',
+    width=0.125,
+    num_classes=CLASSES,
+    image_size=SIZE,
+    grids=method.grids,
+    wavelet=method.wavelet,
+    rngs=rngs,
+  )
+  tx = optax.adam(1e-3)
+  graphdef, start = state.initialise(
+    build, method, CLASSES, tx, num_examples=100, seed=0, placement=placement
+  )
+  train_step = step.make_train_step(
+    graphdef, method, tx, lambda count: 1e-3, 0, placement
+  )
+  # The step donates its state: every caller works on a copy of its own.
+  return placement, jax.device_get(start), train_step
+
+
+def run(method_name, num_devices, batches):
+  """The state and scalars after one step a batch, as numpy."""
+  placement, start, train_step = prepare(method_name, num_devices)
+  current = jax.device_put(start, placement.replicated)
+  for batch in batches:
+    current, scalars = train_step(current, placement.put_batch(batch))
+  return jax.device_get((current, scalars))
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_one_and_eight_devices_agree(method):
+  batches = [make_batch(0)]
+  (one, one_scalars) = run(method, 1, batches)
+  (eight, eight_scalars) = run(method, 8, batches)
+  for name, value in one_scalars.items():
+    np.testing.assert_allclose(
+      eight_scalars[name], value, rtol=1e-5, atol=1e-6, err_msg=name
+    )
+  # Adam divides by the gradient's own size, so parameters whose gradient is
+  # rounding noise may go either way: statistics compare, not parameters.
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+    one.batch_stats,
+    eight.batch_stats,
+  )
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_true_labels_reach_nothing_but_the_log(method):
+  batch = make_batch(0)
+  poisoned = batch | {'true_label': (batch['true_label'] + 1) % CLASSES}
+  (clean, clean_scalars) = run(method, 8, [batch])
+  (other, other_scalars) = run(method, 8, [poisoned])
+  jax.tree.map(np.testing.assert_array_equal, clean, other)
+  for name, value in clean_scalars.items():
+    if not name.endswith('_right'):
+      assert other_scalars[name] == value, name
+
+
+def test_the_log_does_read_true_labels():
+  """The poison of the test above would show if it could get through."""
+  batch = make_batch(0)
+  rows = step.Rows(label=batch['label'], index=batch['index'])
+  partner = {'partner': jnp.roll(jnp.arange(BATCH), 1)}
+  same = jnp.zeros(BATCH, jnp.int32)
+  right = lambda truth: step.partner_scores(partner, truth, rows)
+  assert right(same)['partner_right'] == 1
+  assert right(jnp.arange(BATCH))['partner_right'] == 0
+  assert right(same)['partner_paired'] == 1
+
+
+def test_steps_compile_once():
+  compiled = []
+  jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **_: compiled.append(event)
+  )
+  prepare.cache_clear()
+  run('cpl', 8, [make_batch(0)])
+  after_first = compiled.count(COMPILATION)
+  run('cpl', 8, [make_batch(seed) for seed in range(3)])
+  assert compiled.count(COMPILATION) == after_first > 0
+
+
+def test_step_is_a_function_of_seed_and_step():
+  batches = [make_batch(0), make_batch(1)]
+  first, _ = run('cpl', 8, batches)
+  second, _ = run('cpl', 8, batches)
+  jax.tree.map(np.testing.assert_array_equal, first, second)
+  assert first.step == 2
+
+
+def test_state_is_donated():
+  placement, start, train_step = prepare('cpl', 8)
+  current = jax.device_put(start, placement.replicated)
+  train_step(current, placement.put_batch(make_batch(0)))
+  assert all(leaf.is_deleted() for leaf in jax.tree.leaves(current.params))
+
+
+def test_nothing_of_the_size_batch_by_batch_by_cells():
+  """The vote's largest array is [B, B] or a feature, never their product."""
+  placement, start, train_step = prepare('cpl', 8)
+  current = jax.device_put(start, placement.replicated)
+  batch = placement.put_batch(make_batch(0))
+  text = train_step.lower(current, batch).as_text()
+  cells = 9
+  assert f'tensor<{BATCH}x{BATCH}xf32>' in text
+  assert f'tensor<{BATCH}x{BATCH}x{cells}' not in text
+  assert f'tensor<{cells}x{BATCH}x{BATCH}' not in text
+
+
+def test_the_networks_statistics_move_in_training_only():
+  _, start, _ = prepare('cpl', 8)
+  moved, _ = run('cpl', 8, [make_batch(0)])
+  means = lambda s: jax.tree.leaves(nnx.to_pure_dict(s.batch_stats))
+  assert any(
+    np.any(a != b) for a, b in zip(means(start), means(moved), strict=True)
+  )
