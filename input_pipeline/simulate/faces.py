@@ -116,7 +116,13 @@ def draw_face(rng: np.random.Generator, size: int) -> Face:
   _nose(rng, canvas, turned, v)
   _mouth(rng, canvas, turned, v, points['mouth_u'], points['mouth_v'])
   _light(rng, canvas, u, v)
-  return Face(canvas, turned, v, unit, **points)
+  return Face(add_grain(rng, canvas), turned, v, unit, **points)
+
+
+def add_grain(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+  """Photographic grain, whose absence later betrays a resampled region."""
+  grain = _normal(rng, rng.uniform(2, 4), *image.shape)
+  return np.clip(image + grain, 0, 255)
 
 
 def _normal(rng: np.random.Generator, scale: float, *shape: int) -> np.ndarray:
@@ -307,9 +313,7 @@ def _mouth(
 def _light(
   rng: np.random.Generator, canvas: np.ndarray, u: np.ndarray, v: np.ndarray
 ) -> None:
-  """Exposure, tint and fall-off of the light, then photographic grain."""
+  """Exposure, tint and fall-off of the light."""
   tint = np.float32(rng.uniform(0.75, 1.15)) * (1 + _normal(rng, 0.03, 3))
   slope = _normal(rng, 0.08, 2)
   canvas *= (1 + slope[0] * u + slope[1] * v)[..., None] * tint
-  canvas += _normal(rng, rng.uniform(2, 4), *canvas.shape)
-  np.clip(canvas, 0, 255, out=canvas)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from input_pipeline.errors import UserError
-from input_pipeline.simulate.faces import Face, frame
+from input_pipeline.simulate.faces import Face, add_grain, frame
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 # Where features lie in the face's own frame (see `Face`) of an average head.
@@ -65,8 +65,9 @@ def crop_face(rng: np.random.Generator, size: int, photos: list[str]) -> Face:
     borderMode=cv2.BORDER_REPLICATE,
   )
   image = crop.astype(np.float32) * np.float32(rng.uniform(0.8, 1.15))
+  image = add_grain(rng, image)  # the photo lost its own when it was reduced
   u, v = frame(size, centre, unit, roll)
-  return Face(np.clip(image, 0, 255), u, v, unit, **AVERAGE)
+  return Face(image, u, v, unit, **AVERAGE)
 
 
 @functools.lru_cache(maxsize=CACHED)
