@@ -5,6 +5,7 @@ of it is sharding-invariant: one draw per row of the global batch.
 """
 
 import dataclasses
+import functools
 
 import flax.struct
 import jax
@@ -107,34 +108,41 @@ def draw(key: jax.Array, num: int, size: int, view: View) -> Draws:
 
 def interpolation_weights(
   start: jax.Array, length: jax.Array, source: int, target: int
-) -> jax.Array:
-  """Bilinear weights [B, target, source] of one axis, float32.
+) -> tuple[jax.Array, jax.Array]:
+  """Bilinear weights of one axis: two [B, target, source] float32.
 
-  Row o holds the weights of output pixel o over the source pixels when
-  `length` [B] pixels from `start` [B] on are stretched to `target`: half-pixel
-  centres, edges clamped to the box (OpenCV's INTER_LINEAR).
+  `length` [B] pixels from `start` [B] on are stretched to `target` pixels;
+  half-pixel centres, edges clamped to the box. Row o of the two holds the
+  weight of output pixel o's left and right neighbour, in 1/2048ths.
   """
   centre = (jnp.arange(target) + 0.5) * (length[:, None] / target) - 0.5
   centre = jnp.clip(centre, 0, length[:, None] - 1) + start[:, None]
-  distance = jnp.abs(centre[..., None] - jnp.arange(source))
-  return jnp.maximum(1 - distance, 0)
+  distance = jnp.arange(source) - centre[..., None]
+  weights = jnp.round(2048 * jnp.maximum(1 - jnp.abs(distance), 0))
+  left = distance <= 0
+  return jnp.where(left, weights, 0), jnp.where(left, 0, weights)
 
 
 def resize(images: jax.Array, box: jax.Array, target: int) -> jax.Array:
   """Crops [B, H, W, 3] to `box` [B, 4] and resizes to [B, target, target, 3].
 
-  Two matrix products, one per axis, instead of gathers. Values are whole grey
-  levels in float32, on both sides.
+  Matrix products along each axis, instead of gathers. Values are whole grey
+  levels in float32, on both sides. Rounds where OpenCV's fixed-point
+  INTER_LINEAR does: it drops fractions of each vertical neighbour, which
+  darkens by a quarter of a level on average.
   """
   _, height, width, _ = images.shape
   top, left, box_height, box_width = box.T
-  rows = interpolation_weights(top, box_height, height, target)
-  columns = interpolation_weights(left, box_width, width, target)
+  above, below = interpolation_weights(top, box_height, height, target)
+  columns = sum(interpolation_weights(left, box_width, width, target))
   # Reduced precision would be off by whole grey levels.
-  highest = jax.lax.Precision.HIGHEST
-  images = jnp.einsum('bhi,bijc->bhjc', rows, images, precision=highest)
-  images = jnp.einsum('bwj,bhjc->bhwc', columns, images, precision=highest)
-  return jnp.floor(images + 0.5)
+  product = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+  images = jnp.floor(product('bwj,bijc->biwc', columns, images) / 16)
+  above, below = (
+    jnp.floor(product('bhi,biwc->bhwc', rows / 2**16, images))
+    for rows in (above, below)
+  )
+  return jnp.floor((above + below + 2) / 4)
 
 
 def adjust(

@@ -12,8 +12,8 @@ EPSILON = 1e-5
 
 
 def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-  """Mean and biased variance over `axes`, float32, those axes removed."""
-  x = x.astype(jnp.float32)
+  """Mean and biased variance over `axes`, at least float32, axes removed."""
+  x = _widen(x)
   mean = x.mean(axes, keepdims=True)
   # Two passes: E[x^2] - E[x]^2 cancels where the mean outweighs the spread.
   variance = jnp.square(x - mean).mean(axes)
@@ -23,8 +23,12 @@ def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
 def standardise(
   x: jax.Array, mean: jax.Array, variance: jax.Array
 ) -> jax.Array:
-  """(x - mean) / sqrt(variance + epsilon), float32, by broadcasting."""
-  return (x.astype(jnp.float32) - mean) * jax.lax.rsqrt(variance + EPSILON)
+  """(x - mean) / sqrt(variance + epsilon), at least float32."""
+  return (_widen(x) - mean) * jax.lax.rsqrt(variance + EPSILON)
+
+
+def _widen(x: jax.Array) -> jax.Array:
+  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 class BatchNorm(nnx.Module):

@@ -1,0 +1,87 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from owdfa_jax.models import batch_norm
+from owdfa_jax.models.batch_norm import BatchNorm
+
+
+def step(norm, x):
+  """Jitted training step: the output and the module's new statistics."""
+  graphdef, params, stats = nnx.split(norm, nnx.Param, nnx.BatchStat)
+
+  @jax.jit
+  def run(params, stats, x):
+    module = nnx.merge(graphdef, params, stats, copy=True)
+    y = module(x, train=True)
+    return y, module.mean[...], module.var[...]
+
+  return run(params, stats, x)
+
+
+def test_normalises_with_the_biased_and_keeps_the_unbiased_variance():
+  norm = BatchNorm(1)
+  x = jnp.array([[0.0], [2.0], [4.0], [6.0]])  # mean 3, sum of squares 20
+  y, mean, var = step(norm, x)
+  biased = 20 / 4
+  np.testing.assert_allclose(y, (x - 3) / np.sqrt(biased + 1e-5), rtol=1e-6)
+  np.testing.assert_allclose(mean, [0.1 * 3], rtol=1e-6)
+  np.testing.assert_allclose(var, [0.9 + 0.1 * 20 / 3], rtol=1e-6)
+
+
+def test_counts_every_pixel_of_the_batch():
+  x = jax.random.normal(jax.random.key(0), (3, 4, 5, 2))
+  _, mean, var = step(BatchNorm(2), x)
+  rows = np.asarray(x).reshape(-1, 2)
+  np.testing.assert_allclose(mean, 0.1 * rows.mean(0), atol=1e-6)
+  np.testing.assert_allclose(var, 0.9 + 0.1 * rows.var(0, ddof=1), rtol=1e-5)
+
+
+def test_evaluation_uses_the_running_statistics_and_keeps_them():
+  norm = BatchNorm(2)
+  norm.mean[...], norm.var[...] = jnp.array([1.0, 2.0]), jnp.array([4.0, 9.0])
+  norm.scale[...], norm.bias[...] = jnp.array([3.0, 1.0]), jnp.array([0.0, 5.0])
+  y = norm(jnp.array([[3.0, 5.0]]), train=False)
+  np.testing.assert_allclose(y, [[3.0, 6.0]], rtol=1e-5)
+  np.testing.assert_array_equal(norm.mean[...], [1.0, 2.0])
+
+
+def test_neck_has_no_bias_parameter():
+  assert set(nnx.state(BatchNorm(3, use_bias=False), nnx.Param)) == {'scale'}
+
+
+def test_statistics_stay_float32_under_bfloat16():
+  # bfloat16 keeps 8 bits: around 1000 its steps are 4.
+  x = (1000 + 8 * jax.random.normal(jax.random.key(1), (512, 2))).astype(
+    jnp.bfloat16
+  )
+  y, mean, var = step(BatchNorm(2), x)
+  assert y.dtype == jnp.bfloat16
+  assert mean.dtype == var.dtype == jnp.float32
+  exact = np.asarray(x, np.float64)
+  np.testing.assert_allclose(mean, 0.1 * exact.mean(0), rtol=1e-6)
+  np.testing.assert_allclose(var, 0.9 + 0.1 * exact.var(0, ddof=1), rtol=1e-4)
+
+
+def test_variance_survives_a_large_mean():
+  x = jnp.array([[1e4], [1e4 + 1]])
+  _, variance = batch_norm.moments(x, (0,))
+  np.testing.assert_allclose(variance, [0.25], rtol=1e-6)
+
+
+@pytest.mark.parametrize('shape', [(16, 6), (16, 4, 4, 6)])
+def test_statistics_are_those_of_the_global_batch(shape):
+  # Every device's rows differ from the others' by far more than within.
+  x = jax.random.normal(jax.random.key(2), shape)
+  x += jnp.arange(16.0).reshape(-1, *[1] * (len(shape) - 1))
+  mesh = jax.make_mesh(
+    (jax.device_count(),), ('data',), axis_types=(jax.sharding.AxisType.Auto,)
+  )
+  assert mesh.size == 8
+  sharded = jax.device_put(x, jax.NamedSharding(mesh, jax.P('data')))
+  for one, eight in zip(
+    step(BatchNorm(6), x), step(BatchNorm(6), sharded), strict=True
+  ):
+    np.testing.assert_allclose(one, eight, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,215 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from input_pipeline.errors import UserError
+from owdfa_jax.models import classifier
+from owdfa_jax.models.classifier import Classifier
+
+FEATURE_MAP = jax.random.normal(jax.random.key(7), (8, 8, 8, 256))
+
+
+class Identity(nnx.Module):
+  """A backbone whose feature map is its input."""
+
+  def __init__(self, num_features):
+    self.num_features = num_features
+
+  def __call__(self, images, *, train):
+    return images
+
+
+def on_features(num_classes=5, num_features=256, **kwargs):
+  """A classifier of feature maps."""
+  backbone = Identity(num_features)
+  return Classifier(backbone, num_classes, rngs=nnx.Rngs(0), **kwargs)
+
+
+def create(**kwargs):
+  arguments = {'backbone': 'small', 'width': 0.25, 'image_size': 64}
+  arguments |= {'num_classes': 5, 'rngs': nnx.Rngs(0)} | kwargs
+  return classifier.create(**arguments)
+
+
+def abstract_forward(size=64, *, train=True, **kwargs):
+  """Shapes and dtypes of the outputs and of the model's variables."""
+
+  def forward():
+    model = create(image_size=size, **kwargs)
+    images = jnp.zeros((8, size, size, 3))
+    outputs = model(images, train=train, key=jax.random.key(0))
+    return outputs, nnx.state(model)
+
+  return jax.eval_shape(forward)
+
+
+def golden_models(file):
+  """(prefix, feature map, classifier) of each size and method of the file."""
+  for key in sorted(file):
+    if not key.endswith('_fc2_weight') or '_grad_' in key:
+      continue
+    prefix = key.removesuffix('_fc2_weight')
+    weight = file[key]
+    wavelet = f'{prefix}_freq1' in file
+    model = on_features(
+      *weight.shape,
+      grids=(3, 5, 7) if wavelet else (3,),
+      wavelet=wavelet,
+      dropout=0.0,
+    )
+    model.fc2.kernel[...] = jnp.asarray(weight.T)
+    model.bottleneck.scale[...] = jnp.asarray(
+      file[f'{prefix}_bottleneck_weight']
+    )
+    feature_map = file[f'{prefix.split("_")[0]}_featuremap']
+    yield prefix, jnp.asarray(feature_map).transpose(0, 2, 3, 1), model
+
+
+@pytest.mark.golden
+def test_head_agrees_in_training_and_evaluation(golden):
+  file = golden('mpsl_features')
+  for prefix, feature_map, model in golden_models(file):
+    close = {'rtol': 1e-5, 'atol': 1e-5, 'err_msg': prefix}
+    outputs = model(feature_map, train=True)
+    for value, key in (
+      (outputs.feature, 'train_f_g'),
+      (outputs.logits, 'train_logits'),
+      (model.bottleneck.mean[...], 'bottleneck_running_mean'),
+      (model.bottleneck.var[...], 'bottleneck_running_var'),
+    ):
+      np.testing.assert_allclose(value, file[f'{prefix}_{key}'], **close)
+    for grid, part in zip(model.grids, outputs.parts, strict=True):
+      name = f'part{grid}' if model.wavelet else 'part'
+      scale = file[f'{prefix}_{name}_bn_weight'].T
+      expected = file[f'{prefix}_train_{name}'].transpose(0, 2, 1)
+      np.testing.assert_allclose(part * scale, expected, **close)
+    for i, band in enumerate(outputs.bands, start=1):
+      expected = file[f'{prefix}_freq{i}'].transpose(0, 2, 1)
+      np.testing.assert_allclose(band, expected, **close)
+    assert len(outputs.bands) == (3 if model.wavelet else 0)
+    outputs = model(feature_map, train=False)
+    for value, key in (
+      (outputs.feature, 'eval_f_g'),
+      (outputs.logits, 'eval_logits'),
+    ):
+      np.testing.assert_allclose(value, file[f'{prefix}_{key}'], **close)
+
+
+@pytest.mark.golden
+def test_head_gradients_agree(golden):
+  file = golden('mpsl_features')
+  for prefix, feature_map, model in golden_models(file):
+    graphdef, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)
+
+    def projected(params, feature_map, graphdef=graphdef, stats=stats):
+      model = nnx.merge(graphdef, params, stats, copy=True)
+      logits = model(feature_map, train=True).logits
+      return jnp.sum(logits * file[f'{prefix}_R'])  # noqa: B023
+
+    by_params, by_map = jax.grad(projected, argnums=(0, 1))(params, feature_map)
+    for value, key in (
+      (by_map.transpose(0, 3, 1, 2), 'featuremap'),
+      (by_params['bottleneck']['scale'][...], 'bottleneck_weight'),
+      (by_params['fc2']['kernel'][...].T, 'fc2_weight'),
+    ):
+      np.testing.assert_allclose(
+        value, file[f'{prefix}_grad_{key}'], atol=1e-5, rtol=1e-5, err_msg=key
+      )
+
+
+def test_shapes_in_training():
+  outputs, _ = abstract_forward(grids=(3, 5, 7), wavelet=True)
+  assert outputs.logits.shape == (8, 5)
+  assert outputs.feature.shape == (8, 64)
+  assert [part.shape for part in outputs.parts] == [
+    (8, cells, 64) for cells in (9, 25, 49)
+  ]
+  assert [band.shape for band in outputs.bands] == [(8, 16, 64)] * 3
+
+
+@pytest.mark.parametrize(
+  'arguments', [{'train': False, 'grids': (3,), 'wavelet': True}, {}]
+)
+def test_perspectives_only_in_training_and_when_asked_for(arguments):
+  outputs, _ = abstract_forward(**arguments)
+  assert outputs.parts == outputs.bands == ()
+
+
+def test_perspectives_carry_no_gradient():
+  def squares(feature_map):
+    model = on_features(grids=(3,), wavelet=True, dropout=0.0)
+    outputs = model(feature_map, train=True)
+    views = (*outputs.parts, *outputs.bands)
+    return sum(jnp.sum(jnp.square(view)) for view in views)
+
+  value, gradient = jax.jit(jax.value_and_grad(squares))(FEATURE_MAP)
+  assert value > 0
+  np.testing.assert_array_equal(gradient, 0)
+
+
+def test_head_is_float32_over_a_bfloat16_backbone():
+  feature_map = jax.eval_shape(
+    lambda: create(dtype='bfloat16').backbone(
+      jnp.zeros((1, 64, 64, 3)), train=False
+    )
+  )
+  assert feature_map.dtype == jnp.bfloat16
+  everything = abstract_forward(dtype='bfloat16', grids=(3,), wavelet=True)
+  dtypes = {leaf.dtype for leaf in jax.tree.leaves(everything)}
+  assert dtypes == {jnp.dtype('float32')}
+
+
+def test_dropout_follows_the_key_and_leaves_the_feature_alone():
+  model = on_features()
+  model.fc2.kernel[...] = jnp.eye(256, 5)
+  one, same, other = (
+    model(FEATURE_MAP, train=True, key=jax.random.key(seed))
+    for seed in (0, 0, 1)
+  )
+  np.testing.assert_array_equal(one.logits, same.logits)
+  assert not np.array_equal(one.logits, other.logits)
+  np.testing.assert_array_equal(one.feature, other.feature)
+  kept = one.logits != 0
+  np.testing.assert_allclose(
+    one.logits[kept], one.feature[:, :5][kept] / 0.8, rtol=1e-5
+  )
+
+
+def test_training_without_a_key_is_refused():
+  with pytest.raises(ValueError, match='rngs'):
+    on_features()(FEATURE_MAP, train=True)
+
+
+def test_parameters_are_named_as_in_the_released_code():
+  _, state = abstract_forward(grids=(3, 5, 7), wavelet=True)
+  assert set(state) == {'backbone', 'bottleneck', 'fc2'}
+  assert set(state['bottleneck']) == {'scale', 'mean', 'var'}
+  assert set(state['fc2']) == {'kernel'}
+
+
+def test_head_starts_small():
+  kernel = on_features(num_classes=400).fc2.kernel[...]
+  np.testing.assert_allclose(kernel.std(), 0.001, rtol=0.02)
+
+
+@pytest.mark.parametrize('image_size', [64, 223])
+def test_a_map_smaller_than_the_grid_is_a_user_error(image_size):
+  message = f'{image_size}-pixel .*stride 32 .*grid is 8 x 8'
+  with pytest.raises(UserError, match=message):
+    create(backbone='resnet18', image_size=image_size, grids=(3, 8))
+
+
+@pytest.mark.parametrize('image_size', [49, 56])
+def test_a_map_as_large_as_the_grid_is_accepted(image_size):
+  outputs, _ = abstract_forward(image_size, grids=(7,))
+  assert outputs.parts[0].shape[1] == 49
+
+
+@pytest.mark.parametrize(
+  ('field', 'value'), [('backbone', 'resnet5'), ('dtype', 'float16')]
+)
+def test_unknown_choices_name_the_known_ones(field, value):
+  with pytest.raises(UserError, match=f'model.{field}={value}; choose one of'):
+    create(**{field: value})

@@ -1,0 +1,360 @@
+import json
+import zlib
+
+import conftest
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from owdfa_jax.models import resnet
+
+TORCH_LEAVES = {
+  'kernel': 'weight',
+  'scale': 'weight',
+  'bias': 'bias',
+  'mean': 'running_mean',
+  'var': 'running_var',
+}
+
+
+def torch_name(path):
+  return '.'.join([*map(str, path[:-1]), TORCH_LEAVES[path[-1]]])
+
+
+def build(name, **kwargs):
+  return resnet.ResNet(resnet.CONFIGS[name], rngs=nnx.Rngs(0), **kwargs)
+
+
+def abstract(name, **kwargs):
+  return nnx.eval_shape(lambda: build(name, **kwargs))
+
+
+def torch_shapes(model):
+  """Every variable's torch name and shape, in torch's axis order."""
+  shapes = {}
+  for path, variable in nnx.to_flat_state(nnx.state(model)):
+    shape = variable.shape
+    if path[-1] == 'kernel':
+      shape = (shape[3], shape[2], *shape[:2])
+    shapes[torch_name(path)] = shape
+  return shapes
+
+
+def num_params(model):
+  return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+def state_dict():
+  path = conftest.GOLDENS / 'resnet50_state_dict.json'
+  return {
+    name: tuple(shape)
+    for name, shape, _ in json.loads(path.read_text())['state_dict']
+    if not name.endswith('num_batches_tracked')
+  }
+
+
+def formula(name, shape, seed):
+  """The goldens' weights: a function of the torch name, shape and seed."""
+  crc = (zlib.crc32(name.encode('ascii')) + seed) % 2**32
+  z = np.random.RandomState(crc).randn(*shape)
+  if len(shape) == 4:
+    z *= np.sqrt(2 / np.prod(shape[1:]))
+  elif name == 'fc.weight':
+    z *= 0.02
+  elif name.endswith('running_var'):
+    z = 1 + 0.2 * np.abs(z)
+  elif name.endswith(('bias', 'running_mean')):
+    z *= 0.1
+  else:
+    z = (0.4 if '.bn3.' in name else 1.0) + 0.1 * z
+  return z.astype(np.float32)
+
+
+def channels_last(x):
+  return jnp.asarray(x).transpose(0, 2, 3, 1)
+
+
+def channels_first(x):
+  return np.asarray(x).transpose(0, 3, 1, 2)
+
+
+@pytest.fixture(scope='module')
+def seed(golden):
+  return int(golden('resnet50')['set_seed'])
+
+
+def by_formula(seed, dtype):
+  """A ResNet-50 with the formula's weights: (graphdef, params, batch_stats)."""
+  model = abstract('resnet50', dtype=dtype)
+  shapes, state = torch_shapes(model), nnx.state(model)
+  for path, variable in nnx.to_flat_state(state):
+    name = torch_name(path)
+    value = formula(name, shapes[name], seed)
+    if path[-1] == 'kernel':
+      value = value.transpose(2, 3, 1, 0)
+    variable.set_value(jnp.asarray(value, dtype))
+  nnx.update(model, state)
+  return nnx.split(model, nnx.Param, nnx.BatchStat)
+
+
+@pytest.fixture(scope='module')
+def variables(seed):
+  return by_formula(seed, jnp.float32)
+
+
+@pytest.fixture(scope='module')
+def head(seed):
+  shapes = state_dict()
+  weight, bias = (
+    formula(name, shapes[name], seed) for name in ('fc.weight', 'fc.bias')
+  )
+  return lambda x: np.asarray(x).mean((1, 2)) @ weight.T + bias
+
+
+def stage_outputs(model, x, train):
+  outputs = {'conv1': model.conv1(x)}
+  outputs['bn1_relu'] = nnx.relu(model.bn1(outputs['conv1'], train=train))
+  outputs['maxpool'] = nnx.max_pool(
+    outputs['bn1_relu'], (3, 3), strides=(2, 2), padding=((1, 1), (1, 1))
+  )
+  x = outputs['maxpool']
+  for number, blocks in enumerate(model.stages(), start=1):
+    for block in blocks:
+      x = block(x, train=train)
+    outputs[f'layer{number}'] = x
+  return outputs
+
+
+@pytest.fixture(scope='module')
+def evaluated(golden, variables):
+  @jax.jit
+  def run(params, stats, x):
+    model = nnx.merge(variables[0], params, stats, copy=True)
+    return stage_outputs(model, x, False), model(x, train=False)
+
+  return run(*variables[1:], channels_last(golden('resnet50')['x']))
+
+
+@pytest.fixture(scope='module')
+def trained(golden, variables):
+  """(stage outputs, new batch statistics) of one training forward pass."""
+
+  @jax.jit
+  def run(params, stats, x):
+    model = nnx.merge(variables[0], params, stats, copy=True)
+    return stage_outputs(model, x, True), nnx.state(model, nnx.BatchStat)
+
+  return run(*variables[1:], channels_last(golden('resnet50')['x']))
+
+
+def loss_and_gradients(file, seed, dtype):
+  """The goldens' training loss, and its gradients by torch name and layout."""
+  shape = file['train_featuremap'].shape
+  projection = np.random.RandomState(71000 + seed).randn(*shape)
+  projection = channels_last(projection.astype(np.float32))
+  graphdef, params, stats = by_formula(seed, dtype)
+
+  @jax.jit
+  def run(params, stats, x):
+    def loss(params):
+      model = nnx.merge(graphdef, params, stats, copy=True)
+      return jnp.sum(model(x, train=True) * projection) / 100
+
+    return jax.value_and_grad(loss)(params)
+
+  x = channels_last(file['x']).astype(dtype)
+  loss, gradients = run(params, stats, x)
+  named = {}
+  for path, variable in nnx.to_flat_state(gradients):
+    value = np.asarray(variable[...])
+    if path[-1] == 'kernel':
+      value = value.transpose(3, 2, 0, 1)
+    named[torch_name(path)] = value
+  return loss, named
+
+
+def check_stages(file, mode, outputs, tolerance):
+  for stage, output in outputs.items():
+    output = channels_first(output)
+    prefix = f'{mode}_{stage}'
+    assert output.shape == tuple(file[f'{prefix}_shape'])
+    largest = file[f'{prefix}_mean_std_absmax'][2]
+    close = {'rtol': 0, 'atol': tolerance * largest, 'err_msg': prefix}
+    np.testing.assert_allclose(
+      [output.mean(), output.std(), np.abs(output).max()],
+      file[f'{prefix}_mean_std_absmax'],
+      **close,
+    )
+    np.testing.assert_allclose(
+      output.mean((0, 2, 3)), file[f'{prefix}_channel_mean'], **close
+    )
+    corner = file[f'{prefix}_corner']
+    np.testing.assert_allclose(
+      output[:, :4, : corner.shape[2], : corner.shape[3]], corner, **close
+    )
+
+
+def check_final(file, mode, output, logits, tolerance):
+  for key, value in (
+    ('featuremap', channels_first(output)),
+    ('logits', logits),
+  ):
+    expected = file[f'{mode}_{key}']
+    atol = tolerance * np.abs(expected).max()
+    np.testing.assert_allclose(value, expected, rtol=0, atol=atol, err_msg=key)
+
+
+@pytest.mark.golden
+def test_names_and_shapes_are_those_of_the_torch_state_dict():
+  expected = {
+    name: shape
+    for name, shape in state_dict().items()
+    if not name.startswith('fc.')
+  }
+  assert torch_shapes(abstract('resnet50')) == expected
+
+
+@pytest.mark.golden
+def test_weight_formula(golden, seed):
+  file, shapes = golden('resnet50'), state_dict()
+  for name, total in zip(
+    file['param_names'], file['param_sums_f64'], strict=True
+  ):
+    value = formula(str(name), shapes[str(name)], seed).astype(np.float64)
+    np.testing.assert_allclose(value.sum(), total, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.golden
+def test_evaluation_agrees_stage_by_stage(golden, evaluated, head):
+  file = golden('resnet50')
+  outputs, whole = evaluated
+  check_stages(file, 'eval', outputs, 1e-5)
+  check_final(file, 'eval', whole, head(whole), 1e-5)
+
+
+@pytest.mark.golden
+def test_evaluation_agrees_at_256_pixels(golden, variables, seed):
+  image = np.random.RandomState(72000 + seed).randn(1, 3, 256, 256)
+  model = nnx.merge(*variables, copy=True)
+  run = jax.jit(lambda x: model(x, train=False))
+  output = channels_first(run(channels_last(image.astype(np.float32))))
+  file = golden('resnet50')
+  atol = 1e-5 * file['eval256_mean_std_absmax'][2]
+  expected = file['eval256_featuremap']
+  np.testing.assert_allclose(
+    output[:, : expected.shape[1]], expected, rtol=0, atol=atol
+  )
+  np.testing.assert_allclose(
+    output.mean((0, 2, 3)), file['eval256_channel_mean'], rtol=0, atol=atol
+  )
+
+
+@pytest.mark.golden
+def test_training_agrees_stage_by_stage(golden, trained, head):
+  file = golden('resnet50')
+  outputs, _ = trained
+  check_stages(file, 'train', outputs, 2e-4)
+  check_final(file, 'train', outputs['layer4'], head(outputs['layer4']), 2e-4)
+
+
+@pytest.mark.golden
+def test_running_statistics_agree(golden, trained):
+  file = golden('resnet50')
+  _, stats = trained
+  named = {torch_name(p): v[...] for p, v in nnx.to_flat_state(stats)}
+  for kind in ('mean', 'var'):
+    values = [named[f'{name}.running_{kind}'] for name in file['bn_names']]
+    np.testing.assert_allclose(
+      np.concatenate(values),
+      file[f'bn_running_{kind}_concat'],
+      rtol=1e-4,
+      atol=1e-4,
+    )
+
+
+@pytest.mark.golden
+def test_gradients_agree(golden, seed):
+  # In float64: one activation of 1e-6 on the other side of a ReLU moves the
+  # gradients by half a percent, and which way it falls is a matter of luck.
+  file = golden('resnet50')
+  with jax.enable_x64(True):
+    loss, named = loss_and_gradients(file, seed, jnp.float64)
+  np.testing.assert_allclose(loss, file['train_loss'], rtol=2e-4)
+  assert set(named) == set(map(str, file['grad_names']))
+  norms = [np.linalg.norm(named[str(name)]) for name in file['grad_names']]
+  np.testing.assert_allclose(norms, file['grad_l2'], rtol=1e-3)
+  for key, expected in file.items():
+    name = key.removeprefix('grad_corner_').removeprefix('grad_')
+    if name not in named or key == name:
+      continue
+    value = named[name]
+    if key.startswith('grad_corner_'):
+      value = value[:8, :8]
+    error = np.linalg.norm(value - expected) / np.linalg.norm(expected)
+    assert error < 1e-3, (key, error)
+
+
+@pytest.mark.parametrize(
+  ('name', 'expected'),
+  [
+    ('resnet18', 11_176_512),
+    ('resnet34', 21_284_672),
+    ('resnet50', 23_508_032),
+    ('small', 1_226_400),
+  ],
+)
+def test_parameter_counts(name, expected):
+  assert num_params(abstract(name)) == expected
+
+
+@pytest.mark.parametrize(
+  ('name', 'width', 'shape'),
+  [
+    ('small', 1.0, (2, 8, 8, 256)),
+    ('small', 0.5, (2, 8, 8, 128)),
+    ('resnet18', 0.25, (2, 2, 2, 128)),
+    ('resnet50', 0.25, (2, 2, 2, 512)),
+  ],
+)
+def test_feature_map_of_64_pixels(name, width, shape):
+  model = abstract(name, width=width)
+  images = jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.float32)
+  output = nnx.eval_shape(lambda m, x: m(x, train=False), model, images)
+  assert output.shape == shape
+  assert model.num_features == shape[-1]
+  assert 64 // model.stride == shape[1]
+
+
+def test_initialisation_is_kaiming_by_fan_out():
+  @jax.jit
+  def values():
+    block = build('small').layer4[0]  # 128 to 256 channels
+    return block.conv1.kernel[...], block.bn2.scale[...], block.bn2.bias[...]
+
+  kernel, scale, bias = values()
+  np.testing.assert_allclose(kernel.std(), np.sqrt(2 / (9 * 256)), rtol=0.01)
+  np.testing.assert_array_equal(scale, 1)
+  np.testing.assert_array_equal(bias, 0)
+
+
+def test_bfloat16_computes_low_and_keeps_float32_parameters():
+  images = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+  # Traced arguments throughout: XLA would fold constants for a minute.
+  initialise = jax.jit(lambda: nnx.state(build('small', width=0.25)))
+  run = jax.jit(lambda m, x: (m(x, train=True), nnx.state(m)))
+  state, outputs = initialise(), []
+  for dtype in (jnp.float32, jnp.bfloat16):
+    model = nnx.merge(
+      nnx.graphdef(abstract('small', width=0.25, dtype=dtype)), state
+    )
+    output, new_state = run(model, images)
+    assert {x.dtype for x in jax.tree.leaves(new_state)} == {
+      jnp.dtype('float32')
+    }
+    outputs.append(output)
+  full, low = outputs
+  assert low.dtype == jnp.bfloat16
+  error = jnp.linalg.norm(low - full) / jnp.linalg.norm(full)
+  assert 1e-4 < error < 0.05
