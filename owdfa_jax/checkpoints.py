@@ -1,5 +1,6 @@
 """Checkpoints on disk. The only file that knows Orbax."""
 
+import os
 import types
 from collections.abc import Callable
 from typing import Any
@@ -105,6 +106,7 @@ class Checkpoints:
     if self.latest() == step:
       return
     try:
+      self._reserve(state)
       self._manager.save(
         step,
         metrics=metrics,
@@ -159,6 +161,20 @@ class Checkpoints:
       step, args=ocp.args.Composite(model=ocp.args.StandardRestore(target))
     )
     return items['model']['params'], items['model']['batch_stats']
+
+  def _reserve(self, state: TrainState) -> None:
+    """`OSError` where the disk has no room for a checkpoint of `state`.
+
+    Asked beforehand: a full disk found out in the background takes its time
+    and a page of other threads' tracebacks.
+    """
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    probe = self.folder / f'.space-{jax.process_index()}'
+    try:
+      with open(probe, 'wb') as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+    finally:
+      probe.unlink(missing_ok=True)
 
   def _cannot_write(self, error: Exception) -> UserError:
     return UserError(

@@ -14,8 +14,9 @@ from etils import epath
 from flax import nnx
 
 from input_pipeline import dataset as dataset_lib
+from input_pipeline import pipeline
 from input_pipeline.errors import UserError
-from owdfa_jax import parallel
+from owdfa_jax import metrics, parallel
 from owdfa_jax.methods import METHODS
 from owdfa_jax.methods.base import Method
 from owdfa_jax.models import classifier
@@ -24,6 +25,14 @@ from owdfa_jax.models import classifier
 CHANGEABLE = ('epochs', 'eval', 'log', 'compilation_cache')
 # Where and how fast the data is read does not change what is read.
 CHANGEABLE_DATA = ('path', 'num_threads', 'num_workers')
+
+# The settings that name one of a few things, where no other file checks them.
+CHOICES = {
+  'data.supervision': pipeline.SUPERVISION,
+  'eval.split': dataset_lib.SPLITS,
+  'eval.selection': ('test', 'validation', 'last'),
+  'eval.metric': metrics.SCORES,
+}
 
 Build = Callable[[nnx.Rngs], classifier.Classifier]
 
@@ -58,6 +67,7 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
     UserError: for whatever does not: the data, the classes, the method's
       settings, the devices, the workdir.
   """
+  check_choices(config)
   method = make_method(config)
   dataset = dataset_lib.open_dataset(config.data.path)
   num_classes = count_classes(config, dataset)
@@ -82,6 +92,17 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
   return Experiment(
     config, path, placement, dataset, method, num_classes, build
   )
+
+
+def check_choices(config: ml_collections.ConfigDict) -> None:
+  """`UserError` for a setting that is none of its `CHOICES`."""
+  for field, choices in CHOICES.items():
+    section, name = field.split('.')
+    if config[section][name] not in choices:
+      raise UserError(
+        f'unknown setting: --config.{field}={config[section][name]}; '
+        f'use one of {", ".join(choices)}'
+      )
 
 
 def make_method(config: ml_collections.ConfigDict) -> Method:

@@ -32,6 +32,9 @@ REPORT_KEYS = (
   'num_examples',
 )
 
+# Those by which one checkpoint is better than another.
+SCORES = REPORT_KEYS[: REPORT_KEYS.index('mean_uncertainty')]
+
 
 def contingency(true_label: np.ndarray, predicted: np.ndarray) -> np.ndarray:
   """Counts int64 [S, S] by predicted and true class, S = largest id + 1."""

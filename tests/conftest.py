@@ -66,6 +66,6 @@ def quick_compile():
 
 
 def cases(golden_file):
-  """The case prefixes (`c0`, `c1`, ...) of a golden file, whatever their number."""
+  """The case prefixes (`c0`, `c1`, ...) of a golden file, however many."""
   prefixes = {key.split('_')[0] for key in golden_file}
   return sorted(p for p in prefixes if p[0] == 'c' and p[1:].isdigit())

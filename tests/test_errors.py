@@ -1,0 +1,222 @@
+"""A user's mistakes: one line, what to do, no traceback, a non-zero exit."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import imagesets
+import numpy as np
+import pytest
+from runs import tiny_experiment
+
+import main
+from input_pipeline import pack
+from input_pipeline.errors import UserError
+from owdfa_jax.evaluate import evaluate
+from owdfa_jax.train import train
+
+ROOT = pathlib.Path(__file__).parents[1]
+TINY = (
+  '--config=configs/cpl.py:folder64',
+  '--config.model.width=0.125',
+  '--config.batch_size=16',
+  '--config.epochs=1',
+  '--config.log.tensorboard=False',
+)
+
+
+def command(*arguments, shell='', devices=1):
+  """Runs main.py as a user would, after the commands in `shell`."""
+  return subprocess.run(
+    ['bash', '-c', f'{shell} exec "$@"', 'bash', sys.executable, 'main.py']
+    + [*map(str, arguments)],
+    cwd=ROOT,
+    env=os.environ
+    | {'JAX_NUM_CPU_DEVICES': str(devices), 'PYTHONWARNINGS': 'default'},
+    capture_output=True,
+    text=True,
+    timeout=300,
+  )
+
+
+def the_one_line(result):
+  """The error's line; fails unless there is exactly one, and a bad exit."""
+  assert result.returncode not in (0, -6, -11), result.stdout
+  assert 'Traceback' not in result.stderr, result.stderr
+  errors = [
+    line for line in result.stderr.splitlines() if line.startswith('error: ')
+  ]
+  assert len(errors) == 1, result.stderr
+  return errors[0]
+
+
+def fails(*arguments, **keywords):
+  return the_one_line(command(*arguments, **keywords))
+
+
+def test_missing_data(tmp_path):
+  line = fails(
+    *TINY, f'--config.data.path={tmp_path}/nothing', f'--workdir={tmp_path}/run'
+  )
+  assert f'{tmp_path}/nothing' in line and 'input_pipeline.pack' in line
+  assert not (tmp_path / 'run').exists()
+
+
+def test_foreign_data(tmp_path):
+  (tmp_path / 'holiday.jpg').write_bytes(b'?')
+  with pytest.raises(UserError, match=str(tmp_path)):
+    tiny_experiment(tmp_path, tmp_path / 'run')
+
+
+def test_classes_that_do_not_match_the_head(packed, tmp_path):
+  with pytest.raises(UserError, match='num_classes=22.* has 4;'):
+    tiny_experiment(packed, tmp_path, data__num_classes=22)
+
+
+@pytest.mark.parametrize(
+  'field, value',
+  [
+    ('method.name', 'clp'),
+    ('model.backbone', 'resnet9'),
+    ('model.dtype', 'float8'),
+    ('data.supervision', 'none'),
+    ('eval.selection', 'luck'),
+    ('eval.metric', 'all_luck'),
+    ('eval.split', 'dev'),
+    ('batch_size', 15),
+    ('batch_size', 4096),
+  ],
+)
+def test_settings(packed, tmp_path, field, value):
+  with pytest.raises(UserError, match=f'{value}.*;') as error:
+    experiment = tiny_experiment(packed, tmp_path / 'run', **{field: value})
+    train(experiment)
+  assert field.split('.')[-1] in str(error.value)
+
+
+@pytest.mark.parametrize(
+  'arguments, named',
+  [
+    (['--config.optimizer.learning_rat=1'], 'learning_rat'),
+    (['--config.epochs=many'], 'epochs'),
+    (['--config=configs/cpl.py:owdfa9'], 'owdfa40_1'),
+    (['--config=nowhere.py'], '--config'),
+    (['--mode=sleep'], 'sleep'),
+    (['stray'], 'stray'),
+  ],
+)
+def test_command_line(arguments, named):
+  with pytest.raises(UserError, match=named):
+    main.parse(['main.py', *TINY, *arguments])
+
+
+def test_no_workdir():
+  assert '--workdir' in fails(*TINY)
+
+
+def test_batch_not_divisible_by_the_devices(packed, tmp_path):
+  line = fails(
+    *TINY,
+    f'--config.data.path={packed}',
+    f'--workdir={tmp_path}/run',
+    devices=3,
+  )
+  assert 'batch_size=16' in line and '3 devices' in line
+
+
+def damaged(packed, folder, damage):
+  """A copy of the packed data with `damage` done to its first shard."""
+  shutil.copytree(packed, folder)
+  shard = sorted(folder.glob('*train.tfrecord*'))[0]
+  content = bytearray(shard.read_bytes())
+  shard.write_bytes(damage(content))
+  return shard
+
+
+def test_corrupt_record(packed, tmp_path):
+  def flip(content):
+    content[len(content) // 2] ^= 1
+    return content
+
+  shard = damaged(packed, tmp_path / 'data', flip)
+  line = fails(
+    *TINY,
+    f'--config.data.path={tmp_path}/data',
+    f'--workdir={tmp_path}/run',
+  )
+  assert shard.name in line and 'byte' in line
+
+
+def test_truncated_shard(packed, tmp_path):
+  shard = damaged(packed, tmp_path / 'data', lambda content: content[:-9])
+  with pytest.raises(UserError, match=shard.name):
+    tiny_experiment(tmp_path / 'data', tmp_path / 'run')
+
+
+def test_empty_class(packed, tmp_path):
+  """A known class whose labelled rows are all gone from the index."""
+  shutil.copytree(packed, tmp_path / 'data')
+  path = tmp_path / 'data' / 'train.index.npz'
+  with np.load(path) as file:
+    index = dict(file)
+  index['tag'][index['label'] == 1] = 2
+  np.savez(path, **index)
+  with pytest.raises(UserError, match="empty class.*'m1'"):
+    tiny_experiment(tmp_path / 'data', tmp_path / 'run')
+
+
+def test_file_where_the_workdir_should_be(packed, tmp_path):
+  (tmp_path / 'run').write_text('in the way')
+  with pytest.raises(UserError, match=f'--workdir={tmp_path}/run'):
+    tiny_experiment(packed, tmp_path / 'run')
+
+
+def test_disk_that_takes_no_checkpoint(packed, tmp_path):
+  line = fails(
+    *TINY,
+    f'--config.data.path={packed}',
+    f'--workdir={tmp_path}/run',
+    shell='ulimit -f 20;',
+  )
+  assert str(tmp_path / 'run') in line
+
+
+@pytest.mark.parametrize(
+  'field, value',
+  [
+    ('seed', 1),
+    ('model.width', 0.25),
+    ('method.params.margin', 0.1),
+    ('optimizer.learning_rate', 0.5),
+    ('data.supervision', 'labelled'),
+  ],
+)
+def test_workdir_of_another_config(packed, tmp_path, field, value):
+  tiny_experiment(packed, tmp_path)
+  with pytest.raises(UserError, match=f'another config.* {field}='):
+    tiny_experiment(packed, tmp_path, **{field: value})
+
+
+def test_workdir_of_other_data(packed, tmp_path):
+  tiny_experiment(packed, tmp_path)
+  other = imagesets.write_set(tmp_path / 'images', novel=2, per_class=32)
+  pack.pack(other, tmp_path / 'data', pack.Options(size=32), workers=1)
+  with pytest.raises(UserError, match='another config.* dataset='):
+    tiny_experiment(tmp_path / 'data', tmp_path)
+
+
+def test_workdir_takes_more_epochs_and_moved_data(packed, tmp_path):
+  tiny_experiment(packed, tmp_path / 'run')
+  shutil.copytree(packed, tmp_path / 'moved')
+  tiny_experiment(tmp_path / 'moved', tmp_path / 'run', epochs=9)
+
+
+@pytest.mark.parametrize(
+  'checkpoint, named', [('best', 'train first'), ('7', 'step 7'), ('x', 'x')]
+)
+def test_evaluation_of_what_is_not_there(packed, tmp_path, checkpoint, named):
+  experiment = tiny_experiment(packed, tmp_path, eval__checkpoint=checkpoint)
+  with pytest.raises(UserError, match=named):
+    evaluate(experiment)
