@@ -228,7 +228,8 @@ def _read_index(path: pathlib.Path) -> dict[str, np.ndarray]:
   if not path.is_file():
     raise UserError(f'missing index: {path}; copy it here or pack again')
   try:
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here, for NumPy leaves a file open that it cannot read.
+    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
       index = {name: file[name] for name in INDEX_DTYPES}
   except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
     raise _damaged(path, str(error)) from error

@@ -3,6 +3,7 @@
 Columns as in the released benchmark, plus an optional `split` column.
 """
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -122,6 +123,9 @@ def write(
     path: the file; its folder exists.
     rows: one mapping per row from `COLUMNS` (and `split`, in all rows or none)
       to values.
+
+  Raises:
+    UserError: the file cannot be written, or a name is not valid Unicode.
   """
   rows = list(rows)
   has_split = bool(rows) and 'split' in rows[0]
@@ -134,10 +138,17 @@ def write(
       writer.writerows(rows)
     os.replace(temporary, path)
   except OSError as error:
-    pathlib.Path(temporary).unlink(missing_ok=True)
     raise UserError(
       f'cannot write the meta CSV {path}: {error.strerror}'
     ) from error
+  except UnicodeEncodeError as error:
+    raise UserError(
+      f'cannot write the meta CSV {path}: {ascii(error.object.strip())} is not '
+      'valid Unicode; rename that file'
+    ) from error
+  finally:
+    with contextlib.suppress(OSError):
+      os.unlink(temporary)
 
 
 def classes(meta: Meta) -> tuple[ClassInfo, ...]:

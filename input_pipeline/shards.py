@@ -90,7 +90,8 @@ def write_shards(shards: list[Shard], workers: int) -> list[Written]:
     if workers == 1 or len(shards) == 1:
       return [write_shard(shard, bar.update) for shard in shards]
     with _pool(min(workers, len(shards))) as (pool, done):
-      futures = [pool.submit(_write_in_worker, shard) for shard in shards]
+      with _interrupts_held_back():
+        futures = [pool.submit(_write_in_worker, shard) for shard in shards]
       pending = set(futures)
       try:
         while pending:
@@ -189,11 +190,23 @@ def _pool(workers: int) -> Iterator[tuple]:
     pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+  """Processes started herein never see Ctrl-C: they inherit the mask.
+
+  It reaches the whole process group, but the parent alone decides what it
+  means; in the workers it could strike before any handler is in place.
+  """
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+  try:
+    yield
+  finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(done: Any, stop: Any) -> None:
   global _done, _stop
   _done, _stop = done, stop
-  # Ctrl-C reaches the whole group; the parent alone decides what it means.
-  signal.signal(signal.SIGINT, signal.SIG_IGN)
   cv2.setNumThreads(1)
   silence_decoders()
   threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -1,0 +1,486 @@
+"""Packing: round trip, determinism, and leaving nothing half done."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from imagesets import image, meta_row, write_set
+
+from input_pipeline import features, images, meta, pack, splits, tfrecord
+from input_pipeline.errors import UserError
+
+ROOT = pathlib.Path(__file__).parent.parent
+SMALL = pack.Options(size=16, shards=2)
+
+
+def command(csv, out, *extra):
+  module = [sys.executable, '-m', 'input_pipeline.pack']
+  return [*module, '--meta', str(csv), '--out', str(out), '--size=16', *extra]
+
+
+def run(*arguments, **options):
+  return subprocess.run(
+    command(*arguments), cwd=ROOT, capture_output=True, text=True, **options
+  )
+
+
+def hidden(folder):
+  return [p.name for p in folder.iterdir() if p.name.startswith('.')]
+
+
+def content(folder):
+  return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_records_are_the_split_in_its_order(tmp_path):
+  csv = write_set(tmp_path)
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  table = meta.read(csv)
+  for split, rows in zip(
+    (packed.train, packed.test), splits.split_rows(table), strict=True
+  ):
+    assert len(split) == len(rows)
+    for number, row in enumerate(rows):
+      data = table.file(row).read_bytes()
+      assert features.decode(split.source[number]) == features.Record(
+        image=data,
+        label=table.label[row],
+        tag=table.tag[row],
+        id=table.img_path[row],
+        method=table.method[row],
+        forgery_type='IdentitySwap',
+        image_source='src',
+        sha256=hashlib.sha256(data).hexdigest(),
+      )
+
+
+def test_shards_are_even_and_complete(tmp_path):
+  options = pack.Options(size=16, shards=5)
+  pack.pack(write_set(tmp_path), tmp_path / 'out', options, workers=1)
+  sizes = [
+    len(tfrecord.scan_records(path)[0])
+    for path in sorted((tmp_path / 'out').glob('owdfa-train.tfrecord-*'))
+  ]
+  assert sizes == [5, 5, 5, 5, 4]
+
+
+def test_the_number_of_processes_changes_no_byte(tmp_path):
+  csv = write_set(tmp_path)
+  pack.pack(csv, tmp_path / 'a' / 'out', SMALL, workers=1)
+  pack.pack(csv, tmp_path / 'b' / 'out', SMALL, workers=2)
+  one, two = content(tmp_path / 'a' / 'out'), content(tmp_path / 'b' / 'out')
+  assert len(one) == 10
+  assert one == two
+
+
+def test_the_description_says_what_and_how(tmp_path):
+  csv = write_set(tmp_path)
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  description = packed.description
+  assert description['name'] == 'out'
+  assert description['image_formats'] == ['png']
+  assert description['original_bytes'] is True
+  assert description['splits']['train']['records'] == 24
+  assert description['splits']['test']['shards'] == 2
+  assert description['skipped'] == []
+  made = description['made']
+  assert made['meta_csv'] == str(csv)
+  assert made['meta_sha256'] == hashlib.sha256(csv.read_bytes()).hexdigest()
+  assert made['arguments']['size'] == 16
+  assert made['versions']['numpy'] == np.__version__
+  for entry in description['classes']:
+    counts = entry['counts']
+    assert counts['labelled'] + counts['unlabelled'] == 8
+    assert (counts['labelled'] > 0) == entry['known']
+    assert (counts['test'], counts['skipped']) == (2, 0)
+
+
+def test_tfds_reads_the_metadata(tmp_path):
+  pack.pack(write_set(tmp_path), tmp_path / 'out', SMALL, workers=1)
+  text = (tmp_path / 'out' / 'dataset_info.json').read_text()
+  counted = {
+    split['name']: sum(map(int, split['shardLengths']))
+    for split in json.loads(text)['splits']
+  }
+  assert counted == {'train': 24, 'test': 6}
+  text = (tmp_path / 'out' / 'features.json').read_text()
+  schema = tfds.features.FeaturesDict.from_json(json.loads(text))
+  assert schema['image'].shape == (16, 16, 3)
+  assert schema['image'].encoding_format == 'png'
+  assert schema['label'].num_classes == 3
+  names = (tmp_path / 'out' / 'label.labels.txt').read_text()
+  assert names.split() == ['m0', 'm1', 'm2']
+
+
+def test_images_of_another_size_are_resized(tmp_path):
+  csv = write_set(tmp_path, size=23)
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert packed.description['original_bytes'] is False
+  table = meta.read(csv)
+  for number, row in enumerate(splits.split_rows(table)[0]):
+    np.testing.assert_array_equal(
+      features.decode_image(packed.train.source[number]),
+      images.resize(images.load(table.file(row)), 16),
+    )
+
+
+def test_one_image_that_does_not_fit_has_all_encoded_anew(tmp_path):
+  csv = write_set(tmp_path, suffix='jpg')
+  cv2.imwrite(str(tmp_path / '2' / '9.jpg'), image(20, 0))
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert packed.description['original_bytes'] is False
+  assert packed.description['image_formats'] == ['png']
+
+
+def test_kept_files_that_are_not_plain_are_encoded_anew(tmp_path):
+  csv = write_set(tmp_path, suffix='jpg')
+  grey = image(16, 0)[..., 0]
+  path = tmp_path / '2' / '9.jpg'
+  cv2.imwrite(str(path), grey)
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert packed.description['original_bytes'] is True
+  assert packed.description['image_formats'] == ['jpeg', 'png']
+  records = [
+    split.source[i]
+    for split in (packed.train, packed.test)
+    for i in range(len(split))
+  ]
+  (found,) = [r for r in records if features.decode(r).id == '2/9.jpg']
+  np.testing.assert_array_equal(features.decode_image(found), images.load(path))
+  assert images.probe(features.decode(found).image) == ('png', 16, 16, True)
+
+
+@pytest.mark.parametrize('format', ['png', 'jpeg'])
+def test_a_given_format_has_all_encoded_anew(tmp_path, format):
+  csv = write_set(tmp_path)
+  options = pack.Options(size=16, format=format, quality=50)
+  packed = pack.pack(csv, tmp_path / 'out', options, workers=1)
+  stored = features.decode(packed.train.source[0]).image
+  assert images.probe(stored)[0] == format
+  assert packed.description['image_formats'] == [format]
+  assert packed.description['original_bytes'] is False
+
+
+def test_the_split_column_is_honoured(tmp_path):
+  csv = write_set(tmp_path)
+  rows = [
+    meta_row(label, n, tag=1 if label < 2 else 2)
+    | {'split': 'test' if n < 3 else 'train'}
+    for label in range(3)
+    for n in range(10)
+  ]
+  meta.write(csv, rows)
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert (len(packed.train), len(packed.test)) == (21, 9)
+  assert features.decode(packed.test.source[0]).id == '0/0.png'
+  assert packed.description['made']['split'] == 'column'
+
+
+def test_dropped_rows_are_not_packed(tmp_path):
+  csv = write_set(tmp_path)
+  meta.write(
+    csv,
+    [meta_row(l, n, tag=1) for l in (0, 1) for n in range(9)]
+    + [meta_row(2, n, tag=0, path='none') for n in range(9)],
+  )
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert len(packed.train) + len(packed.test) == 18
+  assert packed.num_classes == 2
+
+
+def test_a_heap_of_unknown_truth_is_packed(tmp_path):
+  csv = write_set(tmp_path, novel=1)
+  rows = [meta_row(l, n, tag=1) for l in (0, 1) for n in range(10)]
+  heap = [
+    meta_row(-1, n, path=f'2/{n}.png', method='', face_type=-1)
+    for n in range(10)
+  ]
+  meta.write(csv, rows + heap)
+  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert (packed.num_known, packed.num_classes) == (2, 2)
+  assert not packed.novel_count_known
+  assert (packed.train.label == -1).sum() == 8
+  assert packed.description['truth_unknown']['unlabelled'] == 8
+  assert '(truth unknown)' in pack.summary(packed.description)
+
+
+def test_the_command_prints_a_table(tmp_path):
+  done = run(write_set(tmp_path), tmp_path / 'out')
+  assert done.returncode == 0, done.stderr
+  lines = [line.split() for line in done.stdout.splitlines()]
+  assert lines[0] == ['class', 'labelled', 'unlabelled', 'test', 'skipped']
+  assert lines[3] == ['m2', 'novel', '0', '8', '2', '0']
+  assert lines[-1][0] == 'total'
+  assert sum(map(int, lines[-1][1:])) == 30
+  assert '30/30' in done.stderr
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_an_unreadable_image_stops_with_its_path(tmp_path, workers):
+  csv = write_set(tmp_path)
+  broken = tmp_path / '1' / '7.png'
+  broken.write_bytes(broken.read_bytes()[:-20])
+  done = run(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
+  assert done.returncode == 1
+  error = done.stderr.splitlines()[-1]
+  assert error == f'error: unreadable image: {broken}: the file is cut short'
+  assert 'Traceback' not in done.stderr
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
+
+
+def test_unreadable_images_are_skipped_and_counted_on_request(tmp_path):
+  csv = write_set(tmp_path)
+  (tmp_path / '1' / '7.png').unlink()
+  (tmp_path / '2' / '3.png').write_bytes(b'')
+  options = pack.Options(size=16, shards=2, on_error='skip')
+  packed = pack.pack(csv, tmp_path / 'out', options, workers=1)
+  assert len(packed.train) + len(packed.test) == 28
+  skipped = {entry['id']: entry for entry in packed.description['skipped']}
+  assert skipped.keys() == {'1/7.png', '2/3.png'}
+  assert 'No such file' in skipped['1/7.png']['why']
+  assert skipped['2/3.png']['label'] == 2
+  counts = [c['counts']['skipped'] for c in packed.description['classes']]
+  assert counts == [0, 1, 1]
+  # The rest keep their order, and no image stands in for another.
+  table = meta.read(csv)
+  wanted = [
+    table.img_path[row]
+    for row in splits.split_rows(table)[0]
+    if table.img_path[row] not in skipped
+  ]
+  ids = [features.decode(packed.train.source[i]).id for i in range(len(wanted))]
+  assert ids == wanted
+  assert len(packed.train) == len(wanted)
+
+
+def test_skipping_a_whole_class_is_refused(tmp_path):
+  csv = write_set(tmp_path)
+  shutil.rmtree(tmp_path / '2')
+  options = pack.Options(size=16, on_error='skip')
+  with pytest.raises(UserError, match="empty class: 'm2'"):
+    pack.pack(csv, tmp_path / 'out', options, workers=1)
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
+
+
+def test_skipping_the_whole_test_split_is_refused(tmp_path):
+  csv = write_set(tmp_path)
+  table = meta.read(csv)
+  for row in splits.split_rows(table)[1]:
+    table.file(row).unlink()
+  options = pack.Options(size=16, on_error='skip')
+  with pytest.raises(UserError, match='no image to test could be read'):
+    pack.pack(csv, tmp_path / 'out', options, workers=1)
+
+
+def test_a_class_without_training_rows_is_refused(tmp_path):
+  csv = write_set(tmp_path)
+  rows = [
+    meta_row(label, n, tag=1 if label < 2 else 2)
+    | {'split': 'test' if label == 2 else 'train'}
+    for label in range(3)
+    for n in range(5)
+  ]
+  meta.write(csv, rows)
+  with pytest.raises(UserError, match="empty class: 'm2' .*meta.csv"):
+    pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+
+
+def test_a_finished_directory_is_reused_only_for_the_same_request(
+  tmp_path, capsys
+):
+  csv = write_set(tmp_path)
+  out = tmp_path / 'out'
+  pack.pack(csv, out, SMALL, workers=1)
+  before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+  capsys.readouterr()
+  pack.pack(csv, out, SMALL, workers=2)
+  assert 'packed already' in capsys.readouterr().out
+  with pytest.raises(UserError, match='packed with --shards=2; remove it'):
+    pack.pack(csv, out, pack.Options(size=16), workers=1)
+  csv.write_text(csv.read_text() + '\n')
+  with pytest.raises(UserError, match='packed from another CSV; remove it'):
+    pack.pack(csv, out, SMALL, workers=1)
+  assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
+
+
+def test_a_damaged_directory_is_not_reused(tmp_path):
+  csv = write_set(tmp_path)
+  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  (tmp_path / 'out' / 'owdfa-test.tfrecord-00000-of-00002').write_bytes(b'')
+  with pytest.raises(UserError, match='truncated shard'):
+    pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+
+
+def test_a_foreign_directory_is_left_alone(tmp_path):
+  csv = write_set(tmp_path)
+  with pytest.raises(
+    UserError, match=f'in the way: {tmp_path} is not a packed'
+  ):
+    pack.pack(csv, tmp_path, SMALL, workers=1)
+  with pytest.raises(UserError, match='in the way'):
+    pack.pack(csv, csv, SMALL, workers=1)
+  with pytest.raises(UserError, match=f'cannot write {csv}'):
+    pack.pack(csv, csv / 'out', SMALL, workers=1)
+
+
+def test_an_empty_directory_is_filled(tmp_path):
+  csv = write_set(tmp_path)
+  (tmp_path / 'out').mkdir()
+  assert len(pack.pack(csv, tmp_path / 'out', SMALL, workers=1).train) == 24
+
+
+def test_too_little_space_is_refused_before_starting(tmp_path, monkeypatch):
+  csv = write_set(tmp_path)
+  usage = shutil.disk_usage(tmp_path)
+  monkeypatch.setattr(
+    shutil, 'disk_usage', lambda _: usage._replace(free=10000)
+  )
+  with pytest.raises(UserError, match='MB needed, 0.0 MB free'):
+    pack.pack(csv, tmp_path / 'new' / 'out', SMALL, workers=1)
+  assert not (tmp_path / 'new').exists()
+
+
+@pytest.mark.parametrize(
+  'options',
+  [
+    pack.Options(size=16),
+    pack.Options(size=16, format='png'),
+    pack.Options(size=16, format='jpeg', quality=100),
+    pack.Options(size=24),
+  ],
+)
+def test_the_space_asked_for_is_enough(tmp_path, monkeypatch, options):
+  asked = []
+  monkeypatch.setattr(
+    pack.outputs, 'check_space', lambda out, needed: asked.append(needed)
+  )
+  csv = write_set(tmp_path, per_class=60)
+  pack.pack(csv, tmp_path / 'out', options, workers=1)
+  size = sum(path.stat().st_size for path in (tmp_path / 'out').iterdir())
+  assert size < asked[0] < 20 * size
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_full_disk_is_one_line(tmp_path, workers):
+  # A limit on the size of files stops writing as a full disk does, also for
+  # root.
+  csv = write_set(tmp_path)
+  done = run(
+    csv,
+    tmp_path / 'out',
+    '--shards=2',
+    f'--workers={workers}',
+    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+  )
+  assert done.returncode == 1
+  error = done.stderr.splitlines()[-1]
+  assert error.startswith('error: cannot write ')
+  assert 'File too large' in error
+  assert 'Traceback' not in done.stderr
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
+
+
+def start_a_long_pack(folder):
+  """Starts packing files, one of which blocks: a pipe without a writer."""
+  csv = write_set(folder)
+  blocking = folder / '0' / '0.png'
+  blocking.unlink()
+  os.mkfifo(blocking)
+  # A given format spares the look at every file that would block before.
+  extra = ('--workers=2', '--shards=2', '--format=png')
+  process = subprocess.Popen(
+    command(csv, folder / 'out', *extra),
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    start_new_session=True,
+  )
+  deadline = time.monotonic() + 60
+  pattern = '.out.incomplete-*/owdfa-*'
+  while not list(folder.glob(pattern)) and time.monotonic() < deadline:
+    time.sleep(0.05)
+  assert list(folder.glob(pattern)), process.communicate()
+  return csv, blocking, process
+
+
+def release(blocking, process):
+  """Gives whoever reads the pipe its end of file, until the process ends."""
+  deadline = time.monotonic() + 60
+  while process.poll() is None and time.monotonic() < deadline:
+    with contextlib.suppress(OSError):  # nobody reads just now
+      os.close(os.open(blocking, os.O_WRONLY | os.O_NONBLOCK))
+    time.sleep(0.05)
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path):
+  csv, blocking, process = start_a_long_pack(tmp_path)
+  os.killpg(process.pid, signal.SIGINT)
+  release(blocking, process)
+  _, errors = process.communicate(timeout=60)
+  assert process.returncode == 130
+  assert errors.splitlines()[-1] == 'interrupted: nothing was packed'
+  assert 'Traceback' not in errors
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
+
+
+def test_a_killed_pack_looks_unfinished_and_is_cleaned_up(tmp_path):
+  csv, blocking, process = start_a_long_pack(tmp_path)
+  process.kill()
+  process.communicate(timeout=60)  # returns when the workers are gone too
+  assert not (tmp_path / 'out').exists()
+  (leftover,) = hidden(tmp_path)
+  # A running process's directory must survive the next start.
+  other = tmp_path / '.out.incomplete-1'
+  other.mkdir()
+  blocking.unlink()
+  cv2.imwrite(str(blocking), image(16, 0))
+  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert (tmp_path / 'out' / 'description.json').exists()
+  assert hidden(tmp_path) == [other.name]
+
+
+@pytest.mark.parametrize(
+  'options',
+  [{'size': 0}, {'quality': 101}, {'ratio': 1.0}, {'seed': -1}, {'shards': 0}],
+)
+def test_bad_arguments_are_refused(options):
+  ((name, value),) = options.items()
+  with pytest.raises(UserError, match=f'--{name}={value}; it must lie in'):
+    pack.Options(**options)
+
+
+def test_no_workers_are_refused(tmp_path):
+  with pytest.raises(UserError, match='--workers=0'):
+    pack.pack(tmp_path / 'meta.csv', tmp_path / 'out', workers=0)
+
+
+def test_a_worker_that_dies_is_one_line(tmp_path):
+  _, _, process = start_a_long_pack(tmp_path)
+  children = pathlib.Path(f'/proc/{process.pid}/task').glob('*/children')
+  pids = [int(pid) for path in children for pid in path.read_text().split()]
+  for pid in pids:
+    if b'spawn_main' in pathlib.Path(f'/proc/{pid}/cmdline').read_bytes():
+      os.kill(pid, signal.SIGKILL)
+  _, errors = process.communicate(timeout=60)
+  assert process.returncode == 1
+  assert 'error: a packing process died' in errors.splitlines()[-1]
+  assert 'Traceback' not in errors
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
