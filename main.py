@@ -37,6 +37,10 @@ _DISTRIBUTED = flags.DEFINE_bool(
 
 def parse(argv: Sequence[str]) -> list[str]:
   """Parses the command line; `UserError` for what is wrong with it."""
+  no_config_file = UserError(
+    'no such config file: --config names a file that is not there; '
+    'give --config=configs/METHOD.py:BENCHMARK'
+  )
   try:
     rest = flags.FLAGS(argv)
   except (AttributeError, KeyError) as error:
@@ -49,15 +53,14 @@ def parse(argv: Sequence[str]) -> list[str]:
     if isinstance(cause, UserError):
       raise cause from error
     raise UserError(str(error)) from error
+  except OSError as error:
+    raise no_config_file from error
   if len(rest) > 1:
     raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
   if _CONFIG.value is None:
     raise UserError('nothing to run: give --config=configs/METHOD.py:BENCHMARK')
   if not isinstance(_CONFIG.value, ml_collections.ConfigDict):
-    raise UserError(
-      'no such config file: --config names a file that is not there; '
-      'give --config=configs/METHOD.py:BENCHMARK'
-    )
+    raise no_config_file
   return rest
 
 

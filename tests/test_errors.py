@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from runs import tiny_experiment
 
-import main
 from input_pipeline import pack
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluate import evaluate
@@ -108,8 +107,7 @@ def test_settings(packed, tmp_path, field, value):
   ],
 )
 def test_command_line(arguments, named):
-  with pytest.raises(UserError, match=named):
-    main.parse(['main.py', *TINY, *arguments])
+  assert named in fails(*TINY, *arguments, '--workdir=unused')
 
 
 def test_no_workdir():
