@@ -68,7 +68,8 @@ def test_entropy_clamp_as_recorded(golden):
   value, gradient = value_and_gradient(losses.entropy, g['clamp_p'])
   np.testing.assert_allclose(value, g['clamp_entropy'], **LOSS)
   np.testing.assert_allclose(gradient, g['clamp_grad_p'], rtol=1e-5)
-  assert gradient[g['clamp_p'] < 1e-8].tolist() == [0, 0]
+  below = g['clamp_p'] < np.float32(1e-8)
+  assert below.any() and not gradient[below].any()
 
 
 @pytest.mark.golden

@@ -11,6 +11,7 @@ import pytest
 from owdfa_jax import prototypes
 
 KEEP_COUNT = jax.jit(prototypes.keep_count)
+MERGE = jax.jit(prototypes.merge, static_argnames='parity_merge')
 PRUNE = jax.jit(prototypes.prune, static_argnames=('num_known', 'parity_merge'))
 
 
@@ -85,7 +86,7 @@ def test_pruning_as_recorded(golden):
       dropped[:num_known], dropped[kept] = False, False
       chosen = live & ~dropped
       chosen[:num_known] = False
-      pruned = prototypes.merge(weight, chosen, dropped, parity_merge=True)
+      pruned = MERGE(weight, chosen, dropped, parity_merge=True)
     else:
       assert set(np.flatnonzero(still_live[num_known:]) + num_known) == set(
         kept

@@ -12,7 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from owdfa_jax import pseudo_labels
 from owdfa_jax.pseudo_labels import FixMatch, FlexMatch, FreeMatch
 
-STATE = {'rtol': 1e-6, 'atol': 1e-7}
+STATE = {'rtol': 1e-5, 'atol': 1e-7}
 
 # The recorded variants: our rule, its weight, and the state's recorded names.
 VARIANTS = {
@@ -100,7 +100,7 @@ def test_runs_as_recorded(golden, variant):
       weight * loss, g[f'{variant}_pce_loss'][t], rtol=1e-5, atol=1e-7
     )
     np.testing.assert_allclose(
-      weight * gradient, g[f'{variant}_grad_logits'][t], rtol=0, atol=1e-6
+      weight * gradient, g[f'{variant}_grad_logits'][t], rtol=0, atol=1e-5
     )
     for value, name in zip(state, names, strict=True):
       np.testing.assert_allclose(value, g[f'{variant}_{name}'][t], **STATE)
