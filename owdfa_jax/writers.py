@@ -125,6 +125,11 @@ class Writers:
     self._writers: list[Writer] = []
     if jax.process_index() != 0:
       return
+    if config.log.wandb and not importlib.util.find_spec('wandb'):
+      raise UserError(
+        'Weights & Biases is not installed: --config.log.wandb=True; '
+        'pip install wandb, or leave it False'
+      )
     self._writers.append(JsonLines(workdir / 'metrics.jsonl', first_step))
     if config.log.tensorboard:
       if importlib.util.find_spec('tensorboardX'):
@@ -132,11 +137,6 @@ class Writers:
       else:
         logging.info('tensorboardX is not installed: no TensorBoard events')
     if config.log.wandb:
-      if not importlib.util.find_spec('wandb'):
-        raise UserError(
-          'Weights & Biases is not installed: --config.log.wandb=True; '
-          'pip install wandb, or leave it False'
-        )
       self._writers.append(WeightsAndBiases(workdir, config.to_dict()))
 
   def __enter__(self) -> 'Writers':

@@ -1,0 +1,34 @@
+"""Global batches from local rows, and sizes that do not divide."""
+
+import jax
+import numpy as np
+import pytest
+
+from input_pipeline.errors import UserError
+from owdfa_jax import parallel
+
+
+def test_batch_is_split_over_the_devices_in_order():
+  placement = parallel.place()
+  rows = np.arange(16, dtype=np.int32)
+  whole = placement.put_batch({'index': rows})['index']
+  assert whole.sharding == placement.by_batch
+  np.testing.assert_array_equal(whole, rows)
+  pieces = [np.asarray(shard.data) for shard in whole.addressable_shards]
+  np.testing.assert_array_equal(np.stack(pieces), rows.reshape(8, 2))
+
+
+@pytest.mark.parametrize('batch_size', [16, 128])
+def test_batch_that_divides(batch_size):
+  parallel.check_batch_size(batch_size, parallel.place())
+
+
+@pytest.mark.parametrize('batch_size', [8, 20])
+def test_batch_that_does_not(batch_size):
+  with pytest.raises(UserError, match=f'batch_size={batch_size} .*8 devices'):
+    parallel.check_batch_size(batch_size, parallel.place())
+
+
+def test_round_up():
+  three = parallel.place(jax.devices()[:3])
+  assert [parallel.round_up(n, three) for n in (1, 3, 4)] == [3, 3, 6]
