@@ -58,6 +58,17 @@ CONFIGS = {
 }
 
 
+def kaiming_normal(
+  key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype
+) -> jax.Array:
+  """Normal(0, sqrt(2 / fan_out)) for a kernel [h, w, in, out]."""
+  height, width, _, out_features = shape
+  # Drawn flat: the values are the same, but XLA takes several times as long
+  # to compile a draw of four axes, and a network has dozens of shapes.
+  values = jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)
+  return values * math.sqrt(2 / (height * width * out_features))
+
+
 def conv(
   in_features: int,
   out_features: int,
@@ -80,7 +91,7 @@ def conv(
     padding=kernel // 2,
     use_bias=False,
     dtype=dtype,
-    kernel_init=nnx.initializers.variance_scaling(2.0, 'fan_out', 'normal'),
+    kernel_init=kaiming_normal,
     rngs=rngs,
   )
 
