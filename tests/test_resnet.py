@@ -1,3 +1,4 @@
+import functools
 import json
 import zlib
 
@@ -128,25 +129,21 @@ def stage_outputs(model, x, train):
 
 
 @pytest.fixture(scope='module')
-def evaluated(golden, variables):
-  @jax.jit
-  def run(params, stats, x):
-    model = nnx.merge(variables[0], params, stats, copy=True)
-    return stage_outputs(model, x, False), model(x, train=False)
+def forward(golden, variables):
+  """Maps `train` to (stage outputs, new batch statistics)."""
+  graphdef, params, stats = variables
+  x = channels_last(golden('resnet50')['x'])
 
-  return run(*variables[1:], channels_last(golden('resnet50')['x']))
+  @functools.cache
+  def run(train):
+    @jax.jit
+    def compute(params, stats, x):
+      model = nnx.merge(graphdef, params, stats, copy=True)
+      return stage_outputs(model, x, train), nnx.state(model, nnx.BatchStat)
 
+    return compute(params, stats, x)
 
-@pytest.fixture(scope='module')
-def trained(golden, variables):
-  """(stage outputs, new batch statistics) of one training forward pass."""
-
-  @jax.jit
-  def run(params, stats, x):
-    model = nnx.merge(variables[0], params, stats, copy=True)
-    return stage_outputs(model, x, True), nnx.state(model, nnx.BatchStat)
-
-  return run(*variables[1:], channels_last(golden('resnet50')['x']))
+  return run
 
 
 def loss_and_gradients(file, seed, dtype):
@@ -227,11 +224,15 @@ def test_weight_formula(golden, seed):
 
 
 @pytest.mark.golden
-def test_evaluation_agrees_stage_by_stage(golden, evaluated, head):
+@pytest.mark.parametrize(
+  ('mode', 'tolerance'), [('eval', 1e-5), ('train', 2e-4)]
+)
+def test_agrees_stage_by_stage(golden, forward, head, mode, tolerance):
   file = golden('resnet50')
-  outputs, whole = evaluated
-  check_stages(file, 'eval', outputs, 1e-5)
-  check_final(file, 'eval', whole, head(whole), 1e-5)
+  outputs, _ = forward(mode == 'train')
+  check_stages(file, mode, outputs, tolerance)
+  final = outputs['layer4']
+  check_final(file, mode, final, head(final), tolerance)
 
 
 @pytest.mark.golden
@@ -252,17 +253,9 @@ def test_evaluation_agrees_at_256_pixels(golden, variables, seed):
 
 
 @pytest.mark.golden
-def test_training_agrees_stage_by_stage(golden, trained, head):
+def test_running_statistics_agree(golden, forward):
   file = golden('resnet50')
-  outputs, _ = trained
-  check_stages(file, 'train', outputs, 2e-4)
-  check_final(file, 'train', outputs['layer4'], head(outputs['layer4']), 2e-4)
-
-
-@pytest.mark.golden
-def test_running_statistics_agree(golden, trained):
-  file = golden('resnet50')
-  _, stats = trained
+  _, stats = forward(True)
   named = {torch_name(p): v[...] for p, v in nnx.to_flat_state(stats)}
   for kind in ('mean', 'var'):
     values = [named[f'{name}.running_{kind}'] for name in file['bn_names']]
