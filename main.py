@@ -31,7 +31,17 @@ _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
   False,
   'One of several processes (a TPU or GPU pod): start the same command on '
-  'each. Slurm, Kubernetes and TPU pods are recognised.',
+  'each. Slurm, Kubernetes and TPU pods are recognised; elsewhere say who is '
+  'who with the three flags below.',
+)
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator', None, 'host:port of process 0, for --distributed.'
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+  'num_processes', None, 'How many there are, for --distributed.'
+)
+_PROCESS_ID = flags.DEFINE_integer(
+  'process_id', None, 'Which of them this is, from 0, for --distributed.'
 )
 
 
@@ -64,6 +74,19 @@ def parse(argv: Sequence[str]) -> list[str]:
   return rest
 
 
+def join_pod() -> None:
+  """Meets the other processes; must come before anything asks for devices."""
+  try:
+    jax.distributed.initialize(
+      _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+    )
+  except ValueError as error:
+    raise UserError(
+      f'the other processes cannot be found: --distributed ({error}); '
+      'give --coordinator, --num_processes and --process_id'
+    ) from error
+
+
 def main(argv: Sequence[str]) -> None:
   """Runs the mode asked for; training ends with the evaluation."""
   del argv
@@ -75,7 +98,7 @@ def main(argv: Sequence[str]) -> None:
   if config.compilation_cache:
     jax.config.update('jax_compilation_cache_dir', config.compilation_cache)
   if _DISTRIBUTED.value:
-    jax.distributed.initialize()
+    join_pod()
   experiment = set_up(config, workdir)
   if _MODE.value == 'train' and not train(experiment):
     sys.exit(interrupt.EXIT_STATUS)

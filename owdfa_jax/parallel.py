@@ -40,7 +40,7 @@ class Placement:
       name -> [global rows, ...], split over `data`.
     """
     # The one place where data crosses from host to device.
-    with jax.transfer_guard('allow'):
+    with jax.transfer_guard_host_to_device('allow'):
       return jax.tree.map(
         lambda rows: jax.make_array_from_process_local_data(
           self.by_batch, rows

@@ -67,7 +67,8 @@ def train(experiment: Experiment) -> bool:
       Writers(experiment.workdir, config, start) as writers,
       Progress(writers, start, total, config) as progress,
       Interrupt(checkpoints.preemption()) as interrupt,
-      jax.transfer_guard('disallow'),
+      # Whatever a step needs from the host, `put_batch` brings.
+      jax.transfer_guard_host_to_device('disallow'),
     ):
       for done in range(start + 1, total + 1):
         batch = placement.put_batch(progress.next_batch(batches))

@@ -7,7 +7,7 @@ import types
 from typing import Any, Protocol
 
 import jax
-from absl import logging
+import tensorboardX
 from etils import epath
 from ml_collections import ConfigDict
 
@@ -65,8 +65,6 @@ class TensorBoard:
 
   def __init__(self, folder: epath.Path, first_step: int):
     """Opens a new event file; TensorBoard drops later steps of older ones."""
-    import tensorboardX  # optional: imported only where it is installed
-
     self._writer = tensorboardX.SummaryWriter(
       os.fspath(folder), purge_step=first_step + 1
     )
@@ -132,10 +130,7 @@ class Writers:
       )
     self._writers.append(JsonLines(workdir / 'metrics.jsonl', first_step))
     if config.log.tensorboard:
-      if importlib.util.find_spec('tensorboardX'):
-        self._writers.append(TensorBoard(workdir / 'tensorboard', first_step))
-      else:
-        logging.info('tensorboardX is not installed: no TensorBoard events')
+      self._writers.append(TensorBoard(workdir / 'tensorboard', first_step))
     if config.log.wandb:
       self._writers.append(WeightsAndBiases(workdir, config.to_dict()))
 
