@@ -93,8 +93,8 @@ def main(argv: Sequence[str]) -> None:
   config, workdir = _CONFIG.value, _WORKDIR.value
   if workdir is None:
     raise UserError('nowhere to keep the run: give --workdir=DIR')
-  # Orbax and jax speak of their doings at every save.
-  logging.set_verbosity(logging.WARNING)
+  # Orbax speaks of its doings, and warns of saves without metrics.
+  logging.set_verbosity(logging.ERROR)
   if config.compilation_cache:
     jax.config.update('jax_compilation_cache_dir', config.compilation_cache)
   if _DISTRIBUTED.value:
