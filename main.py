@@ -16,6 +16,7 @@ from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax import interrupt
+from owdfa_jax.benchmark import benchmark
 from owdfa_jax.evaluate import evaluate
 from owdfa_jax.experiment import set_up
 from owdfa_jax.train import train
@@ -25,7 +26,10 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Where the run is kept.')
 _MODE = flags.DEFINE_enum(
-  'mode', 'train', ['train', 'eval'], 'Train and evaluate, or evaluate alone.'
+  'mode',
+  'train',
+  ['train', 'eval', 'benchmark'],
+  'Train and evaluate, evaluate alone, or time the parts of a step.',
 )
 _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
@@ -100,6 +104,9 @@ def main(argv: Sequence[str]) -> None:
   if _DISTRIBUTED.value:
     join_pod()
   experiment = set_up(config, workdir)
+  if _MODE.value == 'benchmark':
+    benchmark(experiment)
+    return
   if _MODE.value == 'train' and not train(experiment):
     sys.exit(interrupt.EXIT_STATUS)
   evaluate(experiment)

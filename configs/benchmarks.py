@@ -7,7 +7,6 @@ import ml_collections
 
 from input_pipeline.errors import UserError
 
-
 # From scratch on 64 pixels: the small network, and a higher rate decayed to
 # zero. The rate was chosen on the upper bound.
 SMALL = {

@@ -16,7 +16,7 @@ from owdfa_jax.models import classifier
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
-SIZE, CLASSES, BATCH = 32, 6, 16
+SIZE, CLASSES, BATCH = 64, 6, 16
 COMPILATION = '/jax/core/compile/backend_compile_duration'
 
 

@@ -2,9 +2,11 @@
 
 from owdfa_jax.methods.base import Method
 from owdfa_jax.methods.cpl import CPL
+from owdfa_jax.methods.mpsl import MPSL
 from owdfa_jax.methods.supervised import Supervised
 
 METHODS: dict[str, type[Method]] = {
   'cpl': CPL,
+  'mpsl': MPSL,
   'supervised': Supervised,
 }

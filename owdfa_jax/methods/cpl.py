@@ -4,13 +4,20 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from input_pipeline.errors import UserError
 from owdfa_jax import losses, partners
 from owdfa_jax.methods.base import Method, Result, Rows
 from owdfa_jax.models.outputs import Outputs
 
-PSEUDO_FILTERS = ('vote', 'none')
+# Which rows take part in the pseudo-label term: all, those with a partner, or
+# those that any local view would have given one.
+PSEUDO_FILTERS = {
+  'none': lambda pairs: jnp.ones_like(pairs.vote),
+  'vote': lambda pairs: pairs.vote,
+  'union': lambda pairs: pairs.either,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,8 +35,8 @@ class CPL(Method):
     entropy_weight: eta 3.
     vote_rule: how the local view accepts a global neighbour, a key of
       `partners.VOTES`: 'value' as released, 'agreement' as the figure has it.
-    pseudo_filter: which unlabelled rows take part in CSP: those with a 'vote',
-      or all ('none').
+    pseudo_filter: which unlabelled rows take part in CSP, a key of
+      `PSEUDO_FILTERS`.
     detach_confidence: hold CSP's confidence weight constant.
   """
 
@@ -45,7 +52,7 @@ class CPL(Method):
 
   def __post_init__(self) -> None:
     for field, value, choices in (
-      ('vote_rule', self.vote_rule, tuple(partners.VOTES)),
+      ('vote_rule', self.vote_rule, partners.VOTES),
       ('pseudo_filter', self.pseudo_filter, PSEUDO_FILTERS),
     ):
       if value not in choices:
@@ -64,28 +71,43 @@ class CPL(Method):
     """Returns the weighted sum of the four terms."""
     (seen,) = outputs
     partner_key, gumbel_key = jax.random.split(key)
+    draw = jax.random.uniform(partner_key, rows.label.shape)
+    pairs, named = self.pair(draw, rows, seen)
+    total, terms = self.total(
+      seen.logits,
+      rows,
+      pairs.index,
+      PSEUDO_FILTERS[self.pseudo_filter](pairs),
+      jax.random.gumbel(gumbel_key, seen.logits.shape),
+    )
+    return total, Result(terms=terms, state=state, partners=named)
+
+  def pair(
+    self, draw: jax.Array, rows: Rows, seen: Outputs
+  ) -> tuple[partners.Partners, dict[str, jax.Array]]:
+    """Returns the pairs, and by name the partners to score for the log.
+
+    Args:
+      draw: float32 [B], uniform in [0, 1), for the labelled rows.
+      rows: labels and which rows have one.
+      seen: what the network made of the batch.
+    """
     pairs = partners.glv_partners(
-      jax.random.uniform(partner_key, rows.label.shape),
+      draw,
       rows.label,
       rows.labelled,
       seen.feature,
       seen.parts[0],
       vote_rule=self.vote_rule,
     )
-    gumbel = jax.random.gumbel(gumbel_key, seen.logits.shape)
-    total, terms = self.total(
-      seen.logits, rows, pairs.index, pairs.vote, gumbel
-    )
-    return total, Result(
-      terms=terms, state=state, partners={'partner': pairs.index}
-    )
+    return pairs, {'global': pairs.nearest, 'partner': pairs.index}
 
   def total(
     self,
     logits: jax.Array,
     rows: Rows,
     partner: jax.Array,
-    vote: jax.Array,
+    chosen: jax.Array,
     gumbel: jax.Array,
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Returns the loss, float32 [], and its four terms, all draws given.
@@ -94,23 +116,20 @@ class CPL(Method):
       logits: float32 [B, K].
       rows: labels and which rows have one.
       partner: int32 [B], each row's partner.
-      vote: bool [B], unlabelled rows whose neighbour was accepted.
+      chosen: bool [B], the unlabelled rows that take part in CSP.
       gumbel: standard Gumbel noise [B, K].
     """
-    unlabelled = ~rows.labelled
     pseudo = losses.soft_pseudo_label(
       logits, gumbel, detach_confidence=self.detach_confidence
     )
-    if self.pseudo_filter == 'vote':
-      # A row voted down counts as 0, not as absent: the mean is over all.
-      pseudo = pseudo * vote
     terms = {
       'cross_entropy': losses.masked_mean(
         losses.margin_cross_entropy(logits, rows.label, self.margin),
         rows.labelled,
       ),
       'voting': losses.pair_agreement(logits, partner).mean(),
-      'pseudo': losses.masked_mean(pseudo, unlabelled),
+      # A row not chosen counts as 0, not as absent: the mean is over all.
+      'pseudo': losses.masked_mean(pseudo * chosen, ~rows.labelled),
       'entropy': losses.mean_prediction_entropy(logits),
     }
     total = (
