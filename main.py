@@ -16,6 +16,7 @@ from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax import interrupt
+from owdfa_jax.attribute import attribute
 from owdfa_jax.benchmark import benchmark
 from owdfa_jax.evaluate import evaluate
 from owdfa_jax.experiment import set_up
@@ -28,8 +29,12 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'Where the run is kept.')
 _MODE = flags.DEFINE_enum(
   'mode',
   'train',
-  ['train', 'eval', 'benchmark'],
-  'Train and evaluate, evaluate alone, or time the parts of a step.',
+  ['train', 'eval', 'attribute', 'benchmark'],
+  'Train and evaluate; evaluate alone; say which source made each of '
+  '--images; or time the parts of a step.',
+)
+_IMAGES = flags.DEFINE_string(
+  'images', None, 'A folder of new images, for --mode=attribute.'
 )
 _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
@@ -106,6 +111,11 @@ def main(argv: Sequence[str]) -> None:
   experiment = set_up(config, workdir)
   if _MODE.value == 'benchmark':
     benchmark(experiment)
+    return
+  if _MODE.value == 'attribute':
+    if _IMAGES.value is None:
+      raise UserError('nothing to attribute: give --images=FOLDER')
+    attribute(experiment, _IMAGES.value)
     return
   if _MODE.value == 'train' and not train(experiment):
     sys.exit(interrupt.EXIT_STATUS)

@@ -94,7 +94,7 @@ def train_batches(
       'index': index,
     }
 
-  return _iterate(make, start_step, _LAST_STEP, num_threads, num_workers)
+  return iterate(make, start_step, _LAST_STEP, num_threads, num_workers)
 
 
 def evaluation_batches(
@@ -152,7 +152,7 @@ def evaluation_batches(
     }
 
   steps = -(-len(index) // batch_size)
-  return _iterate(make, 0, steps, num_threads, num_workers=0)
+  return iterate(make, 0, steps, num_threads, num_workers=0)
 
 
 def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:
@@ -242,7 +242,7 @@ def _cache_of(
     return _caches[split]
 
 
-def _iterate(
+def iterate(
   make: Callable[[int], Batch],
   start: int,
   stop: int,

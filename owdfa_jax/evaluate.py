@@ -1,6 +1,7 @@
 """Evaluation: every image once, on any number of devices, to a report."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -45,26 +46,23 @@ class Evaluator:
     self._step = make_eval_step(graphdef, real, experiment.placement)
 
   def predict(
-    self, params: Any, batch_stats: Any, split: str, rows: np.ndarray | None
+    self,
+    params: Any,
+    batch_stats: Any,
+    batches: Iterator[dict[str, np.ndarray]],
   ) -> Predictions:
-    """Classifies the images of a split, each exactly once.
+    """Classifies images, each exactly once.
 
     Args:
       params: of the network, on the devices.
       batch_stats: likewise.
-      split: 'train' or 'test'.
-      rows: int [N], which rows of it; None for all.
+      batches: `image` uint8 [b, S, S, 3], `index` int32 [b] and `mask` bool
+        [b]; this process's rows of global batches.
+
+    Returns:
+      The rows whose mask holds, in the order of their index.
     """
-    config, placement = self._experiment.config, self._experiment.placement
-    batches = pipeline.evaluation_batches(
-      self._experiment.dataset,
-      split,
-      rows=rows,
-      batch_size=parallel.round_up(config.eval.batch_size, placement),
-      process_index=jax.process_index(),
-      process_count=jax.process_count(),
-      num_threads=config.data.num_threads,
-    )
+    placement = self._experiment.placement
     collected = []
     for batch in batches:
       batch = {name: batch[name] for name in ('image', 'index', 'mask')}
@@ -79,6 +77,23 @@ class Evaluator:
     }
     order = np.argsort(columns['row'], kind='stable')
     return Predictions(**{name: x[order] for name, x in columns.items()})
+
+  def batches(
+    self, split: str, rows: np.ndarray | None = None
+  ) -> Iterator[dict[str, np.ndarray]]:
+    """The images of a split (all, or `rows` int [N]), in evaluation batches."""
+    config = self._experiment.config
+    return pipeline.evaluation_batches(
+      self._experiment.dataset,
+      split,
+      rows=rows,
+      batch_size=parallel.round_up(
+        config.eval.batch_size, self._experiment.placement
+      ),
+      process_index=jax.process_index(),
+      process_count=jax.process_count(),
+      num_threads=config.data.num_threads,
+    )
 
   def judge(self, done: int, train_state: TrainState) -> dict[str, Any]:
     """Returns the test metrics after step `done`, with the `score` that
@@ -109,10 +124,14 @@ class Evaluator:
   ) -> tuple[dict[str, Any], Predictions]:
     """Returns the metrics of `metrics.open_world_report`, and what they judge.
 
-    The arguments are those of `predict`.
+    Args:
+      params: of the network, on the devices.
+      batch_stats: likewise.
+      split: 'train' or 'test'.
+      rows: int [N], which rows of it; None for all.
     """
     dataset = self._experiment.dataset
-    predictions = self.predict(params, batch_stats, split, rows)
+    predictions = self.predict(params, batch_stats, self.batches(split, rows))
     true_label = getattr(dataset, split).label[predictions.row]
     face_types = {c.face_type for c in dataset.classes}
     real = np.array([c.face_type == 1 for c in dataset.classes])
@@ -175,28 +194,49 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   Raises:
     UserError: there is no such checkpoint.
   """
-  graphdef, params, batch_stats = state.abstract_network(
-    experiment.build, experiment.placement
-  )
-  evaluator = Evaluator(experiment, graphdef)
-  with Checkpoints(experiment.workdir) as checkpoints:
-    step = choose_step(experiment, checkpoints)
-    network = checkpoints.restore_model(step, params, batch_stats)
-    last = checkpoints.last_metrics()
+  evaluator, network, restored = restore(experiment)
   numbers, predictions = evaluator.score(
     *network, split=experiment.config.eval.split
   )
   report = {
-    'checkpoint_step': step,
+    'checkpoint_step': restored.step,
     'checkpoint': experiment.config.eval.checkpoint,
     'selection': experiment.config.eval.selection,
     'split': experiment.config.eval.split,
     **numbers,
-    'last': last,
+    'last': restored.last_metrics,
   }
   if jax.process_index() == 0:
     report_lib.write(experiment, report, predictions)
   return report
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+  """Which checkpoint it was, and the metrics of the latest one."""
+
+  step: int
+  last_metrics: dict[str, Any] | None
+
+
+def restore(
+  experiment: Experiment,
+) -> tuple[Evaluator, tuple[Any, Any], Restored]:
+  """Returns an evaluator and the network of the checkpoint asked for.
+
+  Only parameters and statistics are read, onto whatever devices there are.
+
+  Raises:
+    UserError: there is no such checkpoint.
+  """
+  graphdef, params, batch_stats = state.abstract_network(
+    experiment.build, experiment.placement
+  )
+  with Checkpoints(experiment.workdir) as checkpoints:
+    step = choose_step(experiment, checkpoints)
+    network = checkpoints.restore_model(step, params, batch_stats)
+    restored = Restored(step, checkpoints.last_metrics())
+  return Evaluator(experiment, graphdef), network, restored
 
 
 def choose_step(experiment: Experiment, checkpoints: Checkpoints) -> int:

@@ -100,11 +100,11 @@ def write(
       for entry in report['per_class']
     ],
   }
-  _replace(
+  replace(
     experiment.workdir / 'report.json',
     lambda file: file.write(json.dumps(report, indent=2) + '\n'),
   )
-  _replace(
+  replace(
     experiment.workdir / 'attributions.csv',
     lambda file: write_attributions(file, experiment, predictions),
   )
@@ -140,7 +140,7 @@ def write_attributions(
     )
 
 
-def _replace(path: epath.Path, write_to: Callable[[IO[str]], Any]) -> None:
+def replace(path: epath.Path, write_to: Callable[[IO[str]], Any]) -> None:
   """Writes a file whole or not at all."""
   partial = path.with_name(path.name + '.partial')
   try:

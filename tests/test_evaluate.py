@@ -11,7 +11,9 @@ from flax import nnx
 from runs import tiny_experiment
 
 from input_pipeline import folder, pack
+from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, metrics, report, state
+from owdfa_jax.attribute import attribute
 from owdfa_jax.train import train
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -43,7 +45,7 @@ def test_padding_changes_nothing(packed, tmp_path):
   for batch_size in (8, 24, 256):
     experiment = tiny_experiment(packed, tmp_path, eval__batch_size=batch_size)
     evaluator, network = initial_network(experiment)
-    seen.append(evaluator.predict(*network, 'test', None))
+    seen.append(evaluator.predict(*network, evaluator.batches('test')))
   for other in seen[1:]:
     np.testing.assert_array_equal(other.row, seen[0].row)
     np.testing.assert_array_equal(other.predicted, seen[0].predicted)
@@ -54,7 +56,8 @@ def test_padding_changes_nothing(packed, tmp_path):
 
 def test_chosen_rows_only(packed, tmp_path):
   evaluator, network = initial_network(tiny_experiment(packed, tmp_path))
-  some = evaluator.predict(*network, 'train', np.array([7, 3, 11]))
+  rows = np.array([7, 3, 11])
+  some = evaluator.predict(*network, evaluator.batches('train', rows))
   np.testing.assert_array_equal(some.row, [3, 7, 11])
 
 
@@ -134,3 +137,20 @@ def test_heap_is_attributed_and_what_needs_labels_is_not_available(
     lines = list(csv.DictReader(file))
   assert len(lines) == len(experiment.dataset.test)
   assert {line['true_source'] for line in lines} == {'0', '1', ''}
+
+
+def test_new_images_are_attributed(trained, tmp_path, capsys):
+  imagesets.write_set(tmp_path / 'new', per_class=7, size=48, suffix='jpg')
+  predictions = attribute(trained, str(tmp_path / 'new'))
+  path = trained.workdir / 'new_attributions.csv'
+  with open(path, newline='') as file:
+    lines = list(csv.DictReader(file))
+  files = sorted(str(path) for path in (tmp_path / 'new').rglob('*.jpg'))
+  assert [line['image'] for line in lines] == files
+  assert [int(x['output']) for x in lines] == predictions.predicted.tolist()
+  assert f'written: {path}' in capsys.readouterr().out
+
+
+def test_no_new_images(trained, tmp_path):
+  with pytest.raises(UserError, match='no images'):
+    attribute(trained, str(tmp_path))
