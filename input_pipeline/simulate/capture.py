@@ -51,9 +51,9 @@ class Capture:
 # FF++ and Celeb-DF are compressed video, ForgeryNet collected web-like JPEG,
 # DFFD kept PNG, ForgeryNIR comes from a one-plane near-infrared sensor.
 CAPTURES = {
-  'FF++': Capture(0.4, 1.0, False, 0.0, (76, 84)),
+  'FF++': Capture(0.5, 1.0, False, 0.0, (74, 82)),
   'CelebDF': Capture(0.5, 1.0, False, 0.3, (66, 76)),
-  'ForgeryNet': Capture(0.0, 1.5, False, 0.3, (88, 95)),
+  'ForgeryNet': Capture(0.0, 1.5, False, 0.4, (88, 95)),
   'DFFD': Capture(0.0, 0.8, False, 0.0, None),
   'ForgeryNIR': Capture(0.4, 2.5, True, 0.0, None),
 }

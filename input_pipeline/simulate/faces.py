@@ -121,7 +121,7 @@ def draw_face(rng: np.random.Generator, size: int) -> Face:
 
 def add_grain(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
   """Photographic grain, whose absence later betrays a resampled region."""
-  grain = _normal(rng, rng.uniform(2, 4), *image.shape)
+  grain = _normal(rng, rng.uniform(3, 5), *image.shape)
   return np.clip(image + grain, 0, 255)
 
 

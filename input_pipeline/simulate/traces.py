@@ -189,7 +189,7 @@ def region(face: Face, name: str) -> np.ndarray:
   eyes = ellipse(
     np.abs(u), v, (face.eye_u, face.eye_v - 0.06), (0.22, 0.2), edge
   )
-  lower = ellipse(u, v, mouth, (face.mouth_u + 0.16, 0.24), edge)
+  lower = ellipse(u, v, mouth, (face.mouth_u + 0.2, 0.28), edge)
   if name == 'mouth':
     return lower
   if name == 'mouth_and_eyes':

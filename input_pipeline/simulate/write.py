@@ -69,30 +69,11 @@ def simulate(
   if _is_complete(final, summary):
     return False
   try:
-    final.absolute().parent.mkdir(parents=True, exist_ok=True)
-    partial = pathlib.Path(
-      tempfile.mkdtemp(prefix=f'.{final.name}-', dir=final.absolute().parent)
-    )
+    _write(final, summary, images_per_class, size, seed, photos, processes)
   except OSError as error:
     raise UserError(
       f'cannot write: --out={out} ({error.strerror}); name another folder'
     ) from error
-  try:
-    _write_images(partial, images_per_class, size, seed, photos, processes)
-    for protocol in CSV_NAMES:
-      _write_csv(partial, protocol, images_per_class, seed)
-    counts = {
-      'classes': len(CLASSES),
-      'images': len(CLASSES) * images_per_class,
-      'numpy': np.__version__,
-      'opencv': cv2.__version__,
-    }
-    text = json.dumps(summary | counts, indent=2)
-    (partial / SUMMARY).write_text(text + '\n')
-    partial.chmod(0o755)
-    os.rename(partial, final)  # the folder is complete, or it is not there
-  finally:
-    shutil.rmtree(partial, ignore_errors=True)
   return True
 
 
@@ -167,6 +148,37 @@ def _is_complete(final: pathlib.Path, summary: dict[str, object]) -> bool:
   return True
 
 
+def _write(
+  final: pathlib.Path,
+  summary: dict[str, object],
+  count: int,
+  size: int,
+  seed: int,
+  photos: list[str] | None,
+  processes: int | None,
+) -> None:
+  """Writes everything beside `final`, then moves it there in one step."""
+  parent = final.absolute().parent
+  parent.mkdir(parents=True, exist_ok=True)
+  partial = pathlib.Path(tempfile.mkdtemp(prefix=f'.{final.name}-', dir=parent))
+  try:
+    _write_images(partial, count, size, seed, photos, processes)
+    for protocol in CSV_NAMES:
+      _write_csv(partial, protocol, count, seed)
+    made = {
+      'classes': len(CLASSES),
+      'images': len(CLASSES) * count,
+      'numpy': np.__version__,
+      'opencv': cv2.__version__,
+    }
+    text = json.dumps(summary | made, indent=2)
+    (partial / SUMMARY).write_text(text + '\n')
+    partial.chmod(0o755)
+    os.rename(partial, final)
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
+
+
 def _write_images(
   root: pathlib.Path,
   count: int,
@@ -180,7 +192,9 @@ def _write_images(
   jobs = [(row, index) for index in range(count) for row in range(len(CLASSES))]
   work = functools.partial(_write_image, str(root), size, seed, photos)
   processes = processes or len(os.sched_getaffinity(0))
-  bar = functools.partial(tqdm.tqdm, total=len(jobs), unit='image')
+  bar = functools.partial(
+    tqdm.tqdm, total=len(jobs), unit='image', mininterval=0.5
+  )
   if processes == 1:
     for _ in bar(map(work, jobs), desc='simulate'):
       pass
