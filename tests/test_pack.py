@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import subprocess
@@ -379,12 +378,12 @@ def test_a_full_disk_is_one_line(tmp_path, workers):
   # A limit on the size of files stops writing as a full disk does, also for
   # root.
   csv = write_set(tmp_path)
-  done = run(
-    csv,
-    tmp_path / 'out',
-    '--shards=2',
-    f'--workers={workers}',
-    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+  words = command(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
+  done = subprocess.run(
+    ['bash', '-c', 'ulimit -f 4; exec "$@"', 'bash', *words],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
   )
   assert done.returncode == 1
   error = done.stderr.splitlines()[-1]
