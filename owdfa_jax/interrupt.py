@@ -33,12 +33,7 @@ class Interrupt:
         self._previous[number] = signal.signal(number, self._receive)
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    traceback: types.TracebackType | None,
-  ) -> None:
+  def __exit__(self, *exception: object) -> None:
     self._restore()
 
   def requested(self, step: int) -> bool:

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import types
 from typing import Any, Protocol
 
 import jax
@@ -137,12 +136,7 @@ class Writers:
   def __enter__(self) -> 'Writers':
     return self
 
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    traceback: types.TracebackType | None,
-  ) -> None:
+  def __exit__(self, *exception: object) -> None:
     for writer in self._writers:
       writer.close()
 
