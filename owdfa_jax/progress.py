@@ -93,11 +93,15 @@ class Progress:
       done: steps taken, this one included.
       scalars: of this step, on the device; may still be being computed.
     """
+    compiled = bool(self._previous)
     jax.block_until_ready(self._previous)
     self._previous = scalars
     self._bar.update()
     self._steps += 1
     if done % self._every:
+      if not compiled:
+        # The first step compiles, which is no part of the rate.
+        self.restart_clock()
       return
     self.flush()
     seconds = (time.perf_counter() - self._since) / self._steps

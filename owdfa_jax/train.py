@@ -1,5 +1,7 @@
 """The training loop: steps, epochs, checkpoints, the log."""
 
+import contextlib
+
 import jax
 
 from input_pipeline import pipeline
@@ -64,6 +66,7 @@ def train(experiment: Experiment) -> bool:
       num_workers=config.data.num_workers,
     )
     with (
+      contextlib.closing(batches),
       Writers(experiment.workdir, config, start) as writers,
       Progress(writers, start, total, config) as progress,
       Interrupt(checkpoints.preemption()) as interrupt,
