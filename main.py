@@ -15,7 +15,6 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
-from owdfa_jax import interrupt
 from owdfa_jax.attribute import attribute
 from owdfa_jax.benchmark import benchmark
 from owdfa_jax.evaluate import evaluate
@@ -56,15 +55,16 @@ _PROCESS_ID = flags.DEFINE_integer(
 
 def parse(argv: Sequence[str]) -> list[str]:
   """Parses the command line; `UserError` for what is wrong with it."""
+  given = [word for word in argv if word.startswith('--config=')]
   no_config_file = UserError(
-    'no such config file: --config names a file that is not there; '
+    f'no such config file: {" ".join(given)}; '
     'give --config=configs/METHOD.py:BENCHMARK'
   )
   try:
     rest = flags.FLAGS(argv)
   except (AttributeError, KeyError) as error:
     raise UserError(
-      f'no such config field: {error.args[0]}; see configs/default.py and '
+      f'no such config field: {tidy(error)}; see configs/default.py and '
       'the file given by --config for the fields there are'
     ) from error
   except flags.Error as error:
@@ -81,6 +81,12 @@ def parse(argv: Sequence[str]) -> list[str]:
   if not isinstance(_CONFIG.value, ml_collections.ConfigDict):
     raise no_config_file
   return rest
+
+
+def tidy(error: AttributeError | KeyError) -> str:
+  """ml_collections' words on a field, without its quotes and line breaks."""
+  words = str(error.args[0]).replace('\\n', '. ').replace('\n', '. ')
+  return words.replace('\\', '').strip('\'"')
 
 
 def join_pod() -> None:
@@ -117,8 +123,8 @@ def main(argv: Sequence[str]) -> None:
       raise UserError('nothing to attribute: give --images=FOLDER')
     attribute(experiment, _IMAGES.value)
     return
-  if _MODE.value == 'train' and not train(experiment):
-    sys.exit(interrupt.EXIT_STATUS)
+  if _MODE.value == 'train' and (status := train(experiment)):
+    sys.exit(status)
   evaluate(experiment)
 
 

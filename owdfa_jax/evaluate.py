@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from flax import nnx
 from ml_collections import ConfigDict
 
@@ -15,7 +16,11 @@ from input_pipeline.errors import UserError
 from owdfa_jax import augment, metrics, parallel, state
 from owdfa_jax import report as report_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import Experiment
+from owdfa_jax.experiment import (
+  OF_THE_NETWORK,
+  Experiment,
+  check_workdir,
+)
 from owdfa_jax.state import TrainState
 
 
@@ -229,6 +234,10 @@ def restore(
   Raises:
     UserError: there is no such checkpoint.
   """
+  # Opening would make the folder: looking must not leave anything behind.
+  if not (experiment.workdir / 'checkpoints').exists():
+    raise nothing_trained(experiment.workdir)
+  check_workdir(experiment, lambda name: name.startswith(OF_THE_NETWORK))
   graphdef, params, batch_stats = state.abstract_network(
     experiment.build, experiment.placement
   )
@@ -253,8 +262,13 @@ def choose_step(experiment: Experiment, checkpoints: Checkpoints) -> int:
       "use 'best', 'latest' or the number of a step"
     )
   if step is None:
-    raise UserError(
-      f'nothing to evaluate: no checkpoint in {checkpoints.folder}; '
-      'train first, with the same command without --mode=eval'
-    )
+    raise nothing_trained(experiment.workdir)
   return step
+
+
+def nothing_trained(workdir: epath.Path) -> UserError:
+  """The error of a workdir without a checkpoint."""
+  return UserError(
+    f'nothing to evaluate: no checkpoint in --workdir={workdir}; train '
+    'first, with the same command without --mode'
+  )

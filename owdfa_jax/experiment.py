@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import ml_collections
-from absl import logging
 from etils import epath
 from flax import nnx
 
@@ -21,10 +20,19 @@ from owdfa_jax.methods import METHODS
 from owdfa_jax.methods.base import Method
 from owdfa_jax.models import classifier
 
-# A resumed run may differ from its workdir's config in these alone.
-CHANGEABLE = ('epochs', 'eval', 'log', 'compilation_cache')
-# Where and how fast the data is read does not change what is read.
-CHANGEABLE_DATA = ('path', 'num_threads', 'num_workers')
+# A resumed run may differ from its workdir's config in these alone. Where and
+# how fast the data is read does not change what is read.
+CHANGEABLE = (
+  'epochs',
+  'eval.',
+  'log.',
+  'compilation_cache',
+  'data.path',
+  'data.num_threads',
+  'data.num_workers',
+)
+# What a checkpoint's network depends on.
+OF_THE_NETWORK = ('model.', 'dataset')
 
 # The settings that name one of a few things, where no other file checks them.
 CHOICES = {
@@ -88,14 +96,23 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
   nnx.eval_shape(lambda: build(nnx.Rngs(0)))
   # Orbax fails in the background, without a word, on a relative path.
   path = epath.Path(os.path.abspath(os.path.expanduser(workdir)))
-  claim_workdir(path, config, digest(dataset))
   return Experiment(
     config, path, placement, dataset, method, num_classes, build
   )
 
 
 def check_choices(config: ml_collections.ConfigDict) -> None:
-  """`UserError` for a setting that is none of its `CHOICES`."""
+  """`UserError` for a setting that is none of its `CHOICES`, or too small."""
+  for name, value in (
+    ('epochs', config.epochs),
+    ('log.every_steps', config.log.every_steps),
+    ('eval.every_epochs', config.eval.every_epochs),
+    ('eval.batch_size', config.eval.batch_size),
+  ):
+    if value < 1:
+      raise UserError(
+        f'setting too small: --config.{name}={value}; give at least 1'
+      )
   for field, choices in CHOICES.items():
     section, name = field.split('.')
     if config[section][name] not in choices:
@@ -142,9 +159,10 @@ def count_classes(
   guess = config.data.num_classes
   if guess is None or guess <= dataset.num_known:
     raise UserError(
-      f'the number of novel classes is unknown: {dataset.path} holds unsorted '
-      f'images and {dataset.num_known} known classes; say how many classes '
-      'there may be in all with --config.data.num_classes'
+      f'the number of novel classes is unknown: {dataset.path} has '
+      f'{dataset.num_known} known classes and unsorted images, '
+      f'--config.data.num_classes={guess}; say how many classes, the known '
+      f'ones included, there may be in all: at least {dataset.num_known + 1}'
     )
   return guess
 
@@ -165,69 +183,74 @@ def digest(dataset: dataset_lib.PackedDataset) -> str:
   for split in (dataset.train, dataset.test):
     for column in (split.label, split.tag):
       parts.update(column.tobytes())
-  return parts.hexdigest()
+  return parts.hexdigest()[:12]
 
 
-def claim_workdir(
-  workdir: epath.Path, config: ml_collections.ConfigDict, dataset: str
-) -> None:
-  """Makes the workdir, or checks that it is a run of the same config.
-
-  Args:
-    workdir: of the run.
-    config: of the run; written to `config.json` with `dataset`.
-    dataset: the digest of the packed data.
+def claim_workdir(experiment: Experiment) -> None:
+  """Makes the workdir this run's own: writes its settings to `config.json`.
 
   Raises:
-    UserError: it cannot be written, or was made by another config.
+    UserError: it cannot be written, or has checkpoints of another run.
   """
-  path = workdir / 'config.json'
-  run = json.loads(config.to_json_best_effort()) | {'dataset': dataset}
+  path = experiment.workdir / 'config.json'
   try:
-    workdir.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-      _check_same_run(path, json.loads(path.read_text()), run)
-      return
+    experiment.workdir.mkdir(parents=True, exist_ok=True)
+    if (experiment.workdir / 'checkpoints').exists():
+      check_workdir(experiment, lambda name: not name.startswith(CHANGEABLE))
     if jax.process_index() == 0:
-      partial = workdir / 'config.json.partial'
-      partial.write_text(json.dumps(run, indent=2) + '\n')
+      partial = experiment.workdir / 'config.json.partial'
+      partial.write_text(json.dumps(settings(experiment), indent=2) + '\n')
       os.replace(partial, path)
-  except ValueError as error:
+  except OSError as error:
+    raise UserError(
+      f'the workdir cannot be written: --workdir={experiment.workdir} '
+      f'({error.strerror}); choose a folder that can'
+    ) from error
+
+
+def check_workdir(
+  experiment: Experiment, matters: Callable[[str], bool]
+) -> None:
+  """`UserError` where the workdir's run differs in settings that matter.
+
+  Args:
+    experiment: what is to be done in its workdir.
+    matters: of a setting, by its full name.
+  """
+  path = experiment.workdir / 'config.json'
+  try:
+    before = flatten(json.loads(path.read_text()))
+  except FileNotFoundError:
+    return
+  except (ValueError, AttributeError) as error:
     raise UserError(
       f'damaged file: {path} ({error}); remove it or choose another --workdir'
     ) from error
-  except OSError as error:
+  now = flatten(settings(experiment))
+  different = [
+    f'{name}={before.get(name)} (now {now.get(name)})'
+    for name in sorted(before.keys() | now.keys())
+    if matters(name) and before.get(name) != now.get(name)
+  ]
+  if different:
     raise UserError(
-      f'the workdir cannot be written: --workdir={workdir} '
-      f'({error.strerror}); choose a folder that can'
-    ) from error
-  logging.info('new run in %s', workdir)
+      f'the workdir holds a run of another config: {path} has '
+      f'{", ".join(different)}; give the same settings, or another --workdir'
+    )
 
 
-def _check_same_run(
-  path: epath.Path, before: dict[str, Any], now: dict[str, Any]
-) -> None:
-  """`UserError` naming the first setting in which a resumed run differs."""
-  old, new = _fixed_settings(before), _fixed_settings(now)
-  for name in sorted(old.keys() | new.keys()):
-    if old.get(name) != new.get(name):
-      raise UserError(
-        f'the workdir holds a run of another config: {path} has '
-        f'{name}={old.get(name)}, now it is {new.get(name)}; '
-        'choose another --workdir, or give the same settings to resume'
-      )
+def settings(experiment: Experiment) -> dict[str, Any]:
+  """The config as JSON, with the packed data's digest as `dataset`."""
+  config = json.loads(experiment.config.to_json_best_effort())
+  return config | {'dataset': digest(experiment.dataset)}
 
 
-def _fixed_settings(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
-  """Flattens the settings that must not change, as `section.field`."""
+def flatten(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+  """Nested settings as `section.field`."""
   flat = {}
   for name, value in config.items():
-    if not prefix and name in CHANGEABLE:
-      continue
-    if prefix == 'data.' and name in CHANGEABLE_DATA:
-      continue
     if isinstance(value, dict):
-      flat |= _fixed_settings(value, f'{prefix}{name}.')
+      flat |= flatten(value, f'{prefix}{name}.')
     else:
       flat[prefix + name] = value
   return flat

@@ -1,11 +1,9 @@
 """SIGTERM (and Ctrl-C) as a question asked between steps."""
 
+import os
 import signal
 import types
 from collections.abc import Callable
-
-# The exit status by which a shell knows that SIGTERM ended a process.
-EXIT_STATUS = 128 + signal.SIGTERM
 
 
 class Interrupt:
@@ -24,6 +22,8 @@ class Interrupt:
         to SIGTERM itself. None for a single process.
     """
     self._reached = reached_preemption
+    # On a pod the signal is seen by jax alone; schedulers send SIGTERM.
+    self._number = int(signal.SIGTERM)
     self._received = False
     self._previous: dict[int, object] = {}
 
@@ -40,8 +40,15 @@ class Interrupt:
     """Whether the run must save and leave after `step`."""
     return self._received if self._reached is None else self._reached(step)
 
+  @property
+  def exit_status(self) -> int:
+    """The exit status by which a shell knows which signal it was."""
+    return 128 + self._number
+
   def _receive(self, number: int, frame: types.FrameType | None) -> None:
-    self._received = True
+    self._number, self._received = number, True
+    # Not `print`: the signal may have come in the middle of one.
+    os.write(2, b'\nstopping after this step; once more to stop at once\n')
     self._restore()
 
   def _restore(self) -> None:

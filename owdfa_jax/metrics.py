@@ -184,8 +184,9 @@ def per_class_table(
   """One row per true class that occurs, in order; rows of label -1 left out.
 
   Keys: label; known; count; matched (the predicted id that the matching of all
-  rows gives this class); accuracy (under that matching); predicted (the id used
-  most) and predicted_share (its share of the class's rows).
+  rows gives this class); accuracy (a known class: called by its own id, so that
+  they average to known_acc; a novel one: under the matching, as in new_acc);
+  predicted (the id used most) and predicted_share (its share of the rows).
   """
   told = true_label >= 0
   label, guess = true_label[told], predicted[told]
@@ -203,7 +204,8 @@ def per_class_table(
         'known': bool(c < num_known),
         'count': count,
         'matched': int(id_of_class[c]),
-        'accuracy': float(column[id_of_class[c]] / count),
+        'accuracy': float(column[c if c < num_known else id_of_class[c]])
+        / count,
         'predicted': most,
         'predicted_share': float(column[most] / count),
       }

@@ -46,6 +46,7 @@ class Progress:
     self._writers = writers
     self._batch_size = config.batch_size
     self._every = config.log.every_steps
+    self._total = total
     self._previous: dict[str, jax.Array] = {}
     self._late: tuple[int, dict[str, Any]] | None = None
     self._bar = tqdm(
@@ -98,7 +99,7 @@ class Progress:
     self._previous = scalars
     self._bar.update()
     self._steps += 1
-    if done % self._every:
+    if done % self._every and done != self._total:
       if not compiled:
         # The first step compiles, which is no part of the rate.
         self.restart_clock()

@@ -108,9 +108,11 @@ def write(
     experiment.workdir / 'attributions.csv',
     lambda file: write_attributions(file, experiment, predictions),
   )
+  which = report['checkpoint']
+  if which == 'best':
+    which += f' by {report["selection"]}'
   print(
-    f'\ncheckpoint: step {report["checkpoint_step"]} '
-    f'({report["checkpoint"]} by {report["selection"]}), '
+    f'\ncheckpoint: step {report["checkpoint_step"]} ({which}), '
     f'{report["num_examples"]} {report["split"]} images\n'
   )
   print(class_table(experiment, report['per_class']))

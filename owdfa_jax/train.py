@@ -5,30 +5,33 @@ import contextlib
 import jax
 
 from input_pipeline import pipeline
+from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, optimizers, report, step
 from owdfa_jax import state as state_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import Experiment
+from owdfa_jax.experiment import Experiment, claim_workdir
 from owdfa_jax.interrupt import Interrupt
 from owdfa_jax.progress import Progress, say
 from owdfa_jax.writers import Writers
 
 
-def train(experiment: Experiment) -> bool:
+def train(experiment: Experiment) -> int:
   """Trains from where the workdir stands to the last epoch.
 
   Args:
     experiment: as `experiment.set_up` returns it.
 
   Returns:
-    True when the last epoch is reached; False when a signal ended it early,
-    after a checkpoint that the same command resumes from.
+    0 when the last epoch is reached. When a signal ended it early, after a
+    checkpoint that the same command resumes from, the exit status that tells
+    a shell so.
 
   Raises:
     UserError: the data is damaged or the workdir cannot be written.
   """
   config, dataset = experiment.config, experiment.dataset
   placement = experiment.placement
+  claim_workdir(experiment)
   epoch_steps = pipeline.steps_per_epoch(dataset, config.batch_size)
   total = config.epochs * epoch_steps
   tx, schedule = optimizers.make_optimizer(
@@ -50,6 +53,10 @@ def train(experiment: Experiment) -> bool:
 
   with Checkpoints(experiment.workdir) as checkpoints:
     start = checkpoints.latest() or 0
+    check_epochs(config.epochs, start, epoch_steps)
+    if start == total:
+      say(f'complete already: {config.epochs} epochs, {total} steps')
+      return 0
     if start:
       state = checkpoints.restore(start, state)
       say(f'resuming after step {start} of {total}')
@@ -88,6 +95,19 @@ def train(experiment: Experiment) -> bool:
           progress.restart_clock()
         if interrupt.requested(done):
           checkpoints.save(done, state)
-          say(f'stopped by a signal; step {done} of {total} is saved')
-          return False
-  return True
+          say(
+            f'stopped by a signal; step {done} of {total} is saved: '
+            'the same command goes on from there'
+          )
+          return interrupt.exit_status
+  return 0
+
+
+def check_epochs(epochs: int, start: int, epoch_steps: int) -> None:
+  """`UserError` for fewer epochs than the run has done already."""
+  if start > epochs * epoch_steps:
+    raise UserError(
+      f'the run is further than that: --config.epochs={epochs}, but '
+      f'{start / epoch_steps:g} epochs are done; give at least as many, or '
+      'another --workdir'
+    )

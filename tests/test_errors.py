@@ -1,5 +1,6 @@
 """A user's mistakes: one line, what to do, no traceback, a non-zero exit."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ from runs import tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluate import evaluate
+from owdfa_jax.experiment import claim_workdir
 from owdfa_jax.train import train
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -86,6 +88,7 @@ def test_classes_that_do_not_match_the_head(packed, tmp_path):
     ('eval.split', 'dev'),
     ('batch_size', 15),
     ('batch_size', 4096),
+    ('epochs', 0),
   ],
 )
 def test_settings(packed, tmp_path, field, value):
@@ -167,8 +170,9 @@ def test_empty_class(packed, tmp_path):
 
 def test_file_where_the_workdir_should_be(packed, tmp_path):
   (tmp_path / 'run').write_text('in the way')
+  experiment = tiny_experiment(packed, tmp_path / 'run')
   with pytest.raises(UserError, match=f'--workdir={tmp_path}/run'):
-    tiny_experiment(packed, tmp_path / 'run')
+    train(experiment)
 
 
 def test_disk_that_takes_no_checkpoint(packed, tmp_path):
@@ -179,6 +183,12 @@ def test_disk_that_takes_no_checkpoint(packed, tmp_path):
     shell='ulimit -f 20;',
   )
   assert str(tmp_path / 'run') in line
+
+
+def started(packed, workdir, **changes):
+  """A workdir whose run has begun to save."""
+  claim_workdir(tiny_experiment(packed, workdir, **changes))
+  (workdir / 'checkpoints').mkdir(exist_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -192,29 +202,67 @@ def test_disk_that_takes_no_checkpoint(packed, tmp_path):
   ],
 )
 def test_workdir_of_another_config(packed, tmp_path, field, value):
-  tiny_experiment(packed, tmp_path)
+  started(packed, tmp_path)
+  other = tiny_experiment(packed, tmp_path, **{field: value})
   with pytest.raises(UserError, match=f'another config.* {field}='):
-    tiny_experiment(packed, tmp_path, **{field: value})
+    train(other)
+
+
+def test_every_difference_is_named(packed, tmp_path):
+  started(packed, tmp_path)
+  other = tiny_experiment(packed, tmp_path, seed=1, model__width=0.25)
+  with pytest.raises(UserError, match='model.width=0.125 .*seed=0 '):
+    claim_workdir(other)
 
 
 def test_workdir_of_other_data(packed, tmp_path):
-  tiny_experiment(packed, tmp_path)
-  other = imagesets.write_set(tmp_path / 'images', novel=2, per_class=32)
-  pack.pack(other, tmp_path / 'data', pack.Options(size=32), workers=1)
+  started(packed, tmp_path)
+  table = imagesets.write_set(tmp_path / 'images', novel=2, per_class=32)
+  pack.pack(table, tmp_path / 'data', pack.Options(size=32), workers=1)
+  other = tiny_experiment(tmp_path / 'data', tmp_path)
   with pytest.raises(UserError, match='another config.* dataset='):
-    tiny_experiment(tmp_path / 'data', tmp_path)
+    claim_workdir(other)
 
 
 def test_workdir_takes_more_epochs_and_moved_data(packed, tmp_path):
-  tiny_experiment(packed, tmp_path / 'run')
+  started(packed, tmp_path / 'run')
   shutil.copytree(packed, tmp_path / 'moved')
-  tiny_experiment(tmp_path / 'moved', tmp_path / 'run', epochs=9)
+  started(tmp_path / 'moved', tmp_path / 'run', epochs=9)
+  written = json.loads((tmp_path / 'run' / 'config.json').read_text())
+  assert written['epochs'] == 9
+
+
+def test_workdir_where_nothing_was_saved_takes_any_config(packed, tmp_path):
+  claim_workdir(tiny_experiment(packed, tmp_path))
+  claim_workdir(tiny_experiment(packed, tmp_path, seed=1))
+
+
+def test_damaged_config_of_a_workdir(packed, tmp_path):
+  started(packed, tmp_path)
+  (tmp_path / 'config.json').write_text('{"seed": ')
+  with pytest.raises(UserError, match='damaged file.*config.json'):
+    claim_workdir(tiny_experiment(packed, tmp_path))
+
+
+def test_evaluation_of_another_network(packed, tmp_path):
+  started(packed, tmp_path)
+  wide = tiny_experiment(packed, tmp_path, model__width=0.25, batch_size=32)
+  with pytest.raises(UserError, match='model.width=0.125') as error:
+    evaluate(wide)
+  assert 'batch_size' not in str(error.value)
+
+
+def test_looking_leaves_nothing_behind(packed, tmp_path):
+  with pytest.raises(UserError, match='train first'):
+    evaluate(tiny_experiment(packed, tmp_path / 'run'))
+  assert not (tmp_path / 'run').exists()
 
 
 @pytest.mark.parametrize(
   'checkpoint, named', [('best', 'train first'), ('7', 'step 7'), ('x', 'x')]
 )
 def test_evaluation_of_what_is_not_there(packed, tmp_path, checkpoint, named):
+  started(packed, tmp_path)
   experiment = tiny_experiment(packed, tmp_path, eval__checkpoint=checkpoint)
   with pytest.raises(UserError, match=named):
     evaluate(experiment)

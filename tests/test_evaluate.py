@@ -24,7 +24,7 @@ def trained(packed, tmp_path_factory):
   experiment = tiny_experiment(
     packed, tmp_path_factory.mktemp('trained'), epochs=1
   )
-  assert train(experiment)
+  assert train(experiment) == 0
   return experiment
 
 
@@ -128,7 +128,7 @@ def test_heap_is_attributed_and_what_needs_labels_is_not_available(
 ):
   experiment = tiny_experiment(heap, tmp_path, epochs=1, data__num_classes=5)
   assert experiment.num_classes == 5
-  assert train(experiment)
+  assert train(experiment) == 0
   result = evaluate.evaluate(experiment)
   assert result['known_acc'] is not None
   assert result['novel_acc'] is result['new_acc'] is None

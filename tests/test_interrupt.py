@@ -15,6 +15,7 @@ def test_first_signal_only_sets_the_flag(number):
     assert not interrupt.requested(1)
     os.kill(os.getpid(), number)
     assert interrupt.requested(2)
+    assert interrupt.exit_status == 128 + number
     # From here on the signal does what it did before.
     assert signal.getsignal(number) is before
   assert signal.getsignal(number) is before

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from runs import tiny_experiment
 
+from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, optimizers, parallel, state
 from owdfa_jax.checkpoints import Checkpoints
 from owdfa_jax.progress import Progress
@@ -56,7 +57,7 @@ def assert_equal_states(a, b):
 def whole(packed, tmp_path_factory):
   """An uninterrupted run of two epochs."""
   experiment = tiny_experiment(packed, tmp_path_factory.mktemp('whole'))
-  assert train(experiment)
+  assert train(experiment) == 0
   return experiment
 
 
@@ -81,8 +82,8 @@ def test_log_has_losses_rates_and_evaluations(whole):
 
 
 def test_resumed_run_equals_the_uninterrupted_one(whole, packed, tmp_path):
-  assert train(tiny_experiment(packed, tmp_path, epochs=1))
-  assert train(tiny_experiment(packed, tmp_path))
+  assert train(tiny_experiment(packed, tmp_path, epochs=1)) == 0
+  assert train(tiny_experiment(packed, tmp_path)) == 0
   resumed = tiny_experiment(packed, tmp_path)
   assert_equal_states(saved_state(resumed), saved_state(whole))
   losses = lambda e: [line.get('train/loss') for line in lines(e.workdir)]
@@ -103,19 +104,24 @@ def test_signal_saves_in_the_middle_and_the_same_command_goes_on(
   monkeypatch.setattr(Progress, 'step', step_then_signal)
   handler = signal.getsignal(signal.SIGTERM)
   experiment = tiny_experiment(packed, tmp_path)
-  assert not train(experiment)
+  assert train(experiment) == 128 + signal.SIGTERM
   assert saved_state(experiment).step == after
   assert signal.getsignal(signal.SIGTERM) is handler
 
   monkeypatch.undo()
-  assert train(experiment)
+  assert train(experiment) == 0
   assert_equal_states(saved_state(experiment), saved_state(whole))
   assert steps_of(tmp_path, 'train/') == steps_of(whole.workdir, 'train/')
 
 
+def test_fewer_epochs_than_are_done(whole, packed):
+  with pytest.raises(UserError, match='epochs=1, but 2 epochs are done'):
+    train(tiny_experiment(packed, whole.workdir, epochs=1))
+
+
 def test_finished_run_has_nothing_left_to_do(whole, packed):
   before = lines(whole.workdir)
-  assert train(whole)
+  assert train(whole) == 0
   assert lines(whole.workdir) == before
 
 
@@ -156,7 +162,7 @@ def test_validation_rows_select_and_are_not_trained_on(packed, tmp_path):
     eval__metric='known_acc',
     data__validation_share=0.25,
   )
-  assert train(experiment)
+  assert train(experiment) == 0
   (line,) = (x for x in lines(tmp_path) if 'eval/score' in x)
   rows = evaluate.pipeline.validation_rows(experiment.dataset, 0, 0.25)
   labelled = (experiment.dataset.train.tag == 1).sum()
@@ -168,5 +174,5 @@ def test_validation_rows_select_and_are_not_trained_on(packed, tmp_path):
 @pytest.mark.parametrize('bound', ['lower_bound', 'upper_bound'])
 def test_bounds_train_on_the_same_budget(whole, packed, tmp_path, bound):
   experiment = tiny_experiment(packed, tmp_path, bound)
-  assert train(experiment)
+  assert train(experiment) == 0
   assert steps_of(tmp_path, 'eval/') == steps_of(whole.workdir, 'eval/')
