@@ -165,4 +165,5 @@ def summary(description: dict) -> str:
   for name, kind, counts in entries:
     cells = ''.join(f'{counts[c]:12,}' for c in columns)
     lines.append(f'{name:{width}}  {kind:5}{cells}')
+  lines += [f'skipped: {e["id"]}: {e["why"]}' for e in description['skipped']]
   return '\n'.join(lines)

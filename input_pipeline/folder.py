@@ -143,9 +143,12 @@ def prepare(
     out.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise UserError(f'cannot make {out}: {error.strerror}') from error
+  done = 'replaced' if (out / 'meta.csv').exists() else 'wrote'
   meta.write(out / 'meta.csv', [_row(item) for item in items])
   lines = [*_table(items, names, len(known)), *_duplicates(items)]
-  return [*lines, f'wrote {out / "meta.csv"}: {len(items)} images']
+  if split is None:
+    lines.append('packing will hold out a part of each class for the test')
+  return [*lines, f'{done} {out / "meta.csv"}: {len(items)} images']
 
 
 def _order_classes(

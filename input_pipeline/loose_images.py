@@ -6,7 +6,6 @@ import grain
 import numpy as np
 
 from input_pipeline import images
-from input_pipeline.errors import UserError
 from input_pipeline.pipeline import Batch, iterate
 
 
@@ -29,10 +28,8 @@ def file_batches(
     num_threads: batches decoded at a time.
 
   Raises:
-    UserError: there is no file, or, while reading, one is unreadable.
+    UserError: while reading, a file is unreadable.
   """
-  if not paths:
-    raise UserError('no images to attribute: --images; name a folder of images')
 
   def make(step: int) -> Batch:
     place = np.arange(step * batch_size, (step + 1) * batch_size)

@@ -6,6 +6,7 @@ import pathlib
 from typing import IO
 
 from input_pipeline import folder
+from input_pipeline.errors import UserError
 from input_pipeline.loose_images import file_batches
 from owdfa_jax import evaluate, parallel, report
 from owdfa_jax.evaluate import Predictions
@@ -28,7 +29,13 @@ def attribute(experiment: Experiment, images: str) -> Predictions:
   Raises:
     UserError: no checkpoint, no images, or one that cannot be read.
   """
-  names = folder.list_images(pathlib.Path(images))
+  names = []
+  if pathlib.Path(images).is_dir():
+    names = folder.list_images(pathlib.Path(images))
+  if not names:
+    raise UserError(
+      f'no images to attribute: --images={images}; name a folder of images'
+    )
   config = experiment.config
   evaluator, network, _ = evaluate.restore(experiment)
   predictions = evaluator.predict(
