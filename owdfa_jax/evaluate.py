@@ -16,12 +16,9 @@ from input_pipeline.errors import UserError
 from owdfa_jax import augment, metrics, parallel, state
 from owdfa_jax import report as report_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import (
-  OF_THE_NETWORK,
-  Experiment,
-  check_workdir,
-)
+from owdfa_jax.experiment import Experiment
 from owdfa_jax.state import TrainState
+from owdfa_jax.workdir import OF_THE_NETWORK, check_workdir
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,10 @@ from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, optimizers, report, step
 from owdfa_jax import state as state_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import Experiment, claim_workdir
+from owdfa_jax.experiment import Experiment
 from owdfa_jax.interrupt import Interrupt
 from owdfa_jax.progress import Progress, say
+from owdfa_jax.workdir import claim_workdir
 from owdfa_jax.writers import Writers
 
 

@@ -15,8 +15,8 @@ from runs import tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluate import evaluate
-from owdfa_jax.experiment import claim_workdir
 from owdfa_jax.train import train
+from owdfa_jax.workdir import claim_workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
 TINY = (
