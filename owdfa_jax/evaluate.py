@@ -9,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from flax import nnx
-from ml_collections import ConfigDict
 
 from input_pipeline import pipeline
 from input_pipeline.errors import UserError
 from owdfa_jax import augment, metrics, parallel, state
 from owdfa_jax import report as report_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import Experiment
+from owdfa_jax.experiment import Experiment, validation_share
 from owdfa_jax.state import TrainState
 from owdfa_jax.workdir import OF_THE_NETWORK, check_workdir
 
@@ -146,13 +145,6 @@ class Evaluator:
       fake_score=predictions.fake,
     )
     return numbers, predictions
-
-
-def validation_share(config: ConfigDict) -> float:
-  """The share of labelled rows held out: none unless they select."""
-  if config.eval.selection == 'validation':
-    return config.data.validation_share
-  return 0.0
 
 
 def make_eval_step(

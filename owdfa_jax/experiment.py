@@ -115,6 +115,13 @@ def make_method(config: ml_collections.ConfigDict) -> Method:
   return METHODS[name](**config.method.params)
 
 
+def validation_share(config: ml_collections.ConfigDict) -> float:
+  """The share of labelled rows held out: none unless they select."""
+  if config.eval.selection == 'validation':
+    return config.data.validation_share
+  return 0.0
+
+
 def count_classes(
   config: ml_collections.ConfigDict, dataset: dataset_lib.PackedDataset
 ) -> int:

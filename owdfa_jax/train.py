@@ -9,7 +9,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, optimizers, report, step
 from owdfa_jax import state as state_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import Experiment
+from owdfa_jax.experiment import Experiment, validation_share
 from owdfa_jax.interrupt import Interrupt
 from owdfa_jax.progress import Progress, say
 from owdfa_jax.workdir import claim_workdir
@@ -66,7 +66,7 @@ def train(experiment: Experiment) -> int:
       batch_size=config.batch_size,
       seed=config.seed,
       supervision=config.data.supervision,
-      validation_share=evaluate.validation_share(config),
+      validation_share=validation_share(config),
       start_step=start,
       process_index=jax.process_index(),
       process_count=jax.process_count(),

@@ -10,7 +10,7 @@ import jax
 
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
-from owdfa_jax.experiment import Experiment
+from owdfa_jax.experiment import Experiment, validation_share
 
 # A resumed run may differ from its workdir's config in these alone. Where and
 # how fast the data is read does not change what is read.
@@ -24,7 +24,7 @@ CHANGEABLE = (
   'data.num_workers',
 )
 # What a checkpoint's network depends on.
-OF_THE_NETWORK = ('model.', 'dataset')
+OF_THE_NETWORK = ('model.', 'data.num_classes', 'dataset')
 
 
 def claim_workdir(experiment: Experiment) -> None:
@@ -81,9 +81,14 @@ def check_workdir(
 
 
 def settings(experiment: Experiment) -> dict[str, Any]:
-  """The config as JSON, with the packed data's digest as `dataset`."""
+  """The config as JSON, with the packed data's digest as `dataset`, and the
+  share of it that is `held_out` of training.
+  """
   config = json.loads(experiment.config.to_json_best_effort())
-  return config | {'dataset': digest(experiment.dataset)}
+  return config | {
+    'dataset': digest(experiment.dataset),
+    'held_out': validation_share(experiment.config),
+  }
 
 
 def flatten(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
