@@ -16,6 +16,7 @@ from input_pipeline import pipeline
 from owdfa_jax import augment, losses, optimizers, step
 from owdfa_jax import state as state_lib
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.methods.base import Calendar
 from owdfa_jax.progress import say
 from owdfa_jax.state import TrainState
 
@@ -41,7 +42,7 @@ def benchmark(experiment: Experiment) -> dict[str, float]:
   graphdef, state = state_lib.initialise(
     experiment.build,
     method,
-    experiment.num_classes,
+    experiment.num_outputs,
     tx,
     num_examples=len(dataset.train),
     seed=config.seed,
@@ -56,8 +57,9 @@ def benchmark(experiment: Experiment) -> dict[str, float]:
     cache_bytes=0,
   )
   batch = placement.put_batch(next(batches))
+  stage_at = Calendar(dataset.num_known, config.epochs, 1)
   train_step = step.make_train_step(
-    graphdef, method, tx, schedule, config.seed, placement
+    graphdef, method, tx, schedule, stage_at, config.seed, placement
   )
 
   def whole_step() -> Any:

@@ -16,6 +16,7 @@ from owdfa_jax import augment, metrics, parallel, state
 from owdfa_jax import report as report_lib
 from owdfa_jax.checkpoints import Checkpoints
 from owdfa_jax.experiment import Experiment, validation_share
+from owdfa_jax.models import classifier
 from owdfa_jax.state import TrainState
 from owdfa_jax.workdir import OF_THE_NETWORK, check_workdir
 
@@ -144,6 +145,8 @@ class Evaluator:
       is_fake=~real[true_label] if face_types == {0, 1} else None,
       fake_score=predictions.fake,
     )
+    live = classifier.live_outputs(batch_stats)
+    numbers['estimated_classes'] = None if live is None else int(live.sum())
     return numbers, predictions
 
 

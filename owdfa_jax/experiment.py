@@ -37,7 +37,8 @@ class Experiment:
     placement: the devices.
     dataset: the packed images.
     method: with its settings.
-    num_classes: width of the head: known and novel classes.
+    num_outputs: width of the head: known and novel classes, or more where the
+      method finds out how many there are.
     build: makes the network from its random streams.
   """
 
@@ -46,7 +47,7 @@ class Experiment:
   placement: parallel.Placement
   dataset: dataset_lib.PackedDataset
   method: Method
-  num_classes: int
+  num_outputs: int
   build: Build
 
 
@@ -60,17 +61,19 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
   check_choices(config)
   method = make_method(config)
   dataset = dataset_lib.open_dataset(config.data.path)
-  num_classes = count_classes(config, dataset)
+  check_classes(config, dataset)
+  num_outputs = method.num_outputs(dataset.num_known)
+  if num_outputs is None:
+    num_outputs = count_classes(config, dataset)
   placement = parallel.place()
   parallel.check_batch_size(config.batch_size, placement)
 
   def build(rngs: nnx.Rngs) -> classifier.Classifier:
     return classifier.create(
       **config.model,
-      num_classes=num_classes,
+      num_outputs=num_outputs,
       image_size=dataset.image_size,
-      grids=method.grids,
-      wavelet=method.wavelet,
+      branches=method.branches,
       rngs=rngs,
     )
 
@@ -79,7 +82,7 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
   # Orbax fails in the background, without a word, on a relative path.
   path = epath.Path(os.path.abspath(os.path.expanduser(workdir)))
   return Experiment(
-    config, path, placement, dataset, method, num_classes, build
+    config, path, placement, dataset, method, num_outputs, build
   )
 
 
@@ -122,14 +125,10 @@ def validation_share(config: ml_collections.ConfigDict) -> float:
   return 0.0
 
 
-def count_classes(
+def check_classes(
   config: ml_collections.ConfigDict, dataset: dataset_lib.PackedDataset
-) -> int:
-  """Returns the number of classes of the head, known and novel.
-
-  It is what the data has; for a heap of images nobody has sorted, where the
-  data cannot tell, it is the user's guess in `data.num_classes`.
-  """
+) -> None:
+  """`UserError` where the data has other classes than the benchmark."""
   wanted = {
     'num_known': (config.data.num_known, dataset.num_known),
     'num_classes': (config.data.num_classes, dataset.num_classes),
@@ -143,6 +142,16 @@ def count_classes(
         f'{configured}, but {dataset.path} has {packed}; use the config of '
         'that benchmark (or :folder, which takes what the data has)'
       )
+
+
+def count_classes(
+  config: ml_collections.ConfigDict, dataset: dataset_lib.PackedDataset
+) -> int:
+  """Returns the number of classes, known and novel.
+
+  It is what the data has; for a heap of images nobody has sorted, where the
+  data cannot tell, it is the user's guess in `data.num_classes`.
+  """
   if dataset.novel_count_known:
     return dataset.num_classes
   guess = config.data.num_classes

@@ -117,6 +117,8 @@ def write(
   )
   print(class_table(experiment, report['per_class']))
   print(f'\n{main_table(report)}\n')
+  if report['estimated_classes'] is not None:
+    print(f'estimated classes, known and novel: {report["estimated_classes"]}')
   print(f'written: {experiment.workdir}/report.json, attributions.csv')
 
 

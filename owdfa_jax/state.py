@@ -21,7 +21,8 @@ class TrainState:
   step: int32 [], the number of steps taken; with the seed it determines all
     randomness of the next one.
   params: the network's `nnx.Param` leaves, float32.
-  batch_stats: running means and variances of batch normalisation, float32.
+  batch_stats: what the network keeps but does not learn: the running means and
+    variances of batch normalisation, float32, and which outputs are live.
   opt_state: Adam's moments.
   method: what the method carries from step to step; `()` for most.
   """
@@ -42,7 +43,7 @@ def split(model: Classifier) -> tuple[nnx.GraphDef, Any, Any]:
 def initialise(
   build: Callable[[nnx.Rngs], Classifier],
   method: Method,
-  num_classes: int,
+  num_outputs: int,
   tx: optax.GradientTransformation,
   num_examples: int,
   seed: int,
@@ -53,7 +54,7 @@ def initialise(
   Args:
     build: makes the network from its random streams.
     method: gives the method's own state.
-    num_classes: width of the head.
+    num_outputs: width of the head.
     tx: the optimiser.
     num_examples: training images; methods may keep something for each.
     seed: of the initial parameters.
@@ -71,7 +72,7 @@ def initialise(
       params=params,
       batch_stats=batch_stats,
       opt_state=tx.init(params),
-      method=method.init(num_classes, num_examples),
+      method=method.init(num_outputs, num_examples),
     )
 
   graphdef, _, _ = split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))

@@ -9,9 +9,9 @@ import optax
 from flax import nnx
 
 from owdfa_jax import augment, losses, partners
-from owdfa_jax.methods.base import Method, Rows
+from owdfa_jax.methods.base import Method, Rows, Stage
 from owdfa_jax.parallel import Placement
-from owdfa_jax.state import TrainState
+from owdfa_jax.state import TrainState, split
 
 Batch = dict[str, jax.Array]
 TrainStep = Callable[[TrainState, Batch], tuple[TrainState, dict]]
@@ -22,6 +22,7 @@ def make_train_step(
   method: Method,
   tx: optax.GradientTransformation,
   schedule: optax.Schedule,
+  stage_at: Callable[[jax.Array], Stage],
   seed: int,
   placement: Placement,
 ) -> TrainStep:
@@ -30,6 +31,15 @@ def make_train_step(
   The batch is global and split over the devices; the state is replicated and
   donated. Everything between a uint8 image and the new parameters happens
   inside, so nothing waits for the host.
+
+  Args:
+    graphdef: the network's static definition.
+    method: gives the loss.
+    tx: the optimiser.
+    schedule: its learning rate by step, for the log.
+    stage_at: how far the training is after so many steps.
+    seed: with the number of the step, of all that is drawn.
+    placement: the devices.
   """
 
   def train_step(
@@ -39,6 +49,7 @@ def make_train_step(
     method_key, *view_keys = jax.random.split(step_key, 1 + len(method.views))
     # The one selection of what a loss may see; true labels are not in it.
     rows = Rows(label=batch['label'], index=batch['index'])
+    stage = stage_at(train_state.step)
 
     def loss_fn(params: Any) -> tuple[jax.Array, tuple]:
       # The statistics come from outside this trace: work on a copy of them.
@@ -51,7 +62,7 @@ def make_train_step(
         )
         outputs.append(model(images, train=True, key=dropout_key))
       loss, result = method.loss(
-        tuple(outputs), rows, train_state.method, method_key
+        tuple(outputs), rows, stage, train_state.method, method_key
       )
       return loss, (result, nnx.state(model, nnx.BatchStat))
 
@@ -79,6 +90,35 @@ def make_train_step(
 
   return jax.jit(
     train_step, donate_argnums=0, out_shardings=placement.replicated
+  )
+
+
+def make_end_epoch(
+  graphdef: nnx.GraphDef,
+  method: Method,
+  stage_at: Callable[[jax.Array], Stage],
+  placement: Placement,
+) -> Callable[[TrainState], TrainState]:
+  """Returns the compiled end of an epoch: what the method does to its state
+  and to the network's head. The state is donated; the arguments are those of
+  `make_train_step`.
+  """
+
+  def end_epoch(train_state: TrainState) -> TrainState:
+    model = nnx.merge(
+      graphdef, train_state.params, train_state.batch_stats, copy=True
+    )
+    method_state, head = method.end_epoch(
+      train_state.method, model.get_head(), stage_at(train_state.step - 1)
+    )
+    model.set_head(head)
+    _, params, batch_stats = split(model)
+    return train_state.replace(
+      params=params, batch_stats=batch_stats, method=method_state
+    )
+
+  return jax.jit(
+    end_epoch, donate_argnums=0, out_shardings=placement.replicated
   )
 
 

@@ -11,6 +11,7 @@ from owdfa_jax import state as state_lib
 from owdfa_jax.checkpoints import Checkpoints
 from owdfa_jax.experiment import Experiment, validation_share
 from owdfa_jax.interrupt import Interrupt
+from owdfa_jax.methods.base import Calendar
 from owdfa_jax.progress import Progress, say
 from owdfa_jax.workdir import claim_workdir
 from owdfa_jax.writers import Writers
@@ -41,14 +42,18 @@ def train(experiment: Experiment) -> int:
   graphdef, state = state_lib.initialise(
     experiment.build,
     experiment.method,
-    experiment.num_classes,
+    experiment.num_outputs,
     tx,
     num_examples=len(dataset.train),
     seed=config.seed,
     placement=placement,
   )
+  stage_at = Calendar(dataset.num_known, config.epochs, epoch_steps)
   train_step = step.make_train_step(
-    graphdef, experiment.method, tx, schedule, config.seed, placement
+    graphdef, experiment.method, tx, schedule, stage_at, config.seed, placement
+  )
+  end_epoch = step.make_end_epoch(
+    graphdef, experiment.method, stage_at, placement
   )
   evaluator = evaluate.Evaluator(experiment, graphdef)
 
@@ -87,6 +92,7 @@ def train(experiment: Experiment) -> int:
         progress.step(done, scalars)
         if done % epoch_steps == 0:
           epoch = done // epoch_steps
+          state = end_epoch(state)
           metrics = None
           if epoch % config.eval.every_epochs == 0 or done == total:
             metrics = evaluator.judge(done, state)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ from flax import nnx
 from input_pipeline.errors import UserError
 from owdfa_jax.models import classifier
 from owdfa_jax.models.classifier import Classifier
+from owdfa_jax.models.outputs import Branches
 
 FEATURE_MAP = jax.random.normal(jax.random.key(7), (8, 8, 8, 256))
 
@@ -24,13 +27,22 @@ class Identity(nnx.Module):
 def on_features(num_classes=5, num_features=256, **kwargs):
   """A classifier of feature maps."""
   backbone = Identity(num_features)
-  return Classifier(backbone, num_classes, rngs=nnx.Rngs(0), **kwargs)
+  dropout = kwargs.pop('dropout', 0.2)
+  return Classifier(
+    backbone,
+    num_classes,
+    branches=Branches(**kwargs),
+    dropout=dropout,
+    rngs=nnx.Rngs(0),
+  )
 
 
 def create(**kwargs):
   arguments = {'backbone': 'small', 'width': 0.25, 'image_size': 64}
-  arguments |= {'num_classes': 5, 'rngs': nnx.Rngs(0)} | kwargs
-  return classifier.create(**arguments)
+  arguments |= {'num_outputs': 5, 'rngs': nnx.Rngs(0)} | kwargs
+  names = {field.name for field in dataclasses.fields(Branches)}
+  asked = {name: arguments.pop(name) for name in names & arguments.keys()}
+  return classifier.create(branches=Branches(**asked), **arguments)
 
 
 def abstract_forward(size=64, *, train=True, **kwargs):
@@ -80,15 +92,15 @@ def test_head_agrees_in_training_and_evaluation(golden):
       (model.bottleneck.var[...], 'bottleneck_running_var'),
     ):
       np.testing.assert_allclose(value, file[f'{prefix}_{key}'], **close)
-    for grid, part in zip(model.grids, outputs.parts, strict=True):
-      name = f'part{grid}' if model.wavelet else 'part'
+    for grid, part in zip(model.branches.grids, outputs.parts, strict=True):
+      name = f'part{grid}' if model.branches.wavelet else 'part'
       scale = file[f'{prefix}_{name}_bn_weight'].T
       expected = file[f'{prefix}_train_{name}'].transpose(0, 2, 1)
       np.testing.assert_allclose(part * scale, expected, **close)
     for i, band in enumerate(outputs.bands, start=1):
       expected = file[f'{prefix}_freq{i}'].transpose(0, 2, 1)
       np.testing.assert_allclose(band, expected, **close)
-    assert len(outputs.bands) == (3 if model.wavelet else 0)
+    assert len(outputs.bands) == (3 if model.branches.wavelet else 0)
     outputs = model(feature_map, train=False)
     for value, key in (
       (outputs.feature, 'eval_f_g'),

@@ -7,7 +7,7 @@ import pytest
 from conftest import cases
 
 from input_pipeline.errors import UserError
-from owdfa_jax.methods.base import Rows
+from owdfa_jax.methods.base import Rows, Stage
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.models.outputs import Outputs
 
@@ -60,6 +60,9 @@ def test_gradient_agrees_with_the_reference(golden):
       )
 
 
+STAGE = Stage(epoch=0, progress=0.1, num_known=3)
+
+
 def make_batch(seed=0, size=16, num_classes=6, num_features=8):
   draw = np.random.default_rng(seed)
   label = np.where(np.arange(size) % 2, -1, draw.integers(0, 3, size))
@@ -99,7 +102,7 @@ def test_no_gradient_reaches_the_features():
 
   def loss(feature, parts):
     seen = outputs.replace(feature=feature, parts=(parts,))
-    return CPL().loss((seen,), rows, (), jax.random.key(0))[0]
+    return CPL().loss((seen,), rows, STAGE, (), jax.random.key(0))[0]
 
   grads = jax.grad(loss, argnums=(0, 1))(outputs.feature, outputs.parts[0])
   assert all(not np.any(grad) for grad in grads)
@@ -110,7 +113,7 @@ def test_filter_decides_who_takes_part():
   key = jax.random.key(0)
   pseudo = {
     name: CPL(pseudo_filter=name)
-    .loss((outputs,), rows, (), key)[1]
+    .loss((outputs,), rows, STAGE, (), key)[1]
     .terms['pseudo']
     for name in ('none', 'vote', 'union')
   }

@@ -127,7 +127,7 @@ def test_heap_is_attributed_and_what_needs_labels_is_not_available(
   heap, tmp_path, capsys
 ):
   experiment = tiny_experiment(heap, tmp_path, epochs=1, data__num_classes=5)
-  assert experiment.num_classes == 5
+  assert experiment.num_outputs == 5
   assert train(experiment) == 0
   result = evaluate.evaluate(experiment)
   assert result['known_acc'] is not None

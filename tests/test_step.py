@@ -12,17 +12,18 @@ from flax import nnx
 
 from owdfa_jax import parallel, state, step
 from owdfa_jax.methods import METHODS
+from owdfa_jax.methods.base import Calendar, Rows
 from owdfa_jax.models import classifier
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
-SIZE, CLASSES, BATCH = 64, 6, 16
+SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16
 COMPILATION = '/jax/core/compile/backend_compile_duration'
 
 
 def make_batch(seed):
   draw = np.random.default_rng(seed)
-  label = np.where(np.arange(BATCH) % 2, -1, draw.integers(0, 3, BATCH))
+  label = np.where(np.arange(BATCH) % 2, -1, draw.integers(0, KNOWN, BATCH))
   hidden = draw.integers(0, CLASSES, BATCH)
   return {
     'image': draw.integers(0, 256, (BATCH, SIZE, SIZE, 3), dtype=np.uint8),
@@ -40,10 +41,9 @@ def prepare(method_name, num_devices):
   build = lambda rngs: classifier.create(
     backbone='small',
     width=0.125,
-    num_classes=CLASSES,
+    num_outputs=method.num_outputs(KNOWN) or CLASSES,
     image_size=SIZE,
-    grids=method.grids,
-    wavelet=method.wavelet,
+    branches=method.branches,
     rngs=rngs,
   )
   tx = optax.adam(1e-3)
@@ -51,7 +51,13 @@ def prepare(method_name, num_devices):
     build, method, CLASSES, tx, num_examples=100, seed=0, placement=placement
   )
   train_step = step.make_train_step(
-    graphdef, method, tx, lambda count: 1e-3, 0, placement
+    graphdef,
+    method,
+    tx,
+    lambda count: 1e-3,
+    Calendar(KNOWN, epochs=10, steps_per_epoch=2),
+    0,
+    placement,
   )
   # The step donates its state: every caller works on a copy of its own.
   return placement, jax.device_get(start), train_step
@@ -99,7 +105,7 @@ def test_true_labels_reach_nothing_but_the_log(method):
 def test_the_log_does_read_true_labels():
   """The poison of the test above would show if it could get through."""
   batch = make_batch(0)
-  rows = step.Rows(label=batch['label'], index=batch['index'])
+  rows = Rows(label=batch['label'], index=batch['index'])
   partner = {'partner': jnp.roll(jnp.arange(BATCH), 1)}
   same = jnp.zeros(BATCH, jnp.int32)
   right = lambda truth: step.partner_scores(partner, truth, rows)

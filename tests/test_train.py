@@ -39,7 +39,7 @@ def saved_state(experiment):
   _, blank = state.initialise(
     experiment.build,
     experiment.method,
-    experiment.num_classes,
+    experiment.num_outputs,
     tx,
     num_examples=len(experiment.dataset.train),
     seed=7,

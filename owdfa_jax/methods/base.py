@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import flax
 import jax
 
-from owdfa_jax.models.outputs import Outputs
+from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
 @flax.struct.dataclass
@@ -29,6 +29,35 @@ class Rows:
   def labelled(self) -> jax.Array:
     """Bool [B], the rows whose label is given."""
     return self.label >= 0
+
+
+@flax.struct.dataclass
+class Stage:
+  """How far the training is, and of how many known classes.
+
+  Attributes:
+    epoch: int32 [], from 0.
+    progress: float32 [], (epoch + 1) / epochs.
+    num_known: known classes; their outputs come first.
+  """
+
+  epoch: jax.Array
+  progress: jax.Array
+  num_known: int = flax.struct.field(pytree_node=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Calendar:
+  """The stage of a run after so many steps."""
+
+  num_known: int
+  epochs: int
+  steps_per_epoch: int
+
+  def __call__(self, step: jax.Array) -> Stage:
+    """Maps int32 [] to the stage of the step that comes next."""
+    epoch = step // self.steps_per_epoch
+    return Stage(epoch, (epoch + 1) / self.epochs, self.num_known)
 
 
 @flax.struct.dataclass
@@ -55,17 +84,29 @@ class Method(abc.ABC):
   Attributes:
     views: the augmented views of a batch that `loss` gets the outputs of,
       names in `owdfa_jax.augment.VIEWS`; one forward pass each, in order.
-    grids: sides of the local grids that the network must compute.
-    wavelet: whether it must compute the wavelet bands.
   """
 
   views: ClassVar[tuple[str, ...]] = ('standard',)
-  grids: ClassVar[tuple[int, ...]] = ()
-  wavelet: ClassVar[bool] = False
 
-  def init(self, num_classes: int, num_examples: int) -> Any:
-    """Returns the method's state before the first step, a pytree."""
-    del num_classes, num_examples
+  @property
+  def branches(self) -> Branches:
+    """What the network must compute besides logits and the global feature."""
+    return Branches()
+
+  def num_outputs(self, num_known: int) -> int | None:
+    """The width of the head where the method does not take it from the number
+    of classes, known and novel, but finds that number out; else None.
+    """
+    del num_known
+
+  def init(self, num_outputs: int, num_examples: int) -> Any:
+    """Returns the method's state before the first step, a pytree.
+
+    Args:
+      num_outputs: K, the width of the head.
+      num_examples: size of the training split, which `Rows.index` points into.
+    """
+    del num_outputs, num_examples
     return ()
 
   @abc.abstractmethod
@@ -73,6 +114,7 @@ class Method(abc.ABC):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
+    stage: Stage,
     state: Any,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
@@ -81,6 +123,16 @@ class Method(abc.ABC):
     Args:
       outputs: of the network, one for each of `views`.
       rows: labels and indices of the batch's rows.
-      state: as `init` or the previous step left it.
+      stage: how far the training is.
+      state: as `init`, the previous step or the last epoch's end left it.
       key: for whatever the method draws in this step.
     """
+
+  def end_epoch(self, state: Any, head: Head, stage: Stage) -> tuple[Any, Head]:
+    """Returns state and head for the next epoch; as they were by default.
+
+    `stage` is that of the epoch's steps. A change of the head shows in
+    networks with `Branches.prunable` alone.
+    """
+    del stage
+    return state, head

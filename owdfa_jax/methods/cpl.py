@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from input_pipeline.errors import UserError
 from owdfa_jax import losses, partners
-from owdfa_jax.methods.base import Method, Result, Rows
-from owdfa_jax.models.outputs import Outputs
+from owdfa_jax.methods.base import Method, Result, Rows, Stage
+from owdfa_jax.models.outputs import Branches, Outputs
 
 # Which rows take part in the pseudo-label term: all, those with a partner, or
 # those that any local view would have given one.
@@ -40,8 +40,6 @@ class CPL(Method):
     detach_confidence: hold CSP's confidence weight constant.
   """
 
-  grids = (3,)
-
   margin: float = 0.2
   voting_weight: float = 0.5
   pseudo_weight: float = 0.5
@@ -61,14 +59,21 @@ class CPL(Method):
           f'use one of {", ".join(choices)}'
         )
 
+  @property
+  def branches(self) -> Branches:
+    """One grid of local views."""
+    return Branches(grids=(3,))
+
   def loss(
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
+    stage: Stage,
     state: Any,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
     """Returns the weighted sum of the four terms."""
+    del stage
     (seen,) = outputs
     partner_key, gumbel_key = jax.random.split(key)
     draw = jax.random.uniform(partner_key, rows.label.shape)

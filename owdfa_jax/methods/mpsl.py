@@ -7,7 +7,7 @@ import jax
 from owdfa_jax import partners
 from owdfa_jax.methods.base import Rows
 from owdfa_jax.methods.cpl import CPL
-from owdfa_jax.models.outputs import Outputs
+from owdfa_jax.models.outputs import Branches, Outputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,12 @@ class MPSL(CPL):
   as released; the paper's figure has `pseudo_filter = 'union'`.
   """
 
-  grids = (3, 5, 7)
-  wavelet = True
-
   pseudo_filter: str = 'none'
+
+  @property
+  def branches(self) -> Branches:
+    """Three grids of local views, and the wavelet."""
+    return Branches(grids=(3, 5, 7), wavelet=True)
 
   def pair(
     self, draw: jax.Array, rows: Rows, seen: Outputs

@@ -1,18 +1,22 @@
 """The open-world classifier: backbone, BN neck, head, perspectives."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from input_pipeline.errors import UserError
-from owdfa_jax.models import perspectives, resnet
+from owdfa_jax import prototypes
+from owdfa_jax.models import frequency_attention, perspectives, resnet
 from owdfa_jax.models.batch_norm import BatchNorm
-from owdfa_jax.models.outputs import Outputs
+from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
+# What ORCA and SimGCD multiply a cosine with.
+COSINE_SCALE = 10.0
+_PLAIN = Branches()
 
 
 class Backbone(Protocol):
@@ -25,6 +29,10 @@ class Backbone(Protocol):
     ...
 
 
+class Live(nnx.BatchStat):
+  """Which outputs are in use: kept with the statistics, never learnt."""
+
+
 class Classifier(nnx.Module):
   """A backbone with a BN neck (`bottleneck`) and a linear head (`fc2`).
 
@@ -34,31 +42,40 @@ class Classifier(nnx.Module):
   def __init__(
     self,
     backbone: Backbone,
-    num_classes: int,
+    num_outputs: int,
     *,
-    grids: Sequence[int] = (),
-    wavelet: bool = False,
+    branches: Branches = _PLAIN,
     dropout: float = 0.2,
     rngs: nnx.Rngs,
   ) -> None:
-    """Puts a head of `num_classes` on the backbone.
+    """Puts a head of `num_outputs` on the backbone.
 
-    `grids` and `wavelet` choose the parts and bands that training returns;
-    `dropout` is the share of features dropped before the head.
+    `branches` says what else to compute; `dropout` is the share of features
+    dropped before the head.
     """
+    width = backbone.num_features
+    self.branches = branches
     self.backbone = backbone
-    self.bottleneck = BatchNorm(backbone.num_features, use_bias=False)
+    self.bottleneck = BatchNorm(width, use_bias=False)
     self.dropout = nnx.Dropout(dropout)
+    # The length of a prototype under a cosine sets nothing but its pace.
+    scale = width**-0.5 if branches.cosine else 0.001
     self.fc2 = nnx.Linear(
-      backbone.num_features,
-      num_classes,
+      width,
+      num_outputs,
       use_bias=False,
-      kernel_init=nnx.initializers.normal(0.001),
+      kernel_init=nnx.initializers.normal(scale),
       precision=jax.lax.Precision.HIGHEST,
       rngs=rngs,
     )
-    self.grids = tuple(grids)
-    self.wavelet = wavelet
+    if branches.prunable:
+      self.live = Live(jnp.ones(num_outputs, bool))
+    if branches.frequency_attention:
+      self.frequency_attention = frequency_attention.FrequencyAttention(
+        rngs=rngs
+      )
+    if branches.projection:
+      self.projector = Projector(width, branches.projection, rngs=rngs)
 
   def __call__(
     self, images: jax.Array, *, train: bool, key: jax.Array | None = None
@@ -66,37 +83,98 @@ class Classifier(nnx.Module):
     """Classifies normalised images [B, H, W, 3]; `key` feeds the dropout.
 
     Training uses and updates the batch statistics, needs a key unless the
-    dropout is 0, and returns parts and bands.
+    dropout is 0, and returns what the branches add.
     """
-    return self.head(self.backbone(images, train=train), train=train, key=key)
+    feature_map = self.backbone(images, train=train).astype(jnp.float32)
+    if self.branches.frequency_attention:
+      feature_map = frequency_attention.apply(
+        self.frequency_attention(images), feature_map
+      )
+    return self.head(feature_map, train=train, key=key)
 
   def head(
     self, feature_map: jax.Array, *, train: bool, key: jax.Array | None = None
   ) -> Outputs:
     """Everything after the backbone's feature map [B, h, w, C]."""
-    feature_map = feature_map.astype(jnp.float32)
     feature = self.bottleneck(feature_map.mean((1, 2)), train=train)
-    dropped = self.dropout(feature, deterministic=not train, rngs=key)
-    logits = self.fc2(dropped)
+    logits = self.classify(
+      self.dropout(feature, deterministic=not train, rngs=key)
+    )
     if not train:
       return Outputs(logits, feature)
     detached = jax.lax.stop_gradient(feature_map)
     parts = tuple(
       perspectives.normalise_cells(perspectives.average_pool(detached, grid))
-      for grid in self.grids
+      for grid in self.branches.grids
     )
-    bands = perspectives.haar_bands(detached) if self.wavelet else ()
-    return Outputs(logits, feature, parts, bands)
+    return Outputs(
+      logits,
+      feature,
+      parts,
+      perspectives.haar_bands(detached) if self.branches.wavelet else (),
+      self.projector(feature) if self.branches.projection else None,
+    )
+
+  def classify(self, feature: jax.Array) -> jax.Array:
+    """Features [B, C] to logits [B, K]."""
+    if self.branches.cosine:
+      kernel = self.fc2.kernel[...]
+      logits = COSINE_SCALE * jnp.matmul(
+        unit(feature), unit(kernel, axis=0), precision=jax.lax.Precision.HIGHEST
+      )
+    else:
+      logits = self.fc2(feature)
+    if self.branches.prunable:
+      logits = prototypes.mask_dead(logits, self.live[...])
+    return logits
+
+  def get_head(self) -> Head:
+    """The last layer."""
+    live = self.live[...] if self.branches.prunable else None
+    kernel = self.fc2.kernel[...]
+    return Head(
+      kernel.T, jnp.ones(kernel.shape[1], bool) if live is None else live
+    )
+
+  def set_head(self, head: Head) -> None:
+    """Replaces the last layer, where it can be pruned."""
+    if self.branches.prunable:
+      self.fc2.kernel[...] = head.prototypes.T
+      self.live[...] = head.live
+
+
+class Projector(nnx.Module):
+  """Features to the unit sphere on which contrastive losses compare them."""
+
+  def __init__(self, width: int, size: int, *, rngs: nnx.Rngs) -> None:
+    self.layer1 = nnx.Linear(width, width, rngs=rngs)
+    self.layer2 = nnx.Linear(width, width, rngs=rngs)
+    self.layer3 = nnx.Linear(width, size, rngs=rngs)
+
+  def __call__(self, feature: jax.Array) -> jax.Array:
+    """Maps [B, C] to [B, size]."""
+    hidden = nnx.gelu(self.layer1(feature))
+    return unit(self.layer3(nnx.gelu(self.layer2(hidden))))
+
+
+def unit(x: jax.Array, axis: int = -1) -> jax.Array:
+  """Vectors along `axis` brought to length 1, with a finite gradient at 0."""
+  square = jnp.sum(x * x, axis, keepdims=True)
+  return x * jax.lax.rsqrt(jnp.maximum(square, 1e-24))
+
+
+def live_outputs(batch_stats: Any) -> jax.Array | None:
+  """Bool [K], the outputs in use; None for a network without `prunable`."""
+  return batch_stats['live'][...] if 'live' in batch_stats else None
 
 
 def create(
   *,
   backbone: str,
-  num_classes: int,
+  num_outputs: int,
   image_size: int,
   width: float = 1.0,
-  grids: Sequence[int] = (),
-  wavelet: bool = False,
+  branches: Branches = _PLAIN,
   dropout: float = 0.2,
   dtype: str = 'float32',
   rngs: nnx.Rngs,
@@ -120,15 +198,10 @@ def create(
     raise UserError(
       f'unknown dtype: model.dtype={dtype}; choose one of {", ".join(DTYPES)}'
     )
-  check_grids(backbone, image_size, config.stride, grids)
+  check_grids(backbone, image_size, config.stride, branches.grids)
   network = resnet.ResNet(config, width=width, dtype=DTYPES[dtype], rngs=rngs)
   return Classifier(
-    network,
-    num_classes,
-    grids=grids,
-    wavelet=wavelet,
-    dropout=dropout,
-    rngs=rngs,
+    network, num_outputs, branches=branches, dropout=dropout, rngs=rngs
   )
 
 
