@@ -49,6 +49,17 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   method.name = ''
   method.params = ml_collections.ConfigDict()
 
+  config.pseudo = pseudo = ml_collections.ConfigDict()
+  # A rule of owdfa_jax.pseudo_labels.RULES whose term joins the method's loss;
+  # '' for none. Each rule takes those of the params that it has.
+  pseudo.rule = ''
+  pseudo.weight = 0.5
+  pseudo.params = ml_collections.ConfigDict()
+  pseudo.params.threshold = 0.95
+  pseudo.params.warm_up = True
+  pseudo.params.momentum = 0.999
+  pseudo.params.quantile = 0.8
+
   config.optimizer = optimizer = ml_collections.ConfigDict()
   # Adam whose L2 term is added to the gradient (not decoupled).
   optimizer.learning_rate = 2e-4

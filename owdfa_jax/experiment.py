@@ -1,6 +1,7 @@
 """From a config to the parts of a run, checked against one another."""
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Callable
 
@@ -14,7 +15,9 @@ from input_pipeline.errors import UserError
 from owdfa_jax import metrics, parallel
 from owdfa_jax.methods import METHODS
 from owdfa_jax.methods.base import Method
+from owdfa_jax.methods.pseudo import WithPseudoLabels
 from owdfa_jax.models import classifier
+from owdfa_jax.pseudo_labels import RULES
 
 # The settings that name one of a few things, where no other file checks them.
 CHOICES = {
@@ -108,14 +111,29 @@ def check_choices(config: ml_collections.ConfigDict) -> None:
 
 
 def make_method(config: ml_collections.ConfigDict) -> Method:
-  """Returns the method named by the config, with its settings."""
+  """Returns the method named by the config, with its settings, and with the
+  term of a pseudo-label rule where the config names one.
+  """
   name = config.method.name
   if name not in METHODS:
     raise UserError(
       f'unknown method: --config.method.name={name!r}; '
       f'use one of {", ".join(METHODS)}'
     )
-  return METHODS[name](**config.method.params)
+  method = METHODS[name](**config.method.params)
+  rule = config.pseudo.rule
+  if not rule:
+    return method
+  if rule not in RULES:
+    raise UserError(
+      f'unknown pseudo-label rule: --config.pseudo.rule={rule!r}; '
+      f'use one of {", ".join(RULES)}, or none'
+    )
+  taken = inspect.signature(RULES[rule]).parameters
+  settings = {k: v for k, v in config.pseudo.params.items() if k in taken}
+  return WithPseudoLabels(
+    method=method, rule=RULES[rule](**settings), weight=config.pseudo.weight
+  )
 
 
 def validation_share(config: ml_collections.ConfigDict) -> float:

@@ -24,7 +24,7 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def margin_cross_entropy(
-  logits: jax.Array, label: jax.Array, margin: float
+  logits: jax.Array, label: jax.Array, margin: jax.Array | float
 ) -> jax.Array:
   """Cross entropy after *adding* `margin` to the true class's logit.
 
@@ -44,24 +44,31 @@ def margin_cross_entropy(
   return optax.softmax_cross_entropy(logits + margin * target, target)
 
 
-def pair_agreement(logits: jax.Array, partner: jax.Array) -> jax.Array:
-  """-max(log <p_i, p_partner(i)>, -100): a pair should predict one class.
+def agreement(logits: jax.Array, others: jax.Array) -> jax.Array:
+  """-max(log <p_i, p'_i>, -100): two predictions should be of one class.
 
-  Gradient flows into both rows of a pair. A row paired with itself is pushed
-  towards a confident prediction.
+  Gradient flows into both. A prediction that meets itself is pushed towards
+  confidence.
 
   Args:
-    logits: float [B, K].
-    partner: int [B], the row of the batch that each row is paired with.
+    logits: float [B, K], of p.
+    others: float [B, K], of p'.
 
   Returns:
     float32 [B].
   """
   # In the log domain nothing underflows on the way to e^-100, which float32
   # holds as a denormal at best, and the gradient is finite everywhere.
-  log_prob = jax.nn.log_softmax(logits.astype(jnp.float32))
-  log_agreement = jax.nn.logsumexp(log_prob + log_prob[partner], axis=-1)
+  log_prob, log_other = (
+    jax.nn.log_softmax(x.astype(jnp.float32)) for x in (logits, others)
+  )
+  log_agreement = jax.nn.logsumexp(log_prob + log_other, axis=-1)
   return -jnp.maximum(log_agreement, MIN_LOG_AGREEMENT)
+
+
+def pair_agreement(logits: jax.Array, partner: jax.Array) -> jax.Array:
+  """`agreement` of each row of [B, K] and its partner int [B]; float32 [B]."""
+  return agreement(logits, logits[partner])
 
 
 def soft_pseudo_label(

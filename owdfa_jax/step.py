@@ -1,5 +1,6 @@
 """One training step: uint8 images in, new parameters out, one program."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -113,8 +114,8 @@ def make_end_epoch(
     )
     model.set_head(head)
     _, params, batch_stats = split(model)
-    return train_state.replace(
-      params=params, batch_stats=batch_stats, method=method_state
+    return dataclasses.replace(
+      train_state, params=params, batch_stats=batch_stats, method=method_state
     )
 
   return jax.jit(

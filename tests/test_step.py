@@ -13,10 +13,19 @@ from flax import nnx
 from owdfa_jax import parallel, state, step
 from owdfa_jax.methods import METHODS
 from owdfa_jax.methods.base import Calendar, Rows
+from owdfa_jax.methods.cal import CAL
+from owdfa_jax.methods.cpl import CPL
+from owdfa_jax.methods.pseudo import WithPseudoLabels
 from owdfa_jax.models import classifier
+from owdfa_jax.pseudo_labels import FlexMatch
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
+# Every method, and what can be added to any.
+RUNS = {name: method() for name, method in METHODS.items()} | {
+  'cal, classes unknown': CAL(estimate_classes=True),
+  'cpl and flexmatch': WithPseudoLabels(method=CPL(), rule=FlexMatch()),
+}
 SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16
 COMPILATION = '/jax/core/compile/backend_compile_duration'
 
@@ -37,18 +46,19 @@ def make_batch(seed):
 def prepare(method_name, num_devices):
   """The placement, initial state and compiled step of a tiny network."""
   placement = parallel.place(jax.devices()[:num_devices])
-  method = METHODS[method_name]()
+  method = RUNS[method_name]
+  outputs = method.num_outputs(KNOWN) or CLASSES
   build = lambda rngs: classifier.create(
     backbone='small',
     width=0.125,
-    num_outputs=method.num_outputs(KNOWN) or CLASSES,
+    num_outputs=outputs,
     image_size=SIZE,
     branches=method.branches,
     rngs=rngs,
   )
   tx = optax.adam(1e-3)
   graphdef, start = state.initialise(
-    build, method, CLASSES, tx, num_examples=100, seed=0, placement=placement
+    build, method, outputs, tx, num_examples=100, seed=0, placement=placement
   )
   train_step = step.make_train_step(
     graphdef,
@@ -72,7 +82,7 @@ def run(method_name, num_devices, batches):
   return jax.device_get((current, scalars))
 
 
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('method', RUNS)
 def test_one_and_eight_devices_agree(method):
   batches = [make_batch(0)]
   (one, one_scalars) = run(method, 1, batches)
@@ -90,7 +100,7 @@ def test_one_and_eight_devices_agree(method):
   )
 
 
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('method', RUNS)
 def test_true_labels_reach_nothing_but_the_log(method):
   batch = make_batch(0)
   poisoned = batch | {'true_label': (batch['true_label'] + 1) % CLASSES}

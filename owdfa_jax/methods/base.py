@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 import flax
 import jax
@@ -79,14 +79,14 @@ class Result:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Method(abc.ABC):
-  """Base of all methods; a subclass gives `loss` and, if it must, the rest.
+  """Base of all methods; a subclass gives `loss` and, if it must, the rest."""
 
-  Attributes:
-    views: the augmented views of a batch that `loss` gets the outputs of,
-      names in `owdfa_jax.augment.VIEWS`; one forward pass each, in order.
-  """
-
-  views: ClassVar[tuple[str, ...]] = ('standard',)
+  @property
+  def views(self) -> tuple[str, ...]:
+    """The augmented views of a batch that `loss` gets the outputs of, names in
+    `owdfa_jax.augment.VIEWS`; one forward pass each, in order.
+    """
+    return ('standard',)
 
   @property
   def branches(self) -> Branches:

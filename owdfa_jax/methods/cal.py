@@ -46,8 +46,6 @@ class CAL(Method):
     parity_merge: give merged prototypes length 1, as the released code does.
   """
 
-  views = ('weak', 'strong')
-
   consistency_weight: float = 0.2
   uniformity_weight: float = 1.0
   known_threshold: float = 0.9
@@ -56,6 +54,11 @@ class CAL(Method):
   prototypes_per_known: int = 10
   prune_from_epoch: int = 0
   parity_merge: bool = False
+
+  @property
+  def views(self) -> tuple[str, ...]:
+    """A flip, and a stronger change."""
+    return ('weak', 'strong')
 
   @property
   def branches(self) -> Branches:

@@ -53,7 +53,7 @@ class Outputs:
   feature: jax.Array
   parts: tuple[jax.Array, ...] = ()
   bands: tuple[jax.Array, ...] = ()
-  projection: jax.Array | None = None
+  projection: Any = None
   counterfactual: Any = None
 
 

@@ -1,0 +1,1 @@
+"""Many runs on one dataset, to one table: methods by seeds."""

@@ -1,0 +1,102 @@
+"""Which runs of a leaderboard are finished, and what they say."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import ml_collections
+
+from input_pipeline import pipeline
+from input_pipeline.errors import UserError
+from owdfa_jax.leaderboard.rows import Run
+from owdfa_jax.leaderboard.table import Entry
+from owdfa_jax.report import COLUMNS
+from owdfa_jax.workdir import check_workdir
+
+# Runs that differ in these alone belong in one table. Unlike a resumed run,
+# whose epochs may grow: on a schedule that knows them, that is another run.
+FREE = (
+  'compilation_cache',
+  'data.num_threads',
+  'data.num_workers',
+  'data.path',
+  'eval.batch_size',
+  # What the report is on, it says itself.
+  'eval.checkpoint',
+  'eval.split',
+  'log.',
+)
+# Beside a run's report: where it was made.
+MACHINE = 'machine.json'
+# By `data.supervision` of plain cross entropy.
+BOUNDS = {'labelled': 'lower', 'all': 'upper'}
+
+
+def collect(runs: Sequence[Run]) -> list[Entry]:
+  """The rows in their order, each with the reports that are there."""
+  by_row: dict[str, list[Run]] = {}
+  for run in runs:
+    by_row.setdefault(run.row.name, []).append(run)
+  entries = []
+  for name, row_runs in by_row.items():
+    config = row_runs[0].experiment.config
+    reports = {run.seed: finished_report(run) for run in row_runs}
+    entries.append(
+      Entry(
+        name=name,
+        bound=bound(config),
+        epochs=config.epochs,
+        seeds=tuple(reports),
+        reports={seed: r for seed, r in reports.items() if r is not None},
+      )
+    )
+  return entries
+
+
+def bound(config: ml_collections.ConfigDict) -> str:
+  """'lower' or 'upper' for a yardstick's config, '' for a method's."""
+  if config.method.name != 'supervised':
+    return ''
+  return BOUNDS.get(config.data.supervision, '')
+
+
+def finished_report(run: Run) -> dict[str, Any] | None:
+  """What `report.json` says of a run that is done; else None.
+
+  Raises:
+    UserError: the folder holds a run of other settings.
+  """
+  experiment, folder = run.experiment, run.experiment.workdir
+  if not any((folder / x).exists() for x in ('checkpoints', 'report.json')):
+    return None
+  if not (folder / 'config.json').exists():
+    raise UserError(
+      f'a run of unknown settings: {folder} has no config.json; remove that '
+      'folder, or choose another --workdir'
+    )
+  check_workdir(experiment, lambda name: not name.startswith(FREE))
+  report = read_json(folder / 'report.json')
+  wanted = {
+    name: experiment.config.eval[name]
+    for name in ('checkpoint', 'selection', 'split')
+  }
+  total = experiment.config.epochs * pipeline.steps_per_epoch(
+    experiment.dataset, experiment.config.batch_size
+  )
+  last = report.get('last') or {}
+  if (
+    not report.keys() >= COLUMNS.keys()
+    or any(report.get(name) != value for name, value in wanted.items())
+    or last.get('checkpoint_step') != total
+  ):
+    return None
+  return report | read_json(folder / MACHINE)
+
+
+def read_json(path: Any) -> dict[str, Any]:
+  """An object from a file; empty where that is missing or cut short."""
+  try:
+    content = json.loads(path.read_text())
+  except (FileNotFoundError, ValueError):
+    return {}
+  return content if isinstance(content, dict) else {}

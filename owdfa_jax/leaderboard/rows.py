@@ -1,0 +1,192 @@
+"""From a leaderboard's config to its runs, each with a folder of its own."""
+
+import ast
+import dataclasses
+import importlib
+import importlib.util
+import re
+from collections.abc import Sequence
+
+import ml_collections
+from ml_collections.config_flags import config_path
+
+from input_pipeline.errors import UserError
+from owdfa_jax.experiment import Experiment, set_up
+from owdfa_jax.flags import tidy
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One line of the table.
+
+  Attributes:
+    name: as the table has it.
+    config: which file of `configs/`.
+    overrides: 'field=value' each, on top of it.
+  """
+
+  name: str
+  config: str
+  overrides: tuple[str, ...] = ()
+
+  @property
+  def slug(self) -> str:
+    """The name as part of a folder's: small letters, digits, hyphens."""
+    return slug(self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A row with a seed: an ordinary run, in `WORKDIR/<row>-<seed>`."""
+
+  row: Row
+  seed: int
+  experiment: Experiment
+
+
+def slug(name: str) -> str:
+  """'CAL (classes unknown)' as 'cal-classes-unknown'."""
+  return re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')
+
+
+def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
+  """Sets up every run, seed by seed, so that mistakes show before training.
+
+  Raises:
+    UserError: rows or seeds that cannot be, settings that do not fit, or rows
+      on different data.
+  """
+  runs = [
+    Run(
+      row,
+      seed,
+      set_up(
+        run_config(row, seed, config.shared, config.benchmark),
+        f'{workdir}/{row.slug}-{seed}',
+      ),
+    )
+    for seed in read_seeds(config.seeds)
+    for row in read_rows(config.rows)
+  ]
+  paths = sorted({str(run.experiment.dataset.path) for run in runs})
+  if len(paths) > 1:
+    raise UserError(
+      f'rows on different data: data.path={", ".join(paths)}; a table '
+      'compares on one dataset: give it to all of them, in --config.shared'
+    )
+  return runs
+
+
+def choose(config: ml_collections.ConfigDict, runs: list[Run]) -> list[Run]:
+  """The runs that `only_rows` and `only_seeds` leave to this process."""
+  names = {slug(name) for name in config.only_rows.split(',') if name.strip()}
+  check_known('only_rows', names, {run.row.slug for run in runs})
+  seeds = set(config.only_seeds)
+  check_known('only_seeds', seeds, {run.seed for run in runs})
+  return [
+    run
+    for run in runs
+    if (not names or run.row.slug in names) and (not seeds or run.seed in seeds)
+  ]
+
+
+def check_known(field: str, chosen: set, known: set) -> None:
+  """`UserError` where something chosen is not among what there is."""
+  if unknown := chosen - known:
+    raise UserError(
+      f'not in this leaderboard: --config.{field} names '
+      f'{", ".join(map(str, unknown))}; '
+      f'there are {", ".join(map(str, sorted(known)))}'
+    )
+
+
+def read_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+  """The seeds, checked: at least one, whole numbers, no two alike."""
+  if (
+    not seeds
+    or any(not isinstance(seed, int) or seed < 0 for seed in seeds)
+    or len(set(seeds)) < len(seeds)
+  ):
+    raise UserError(
+      f'no proper seeds: --config.seeds={tuple(seeds)}; give at least one '
+      'whole number, no two alike, such as 0,1,2'
+    )
+  return tuple(seeds)
+
+
+def read_rows(entries: Sequence[dict]) -> list[Row]:
+  """The rows, checked: at least one, complete, each with a folder of its own.
+
+  Args:
+    entries: with `name`, `config` and perhaps `overrides`.
+  """
+  rows = []
+  for entry in entries:
+    try:
+      row = Row(**entry)
+    except TypeError as error:
+      raise UserError(
+        f'not a row: --config.rows has {entry}; a row is '
+        "{'name': ..., 'config': ..., 'overrides': ('field=value',)}"
+      ) from error
+    if not row.slug or ',' in row.name or row.slug in {r.slug for r in rows}:
+      raise UserError(
+        f'a row cannot be called that: --config.rows has {row.name!r}; names '
+        'need a letter or digit, no comma, and more than signs to differ by'
+      )
+    rows.append(row)
+  if not rows:
+    raise UserError('no rows: --config.rows is empty; name at least one')
+  return rows
+
+
+def run_config(
+  row: Row, seed: int, shared: Sequence[str], benchmark: str
+) -> ml_collections.ConfigDict:
+  """The config of a run: the row's file, what all rows share, its own."""
+  config = load(row.config, benchmark)
+  if config is None:
+    raise UserError(
+      f'no such method: row {row.name!r} has config={row.config!r}; name a '
+      'file of configs/ without its .py, such as cpl'
+    )
+  config.lock()
+  for setting in (*shared, *row.overrides):
+    override(config, setting, row.name)
+  config.seed = seed
+  return config
+
+
+def load(name: str, benchmark: str) -> ml_collections.ConfigDict | None:
+  """What `configs/<name>.py` says of a run; None if it does not."""
+  module = f'configs.{name}'
+  if not name.isidentifier() or importlib.util.find_spec(module) is None:
+    return None
+  get_config = getattr(importlib.import_module(module), 'get_config', None)
+  config = get_config(benchmark) if get_config else {}
+  return config if 'method' in config else None
+
+
+def override(config: ml_collections.ConfigDict, setting: str, row: str) -> None:
+  """Applies 'field=value'; `UserError` if there is no such field."""
+  field, equals, text = setting.partition('=')
+  try:
+    if not equals:
+      raise ValueError('without a value')
+    text_wanted = isinstance(config_path.get_value(field, config), str)
+    config.update_from_flattened_dict(
+      {field: text if text_wanted else literal(text)}
+    )
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise UserError(
+      f'a setting does not fit: row {row!r} is given {setting!r} '
+      f'({tidy(error)}); write field=value, with a field of its config'
+    ) from error
+
+
+def literal(text: str) -> object:
+  """A number, truth value or tuple; what is none of them stays a string."""
+  try:
+    return ast.literal_eval(text)
+  except (SyntaxError, ValueError):
+    return text
