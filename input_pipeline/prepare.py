@@ -1,10 +1,11 @@
-"""Command that makes a meta CSV, the input of packing, from files at hand."""
+"""Command that makes meta CSVs, the input of packing, from files at hand."""
 
 import argparse
 import pathlib
 from collections.abc import Sequence
 
 from input_pipeline import folder
+from input_pipeline.benchmarks import command
 from input_pipeline.errors import one_line_errors
 
 
@@ -15,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> None:
   )
   commands = parser.add_subparsers(dest='command', required=True)
   _add_folder(commands)
+  command.add(commands)
   arguments = parser.parse_args(argv)
   with one_line_errors():
     arguments.run(arguments)

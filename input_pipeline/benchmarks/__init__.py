@@ -1,0 +1,1 @@
+"""From the published datasets' folders to the benchmarks' meta CSVs."""
