@@ -1,16 +1,19 @@
 """Opens a packed directory: description, indices and random-access shards.
 
 Opening reads two small indices and no record; it is safe on untrusted files.
+A URL (gs://bucket/folder) is copied to the local cache first.
 """
 
 import dataclasses
 import json
 import os
 import pathlib
+import re
 import zipfile
 
 import numpy as np
 
+from input_pipeline import storage
 from input_pipeline.errors import UserError
 from input_pipeline.meta import ClassInfo
 from input_pipeline.tfrecord import FOOTER_BYTES, TFRecordSource
@@ -37,6 +40,19 @@ def shard_name(split: str, shard: int, num_shards: int) -> str:
 def index_name(split: str) -> str:
   """The file name of a split's index."""
   return f'{split}.index.npz'
+
+
+# What packing writes, and tensorflow-datasets with it.
+_FILE_NAME = re.compile(
+  rf'{NAME}-({"|".join(SPLITS)})\.tfrecord-\d{{5,}}-of-\d{{5,}}(\.json)?'
+  rf'|({"|".join(SPLITS)})\.index\.npz|{re.escape(DESCRIPTION)}'
+  r'|features\.json|dataset_info\.json|label\.labels\.txt|README\.md|LICENSE'
+)
+
+
+def is_packed_name(name: str) -> bool:
+  """Whether packing writes files of that name."""
+  return _FILE_NAME.fullmatch(name) is not None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,11 +91,18 @@ class PackedDataset:
 def open_dataset(path: str | os.PathLike) -> PackedDataset:
   """Opens what `python -m input_pipeline.pack` wrote.
 
+  Args:
+    path: a local directory, or a URL, whose files are copied to the local
+      cache unless they are there (`storage.fetch`).
+
   Raises:
     UserError: the directory is missing, foreign, of another version, damaged
       or incomplete, a shard is truncated, or a class has no training record.
   """
-  directory = pathlib.Path(path)
+  if storage.is_remote(path):
+    directory = storage.fetch(os.fspath(path), DESCRIPTION)
+  else:
+    directory = pathlib.Path(path)
   description = _read_description(directory)
   try:
     classes = tuple(
@@ -159,20 +182,36 @@ def _read_description(directory: pathlib.Path) -> dict:
       '`python -m input_pipeline.pack`'
     )
   try:
-    description = json.loads(path.read_text(encoding='utf-8'))
+    content = path.read_bytes()
   except OSError as error:
     raise UserError(f'cannot read {path}: {error.strerror}') from error
+  return parse_description(content, directory)
+
+
+def parse_description(content: bytes, directory: str | os.PathLike) -> dict:
+  """Reads the description of a packed directory.
+
+  Args:
+    content: of its description file.
+    directory: for the errors, a local path or a URL.
+
+  Raises:
+    UserError: it is damaged, foreign or of another version.
+  """
+  name = f'{directory}/{DESCRIPTION}'
+  try:
+    description = json.loads(content)
   except (ValueError, RecursionError) as error:
-    raise _damaged(path, str(error)) from error
+    raise _damaged(name, str(error)) from error
   if not isinstance(description, dict) or description.get('format') != FORMAT:
     raise UserError(
-      f'not a packed data set: {path} lacks format={FORMAT!r}; make one with '
+      f'not a packed data set: {name} lacks format={FORMAT!r}; make one with '
       '`python -m input_pipeline.pack`'
     )
   version = description.get('format_version')
   if version != FORMAT_VERSION:
     raise UserError(
-      f'unknown format: {path}, format_version={version!r}, this code reads '
+      f'unknown format: {name}, format_version={version!r}, this code reads '
       f'{FORMAT_VERSION}; pack the data again'
     )
   return description
@@ -239,5 +278,5 @@ def _read_index(path: pathlib.Path) -> dict[str, np.ndarray]:
   return index
 
 
-def _damaged(path: pathlib.Path, why: str) -> UserError:
+def _damaged(path: str | os.PathLike, why: str) -> UserError:
   return UserError(f'damaged file: {path}: {why}; copy it again or pack again')

@@ -1,16 +1,18 @@
-"""The metadata of a packed directory: tfds's files, description, summary."""
+"""The metadata of a packed directory: tfds's files and our description."""
 
 import collections
 import importlib.metadata
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from input_pipeline import dataset, features, meta
-from input_pipeline.shards import Encoding, Written
+from input_pipeline.data_card import Card
+from input_pipeline.shards import Encoding, Packed, Row, Written
 
 _VERSIONED = ('numpy', 'opencv-python-headless', 'tensorflow-datasets')
 
@@ -20,6 +22,7 @@ def write_tfds_metadata(
   size: int,
   classes: tuple[meta.ClassInfo, ...],
   written: list[Written],
+  card: Card,
 ) -> None:
   """Writes `features.json` and `dataset_info.json`, as tfds reads them."""
   formats = _formats(written)
@@ -36,16 +39,19 @@ def write_tfds_metadata(
   )
   info = tfds.core.DatasetInfo(
     builder=identity,
-    description='Face images for open-world deepfake attribution.',
+    description=card.description,
     features=schema,
+    homepage=card.homepage or None,
+    citation=card.citation or None,
+    license=card.licence or None,
   )
   info.set_splits(
     tfds.core.splits.SplitDict(
       [
         tfds.core.SplitInfo(
           name=split,
-          shard_lengths=[len(r.number) for r in results],
-          num_bytes=sum(sum(r.length) for r in results),
+          shard_lengths=[len(r.records) for r in results],
+          num_bytes=_data_bytes(results),
           filename_template=tfds.core.ShardedFileTemplate(
             data_dir=directory,
             dataset_name=dataset.NAME,
@@ -68,7 +74,11 @@ def _by_split(written: list[Written]) -> dict[str, list[Written]]:
 
 
 def _formats(written: list[Written]) -> list[str]:
-  return sorted({name for result in written for name in result.format})
+  return sorted({record.format for r in written for record in r.records})
+
+
+def _data_bytes(written: list[Written]) -> int:
+  return sum(record.length for r in written for record in r.records)
 
 
 def describe(
@@ -88,10 +98,15 @@ def describe(
   ]
   train, test = (indices[split] for split in dataset.SPLITS)
   skipped_per_label = collections.Counter(row.label for _, row, _ in skipped)
+  packed = [*_records(written)]
+  whole = collections.Counter(
+    row.label for _, row, record in packed if not record.face
+  )
 
   def counts(label: int) -> dict[str, int]:
     tag = train['tag'][train['label'] == label]
-    return {
+    faces = {'no_face': whole[label]} if arguments['crop'] != 'none' else {}
+    return faces | {
       'labelled': int((tag == meta.LABELLED).sum()),
       'unlabelled': int((tag == meta.UNLABELLED).sum()),
       'test': int((test['label'] == label).sum()),
@@ -126,7 +141,7 @@ def describe(
       split: {
         'records': len(indices[split]['label']),
         'shards': len(results),
-        'bytes': sum(sum(result.length) for result in results),
+        'bytes': _data_bytes(results),
       }
       for split, results in _by_split(written).items()
     },
@@ -134,6 +149,15 @@ def describe(
       {'split': split, 'id': row.id, 'label': row.label, 'why': why}
       for split, row, why in skipped
     ],
+    'duplicates': _duplicates(packed),
+    'shards': {
+      result.shard.name: {
+        'records': len(result.records),
+        'bytes': result.size,
+        'sha256': result.sha256,
+      }
+      for result in written
+    },
     'made': {
       'by': 'python -m input_pipeline.pack',
       'meta_csv': os.fspath(table.path.absolute()),
@@ -148,22 +172,37 @@ def describe(
   }
 
 
-def summary(description: dict) -> str:
-  """A table of the counts per class."""
-  columns = ('labelled', 'unlabelled', 'test', 'skipped')
-  entries = [
-    (entry['name'], 'known' if entry['known'] else 'novel', entry['counts'])
-    for entry in description['classes']
-  ]
-  unknown = description['truth_unknown']
-  if any(unknown.values()):
-    entries.append(('(truth unknown)', '', unknown))
-  total = {c: sum(counts[c] for *_, counts in entries) for c in columns}
-  entries.append(('total', '', total))
-  width = max(len(name) for name, *_ in entries)
-  lines = [f'{"class":{width}}  {"":5}' + ''.join(f'{c:>12}' for c in columns)]
-  for name, kind, counts in entries:
-    cells = ''.join(f'{counts[c]:12,}' for c in columns)
-    lines.append(f'{name:{width}}  {kind:5}{cells}')
-  lines += [f'skipped: {e["id"]}: {e["why"]}' for e in description['skipped']]
-  return '\n'.join(lines)
+def _records(written: list[Written]) -> Iterator[tuple[str, Row, Packed]]:
+  """Every record with its split and the row that it was made of."""
+  for result in written:
+    rows = {row.number: row for row in result.shard.rows}
+    for record in result.records:
+      yield result.shard.split, rows[record.number], record
+
+
+def _duplicates(packed: list[tuple[str, Row, Packed]]) -> dict[str, dict]:
+  """Image files of equal bytes: how many groups, and what the first ones are.
+
+  Rows of unknown truth are of no class here.
+  """
+  groups: dict[str, list[tuple[str, Row]]] = {}
+  for split, row, record in packed:
+    groups.setdefault(record.sha256, []).append((split, row))
+  copies = [group for group in groups.values() if len(group) > 1]
+  kinds = {
+    'in_two_classes': [
+      group
+      for group in copies
+      if len({row.label for _, row in group} - {-1}) > 1
+    ],
+    'in_training_and_test': [
+      group for group in copies if len({split for split, _ in group}) > 1
+    ],
+  }
+  return {
+    kind: {
+      'groups': len(found),
+      'examples': sorted(sorted(row.id for _, row in g) for g in found)[:3],
+    }
+    for kind, found in kinds.items()
+  }

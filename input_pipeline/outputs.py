@@ -1,13 +1,23 @@
 """Output directories that are either whole or not there."""
 
 import contextlib
+import dataclasses
 import glob
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from input_pipeline.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+  """An output being made: gone again unless `finish` is called."""
+
+  folder: str  # where the shards go, a local path or a URL
+  staging: pathlib.Path  # local directory of all other files
+  finish: Callable[[], None]
 
 
 def check_space(out: pathlib.Path, needed: int) -> None:
@@ -20,6 +30,15 @@ def check_space(out: pathlib.Path, needed: int) -> None:
     raise UserError(
       f'too little disk space: {folder}: up to {needed / 1e6:,.1f} MB needed, '
       f'{free / 1e6:,.1f} MB free; make room or choose another --out'
+    )
+
+
+@contextlib.contextmanager
+def local_target(out: pathlib.Path) -> Iterator[Target]:
+  """A target that is made beside the directory `out` and renamed to it."""
+  with temporary(out) as directory:
+    yield Target(
+      os.fspath(directory), directory, lambda: publish(directory, out)
     )
 
 

@@ -1,7 +1,10 @@
 """Packs the images of a meta CSV into TFRecord shards.
 
 `python -m input_pipeline.pack --meta CSV --out DIR` writes beside DIR first and
-renames at the end, so a directory of that name is always a finished one.
+renames at the end, so a directory of that name is always a finished one; at a
+URL the description is written last and marks it. What cannot be packed is never
+replaced: `images` says what counts as unreadable, and a full disk, a dead
+process or Ctrl-C leave nothing behind.
 """
 
 import argparse
@@ -11,104 +14,117 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 
-from input_pipeline import dataset, images, meta, outputs, splits
-from input_pipeline.description import describe, summary, write_tfds_metadata
-from input_pipeline.errors import UserError, one_line_errors
-from input_pipeline.shards import (
-  Encoding,
-  Row,
-  Shard,
-  Written,
-  silence_decoders,
-  write_shards,
+from input_pipeline import (
+  beam,
+  data_card,
+  dataset,
+  detections,
+  faces,
+  meta,
+  outputs,
+  processes,
+  splits,
+  storage,
 )
+from input_pipeline.description import describe, write_tfds_metadata
+from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.plan import (
+  Options,
+  choose_encoding,
+  deal,
+  estimated_bytes,
+  make_index,
+)
+from input_pipeline.shards import Shard, Written
+from input_pipeline.summary import summary
 
-# Without --shards.
-IMAGES_PER_SHARD = 500
-MAX_SHARDS = 128
-# More than a record's other fields, framing and index row take.
-_RECORD_BYTES = 1024
+LOCAL = 'local'
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-  """What decides the content of a packed directory, besides the CSV."""
+class Resources:
+  """What packing runs on; the result does not depend on it."""
 
-  size: int = 256  # S; images are resized to S x S pixels
-  # 'png' or 'jpeg' for all images; None keeps the files if all are S x S.
-  format: str | None = None
-  quality: int = 95  # of JPEG, 1 to 100
-  ratio: float = 0.8  # training share of the released split
-  seed: int = 2000  # of the released split
-  shards: int | None = None  # per split; None: by the number of images
-  on_error: str = 'stop'  # or 'skip', at an unreadable image
+  workers: int | None = None  # processes; None: one per core
+  runner: str = LOCAL  # or one of `beam.RUNNERS`
+  beam_options: str = ''
+  detections: str | None = None  # None: beside the output
 
   def __post_init__(self) -> None:
-    """Raises `UserError` for a value out of range."""
-    for name, low, high in (
-      ('size', 8, 4096),
-      ('quality', 1, 100),
-      ('ratio', 0.01, 0.99),
-      ('seed', 0, 2**32 - 1),
-      ('shards', 1, 99999),
-    ):
-      value = getattr(self, name)
-      if value is not None and not low <= value <= high:
-        raise UserError(
-          f'bad argument: --{name}={value}; it must lie in {low} .. {high}'
-        )
+    """Raises `UserError` for what cannot be."""
+    if self.workers is not None and self.workers < 1:
+      raise UserError(
+        f'bad argument: --workers={self.workers}; it must be 1 or more'
+      )
 
 
 def main() -> None:
   """The command line."""
-  parser = argparse.ArgumentParser(
-    prog='python -m input_pipeline.pack',
-    description='Packs the images of a meta CSV into TFRecord shards. Where '
-    'every image already is size x size, 8-bit RGB PNG and JPEG files keep '
-    'their bytes, unless --format is given.',
-    formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-  )
-  default = Options()
-  add = parser.add_argument
-  add('--meta', required=True, help='the meta CSV')
-  add('--out', required=True, help='directory to make')
-  add('--size', type=int, default=default.size, help='pixels')
-  add(
-    '--format',
-    choices=('png', 'jpeg'),
-    help='encode every image so; None: keep the files if all fit, else png',
-  )
-  add('--quality', type=int, default=default.quality, help='of JPEG, 1-100')
-  add(
-    '--ratio',
-    type=float,
-    default=default.ratio,
-    help='training share, where the CSV has no split column',
-  )
-  add('--seed', type=int, default=default.seed, help='of the split')
-  add('--shards', type=int, help='per split; None: by the number of images')
-  add(
-    '--on_error',
-    choices=('stop', 'skip'),
-    default=default.on_error,
-    help='at an unreadable image',
-  )
-  add('--workers', type=int, help='processes; None: one per core')
-  arguments = vars(parser.parse_args())
+  arguments = vars(_parser().parse_args())
   with one_line_errors():
     try:
       meta_csv, out = arguments.pop('meta'), arguments.pop('out')
-      workers = arguments.pop('workers')
-      pack(meta_csv, out, Options(**arguments), workers=workers)
+      names = [field.name for field in dataclasses.fields(Resources)]
+      resources = Resources(**{name: arguments.pop(name) for name in names})
+      write(meta_csv, out, Options(**arguments), resources)
     except KeyboardInterrupt:
       print('interrupted: nothing was packed', file=sys.stderr)
       sys.exit(130)
     except OSError as error:
       raise UserError(f'{error.filename}: {error.strerror}') from error
+
+
+def _parser() -> argparse.ArgumentParser:
+  parser = argparse.ArgumentParser(
+    prog='python -m input_pipeline.pack',
+    description='Packs the images of a meta CSV into TFRecord shards. Where '
+    'every image already is size x size, 8-bit RGB PNG and JPEG files keep '
+    'their bytes, unless --format or --crop is given.',
+    formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+  )
+
+  def add(name: str, kind: type, what: str, *choices: str) -> None:
+    parser.add_argument(
+      f'--{name}',
+      type=kind,
+      choices=choices or None,
+      default=defaults[name],
+      help=what,
+    )
+
+  defaults = vars(Options()) | vars(Resources())
+  required = parser.add_argument
+  required('--meta', required=True, help='the meta CSV')
+  required('--out', required=True, help='directory to make, or a URL (gs://)')
+  add('size', int, 'pixels')
+  add(
+    'format',
+    str,
+    'encode every image so; None: keep the files if all fit, else png',
+    *('png', 'jpeg'),
+  )
+  add('quality', int, 'of JPEG, 1-100')
+  add('ratio', float, 'training share, where the CSV has no split column')
+  add('seed', int, 'of the split')
+  add('shards', int, 'per split; None: by the number of images')
+  add('on_error', str, 'at an unreadable image', 'stop', 'skip')
+  add(
+    'crop',
+    str,
+    'cut faces out with this detector; the papers use dlib',
+    *('none', 'opencv', 'dlib'),
+  )
+  add('margin', float, 'around the face; 1.2: a tenth of it on each side')
+  add('align', str, 'turn faces upright: the 68-point file of dlib')
+  add('detections', str, 'file of faces found; None: beside the output')
+  add('card', str, 'TOML file for the data card')
+  add('workers', int, 'processes; None: one per core')
+  add('runner', str, 'what runs it', LOCAL, *beam.RUNNERS)
+  add('beam_options', str, "of the runner, such as '--flink_master=host:8081'")
+  return parser
 
 
 def pack(
@@ -118,54 +134,62 @@ def pack(
   *,
   workers: int | None = None,
 ) -> dataset.PackedDataset:
-  """Packs a meta CSV's images into `out` and opens the result.
+  """Packs as `write` does, in processes of this machine; opens the result."""
+  write(meta_csv, out, options, Resources(workers=workers))
+  return dataset.open_dataset(out)
+
+
+def write(
+  meta_csv: str | os.PathLike,
+  out: str | os.PathLike,
+  options: Options | None = None,
+  resources: Resources | None = None,
+) -> None:
+  """Packs a meta CSV's images into `out`.
 
   A finished `out` made of the same CSV with the same options is reused.
 
   Args:
     meta_csv: the meta CSV.
-    out: the directory to make.
+    out: the directory to make, or a URL.
     options: the defaults if None.
-    workers: processes; None: one per core. The result does not depend on it.
+    resources: the defaults if None.
 
   Raises:
     UserError: a bad CSV, an unreadable image, a class without training images,
-      too little space, `out` in the way or not writable.
+      too little space, `out` in the way or not writable, something that is
+      not installed.
   """
-  options = options or Options()
-  workers = os.cpu_count() or 1 if workers is None else workers
-  if workers < 1:
-    raise UserError(f'bad argument: --workers={workers}; it must be 1 or more')
-  silence_decoders()
-  out = pathlib.Path(os.path.abspath(out))
-  table = meta.read(meta_csv)
-  if _finished(out, table, options):
-    print(f'{out} is packed already from this CSV with these arguments')
-    return dataset.open_dataset(out)
+  options, resources = options or Options(), resources or Resources()
+  processes.silence_decoders()
+  place = _place(out)
+  table, card = meta.read(meta_csv), data_card.read(options.card)
+  if _finished(place, table, options):
+    print(f'{place} is packed already from this CSV with these arguments')
+    return
   classes = meta.classes(table)
   train, test = splits.split_rows(table, ratio=options.ratio, seed=options.seed)
   rows = {'train': train, 'test': test}
   _check_trainable(table, classes, table.label[train], table.tag[train])
-  encoding = _encoding(table, rows, options)
-  outputs.check_space(out, _estimated_bytes(table, rows, encoding))
-  with outputs.temporary(out) as directory:
+  encoding = choose_encoding(table, rows, options)
+  with _target(place, estimated_bytes(table, rows, encoding)) as target:
     shards = [
       shard
       for split in rows
-      for shard in _plan(
-        directory, split, table, rows[split], encoding, options
+      for shard in deal(
+        target.folder, split, table, rows[split], encoding, options
       )
     ]
-    written = write_shards(shards, workers)
-    indices = {s: _index(table, rows[s], written, s) for s in rows}
+    written = _write_shards(shards, place, options, resources)
+    indices = {s: make_index(table, rows[s], written, s) for s in rows}
     train_index = indices['train']
     _check_trainable(table, classes, train_index['label'], train_index['tag'])
     for split, index in indices.items():
-      path = directory / dataset.index_name(split)
+      path = target.staging / dataset.index_name(split)
       np.savez(path, allow_pickle=False, **index)
-    write_tfds_metadata(directory, encoding.size, classes, written)
+    write_tfds_metadata(target.staging, encoding.size, classes, written, card)
     description = describe(
-      out.name,
+      os.path.basename(place),
       table,
       dataclasses.asdict(options),
       encoding,
@@ -173,28 +197,45 @@ def pack(
       indices,
       written,
     )
+    readme = data_card.write(description, card)
+    (target.staging / 'README.md').write_text(readme, encoding='utf-8')
     text = json.dumps(description, indent=2, ensure_ascii=False)
-    (directory / dataset.DESCRIPTION).write_text(text + '\n', encoding='utf-8')
-    outputs.publish(directory, out)
+    path = target.staging / dataset.DESCRIPTION
+    path.write_text(text + '\n', encoding='utf-8')
+    target.finish()
   print(summary(description))
-  return dataset.open_dataset(out)
 
 
-def _finished(out: pathlib.Path, table: meta.Meta, options: Options) -> bool:
+def _place(out: str | os.PathLike) -> str:
+  if storage.is_remote(out):
+    return os.fspath(out).rstrip('/')
+  return os.path.abspath(out)
+
+
+def _finished(out: str, table: meta.Meta, options: Options) -> bool:
   """Whether `out` already holds what is asked for; an error if it is else."""
-  if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-    return False
   remedy = 'remove it or choose another --out'
-  if not (out / dataset.DESCRIPTION).is_file():
-    raise UserError(f'in the way: {out} is not a packed data set; {remedy}')
-  made = dataset.open_dataset(out).description.get('made', {})
+  if storage.is_remote(out):
+    content = storage.read_bytes(f'{out}/{dataset.DESCRIPTION}')
+    if content is None:
+      return False
+    description = dataset.parse_description(content, out)
+  else:
+    folder = pathlib.Path(out)
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+      return False
+    if not (folder / dataset.DESCRIPTION).is_file():
+      raise UserError(f'in the way: {out} is not a packed data set; {remedy}')
+    description = dataset.open_dataset(out).description
+  made = description.get('made', {})
   if made.get('meta_sha256') != table.sha256:
     raise UserError(f'in the way: {out} was packed from another CSV; {remedy}')
-  before = made.get('arguments', {})
+  # An argument that was not there yet had its default.
+  before = dataclasses.asdict(Options()) | made.get('arguments', {})
   wanted = dataclasses.asdict(options)
-  changed = [k for k, v in wanted.items() if before.get(k) != v]
+  changed = [k for k, v in wanted.items() if before[k] != v]
   if changed:
-    values = ', '.join(f'--{k}={before.get(k)}' for k in changed)
+    values = ', '.join(f'--{k}={before[k]}' for k in changed)
     raise UserError(f'in the way: {out} was packed with {values}; {remedy}')
   return True
 
@@ -212,106 +253,38 @@ def _check_trainable(
     )
 
 
-def _encoding(
-  table: meta.Meta, rows: dict[str, np.ndarray], options: Options
-) -> Encoding:
-  keep = options.format is None and _all_fit(
-    table, np.concatenate([*rows.values()]), options.size
-  )
-  return Encoding(options.size, options.format or 'png', options.quality, keep)
+def _target(
+  out: str, needed: int
+) -> contextlib.AbstractContextManager[outputs.Target]:
+  if storage.is_remote(out):
+    return storage.target(out, dataset.DESCRIPTION, dataset.is_packed_name)
+  outputs.check_space(pathlib.Path(out), needed)
+  return outputs.local_target(pathlib.Path(out))
 
 
-def _all_fit(table: meta.Meta, rows: np.ndarray, size: int) -> bool:
-  """Whether every file is a PNG or JPEG of size x size pixels.
+def _write_shards(
+  shards: list[Shard], out: str, options: Options, resources: Resources
+) -> list[Written]:
+  """Writes the shards; the faces found are kept whatever happens."""
+  path = resources.detections or f'{out}.detections.jsonl'
+  detector, known = '', {}
+  if options.faces is not None:
+    detector = faces.detector(options.faces).name
+    known = detections.load(path, detector)
+  found = {}
 
-  All or none: kept and resized images side by side would be told apart by
-  that alone. Missing and empty files are for the packing itself to report.
-  """
-  for row in rows:
-    try:
-      with table.file(row).open('rb') as file:
-        start = file.read(1 << 18)
-    except OSError:
-      continue
-    if start and images.probe(start)[1:3] != (size, size):
-      return False
-  return True
+  def finished(written: Written) -> None:
+    found.update(written.detected)
 
-
-def _estimated_bytes(
-  table: meta.Meta, rows: dict[str, np.ndarray], encoding: Encoding
-) -> int:
-  """An upper bound of the space that the packed directory takes."""
-  count = sum(len(of_split) for of_split in rows.values())
-  if not encoding.keep:
-    pixels = encoding.size**2
-    per_image = 3 * pixels if encoding.format == 'png' else 2 * pixels
-    return count * (per_image + _RECORD_BYTES)
-  total = 0
-  for of_split in rows.values():
-    for row in of_split:
-      with contextlib.suppress(OSError):
-        total += table.file(row).stat().st_size
-  return total + count * _RECORD_BYTES
-
-
-def _plan(
-  directory: pathlib.Path,
-  split: str,
-  table: meta.Meta,
-  rows: np.ndarray,
-  encoding: Encoding,
-  options: Options,
-) -> Iterator[Shard]:
-  """Deals the rows of a split out to its shards in turn, like cards."""
-  by_size = min(MAX_SHARDS, -(-len(rows) // IMAGES_PER_SHARD))
-  count = min(options.shards or by_size, len(rows))
-  for shard in range(count):
-    yield Shard(
-      split=split,
-      number=shard,
-      path=directory / dataset.shard_name(split, shard, count),
-      rows=tuple(
-        Row(
-          number=number,
-          file=os.fspath(table.file(rows[number])),
-          id=table.img_path[rows[number]],
-          label=int(table.label[rows[number]]),
-          tag=int(table.tag[rows[number]]),
-          method=table.method[rows[number]],
-          forgery_type=table.forgery_type[rows[number]],
-          image_source=table.image_source[rows[number]],
-        )
-        for number in range(shard, len(rows), count)
-      ),
-      encoding=encoding,
-      skip_unreadable=options.on_error == 'skip',
+  try:
+    if resources.runner == LOCAL:
+      workers = resources.workers or os.cpu_count() or 1
+      return processes.write_shards(shards, workers, known, finished)
+    return beam.write_shards(
+      shards, resources.runner, resources.beam_options, path, finished
     )
-
-
-def _index(
-  table: meta.Meta, rows: np.ndarray, written: list[Written], split: str
-) -> dict[str, np.ndarray]:
-  """The split's index, in the split's order without the skipped rows."""
-  entries = sorted(
-    (number, result.shard.number, offset, length)
-    for result in written
-    if result.shard.split == split
-    for number, offset, length in zip(
-      result.number, result.offset, result.length, strict=True
-    )
-  )
-  if not entries:
-    raise UserError(f'empty split: no image to {split} could be read')
-  number, shard, offset, length = np.array(entries, np.int64).T
-  columns = {
-    'shard': shard,
-    'offset': offset,
-    'length': length,
-    'label': table.label[rows[number]],
-    'tag': table.tag[rows[number]],
-  }
-  return {k: v.astype(dataset.INDEX_DTYPES[k]) for k, v in columns.items()}
+  finally:
+    detections.save(path, detector, found)
 
 
 if __name__ == '__main__':

@@ -1,27 +1,20 @@
-"""Images to TFRecord shards, several processes at once.
+"""One TFRecord shard from its images: what every process and machine runs.
 
-A shard depends on its own rows alone, so the number of processes changes
-nothing in the files.
+A shard depends on its own rows alone, so neither the number of processes nor
+the runner changes anything in the files.
 """
 
-import concurrent.futures
-import contextlib
 import dataclasses
 import hashlib
-import multiprocessing
-import multiprocessing.connection
 import os
 import pathlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import BinaryIO
 
 import cv2
-from tqdm import tqdm
 
-from input_pipeline import features, images
+from input_pipeline import faces, features, images, storage
 from input_pipeline.errors import UserError
 from input_pipeline.tfrecord import write_record
 
@@ -56,179 +49,161 @@ class Shard:
 
   split: str
   number: int
-  path: pathlib.Path
+  folder: str  # a local path or a URL
+  name: str
   rows: tuple[Row, ...]
   encoding: Encoding
+  crop: faces.Crop | None  # None: the whole image
   skip_unreadable: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+  """One record of a shard."""
+
+  number: int  # of its row
+  offset: int  # of its data, in bytes
+  length: int  # of its data, in bytes
+  format: str  # 'png' or 'jpeg'
+  sha256: str  # of the image file
+  face: bool  # whether a face was found, and cut out
 
 
 @dataclasses.dataclass
 class Written:
-  """What became of a shard; the first four lists run over its records."""
+  """What became of a shard."""
 
   shard: Shard
-  number: list[int] = dataclasses.field(default_factory=list)
-  offset: list[int] = dataclasses.field(default_factory=list)
-  length: list[int] = dataclasses.field(default_factory=list)
-  format: list[str] = dataclasses.field(default_factory=list)
+  records: list[Packed] = dataclasses.field(default_factory=list)
   skipped: list[tuple[Row, str]] = dataclasses.field(default_factory=list)
+  # Faces that were not known before, by the image file's sha256.
+  detected: dict[str, faces.Face | None] = dataclasses.field(
+    default_factory=dict
+  )
+  size: int = 0  # of the file, in bytes
+  sha256: str = ''  # of the file
 
 
-class Stopped(Exception):
-  """Another shard has failed, so this one was given up."""
-
-
-def write_shards(shards: list[Shard], workers: int) -> list[Written]:
-  """Writes all shards under a progress bar; results in the order given.
-
-  Raises:
-    UserError: an image is unreadable (unless skipped), or a shard cannot be
-      written, or a process died. All processes have ended by then.
-  """
-  total = sum(len(shard.rows) for shard in shards)
-  with tqdm(total=total, unit='img', desc='pack') as bar:
-    if workers == 1 or len(shards) == 1:
-      return [write_shard(shard, bar.update) for shard in shards]
-    with _pool(min(workers, len(shards))) as (pool, done):
-      with _interrupts_held_back():
-        futures = [pool.submit(_write_in_worker, shard) for shard in shards]
-      pending = set(futures)
-      try:
-        while pending:
-          finished, pending = concurrent.futures.wait(
-            pending, 0.2, concurrent.futures.FIRST_COMPLETED
-          )
-          if done.value > bar.n:
-            bar.update(done.value - bar.n)
-          for future in finished:
-            future.result()
-      except BrokenProcessPool as error:
-        raise UserError(
-          'a packing process died, perhaps for want of memory; try fewer '
-          '--workers'
-        ) from error
-      return [future.result() for future in futures]
-
-
-def write_shard(shard: Shard, progress: Callable[[int], object]) -> Written:
+def write_shard(
+  shard: Shard,
+  progress: Callable[[int], object],
+  known: Mapping[str, faces.Face | None],
+) -> Written:
   """Writes one shard; `progress` is called with 1 after every row.
+
+  Args:
+    shard: what to write. To a URL it is copied when it is whole.
+    progress: called with 1 after every row.
+    known: faces found before, by the image file's sha256.
 
   Raises:
     UserError: an image is unreadable (unless skipped), or the file cannot be
       written.
   """
+  if not storage.is_remote(shard.folder):
+    path = pathlib.Path(shard.folder, shard.name)
+    return _write(shard, path, progress, known)
+  with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder, shard.name)
+    written = _write(shard, path, progress, known)
+    storage.upload(path, shard.folder)
+    return written
+
+
+def _write(
+  shard: Shard,
+  path: pathlib.Path,
+  progress: Callable[[int], object],
+  known: Mapping[str, faces.Face | None],
+) -> Written:
   written = Written(shard)
   try:
-    with open(shard.path, 'wb') as file:
+    with open(path, 'wb') as file:
       for row in shard.rows:
         try:
-          record, image_format = _record(row, shard.encoding)
+          written.records.append(_pack(file, row, written, known))
         except UserError as error:
           if not shard.skip_unreadable:
             raise
           written.skipped.append((row, str(error)))
-          progress(1)
-          continue
-        data = features.encode(record)
-        written.number.append(row.number)
-        written.offset.append(write_record(file, data))
-        written.length.append(len(data))
-        written.format.append(image_format)
         progress(1)
+    with open(path, 'rb') as file:
+      written.sha256 = hashlib.file_digest(file, 'sha256').hexdigest()
+      written.size = os.fstat(file.fileno()).st_size
   except OSError as error:
     raise UserError(
-      f'cannot write {shard.path}: {error.strerror}; nothing is left behind'
+      f'cannot write {path}: {error.strerror}; nothing is left behind'
     ) from error
   return written
 
 
-def _record(row: Row, encoding: Encoding) -> tuple[features.Record, str]:
+def _pack(
+  file: BinaryIO,
+  row: Row,
+  written: Written,
+  known: Mapping[str, faces.Face | None],
+) -> Packed:
+  """Appends the record of one image."""
+  encoding, crop = written.shard.encoding, written.shard.crop
   data = images.read_file(row.file)
   # Decoded even if its bytes are kept: every packed image must be readable.
   image = images.decode(data, row.file)
+  sha256 = hashlib.sha256(data).hexdigest()
   image_format, height, width, plain = images.probe(data)
   fits = (height, width) == (encoding.size, encoding.size)
+  face = None
+  if crop is not None:
+    face = _find(image, sha256, crop, written.detected, known)
+    image = image if face is None else _cut(image, face, crop, row)
   if encoding.keep and plain and fits:
     stored = data
   else:
     image_format = encoding.format
     resized = images.resize(image, encoding.size)
     stored = images.encode(resized, image_format, encoding.quality)
-  record = features.Record(
-    image=stored,
-    label=row.label,
-    tag=row.tag,
-    id=row.id,
-    method=row.method,
-    forgery_type=row.forgery_type,
-    image_source=row.image_source,
-    sha256=hashlib.sha256(data).hexdigest(),
+  record = features.encode(
+    features.Record(
+      image=stored,
+      label=row.label,
+      tag=row.tag,
+      id=row.id,
+      method=row.method,
+      forgery_type=row.forgery_type,
+      image_source=row.image_source,
+      sha256=sha256,
+    )
   )
-  return record, image_format
-
-
-# Set in worker processes only: rows done by all, and whether to give up.
-_done: Any = None
-_stop: Any = None
-
-
-@contextlib.contextmanager
-def _pool(workers: int) -> Iterator[tuple]:
-  """A process pool and its count of rows done; stops at once on an error."""
-  # Not fork: by now there are threads (the progress bar's, OpenCV's).
-  context = multiprocessing.get_context('spawn')
-  done, stop = context.Value('q', 0), context.Event()
-  pool = concurrent.futures.ProcessPoolExecutor(
-    workers, context, _start_worker, (done, stop)
+  return Packed(
+    number=row.number,
+    offset=write_record(file, record),
+    length=len(record),
+    format=image_format,
+    sha256=sha256,
+    face=face is not None,
   )
-  try:
-    yield pool, done
-  except BaseException:
-    stop.set()
-    raise
-  finally:
-    pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-  """Processes started herein never see Ctrl-C: they inherit the mask.
-
-  It reaches the whole process group, but the parent alone decides what it
-  means; in the workers it could strike before any handler is in place.
-  """
-  before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-  try:
-    yield
-  finally:
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker(done: Any, stop: Any) -> None:
-  global _done, _stop
-  _done, _stop = done, stop
-  cv2.setNumThreads(1)
-  silence_decoders()
-  threading.Thread(target=_die_with_parent, daemon=True).start()
+def _find(
+  image: cv2.typing.MatLike,
+  sha256: str,
+  crop: faces.Crop,
+  detected: dict[str, faces.Face | None],
+  known: Mapping[str, faces.Face | None],
+) -> faces.Face | None:
+  if sha256 in known:
+    return known[sha256]
+  if sha256 not in detected:
+    detected[sha256] = faces.detector(crop)(image)
+  return detected[sha256]
 
 
-def silence_decoders() -> None:
-  """Keeps OpenCV's own warnings from surrounding our one-line errors."""
-  cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-
-def _die_with_parent() -> None:
-  parent = multiprocessing.parent_process()
-  if parent is not None:
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
-
-
-def _write_in_worker(shard: Shard) -> Written:
-  def progress(count: int) -> None:
-    with _done.get_lock():
-      _done.value += count
-    if _stop.is_set():
-      raise Stopped
-
-  return write_shard(shard, progress)
+def _cut(
+  image: cv2.typing.MatLike, face: faces.Face, crop: faces.Crop, row: Row
+) -> cv2.typing.MatLike:
+  cut = faces.cut(image, face, crop.margin)
+  if not cut.size:
+    raise UserError(
+      f'bad detection: {row.file}: {face} lies outside the image; remove the '
+      '--detections file'
+    )
+  return cut

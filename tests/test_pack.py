@@ -1,15 +1,8 @@
-"""Packing: round trip, determinism, and leaving nothing half done."""
+"""Packing: what lies in the directory, and what is refused."""
 
-import contextlib
 import hashlib
 import json
-import os
-import pathlib
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import cv2
 import numpy as np
@@ -17,30 +10,22 @@ import pytest
 import tensorflow_datasets as tfds
 from imagesets import image, meta_row, write_set
 
-from input_pipeline import features, images, meta, pack, splits, tfrecord
+from input_pipeline import (
+  features,
+  images,
+  meta,
+  pack,
+  splits,
+  summary,
+  tfrecord,
+)
 from input_pipeline.errors import UserError
 
-ROOT = pathlib.Path(__file__).parent.parent
 SMALL = pack.Options(size=16, shards=2)
-
-
-def command(csv, out, *extra):
-  module = [sys.executable, '-m', 'input_pipeline.pack']
-  return [*module, '--meta', str(csv), '--out', str(out), '--size=16', *extra]
-
-
-def run(*arguments, **options):
-  return subprocess.run(
-    command(*arguments), cwd=ROOT, capture_output=True, text=True, **options
-  )
 
 
 def hidden(folder):
   return [p.name for p in folder.iterdir() if p.name.startswith('.')]
-
-
-def content(folder):
-  return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
 def test_records_are_the_split_in_its_order(tmp_path):
@@ -73,15 +58,6 @@ def test_shards_are_even_and_complete(tmp_path):
     for path in sorted((tmp_path / 'out').glob('owdfa-train.tfrecord-*'))
   ]
   assert sizes == [5, 5, 5, 5, 4]
-
-
-def test_the_number_of_processes_changes_no_byte(tmp_path):
-  csv = write_set(tmp_path)
-  pack.pack(csv, tmp_path / 'a' / 'out', SMALL, workers=1)
-  pack.pack(csv, tmp_path / 'b' / 'out', SMALL, workers=2)
-  one, two = content(tmp_path / 'a' / 'out'), content(tmp_path / 'b' / 'out')
-  assert len(one) == 10
-  assert one == two
 
 
 def test_the_description_says_what_and_how(tmp_path):
@@ -212,32 +188,7 @@ def test_a_heap_of_unknown_truth_is_packed(tmp_path):
   assert not packed.novel_count_known
   assert (packed.train.label == -1).sum() == 8
   assert packed.description['truth_unknown']['unlabelled'] == 8
-  assert '(truth unknown)' in pack.summary(packed.description)
-
-
-def test_the_command_prints_a_table(tmp_path):
-  done = run(write_set(tmp_path), tmp_path / 'out')
-  assert done.returncode == 0, done.stderr
-  lines = [line.split() for line in done.stdout.splitlines()]
-  assert lines[0] == ['class', 'labelled', 'unlabelled', 'test', 'skipped']
-  assert lines[3] == ['m2', 'novel', '0', '8', '2', '0']
-  assert lines[-1][0] == 'total'
-  assert sum(map(int, lines[-1][1:])) == 30
-  assert '30/30' in done.stderr
-
-
-@pytest.mark.parametrize('workers', [1, 2])
-def test_an_unreadable_image_stops_with_its_path(tmp_path, workers):
-  csv = write_set(tmp_path)
-  broken = tmp_path / '1' / '7.png'
-  broken.write_bytes(broken.read_bytes()[:-20])
-  done = run(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
-  assert done.returncode == 1
-  error = done.stderr.splitlines()[-1]
-  assert error == f'error: unreadable image: {broken}: the file is cut short'
-  assert 'Traceback' not in done.stderr
-  assert not (tmp_path / 'out').exists()
-  assert not hidden(tmp_path)
+  assert '(truth unknown)' in summary.summary(packed.description)
 
 
 def test_unreadable_images_are_skipped_and_counted_on_request(tmp_path):
@@ -373,88 +324,6 @@ def test_the_space_asked_for_is_enough(tmp_path, monkeypatch, options):
   assert size < asked[0] < 20 * size
 
 
-@pytest.mark.parametrize('workers', [1, 2])
-def test_a_full_disk_is_one_line(tmp_path, workers):
-  # A limit on the size of files stops writing as a full disk does, also for
-  # root.
-  csv = write_set(tmp_path)
-  words = command(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
-  done = subprocess.run(
-    ['bash', '-c', 'ulimit -f 4; exec "$@"', 'bash', *words],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-  )
-  assert done.returncode == 1
-  error = done.stderr.splitlines()[-1]
-  assert error.startswith('error: cannot write ')
-  assert 'File too large' in error
-  assert 'Traceback' not in done.stderr
-  assert not (tmp_path / 'out').exists()
-  assert not hidden(tmp_path)
-
-
-def start_a_long_pack(folder):
-  """Starts packing files, one of which blocks: a pipe without a writer."""
-  csv = write_set(folder)
-  blocking = folder / '0' / '0.png'
-  blocking.unlink()
-  os.mkfifo(blocking)
-  # A given format spares the look at every file that would block before.
-  extra = ('--workers=2', '--shards=2', '--format=png')
-  process = subprocess.Popen(
-    command(csv, folder / 'out', *extra),
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-    text=True,
-    start_new_session=True,
-  )
-  deadline = time.monotonic() + 60
-  pattern = '.out.incomplete-*/owdfa-*'
-  while not list(folder.glob(pattern)) and time.monotonic() < deadline:
-    time.sleep(0.05)
-  assert list(folder.glob(pattern)), process.communicate()
-  return csv, blocking, process
-
-
-def release(blocking, process):
-  """Gives whoever reads the pipe its end of file, until the process ends."""
-  deadline = time.monotonic() + 60
-  while process.poll() is None and time.monotonic() < deadline:
-    with contextlib.suppress(OSError):  # nobody reads just now
-      os.close(os.open(blocking, os.O_WRONLY | os.O_NONBLOCK))
-    time.sleep(0.05)
-
-
-def test_ctrl_c_leaves_nothing_behind(tmp_path):
-  csv, blocking, process = start_a_long_pack(tmp_path)
-  os.killpg(process.pid, signal.SIGINT)
-  release(blocking, process)
-  _, errors = process.communicate(timeout=60)
-  assert process.returncode == 130
-  assert errors.splitlines()[-1] == 'interrupted: nothing was packed'
-  assert 'Traceback' not in errors
-  assert not (tmp_path / 'out').exists()
-  assert not hidden(tmp_path)
-
-
-def test_a_killed_pack_looks_unfinished_and_is_cleaned_up(tmp_path):
-  csv, blocking, process = start_a_long_pack(tmp_path)
-  process.kill()
-  process.communicate(timeout=60)  # returns when the workers are gone too
-  assert not (tmp_path / 'out').exists()
-  (leftover,) = hidden(tmp_path)
-  # A running process's directory must survive the next start.
-  other = tmp_path / '.out.incomplete-1'
-  other.mkdir()
-  blocking.unlink()
-  cv2.imwrite(str(blocking), image(16, 0))
-  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  assert (tmp_path / 'out' / 'description.json').exists()
-  assert hidden(tmp_path) == [other.name]
-
-
 @pytest.mark.parametrize(
   'options',
   [{'size': 0}, {'quality': 101}, {'ratio': 1.0}, {'seed': -1}, {'shards': 0}],
@@ -468,18 +337,3 @@ def test_bad_arguments_are_refused(options):
 def test_no_workers_are_refused(tmp_path):
   with pytest.raises(UserError, match='--workers=0'):
     pack.pack(tmp_path / 'meta.csv', tmp_path / 'out', workers=0)
-
-
-def test_a_worker_that_dies_is_one_line(tmp_path):
-  _, _, process = start_a_long_pack(tmp_path)
-  children = pathlib.Path(f'/proc/{process.pid}/task').glob('*/children')
-  pids = [int(pid) for path in children for pid in path.read_text().split()]
-  for pid in pids:
-    if b'spawn_main' in pathlib.Path(f'/proc/{pid}/cmdline').read_bytes():
-      os.kill(pid, signal.SIGKILL)
-  _, errors = process.communicate(timeout=60)
-  assert process.returncode == 1
-  assert 'error: a packing process died' in errors.splitlines()[-1]
-  assert 'Traceback' not in errors
-  assert not (tmp_path / 'out').exists()
-  assert not hidden(tmp_path)
