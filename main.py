@@ -6,11 +6,11 @@
 Any field of the config can be overridden: --config.optimizer.learning_rate=1e-3
 """
 
+import functools
 import sys
 from collections.abc import Sequence
 
 import jax
-import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
@@ -19,6 +19,7 @@ from owdfa_jax.attribute import attribute
 from owdfa_jax.benchmark import benchmark
 from owdfa_jax.evaluate import evaluate
 from owdfa_jax.experiment import set_up
+from owdfa_jax.flags import parse
 from owdfa_jax.train import train
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -51,42 +52,6 @@ _NUM_PROCESSES = flags.DEFINE_integer(
 _PROCESS_ID = flags.DEFINE_integer(
   'process_id', None, 'Which of them this is, from 0, for --distributed.'
 )
-
-
-def parse(argv: Sequence[str]) -> list[str]:
-  """Parses the command line; `UserError` for what is wrong with it."""
-  given = [word for word in argv if word.startswith('--config=')]
-  no_config_file = UserError(
-    f'no such config file: {" ".join(given)}; '
-    'give --config=configs/METHOD.py:BENCHMARK'
-  )
-  try:
-    rest = flags.FLAGS(argv)
-  except (AttributeError, KeyError) as error:
-    raise UserError(
-      f'no such config field: {tidy(error)}; see configs/default.py and '
-      'the file given by --config for the fields there are'
-    ) from error
-  except flags.Error as error:
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, UserError):
-      raise cause from error
-    raise UserError(str(error)) from error
-  except OSError as error:
-    raise no_config_file from error
-  if len(rest) > 1:
-    raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
-  if _CONFIG.value is None:
-    raise UserError('nothing to run: give --config=configs/METHOD.py:BENCHMARK')
-  if not isinstance(_CONFIG.value, ml_collections.ConfigDict):
-    raise no_config_file
-  return rest
-
-
-def tidy(error: AttributeError | KeyError) -> str:
-  """ml_collections' words on a field, without its quotes and line breaks."""
-  words = str(error.args[0]).replace('\\n', '. ').replace('\n', '. ')
-  return words.replace('\\', '').strip('\'"')
 
 
 def join_pod() -> None:
@@ -130,4 +95,12 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == '__main__':
   with one_line_errors():
-    app.run(main, flags_parser=parse)
+    app.run(
+      main,
+      flags_parser=functools.partial(
+        parse,
+        config=_CONFIG,
+        example='configs/METHOD.py:BENCHMARK',
+        needs='method',
+      ),
+    )

@@ -122,7 +122,7 @@ def facts(
   if checkpoint == 'best':
     checkpoint += f' by {config.eval.selection}'
   machines = {
-    report.get('machine', 'a machine that is not on record')
+    report['machine'] or 'a machine not on record'
     for entry in entries
     for report in entry.reports.values()
   }

@@ -61,7 +61,8 @@ def bound(config: ml_collections.ConfigDict) -> str:
 
 
 def finished_report(run: Run) -> dict[str, Any] | None:
-  """What `report.json` says of a run that is done; else None.
+  """What `report.json` says of a run that is done, and the `machine` that
+  finished it, where that is on record; None for any other run.
 
   Raises:
     UserError: the folder holds a run of other settings.
@@ -90,7 +91,7 @@ def finished_report(run: Run) -> dict[str, Any] | None:
     or last.get('checkpoint_step') != total
   ):
     return None
-  return report | read_json(folder / MACHINE)
+  return report | {'machine': read_json(folder / MACHINE).get('machine')}
 
 
 def read_json(path: Any) -> dict[str, Any]:

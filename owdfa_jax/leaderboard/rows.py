@@ -14,6 +14,16 @@ from input_pipeline.errors import UserError
 from owdfa_jax.experiment import Experiment, set_up
 from owdfa_jax.flags import tidy
 
+# What the data is and how it is judged: without that there is nothing to
+# compare.
+ALIKE = (
+  'data.path',
+  'eval.checkpoint',
+  'eval.metric',
+  'eval.selection',
+  'eval.split',
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -54,7 +64,7 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
 
   Raises:
     UserError: rows or seeds that cannot be, settings that do not fit, or rows
-      on different data.
+      that differ in what must be `ALIKE`.
   """
   runs = [
     Run(
@@ -68,12 +78,16 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     for seed in read_seeds(config.seeds)
     for row in read_rows(config.rows)
   ]
-  paths = sorted({str(run.experiment.dataset.path) for run in runs})
-  if len(paths) > 1:
-    raise UserError(
-      f'rows on different data: data.path={", ".join(paths)}; a table '
-      'compares on one dataset: give it to all of them, in --config.shared'
+  for field in ALIKE:
+    values = sorted(
+      {str(config_path.get_value(field, run.experiment.config)) for run in runs}
     )
+    if len(values) > 1:
+      raise UserError(
+        f'rows that cannot be compared: {field}={" and ".join(values)}; a '
+        'table is on one dataset and judged in one way: give such a setting '
+        'to all rows, in --config.shared'
+      )
   return runs
 
 
@@ -122,22 +136,39 @@ def read_rows(entries: Sequence[dict]) -> list[Row]:
   """
   rows = []
   for entry in entries:
-    try:
-      row = Row(**entry)
-    except TypeError as error:
+    row = read_row(entry)
+    if not row.slug or set(row.name) & set(',|\n'):
       raise UserError(
-        f'not a row: --config.rows has {entry}; a row is '
-        "{'name': ..., 'config': ..., 'overrides': ('field=value',)}"
-      ) from error
-    if not row.slug or ',' in row.name or row.slug in {r.slug for r in rows}:
+        f'a row cannot be called that: --config.rows has {row.name!r}; use a '
+        'letter or digit, and neither comma nor bar'
+      )
+    if row.slug in {other.slug for other in rows}:
       raise UserError(
-        f'a row cannot be called that: --config.rows has {row.name!r}; names '
-        'need a letter or digit, no comma, and more than signs to differ by'
+        f'two rows would share a folder: --config.rows has {row.name!r} twice, '
+        'small letters and signs apart; change a name'
       )
     rows.append(row)
   if not rows:
     raise UserError('no rows: --config.rows is empty; name at least one')
   return rows
+
+
+def read_row(entry: dict) -> Row:
+  """One of them; `UserError` if it lacks a field or has another."""
+  try:
+    row = Row(**entry)
+  except TypeError:
+    row = None
+  if row is None or not (
+    isinstance(row.name, str)
+    and isinstance(row.config, str)
+    and isinstance(row.overrides, (tuple, list))
+  ):
+    raise UserError(
+      f'not a row: --config.rows has {entry}; a row is '
+      "{'name': 'CPL', 'config': 'cpl', 'overrides': ('field=value',)}"
+    )
+  return row
 
 
 def run_config(
@@ -163,7 +194,9 @@ def load(name: str, benchmark: str) -> ml_collections.ConfigDict | None:
   if not name.isidentifier() or importlib.util.find_spec(module) is None:
     return None
   get_config = getattr(importlib.import_module(module), 'get_config', None)
-  config = get_config(benchmark) if get_config else {}
+  if get_config is None:
+    return None
+  config = get_config(benchmark)
   return config if 'method' in config else None
 
 

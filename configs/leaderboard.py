@@ -1,0 +1,48 @@
+"""The leaderboard: every method, three seeds each, on one packed dataset.
+
+python -m owdfa_jax.leaderboard --config=configs/leaderboard.py:simulated1 \
+  --workdir=runs/leaderboard
+"""
+
+import ml_collections
+
+from configs import benchmarks, default
+
+
+def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
+  """Returns the rows of the leaderboard on `benchmark`.
+
+  Args:
+    benchmark: a key of `configs.benchmarks.BENCHMARKS`.
+  """
+  benchmarks.apply(default.get_config(), benchmark)
+  config = ml_collections.ConfigDict()
+  config.benchmark = benchmark
+  config.seeds = (0, 1, 2)
+
+  # Each has a name, a file of this folder, and settings as main.py's
+  # --config.FIELD=VALUE takes them.
+  config.rows = (
+    {'name': 'lower bound', 'config': 'lower_bound'},
+    {'name': 'ORCA', 'config': 'orca'},
+    {'name': 'SimGCD', 'config': 'simgcd'},
+    {'name': 'CPL', 'config': 'cpl'},
+    {'name': 'MPSL', 'config': 'mpsl'},
+    {'name': 'CAL', 'config': 'cal'},
+    {
+      'name': 'CAL (classes unknown)',
+      'config': 'cal',
+      'overrides': ('method.params.estimate_classes=True',),
+    },
+    {'name': 'upper bound', 'config': 'upper_bound'},
+  )
+  # Settings of all rows, in the same form; a row's own come after them.
+  # On the command line: --config.shared=epochs=5 --config.shared=batch_size=64
+  config.shared = ()
+
+  # What this process trains, so that several can share the work: names of
+  # rows ('CPL,MPSL') and seeds. Empty means all. The table covers whatever is
+  # finished, by whichever process.
+  config.only_rows = ''
+  config.only_seeds = ()
+  return config
