@@ -16,9 +16,9 @@ _NET_FRAME = re.compile(r'^(.+)[-/]frame\d+$')
 _NUMBERED = re.compile(r'^(?:frame_?)?\d+$')
 
 
-def tree_folder(entry: ForgeryClass) -> str:
-  """The class's folder in the released tree."""
-  source = entry.source.replace('/', '-')
+def tree_folder(entry: ForgeryClass, source: str) -> str:
+  """The folder in the released tree of a class's images from `source`."""
+  source = source.replace('/', '-')
   return f'{entry.forgery_type}/{entry.method}/{_TREE.get(source, source)}'
 
 
@@ -51,7 +51,7 @@ def video_image(
   video = file.rsplit('.', 1)[0]
   flat = f'{prefix}-{video}-{int(index):04d}.png'
   return Image(
-    f'{frames_to}/{tree_folder(entry)}/{flat}',
+    f'{frames_to}/{tree_folder(entry, entry.source)}/{flat}',
     flat=flat,
     img_name=video,
     image_source=entry.source,

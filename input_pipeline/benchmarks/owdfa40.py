@@ -105,7 +105,7 @@ def select(
     for group in groups:
       picks += _split_group(entry, group, rule)
   if rule == 'released':
-    return _label(picks, [sum(_groups(picks), [])], generator)
+    return _label(picks, [sorted(sum(_groups(picks), []))], generator)
   return _label(picks, _groups(picks), generator)
 
 

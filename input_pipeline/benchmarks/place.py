@@ -61,8 +61,8 @@ def place(
     elif how is None:
       targets[pick.image.path] = path
     else:
-      below = f'{TREE}/{tree_folder(pick.entry)}/{pick.image.flat}'
-      targets[pick.image.path] = below
+      below = tree_folder(pick.entry, pick.image.image_source)
+      targets[pick.image.path] = f'{TREE}/{below}/{pick.image.flat}'
   _check_distinct(targets)
   moved = {p: t for p, t in targets.items() if t.startswith(f'{TREE}/')}
   if how == 'copy':

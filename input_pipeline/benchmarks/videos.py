@@ -19,6 +19,10 @@ from input_pipeline.benchmarks.listing import (
 )
 from input_pipeline.errors import UserError
 
+# FFmpeg's own complaints would surround our one-line errors. It is read once,
+# when the first video is opened.
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+
 
 def list_frames(folder: pathlib.Path, per_video: int) -> list[str]:
   """`<video>/<frame>` of frames extracted before, evenly spread.
@@ -95,8 +99,7 @@ def extract(images: Sequence[Image], on_error: str) -> dict[str, str]:
 
 
 def _open(video: os.PathLike | str) -> cv2.VideoCapture:
-  # FFmpeg's own complaints would surround our one-line errors.
-  os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+  cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
   return cv2.VideoCapture(os.fspath(video), cv2.CAP_FFMPEG)
 
 
