@@ -1,0 +1,109 @@
+"""Packing by Apache Beam: the same directory, record for record."""
+
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from imagesets import write_set
+
+from input_pipeline import beam, pack, shards
+from input_pipeline.errors import UserError
+from input_pipeline.faces import Face
+
+ROOT = pathlib.Path(__file__).parent.parent
+PHOTO = ROOT / 'tests' / 'data' / 'face.jpg'
+needs_beam = pytest.mark.skipif(
+  importlib.util.find_spec('apache_beam') is None,
+  reason='Apache Beam is not installed (requirements-beam.txt)',
+)
+
+
+def run(csv, out, *extra):
+  module = [sys.executable, '-m', 'input_pipeline.pack']
+  words = [*module, f'--meta={csv}', f'--out={out}', '--size=16', '--shards=2']
+  return subprocess.run(
+    [*words, *extra], cwd=ROOT, capture_output=True, text=True
+  )
+
+
+def content(folder):
+  return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_a_missing_beam_is_named(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'apache_beam', None)
+  resources = pack.Resources(runner='FlinkRunner')
+  message = '--runner=FlinkRunner: .*pip install -r requirements-beam.txt'
+  with pytest.raises(UserError, match=message):
+    pack.write(write_set(tmp_path), tmp_path / 'out', None, resources)
+  assert not (tmp_path / 'out').exists()
+
+
+def test_results_survive_json():
+  row = shards.Row(4, 'f', 'i', 1, 2, 'm', 't', 's')
+  encoding = shards.Encoding(16, 'png', 95, False)
+  shard = shards.Shard(
+    'train', 0, 'folder', 'name', (row,), encoding, None, True
+  )
+  written = shards.Written(
+    shard,
+    records=[shards.Packed(3, 12, 99, 'png', 'ab', True)],
+    skipped=[(row, 'why')],
+    detected={'ab': Face(1, 2, 3, 4, 0.5), 'cd': None},
+    size=120,
+    sha256='ef',
+  )
+  text = json.dumps(beam._to_json(written))
+  assert beam._from_json(shard, json.loads(text)) == written
+
+
+@needs_beam
+@pytest.mark.parametrize('crop', ['none', 'opencv'])
+def test_the_direct_runner_changes_no_byte(tmp_path, crop):
+  csv = write_set(tmp_path / 'images', suffix='jpg')
+  (csv.parent / '1' / '3.jpg').write_bytes(PHOTO.read_bytes())
+  for name, runner in ('a', 'local'), ('b', 'DirectRunner'):
+    out = tmp_path / name / 'out'
+    done = run(csv, out, f'--runner={runner}', f'--crop={crop}')
+    assert done.returncode == 0, done.stderr
+  one, two = (content(tmp_path / name / 'out') for name in 'ab')
+  assert len(one) == 11
+  assert one == two
+  found = [tmp_path / name / 'out.detections.jsonl' for name in 'ab']
+  if crop == 'opencv':
+    assert found[0].read_bytes() == found[1].read_bytes()
+
+
+@needs_beam
+def test_beam_writes_to_a_url(tmp_path):
+  csv = write_set(tmp_path / 'images')
+  done = run(csv, f'file://{tmp_path}/far/out', '--runner=DirectRunner')
+  assert done.returncode == 0, done.stderr
+  done = run(csv, tmp_path / 'near' / 'out')
+  assert content(tmp_path / 'far/out') == content(tmp_path / 'near/out')
+
+
+@needs_beam
+def test_an_unreadable_image_is_one_line(tmp_path):
+  csv = write_set(tmp_path / 'images')
+  broken = csv.parent / '1' / '7.png'
+  broken.write_bytes(b'')
+  done = run(csv, tmp_path / 'out', '--runner=DirectRunner')
+  assert done.returncode == 1
+  error = done.stderr.splitlines()[-1]
+  assert error == f'error: unreadable image: {broken}: the file is empty'
+  assert 'Traceback' not in done.stderr
+  assert [p.name for p in tmp_path.iterdir()] == ['images']
+
+
+@needs_beam
+def test_bad_beam_options_are_one_line(tmp_path):
+  csv = write_set(tmp_path / 'images')
+  options = '--beam_options=--direct_num_workers=many'
+  done = run(csv, tmp_path / 'out', '--runner=DirectRunner', options)
+  assert done.returncode != 0
+  assert 'Traceback' not in done.stderr
+  assert not (tmp_path / 'out').exists()

@@ -1,0 +1,62 @@
+"""Faces found before: the file that keeps them."""
+
+import json
+
+import pytest
+
+from input_pipeline import detections
+from input_pipeline.errors import UserError
+from input_pipeline.faces import Face
+
+FOUND = {'a': Face(-3, 4, 50, 60, 1.5), 'b': None}
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+  path = str(tmp_path / 'new' / 'faces.jsonl')
+  assert detections.load(path, 'one') == {}
+  detections.save(path, 'one', FOUND)
+  assert detections.load(path, 'one') == FOUND
+  assert detections.load(path, 'two') == {}
+
+
+def test_detectors_and_runs_add_up(tmp_path):
+  path = str(tmp_path / 'faces.jsonl')
+  detections.save(path, 'one', FOUND)
+  detections.save(path, 'two', {'a': None})
+  detections.save(path, 'one', {'c': Face(0, 0, 1, 1)})
+  assert detections.load(path, 'one') == FOUND | {'c': Face(0, 0, 1, 1)}
+  assert detections.load(path, 'two') == {'a': None}
+  assert [p.name for p in tmp_path.iterdir()] == ['faces.jsonl']
+
+
+def test_finding_nothing_new_writes_nothing(tmp_path):
+  detections.save(str(tmp_path / 'faces.jsonl'), 'one', {})
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_url_holds_them_too(tmp_path):
+  path = f'memory://{tmp_path}/faces.jsonl'
+  detections.save(path, 'one', FOUND)
+  assert detections.load(path, 'one') == FOUND
+
+
+@pytest.mark.parametrize(
+  'line',
+  [
+    '{',
+    '[]',
+    '{"image": "a"}',
+    '{"image": "a", "detector": "d", "face": 3}',
+    '{"image": "a", "detector": "d", "face": [1, 2, 3, 4]}',
+    '{"image": "a", "detector": "d", "face": [1, 2, 3.5, 4, 0]}',
+    '{"image": "a", "detector": "d", "face": [3, 2, 3, 4, 0]}',
+    '{"image": "a", "detector": "d", "face": [1, 2, 3, 4, "x"]}',
+    '\xff',
+  ],
+)
+def test_a_damaged_file_is_named(tmp_path, line):
+  path = tmp_path / 'faces.jsonl'
+  good = json.dumps({'image': 'a', 'detector': 'd', 'face': None})
+  path.write_bytes(f'{good}\n{line}\n'.encode('latin-1'))
+  with pytest.raises(UserError, match=f'damaged file: {path}, line 2: '):
+    detections.load(str(path), 'd')
