@@ -1,5 +1,6 @@
 """Image files of all kinds to RGB."""
 
+import base64
 import struct
 import zlib
 
@@ -93,10 +94,72 @@ def test_sixteen_bits_are_rounded_to_eight():
   np.testing.assert_array_equal(grey, np.dstack([RGB[..., 0]] * 3))
 
 
-def test_exif_orientation_is_applied():
-  upright = images.decode(jpeg_with_orientation(RGB, 1), 'x')
-  turned = images.decode(jpeg_with_orientation(RGB, 3), 'x')
-  np.testing.assert_array_equal(turned, upright[::-1, ::-1])
+@pytest.mark.parametrize(
+  ('orientation', 'turn'),
+  [
+    (2, lambda a: a[:, ::-1]),
+    (3, lambda a: a[::-1, ::-1]),
+    (6, lambda a: np.rot90(a, -1)),
+    (8, np.rot90),
+  ],
+)
+def test_exif_orientation_is_applied(orientation, turn):
+  upright = images.decode(jpeg_with_orientation(RGB[:8], 1), 'x')
+  turned = images.decode(jpeg_with_orientation(RGB[:8], orientation), 'x')
+  np.testing.assert_array_equal(turned, turn(upright))
+
+
+# 8 x 8 pixels, the upper half (200, 40, 30) and the lower (20, 120, 220), as
+# Pillow writes CMYK: OpenCV cannot.
+CMYK = base64.b64decode(
+  '/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwACAQEBAQECAQEBAgICAgIEAwICAgIFBAQDBAYFBgYGBQYG'
+  'BgcJCAYHCQcGBggLCAkKCgoKCgYICwwLCgwJCgoK/8AAFAgACAAIBEMRAE0RAFkRAEsRAP/EAB8A'
+  'AAEFAQEBAQEBAAAAAAAAAAABAgMEBQYHCAkKC//EALUQAAIBAwMCBAMFBQQEAAABfQECAwAEEQUS'
+  'ITFBBhNRYQcicRQygZGhCCNCscEVUtHwJDNicoIJChYXGBkaJSYnKCkqNDU2Nzg5OkNERUZHSElK'
+  'U1RVVldYWVpjZGVmZ2hpanN0dXZ3eHl6g4SFhoeIiYqSk5SVlpeYmZqio6Slpqeoqaqys7S1tre4'
+  'ubrCw8TFxsfIycrS09TV1tfY2drh4uPk5ebn6Onq8fLz9PX29/j5+v/aAA4EQwBNAFkASwAAPwDz'
+  'f/iKM/6sa/8AMm//AHsr4/8A+Hbv/VZv/Ld/+6Kp/wDEKd/1fl/5i7/76V+/lf/Z'
+)
+
+
+def test_cmyk_becomes_rgb():
+  decoded = images.decode(CMYK, 'x').astype(int)
+  assert np.abs(decoded[:4] - (200, 40, 30)).max() <= 2
+  assert np.abs(decoded[4:] - (20, 120, 220)).max() <= 2
+  assert images.probe(CMYK) == ('jpeg', 8, 8, False)
+
+
+def animated(suffix):
+  """Three frames: RGB, then two others."""
+  frames = cv2.Animation()
+  frames.frames = [frame[..., ::-1].copy() for frame in (RGB, 255 - RGB, RGB)]
+  frames.durations = [100] * 3
+  return cv2.imencodeanimation(suffix, frames)[1].tobytes()
+
+
+@pytest.mark.parametrize('suffix', ['.gif', '.png', '.webp'])
+def test_of_an_animation_the_first_frame_counts(suffix):
+  data = animated(suffix)
+  decoded = images.decode(data, 'x').astype(int)
+  # GIF has few colours, WebP is lossy; the second frame is the negative.
+  far = np.abs(decoded - (255 - RGB.astype(int))).mean()
+  assert np.abs(decoded - RGB).mean() < far / 3
+  assert not images.probe(data)[3]
+
+
+@pytest.mark.parametrize('cut', [1, 2, 60])
+@pytest.mark.parametrize(
+  'suffix', ['.jpg', 'progressive', '.png', '.webp', '.gif', '.bmp', '.tiff']
+)
+def test_a_file_that_is_cut_short_is_refused(suffix, cut):
+  large = cv2.resize(RGB, (64, 64))
+  options = []
+  if suffix == 'progressive':
+    suffix, options = '.jpg', [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+  data = cv2.imencode(suffix, large, options)[1].tobytes()
+  assert images.decode(data, 'x').shape == (64, 64, 3)
+  with pytest.raises(UserError, match='unreadable image: x: '):
+    images.decode(data[:-cut], 'x')
 
 
 PNG = images.encode(RGB, 'png', 95)
@@ -123,7 +186,9 @@ def test_an_unreadable_image_is_named(data, message):
     images.decode(data, 'a/b.png')
 
 
-@pytest.mark.parametrize('make', [lambda p: None, lambda p: p.mkdir()])
+@pytest.mark.parametrize(
+  'make', [lambda p: None, lambda p: p.mkdir(), lambda p: p.symlink_to(p)]
+)
 def test_what_is_not_a_file_is_named(tmp_path, make):
   path = tmp_path / 'a.png'
   make(path)
