@@ -22,6 +22,7 @@ SIMULATED = SMALL | {
   'optimizer.learning_rate': 2e-3,
   'epochs': 11,
 }
+SHORT_STAGES = {'pretrain_epochs': 4, 'round_epochs': 6}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Benchmark:
     num_known: known classes; `None` reads it from the packed data.
     num_classes: known and novel classes; `None` likewise.
     settings: of the run, where they are not the papers'.
+    stages: of a staged run, where they are not those of `configs.staged`.
   """
 
   path: str
   num_known: int | None = None
   num_classes: int | None = None
   settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+  stages: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 BENCHMARKS = {
@@ -53,11 +56,17 @@ BENCHMARKS = {
   'owdfa40_2': Benchmark('data/packed/owdfa40_2', 13, 41),
   'owdfa40_3': Benchmark('data/packed/owdfa40_3', 29, 41),
   # Simulated forgeries with the class tables of Protocols 1 and 2.
-  'simulated1': Benchmark('data/packed/simulated1', 8, 20, SIMULATED),
-  'simulated2': Benchmark('data/packed/simulated2', 9, 22, SIMULATED),
+  'simulated1': Benchmark(
+    'data/packed/simulated1', 8, 20, SIMULATED, SHORT_STAGES
+  ),
+  'simulated2': Benchmark(
+    'data/packed/simulated2', 9, 22, SIMULATED, SHORT_STAGES
+  ),
   # Your own images; classes are read from the packed directory.
   'folder': Benchmark('data/packed/folder'),
-  'folder64': Benchmark('data/packed/folder', settings=SMALL),
+  'folder64': Benchmark(
+    'data/packed/folder', settings=SMALL, stages=SHORT_STAGES
+  ),
 }
 # The papers speak of "Protocol 2"; both names are the same benchmark.
 BENCHMARKS |= {f'protocol{n}': BENCHMARKS[f'owdfa{n}'] for n in (1, 2, 3, 4)}

@@ -29,6 +29,9 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   # 'labelled': only the labelled half of the same batches.
   # 'all': every training row labelled; a yardstick, not a method.
   data.supervision = 'open_world'
+  # A file of classes that a network gave to unlabelled rows; see
+  # input_pipeline.pseudo_labels. '' for none.
+  data.pseudo_labels = ''
   # Decoder threads, or worker processes where one process is too slow.
   data.num_threads = 2
   data.num_workers = 0
@@ -43,6 +46,9 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   # Compute type of the backbone; losses and similarities stay in float32.
   model.dtype = 'bfloat16'
   model.dropout = 0.2
+  # Weights to begin with: a .safetensors, .npz or .pth file of a ResNet, the
+  # workdir of a run, or its RUN/checkpoints/STEP; '' draws them.
+  model.init = ''
 
   config.method = method = ml_collections.ConfigDict()
   # A key of owdfa_jax.methods.METHODS, and the fields of that dataclass.
@@ -74,7 +80,8 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   evaluation.batch_size = 256
   # Which checkpoint --mode=eval restores: 'best', 'latest' or a step.
   evaluation.checkpoint = 'best'
-  # What --mode=eval looks at: the 'test' or the 'train' split.
+  # What --mode=eval looks at: the 'test' or the 'train' split, or the
+  # 'unlabelled' rows of the latter.
   evaluation.split = 'test'
   # What decides 'best': the 'test' split (as every paper did), a 'validation'
   # share of the labelled rows, or simply the 'last' epoch.

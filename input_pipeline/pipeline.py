@@ -35,6 +35,7 @@ def train_batches(
   num_threads: int = 2,
   num_workers: int = 0,
   validation_share: float = 0.0,
+  pseudo_label: np.ndarray | None = None,
   cache_bytes: int = CACHE_BYTES,
 ) -> grain.DatasetIterator[Batch]:
   """Returns the endless training batches from `start_step` on.
@@ -57,6 +58,9 @@ def train_batches(
     num_threads: batches decoded at a time (in each worker).
     num_workers: worker processes; 0 decodes in this one.
     validation_share: of each known class's labelled rows, never trained on.
+    pseudo_label: int32 [N], classes that a network gave to unlabelled rows, -1
+      for none. Such rows count as labelled, of these classes, and stay among
+      the unlabelled ones as well.
     cache_bytes: decoded images are kept when the split fits in; not in workers.
 
   Raises:
@@ -69,27 +73,27 @@ def train_batches(
   halves = 2 if supervision == 'labelled' else 1
   rows = batch_size // halves
   _check_divisible(rows, process_count, batch_size)
+  given = given_label(split, supervision, pseudo_label)
   stream = sampling.make_stream(
-    split.label,
-    split.tag,
+    given,
+    split.tag == 2,
     seed=seed,
     supervision=supervision,
     held_out=held_out,
   )
   images = _Images(dataset, 'train', 0 if num_workers else cache_bytes)
-  # The one place where a label is given out: nothing else in a batch tells a
-  # loss the class of an unlabelled row.
-  revealed = (split.tag == 1) | (supervision == 'all')
-  label = np.where(revealed, split.label, -1).astype(np.int32)
+  # A row in both halves of the stream has its label in the labelled one only.
+  alternates = supervision == 'open_world'
 
   def make(step: int) -> Batch:
     positions = sampling.batch_positions(
       int(step), rows, process_index, process_count
     )
     index = stream.take(positions)
+    hidden = alternates & (positions % 2 == 1)
     return {
       'image': images.load(index),
-      'label': label[index],
+      'label': np.where(hidden, -1, given[index]).astype(np.int32),
       'true_label': split.label[index],
       'index': index,
     }
@@ -153,6 +157,19 @@ def evaluation_batches(
 
   steps = -(-len(index) // batch_size)
   return iterate(make, 0, steps, num_threads, num_workers=0)
+
+
+def given_label(
+  split: Split, supervision: str, pseudo_label: np.ndarray | None
+) -> np.ndarray:
+  """Returns the class that each row is trained as, int32 [N], -1 for none.
+
+  The one place where labels are given out: nothing else tells a loss the class
+  of an unlabelled row.
+  """
+  revealed = (split.tag == 1) | (supervision == 'all')
+  rest = -1 if pseudo_label is None else pseudo_label
+  return np.where(revealed, split.label, rest).astype(np.int32)
 
 
 def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:

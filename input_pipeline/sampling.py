@@ -120,8 +120,8 @@ def validation_rows(
 
 
 def make_stream(
-  label: np.ndarray,
-  tag: np.ndarray,
+  given: np.ndarray,
+  unlabelled: np.ndarray,
   *,
   seed: int,
   supervision: str,
@@ -130,30 +130,28 @@ def make_stream(
   """Returns the endless stream of training rows.
 
   Args:
-    label: [n] int32 true label, -1 where unknown.
-    tag: [n] int8; 1 labelled, 2 unlabelled.
+    given: [n] int32, the class a row is trained as, -1 where it has none.
+    unlabelled: [n] bool, the rows that are drawn without a label.
     seed: below 2**32.
-    supervision: 'open_world' (labelled rows, class-balanced, at even positions
+    supervision: 'open_world' (rows with a class, balanced, at even positions
       and unlabelled ones at odd), 'labelled' (the even half of that very
-      stream) or 'all' (every row, class-balanced over all classes).
+      stream) or 'all' (the same; every row is given its class).
     held_out: rows that never appear.
   """
-  usable = np.ones(len(tag), bool)
+  usable = given >= 0
   usable[held_out] = False
-  chosen = usable if supervision == 'all' else usable & (tag == 1)
   balanced = BalancedStream(
     [
       ShuffledStream(rows, seed, c)
-      for c, rows in rows_by_class(label, chosen).items()
+      for c, rows in rows_by_class(given, usable).items()
     ]
   )
   if supervision in ('labelled', 'all'):
     return balanced
   if supervision != 'open_world':
     raise ValueError(f'Unknown supervision {supervision!r}.')
-  unlabelled = np.flatnonzero(tag == 2)
   return AlternatingStream(
-    balanced, ShuffledStream(unlabelled, seed, _UNLABELLED)
+    balanced, ShuffledStream(np.flatnonzero(unlabelled), seed, _UNLABELLED)
   )
 
 

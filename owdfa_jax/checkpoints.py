@@ -13,6 +13,8 @@ from input_pipeline.errors import UserError
 from owdfa_jax.state import TrainState, abstract
 
 _policies = ocp.checkpoint_managers
+# The folder in a workdir that holds them.
+CHECKPOINTS = 'checkpoints'
 
 
 class Checkpoints:
@@ -27,7 +29,7 @@ class Checkpoints:
 
   def __init__(self, workdir: epath.Path):
     """Opens the folder, making it where there is none."""
-    self.folder = workdir / 'checkpoints'
+    self.folder = workdir / CHECKPOINTS
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
@@ -182,6 +184,31 @@ class Checkpoints:
       f'({str(error).splitlines()[0][:200]}); free some space or choose '
       'another --workdir, then run the same command again to resume'
     )
+
+
+def read_network(path: epath.Path) -> tuple[Any, Any]:
+  """Reads a saved network as it is, whatever its shapes.
+
+  Args:
+    path: a workdir, for its best checkpoint, or one checkpoint in it.
+
+  Returns:
+    Its parameters and statistics, nested dicts of arrays.
+
+  Raises:
+    UserError: there is none.
+  """
+  if (path / CHECKPOINTS).exists():
+    with Checkpoints(path) as checkpoints:
+      path = checkpoints.folder / str(checkpoints.best())
+  if not (path / 'model').exists():
+    raise UserError(
+      f'no checkpoint: {path}; give the workdir of a run that has one, or '
+      f'RUN/{CHECKPOINTS}/STEP'
+    )
+  with ocp.StandardCheckpointer() as checkpointer:
+    model = checkpointer.restore(epath.Path(os.path.abspath(path)) / 'model')
+  return model['params'], model['batch_stats']
 
 
 def _score(metrics: dict[str, Any]) -> float:

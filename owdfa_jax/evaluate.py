@@ -15,7 +15,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax import augment, metrics, parallel, state
 from owdfa_jax import report as report_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import Experiment, validation_share
+from owdfa_jax.experiment import Experiment, eval_rows, validation_share
 from owdfa_jax.models import classifier
 from owdfa_jax.state import TrainState
 from owdfa_jax.workdir import OF_THE_NETWORK, check_workdir
@@ -192,9 +192,8 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     UserError: there is no such checkpoint.
   """
   evaluator, network, restored = restore(experiment)
-  numbers, predictions = evaluator.score(
-    *network, split=experiment.config.eval.split
-  )
+  split, rows = eval_rows(experiment.dataset, experiment.config.eval.split)
+  numbers, predictions = evaluator.score(*network, split, rows)
   report = {
     'checkpoint_step': restored.step,
     'checkpoint': experiment.config.eval.checkpoint,

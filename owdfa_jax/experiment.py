@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 
 import ml_collections
+import numpy as np
 from etils import epath
 from flax import nnx
 
 from input_pipeline import dataset as dataset_lib
-from input_pipeline import pipeline
+from input_pipeline import pipeline, pseudo_labels
 from input_pipeline.errors import UserError
 from owdfa_jax import metrics, parallel
 from owdfa_jax.methods import METHODS
@@ -19,10 +20,13 @@ from owdfa_jax.methods.pseudo import WithPseudoLabels
 from owdfa_jax.models import classifier
 from owdfa_jax.pseudo_labels import RULES
 
+# What an evaluation can look at; the last are the training split's rows whose
+# labels were kept from the training.
+EVAL_SPLITS = (*dataset_lib.SPLITS, 'unlabelled')
 # The settings that name one of a few things, where no other file checks them.
 CHOICES = {
   'data.supervision': pipeline.SUPERVISION,
-  'eval.split': dataset_lib.SPLITS,
+  'eval.split': EVAL_SPLITS,
   'eval.selection': ('test', 'validation', 'last'),
   'eval.metric': metrics.SCORES,
 }
@@ -71,9 +75,12 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
   placement = parallel.place()
   parallel.check_batch_size(config.batch_size, placement)
 
+  network = config.model.to_dict()
+  del network['init']
+
   def build(rngs: nnx.Rngs) -> classifier.Classifier:
     return classifier.create(
-      **config.model,
+      **network,
       num_outputs=num_outputs,
       image_size=dataset.image_size,
       branches=method.branches,
@@ -134,6 +141,25 @@ def make_method(config: ml_collections.ConfigDict) -> Method:
   return WithPseudoLabels(
     method=method, rule=RULES[rule](**settings), weight=config.pseudo.weight
   )
+
+
+def eval_rows(
+  dataset: dataset_lib.PackedDataset, name: str
+) -> tuple[str, np.ndarray | None]:
+  """The split that one of `EVAL_SPLITS` means, and its rows; None for all."""
+  if name == 'unlabelled':
+    return 'train', np.flatnonzero(dataset.train.tag == 2)
+  return name, None
+
+
+def read_pseudo_label(experiment: Experiment) -> np.ndarray | None:
+  """The classes that unlabelled rows train as, int32 [N], -1 for none; None
+  where the config names no file of them.
+  """
+  path = experiment.config.data.pseudo_labels
+  if not path:
+    return None
+  return pseudo_labels.read(path, experiment.dataset, experiment.num_outputs)
 
 
 def validation_share(config: ml_collections.ConfigDict) -> float:

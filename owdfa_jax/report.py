@@ -10,7 +10,7 @@ from etils import epath
 
 from input_pipeline import features
 from input_pipeline.errors import UserError
-from owdfa_jax.experiment import Experiment
+from owdfa_jax.experiment import Experiment, eval_rows
 
 if TYPE_CHECKING:
   from owdfa_jax.evaluate import Predictions
@@ -126,7 +126,8 @@ def write_attributions(
   file: IO[str], experiment: Experiment, predictions: 'Predictions'
 ) -> None:
   """One CSV line an image: where it lay, the source named, how surely."""
-  split = getattr(experiment.dataset, experiment.config.eval.split)
+  name, _ = eval_rows(experiment.dataset, experiment.config.eval.split)
+  split = getattr(experiment.dataset, name)
   table = csv.writer(file)
   table.writerow(['image', 'source', 'confidence', 'output', 'true_source'])
   for row, predicted, confidence in zip(

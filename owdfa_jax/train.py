@@ -9,7 +9,12 @@ from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, optimizers, report, step
 from owdfa_jax import state as state_lib
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.experiment import Experiment, validation_share
+from owdfa_jax.experiment import (
+  Experiment,
+  read_pseudo_label,
+  validation_share,
+)
+from owdfa_jax.initial import start_from
 from owdfa_jax.interrupt import Interrupt
 from owdfa_jax.methods.base import Calendar
 from owdfa_jax.progress import Progress, say
@@ -66,12 +71,15 @@ def train(experiment: Experiment) -> int:
     if start:
       state = checkpoints.restore(start, state)
       say(f'resuming after step {start} of {total}')
+    elif config.model.init:
+      state = start_from(config.model.init, state)
     batches = pipeline.train_batches(
       dataset,
       batch_size=config.batch_size,
       seed=config.seed,
       supervision=config.data.supervision,
       validation_share=validation_share(config),
+      pseudo_label=read_pseudo_label(experiment),
       start_step=start,
       process_index=jax.process_index(),
       process_count=jax.process_count(),

@@ -24,7 +24,14 @@ CHANGEABLE = (
   'data.num_workers',
 )
 # What a checkpoint's network depends on.
-OF_THE_NETWORK = ('model.', 'data.num_classes', 'dataset')
+OF_THE_NETWORK = (
+  'model.backbone',
+  'model.width',
+  'model.dtype',
+  'method.',
+  'data.num_classes',
+  'dataset',
+)
 
 
 def claim_workdir(experiment: Experiment) -> None:

@@ -20,8 +20,13 @@ def made_up(seed=0, sizes=(7, 20, 3), unlabelled=41):
 
 
 def stream_of(label, tag, seed=3, supervision='open_world', held_out=NO_ROWS):
+  revealed = (tag == 1) | (supervision == 'all')
   return sampling.make_stream(
-    label, tag, seed=seed, supervision=supervision, held_out=held_out
+    np.where(revealed, label, -1),
+    tag == 2,
+    seed=seed,
+    supervision=supervision,
+    held_out=held_out,
   )
 
 

@@ -1,0 +1,46 @@
+"""The weights a run begins with: another run's, or a file's."""
+
+import dataclasses
+
+from etils import epath
+
+from input_pipeline.errors import UserError
+from owdfa_jax import weights
+from owdfa_jax.checkpoints import CHECKPOINTS, read_network
+from owdfa_jax.progress import say
+from owdfa_jax.state import TrainState
+
+
+def start_from(init: str, state: TrainState) -> TrainState:
+  """Puts weights into a fresh state, and says which found no place.
+
+  Args:
+    init: a file of weights (see `weights.read`), the workdir of a run (its
+      best checkpoint), or one checkpoint of it, `RUN/checkpoints/STEP`.
+    state: keeps whatever the source does not have.
+
+  Raises:
+    UserError: there is nothing there, or it is of another backbone.
+  """
+  path = epath.Path(init)
+  if not path.exists():
+    raise UserError(
+      f'no such weights: --config.model.init={init}; give a .safetensors, '
+      '.npz or .pth file, or the workdir of a run'
+    )
+  if path.is_dir():
+    network = read_network(path)
+    params, batch_stats, report = weights.fill(
+      weights.state_dict(*network), state.params, state.batch_stats, init
+    )
+  else:
+    params, batch_stats, report = weights.load(
+      path, state.params, state.batch_stats
+    )
+  say(f'initialised with {report}')
+  return dataclasses.replace(state, params=params, batch_stats=batch_stats)
+
+
+def checkpoint_of(workdir: epath.Path, step: int) -> str:
+  """The `init` that means one checkpoint of a run."""
+  return str(workdir / CHECKPOINTS / str(step))

@@ -1,0 +1,148 @@
+"""Staged training: what passes from stage to stage, and resuming in any."""
+
+import json
+
+import jax
+import ml_collections
+import numpy as np
+import pytest
+from runs import TINY, tiny_experiment
+
+from configs import staged
+from input_pipeline import pseudo_labels
+from input_pipeline.errors import UserError
+from owdfa_jax import stages
+from owdfa_jax.checkpoints import read_network
+from owdfa_jax.evaluate import Predictions
+
+
+def tiny_stages(packed, which='cpl,folder64', **changes):
+  config = staged.get_config(which)
+  short = {
+    'stages.pretrain_epochs': 1,
+    'stages.round_epochs': 1,
+    'stages.keep_confidence': 0.0,
+    'epochs': 1,
+  }
+  config.update_from_flattened_dict(
+    TINY | short | {k.replace('__', '.'): v for k, v in changes.items()}
+  )
+  config.data.path = str(packed)
+  return config.lock()
+
+
+@pytest.fixture(scope='module')
+def trained(packed, tmp_path_factory):
+  """A whole staged run, its config and what it printed."""
+  workdir = tmp_path_factory.mktemp('staged')
+  config = tiny_stages(packed)
+  assert stages.train_stages(config, str(workdir)) == 0
+  return config, workdir
+
+
+def test_every_stage_has_its_row(trained):
+  _, workdir = trained
+  report = json.loads((workdir / 'report.json').read_text())
+  names = ['1-supervised', '2-cpl', '3-round1', '3-round2']
+  assert list(report['stages']) == names
+  for name in names:
+    alone = json.loads((workdir / name / 'report.json').read_text())
+    assert report['stages'][name]['all_acc'] == alone['all_acc']
+  assert report['all_acc'] == report['stages']['3-round2']['all_acc']
+  table = stages.stage_table(report['stages']).splitlines()
+  assert [line.split(' | ')[0] for line in table[2:]] == [
+    f'| {name}' for name in names
+  ]
+
+
+def test_a_stage_begins_with_the_network_of_the_one_before(trained):
+  _, workdir = trained
+  init = lambda name: json.loads((workdir / name / 'config.json').read_text())
+  assert init('1-supervised')['model']['init'] == ''
+  before = init('3-round1')['model']['init']
+  assert before.startswith(str(workdir / '2-cpl' / 'checkpoints'))
+  assert init('2-cpl')['data']['pseudo_labels'] == ''
+
+
+def test_rounds_train_on_what_the_network_said(trained, packed, tmp_path):
+  config, workdir = trained
+  path = json.loads((workdir / '3-round1' / 'config.json').read_text())['data'][
+    'pseudo_labels'
+  ]
+  experiment = tiny_experiment(packed, tmp_path)
+  dataset = experiment.dataset
+  label = pseudo_labels.read(path, dataset, experiment.num_outputs)
+  unlabelled = dataset.train.tag == 2
+  assert (label[~unlabelled] == -1).all()
+  kept = (label[unlabelled] >= 0).mean()
+  assert config.stages.keep_share <= kept < 1
+
+
+def test_run_again_it_trains_nothing_and_says_the_same(trained, capsys):
+  config, workdir = trained
+  before = (workdir / 'report.json').read_text()
+  assert stages.train_stages(config, str(workdir)) == 0
+  assert capsys.readouterr().out.count('complete already') == 4
+  assert (workdir / 'report.json').read_text() == before
+
+
+def test_it_stops_and_goes_on_in_any_stage(packed, tmp_path, monkeypatch):
+  config = tiny_stages(packed, stages__rounds=1)
+  really, stopped, straight = stages.train, tmp_path / 'a', tmp_path / 'b'
+
+  def stop_in(number):
+    calls = iter(range(1, 9))
+    monkeypatch.setattr(
+      stages, 'train', lambda e: really(e) if next(calls) < number else 143
+    )
+    return stages.train_stages(config, str(stopped))
+
+  assert [stop_in(2), stop_in(3), stop_in(9)] == [143, 143, 0]
+  assert stages.train_stages(config, str(straight)) == 0
+  for name in stages.names(config):
+    jax.tree.map(
+      np.testing.assert_array_equal,
+      read_network(stopped / name),
+      read_network(straight / name),
+    )
+
+
+def test_the_last_stage_is_what_is_evaluated(trained):
+  config, workdir = trained
+  stage, folder = stages.last_stage(config, str(workdir))
+  assert folder == str(workdir / '3-round2')
+  assert 'stages' not in stage and stage.epochs == config.stages.round_epochs
+
+
+def test_sure_takes_a_share_of_every_class():
+  predictions = Predictions(
+    row=np.arange(7),
+    predicted=np.array([0, 0, 0, 0, 1, 1, 2]),
+    confidence=np.array([0.9, 0.99, 0.8, 0.95, 0.3, 0.6, 0.2]),
+    fake=np.zeros(7),
+  )
+  keep = lambda *rule: np.flatnonzero(stages.sure(predictions, *rule)).tolist()
+  assert keep(0.0, 0.5) == [1, 3, 5, 6]
+  assert keep(0.5, 0.5) == [1, 3, 5]
+  assert keep(0.0, 1.0) == list(range(7))
+
+
+@pytest.mark.parametrize(
+  'setting, value',
+  [
+    ('pretrain_epochs', 0),
+    ('round_epochs', 0),
+    ('rounds', -1),
+    ('keep_share', 1.5),
+  ],
+)
+def test_settings_out_of_range_are_named(packed, tmp_path, setting, value):
+  config = tiny_stages(packed, **{f'stages__{setting}': value})
+  with pytest.raises(UserError, match=f'stages.{setting}={value}'):
+    stages.train_stages(config, str(tmp_path))
+
+
+def test_an_unknown_method_is_named():
+  with pytest.raises(UserError, match='nonsense,owdfa1'):
+    staged.get_config('nonsense,owdfa1')
+  assert isinstance(staged.get_config('owdfa1'), ml_collections.ConfigDict)
