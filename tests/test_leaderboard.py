@@ -240,6 +240,13 @@ def test_bad_input(packed, tmp_path, changes, named):
   assert not (tmp_path / 'board').exists()
 
 
+def test_row_of_several_stages(packed, tmp_path, monkeypatch):
+  """Training it as if it had one would be another method."""
+  monkeypatch.setattr(rows, 'load', lambda *_: {'stages': {}})
+  with pytest.raises(UserError, match="several stages: row 'lower bound'"):
+    make_runs(packed, tmp_path)
+
+
 def test_rows_judged_differently_are_not_compared(packed, tmp_path):
   lucky = TWO_ROWS[1] | {'overrides': ('eval.selection=last',)}
   with pytest.raises(UserError, match='eval.selection=last and test'):

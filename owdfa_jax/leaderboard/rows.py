@@ -181,6 +181,11 @@ def run_config(
       f'no such method: row {row.name!r} has config={row.config!r}; name a '
       'file of configs/ without its .py, such as cpl'
     )
+  if 'stages' in config:
+    raise UserError(
+      f'a run of several stages: row {row.name!r} has config={row.config!r}; '
+      'a leaderboard has rows of one: train it with main.py'
+    )
   config.lock()
   for setting in (*shared, *row.overrides):
     override(config, setting, row.name)
