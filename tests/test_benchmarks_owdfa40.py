@@ -136,6 +136,18 @@ def test_a_missing_folder_is_named_and_can_be_accepted(tmp_path, capsys):
   assert 'left out are Face2Face-FaceForensics++, OneShot-DF40' in printed
 
 
+def test_a_known_class_without_a_labelled_image_is_named(
+  datasets, tmp_path, capsys
+):
+  with pytest.raises(SystemExit):
+    prepare.main(
+      f'owdfa40 --datasets {datasets} --out {tmp_path} --scale 0.0005'.split()
+    )
+  error = capsys.readouterr().err
+  assert 'Deepfakes-FaceForensics++ has no labelled image left' in error
+  assert error.count('\n') == 1
+
+
 def test_a_folder_that_is_no_release_has_nothing(tmp_path):
   (tmp_path / 'data').mkdir()
   listings = owdfa40.list_classes(tmp_path, tables40.protocol(1))

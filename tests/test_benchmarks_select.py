@@ -59,6 +59,14 @@ def test_dffd_tops_up_its_training_images_with_one_generator():
     assert drawn[entries[folder]] == rest + names(9, f'{folder}/train/')
 
 
+def test_dffd_takes_nothing_else_where_it_has_training_images_enough():
+  of = entry('FaceAPP', tables.DFFD)
+  (drawn,) = select.draw(
+    [listing(of, names(60, 'test/'), names(30, 'train/'))], 0.01, SEED
+  ).values()
+  assert len(drawn) == 20 and all(name.startswith('train/') for name in drawn)
+
+
 def test_forgerynir_also_draws_the_methods_it_leaves_out():
   of = {e.folder: e for e in tables.OWDFA if e.source == tables.NIR}
   order = 'cyclegan', 'progan', 'stylegan', 'stylegan2'
@@ -128,17 +136,12 @@ def test_fewer_images_than_the_table_are_all_taken_and_tagged_in_proportion():
 
 
 @pytest.mark.parametrize(
-  ('factor', 'expected'),
-  [
-    (1, (1500, 500)),
-    (5, (7500, 2500)),
-    (0.01, (15, 5)),
-    (1e-6, (1, 1)),
-  ],
+  ('factor', 'known', 'novel'),
+  [(1, 2000, 1500), (5, 10000, 7500), (0.01, 20, 15), (1e-6, 1, 1)],
 )
-def test_the_table_scales(factor, expected):
-  assert select.wanted(entry('FOMM', tables.NET), factor) == expected
-  assert select.wanted(entry('FSGAN', tables.NET), factor)[0] == 0
+def test_the_table_scales(factor, known, novel):
+  assert select.wanted(entry('FOMM', tables.NET), factor) == known
+  assert select.wanted(entry('FSGAN', tables.NET), factor) == novel
 
 
 def test_more_frames_than_wanted_are_thinned_out_in_order():

@@ -155,8 +155,9 @@ def _find_owdfa(
   made = []
   for number in numbers:
     those = tables.protocol(number, extra)
-    kept = [pick for pick in picks if pick.entry in those]
-    labels = [those.index(pick.entry) for pick in kept]
+    ids = {entry: label for label, entry in enumerate(those)}
+    kept = [pick for pick in picks if pick.entry in ids]
+    labels = [ids[pick.entry] for pick in kept]
     if arguments.split == 'video':
       kept = split.by_video(kept, arguments.seed)
     elif arguments.split == 'stratified':

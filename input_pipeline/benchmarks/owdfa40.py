@@ -11,7 +11,7 @@ import numpy as np
 from input_pipeline import folder
 from input_pipeline.benchmarks import naming, tables40
 from input_pipeline.benchmarks.listing import Listing, subfolders
-from input_pipeline.benchmarks.select import Pick, half_up
+from input_pipeline.benchmarks.select import Pick, half_up, wanted
 from input_pipeline.benchmarks.tables import REAL, ForgeryClass
 from input_pipeline.meta import LABELLED, UNLABELLED
 
@@ -93,7 +93,7 @@ def select(
     rows.setdefault(entry, []).extend(found)
   picks = []
   for entry, found in rows.items():
-    budget = max(1, half_up(sum(entry.images) * scale))
+    budget = wanted(entry, scale)
     if len(found) > budget:
       found = [found[i] for i in generator.permutation(len(found))[:budget]]
     order = np.arange(len(found))

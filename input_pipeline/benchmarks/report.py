@@ -54,7 +54,7 @@ def table(
     role = 'known' if entry.known else 'novel'
     lines.append(
       f'  {number:2d}  {entry.name:{width}}  {role}  '
-      f'{sum(wanted(entry, factor)):6d}  {len(mine):6d}  {labelled:8d}  '
+      f'{wanted(entry, factor):6d}  {len(mine):6d}  {labelled:8d}  '
       f'{len(mine) - labelled:10d}  {len(mine) - test:6d}  {test:6d}  '
       f'{videos:6d}'
     )
@@ -82,7 +82,7 @@ def lacking(
     f'{entry.name}: {count} of {total} images'
     for entry in classes
     if (count := len(of_class.get(entry, [])))
-    < (total := sum(wanted(entry, factor)))
+    < (total := wanted(entry, factor))
   ]
 
 

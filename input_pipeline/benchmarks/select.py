@@ -37,13 +37,9 @@ def half_up(value: float) -> int:
   return int(value + 0.5)
 
 
-def wanted(entry: ForgeryClass, factor: float) -> tuple[int, int]:
-  """(labelled, unlabelled) images of a class at `factor` times the table."""
-  labelled, unlabelled = entry.images
-  return (
-    max(1, half_up(labelled * factor)) if labelled else 0,
-    max(1, half_up(unlabelled * factor)) if unlabelled else 0,
-  )
+def wanted(entry: ForgeryClass, factor: float) -> int:
+  """How many images of a class there are at `factor` times the table."""
+  return max(1, half_up(sum(entry.images) * factor))
 
 
 def draw(
@@ -69,13 +65,12 @@ def draw(
 
 
 def _count_drawn(entry: ForgeryClass, factor: float) -> int:
-  labelled, unlabelled = wanted(entry, factor)
-  if labelled:
-    return labelled + unlabelled
+  if entry.known:
+    return wanted(entry, factor)
   # All that Celeb-DF offers, of which the tags then keep 5000.
   if entry.source == tables.CELEB:
     return 2**31
-  return half_up(unlabelled / 0.75)
+  return half_up(wanted(entry, factor) / 0.75)
 
 
 def _draw_class(
@@ -91,9 +86,8 @@ def _draw_class(
     return generator.sample(names, rest) + first
   if source == tables.NIR:
     return generator.sample(names, min(len(names), count))
-  # Enough as it is: the notebook draws no lots for FaceForensics++.
-  everything = first + names
-  if len(everything) <= count:
+  everything = first or names  # DFFD: enough images to train on
+  if len(everything) <= count:  # FaceForensics++: no lots are drawn
     return everything
   rows = sorted(generator.sample(range(len(everything)), count))
   return [everything[row] for row in rows]
@@ -127,13 +121,12 @@ def tag(
   picks: dict[ForgeryClass, list[Pick]] = {}
   for entry in order:
     images = drawn[entry]
-    labelled, unlabelled = wanted(entry, factor)
-    if labelled:
+    if entry.known:
       share = entry.images[0] / sum(entry.images)
       rows = generator.sample(range(len(images)), half_up(len(images) * share))
       tags = dict.fromkeys(rows, LABELLED)
     else:
-      left_out = max(0, len(images) - unlabelled)
+      left_out = max(0, len(images) - wanted(entry, factor))
       rows = generator.sample(range(len(images)), left_out)
       tags = dict.fromkeys(rows, None)
     picks[entry] = [

@@ -8,6 +8,7 @@ from input_pipeline.benchmarks import place, report, videos
 from input_pipeline.benchmarks.select import Pick
 from input_pipeline.benchmarks.tables import FORGERY_LABELS, REAL, ForgeryClass
 from input_pipeline.errors import UserError
+from input_pipeline.meta import LABELLED
 
 
 def write(
@@ -60,6 +61,13 @@ def write(
         f'{name}: ids differ from the published classes: left out are '
         f'{", ".join(left_out)}'
       )
+    labelled = {pick.entry for pick in kept if pick.tag == LABELLED}
+    for entry in present:
+      if entry.known and entry not in labelled:
+        raise UserError(
+          f'known class {entry.name} has no labelled image left: get more of '
+          'it, or remove all of it and give --allow_missing'
+        )
     done = 'replaced' if (out / name).exists() else 'wrote'
     meta.write(out / name, _rows(kept, present, paths, split_column))
     lines.append(f'{done} {out / name}: {len(kept)} images')
