@@ -1,7 +1,9 @@
 """Shards on a cluster, by Apache Beam: Flink, Spark, Dataflow or one machine.
 
-Every worker must see the image files and the output folder under the names that
-this machine has for them: a shared file system, or a URL for the output.
+Every worker needs this package, and must see the image files and the output
+folder under the names that this machine has for them: a shared file system, or
+a URL for the output. Small files beside the shards say what to do and what came
+of it, so that the pipeline itself stays small.
 """
 
 import dataclasses
@@ -14,7 +16,14 @@ from typing import Any
 from input_pipeline import detections, faces, storage
 from input_pipeline.errors import UserError
 from input_pipeline.processes import silence_decoders
-from input_pipeline.shards import Packed, Row, Shard, Written, write_shard
+from input_pipeline.shards import (
+  Encoding,
+  Packed,
+  Row,
+  Shard,
+  Written,
+  write_shard,
+)
 
 RUNNERS = ('DirectRunner', 'FlinkRunner', 'SparkRunner', 'DataflowRunner')
 
@@ -50,13 +59,15 @@ def write_shards(
       'of its own: `pip install -r requirements-beam.txt`'
     ) from error
   flags = [f'--runner={runner}', *shlex.split(options)]
+  for shard in shards:
+    storage.write_bytes(_spec(_place(shard)), _dump(dataclasses.asdict(shard)))
   try:
     with beam.Pipeline(
       options=pipeline_options.PipelineOptions(flags)
     ) as pipeline:
       _ = (
         pipeline
-        | beam.Create(shards)
+        | beam.Create([_place(shard) for shard in shards])
         | beam.Reshuffle()  # or one worker might get them all
         | beam.Map(_write, known)
       )
@@ -69,20 +80,23 @@ def write_shards(
     raise UserError(f'--runner={runner} failed: {lines[0]}') from error
 
 
-def _write(shard: Shard, known: str) -> None:
-  """Writes one shard and beside it a file of what became of it.
+def _write(place: str, known: str) -> None:
+  """Writes the shard of that path or URL.
 
-  An error goes there too: raised, it would be tried again and again.
+  An error goes into the result: raised, it would be tried again and again.
   """
   silence_decoders()
   try:
+    shard = _shard(json.loads(storage.read_bytes(_spec(place)) or b'null'))
     found = {}
     if shard.crop is not None:
       found = detections.load(known, faces.detector(shard.crop).name)
-    result = _to_json(write_shard(shard, lambda count: None, found))
+    written = write_shard(shard, lambda count: None, found)
+    fields = dataclasses.asdict(written)
+    result = {k: value for k, value in fields.items() if k != 'shard'}
   except UserError as error:
     result = {'error': str(error)}
-  storage.write_bytes(_beside(shard), json.dumps(result).encode())
+  storage.write_bytes(_result(place), _dump(result))
 
 
 def _collect(
@@ -90,43 +104,66 @@ def _collect(
 ) -> list[Written]:
   written, errors = [], []
   for shard in shards:
-    content = storage.read_bytes(_beside(shard))
+    content = storage.read_bytes(_result(_place(shard)))
     if content is None:
       raise UserError(
-        f'no result: {shard.folder} lacks {shard.name}.json; the workers must '
-        'write to the same folder as this machine'
+        f'no result for {_place(shard)}: the workers must write to the same '
+        'folder as this machine'
       )
     result = json.loads(content)
     if 'error' in result:
       errors.append(result['error'])
       continue
-    written.append(_from_json(shard, result))
+    written.append(_written(shard, result))
     finished(written[-1])
   if errors:
     raise UserError(errors[0])
   for shard in shards:
-    storage.remove(shard.folder, [f'{shard.name}.json'])
+    names = [_spec(shard.name), _result(shard.name)]
+    storage.remove(shard.folder, names)
   return written
 
 
-def _beside(shard: Shard) -> str:
-  return f'{shard.folder}/{shard.name}.json'
+def _place(shard: Shard) -> str:
+  return f'{shard.folder}/{shard.name}'
 
 
-def _to_json(written: Written) -> dict:
-  fields = dataclasses.asdict(written)
-  return {name: value for name, value in fields.items() if name != 'shard'}
+def _spec(place: str) -> str:
+  return f'{place}.spec.json'
 
 
-def _from_json(shard: Shard, fields: dict) -> Written:
+def _result(place: str) -> str:
+  return f'{place}.result.json'
+
+
+def _dump(fields: dict) -> bytes:
+  return json.dumps(fields).encode()
+
+
+def _shard(fields: dict | None) -> Shard:
+  if fields is None:
+    raise UserError('a worker does not see the output folder; share it')
+  crop = fields['crop']
+  return Shard(
+    **fields
+    | {
+      'rows': tuple(Row(**row) for row in fields['rows']),
+      'encoding': Encoding(**fields['encoding']),
+      'crop': None if crop is None else faces.Crop(**crop),
+    }
+  )
+
+
+def _written(shard: Shard, fields: dict) -> Written:
   return Written(
-    shard=shard,
-    records=[Packed(**record) for record in fields['records']],
-    skipped=[(Row(**row), why) for row, why in fields['skipped']],
-    detected={
-      sha256: None if face is None else faces.Face(**face)
-      for sha256, face in fields['detected'].items()
+    shard,
+    **fields
+    | {
+      'records': [Packed(**record) for record in fields['records']],
+      'skipped': [(Row(**row), why) for row, why in fields['skipped']],
+      'detected': {
+        sha256: None if face is None else faces.Face(**face)
+        for sha256, face in fields['detected'].items()
+      },
     },
-    size=fields['size'],
-    sha256=fields['sha256'],
   )

@@ -44,7 +44,7 @@ def index_name(split: str) -> str:
 
 # What packing writes, and tensorflow-datasets with it.
 _FILE_NAME = re.compile(
-  rf'{NAME}-({"|".join(SPLITS)})\.tfrecord-\d{{5,}}-of-\d{{5,}}(\.json)?'
+  rf'{NAME}-({"|".join(SPLITS)})\.tfrecord-\d{{5,}}-of-\d{{5,}}(\.(spec|result)\.json)?'
   rf'|({"|".join(SPLITS)})\.index\.npz|{re.escape(DESCRIPTION)}'
   r'|features\.json|dataset_info\.json|label\.labels\.txt|README\.md|LICENSE'
 )

@@ -46,6 +46,7 @@ def write_bytes(path: str, content: bytes) -> None:
   with _reported('write', path):
     if is_remote(path):
       filesystem, place = _open(path)
+      filesystem.makedirs(place.rpartition('/')[0], exist_ok=True)
       filesystem.pipe_file(place, content)
       return
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)

@@ -1,5 +1,6 @@
 """Packing by Apache Beam: the same directory, record for record."""
 
+import dataclasses
 import importlib.util
 import json
 import pathlib
@@ -11,7 +12,7 @@ from imagesets import write_set
 
 from input_pipeline import beam, pack, shards
 from input_pipeline.errors import UserError
-from input_pipeline.faces import Face
+from input_pipeline.faces import Crop, Face
 
 ROOT = pathlib.Path(__file__).parent.parent
 PHOTO = ROOT / 'tests' / 'data' / 'face.jpg'
@@ -42,22 +43,43 @@ def test_a_missing_beam_is_named(tmp_path, monkeypatch):
   assert not (tmp_path / 'out').exists()
 
 
-def test_results_survive_json():
-  row = shards.Row(4, 'f', 'i', 1, 2, 'm', 't', 's')
+ROW = shards.Row(4, 'f', 'i', 1, 2, 'm', 't', 's')
+
+
+def a_shard(folder, crop=None):
   encoding = shards.Encoding(16, 'png', 95, False)
-  shard = shards.Shard(
-    'train', 0, 'folder', 'name', (row,), encoding, None, True
+  return shards.Shard(
+    'train', 0, str(folder), 'name', (ROW,), encoding, crop, True
   )
+
+
+def test_what_goes_to_a_worker_and_back_is_the_same():
+  for crop in (None, Crop('dlib', 1.2, 'points')):
+    shard = a_shard('folder', crop)
+    assert beam._shard(through_json(shard)) == shard
   written = shards.Written(
     shard,
     records=[shards.Packed(3, 12, 99, 'png', 'ab', True)],
-    skipped=[(row, 'why')],
+    skipped=[(ROW, 'why')],
     detected={'ab': Face(1, 2, 3, 4, 0.5), 'cd': None},
     size=120,
     sha256='ef',
   )
-  text = json.dumps(beam._to_json(written))
-  assert beam._from_json(shard, json.loads(text)) == written
+  fields = through_json(written)
+  del fields['shard']
+  assert beam._written(shard, fields) == written
+
+
+def through_json(thing):
+  return json.loads(json.dumps(dataclasses.asdict(thing)))
+
+
+def test_a_folder_that_is_not_shared_is_named(tmp_path):
+  with pytest.raises(UserError, match='no result for .*the same folder'):
+    beam._collect([a_shard(tmp_path)], print)
+  beam._write(f'{tmp_path}/name', '')
+  with pytest.raises(UserError, match='does not see the output folder'):
+    beam._collect([a_shard(tmp_path)], print)
 
 
 @needs_beam
