@@ -1,0 +1,133 @@
+"""The two containers of `torch.save`: a zip archive, and the older stream."""
+
+import io
+import struct
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from owdfa_jax.weights import unpickle
+from owdfa_jax.weights.unpickle import Storage, Tensor
+
+# What the older format begins with, as a pickle of its own.
+MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_START = b'\x80\x02\x8a\x0a' + MAGIC.to_bytes(10, 'little')
+PICKLE_NAME = 'data.pkl'
+_PROTOCOL = 1001
+# Under what names training scripts keep a network's weights among the rest.
+WRAPPERS = (
+  'state_dict',
+  'model_state_dict',
+  'model_state',
+  'model',
+  'network',
+  'net',
+)
+_MAX_DEPTH = 3
+
+
+def read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+  """Reads `ROOT/data.pkl`, with its storages in `ROOT/data/KEY`.
+
+  Raises:
+    ValueError, KeyError, zipfile.BadZipFile: it is damaged, or no weights.
+  """
+  roots = [
+    name.removesuffix(PICKLE_NAME)
+    for name in archive.namelist()
+    if name.split('/')[-1] == PICKLE_NAME
+  ]
+  if len(roots) != 1:
+    raise ValueError(f'{len(roots)} entries named {PICKLE_NAME}')
+  (root,) = roots
+  swapped = False
+  if f'{root}byteorder' in archive.namelist():
+    swapped = archive.read(f'{root}byteorder') == b'big'
+  content = io.BytesIO(archive.read(f'{root}{PICKLE_NAME}'))
+  tensors = find_tensors(unpickle.parse(content)[0])
+  blocks = {}
+  for storage in {tensor.storage for tensor in tensors.values()}:
+    block = archive.read(f'{root}data/{storage.key}')
+    if len(block) != storage.nbytes:
+      raise ValueError(
+        f'{len(block)} bytes instead of {storage.nbytes} in storage '
+        f'{storage.key}'
+      )
+    blocks[storage] = swap_bytes(block, storage) if swapped else block
+  return {
+    name: view(blocks[tensor.storage], tensor)
+    for name, tensor in tensors.items()
+  }
+
+
+def read_legacy(data: bytes) -> dict[str, np.ndarray]:
+  """Reads a stream of pickles and, after them, raw storages.
+
+  The pickles are: a magic number, a version, facts about the machine, the
+  object, and the storages' keys in the order of what follows, for each its
+  number of elements (int64) and the elements. Numbers are little-endian
+  whatever the facts about the machine say.
+
+  Raises:
+    ValueError, TypeError, KeyError, struct.error: it is damaged, or holds no
+      weights.
+  """
+  stream = io.BytesIO(data)
+  start = [unpickle.parse(stream)[0] for _ in range(3)]
+  if start[:2] != [MAGIC, _PROTOCOL]:
+    raise ValueError('another version of the format')
+  saved, storages = unpickle.parse(stream)
+  keys, _ = unpickle.parse(stream)
+  blocks, position = {}, stream.tell()
+  for key in keys:
+    storage = storages[key]
+    (size,) = struct.unpack_from('<q', data, position)
+    position += 8
+    if size != storage.size or position + storage.nbytes > len(data):
+      raise ValueError(f'not {storage.size} elements in storage {storage.key}')
+    blocks[storage] = memoryview(data)[position:][: storage.nbytes]
+    position += storage.nbytes
+  return {
+    name: view(blocks[tensor.storage], tensor)
+    for name, tensor in find_tensors(saved).items()
+  }
+
+
+def find_tensors(saved: Any) -> dict[str, Tensor]:
+  """Finds the state dict in what was saved; numbers beside it are dropped.
+
+  Raises:
+    ValueError: there is none.
+  """
+  # Not for ever: a dict may lie inside itself.
+  for _ in range(_MAX_DEPTH):
+    if isinstance(saved, dict):
+      inner = (saved.get(name) for name in WRAPPERS)
+      saved = next((x for x in inner if isinstance(x, dict)), saved)
+  items = saved.items() if isinstance(saved, dict) else ()
+  tensors = {
+    name: value
+    for name, value in items
+    if isinstance(name, str) and isinstance(value, Tensor)
+  }
+  if not tensors:
+    raise ValueError('no state dict in it')
+  return tensors
+
+
+def view(block: bytes | memoryview, tensor: Tensor) -> np.ndarray:
+  """A read-only array on a storage's bytes; nothing is copied."""
+  size = tensor.storage.dtype.itemsize
+  return np.ndarray(
+    tensor.shape,
+    tensor.storage.dtype,
+    block,
+    tensor.offset * size,
+    tuple(stride * size for stride in tensor.strides),
+  )
+
+
+def swap_bytes(block: bytes, storage: Storage) -> bytes:
+  """The elements of a storage in the other byte order."""
+  return np.frombuffer(block, f'u{storage.dtype.itemsize}').byteswap().tobytes()
