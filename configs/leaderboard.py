@@ -36,6 +36,8 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
     },
     {'name': 'upper bound', 'config': 'upper_bound'},
   )
+  # By what each run picks its checkpoint; methods have their papers' habits.
+  config.metric = 'all_nmi'
   # Settings of all rows, in the same form; a row's own come after them.
   # On the command line: --config.shared=epochs=5 --config.shared=batch_size=64
   config.shared = ()

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import types
 
 import cv2
 import jax
@@ -18,6 +19,7 @@ from configs import leaderboard
 from input_pipeline import pipeline
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
+from owdfa_jax.experiment import make_method
 from owdfa_jax.leaderboard import compare, picture, results, rows, table
 from owdfa_jax.leaderboard.compare import compare as run_all
 from owdfa_jax.leaderboard.table import Entry
@@ -186,6 +188,7 @@ def test_runs_are_ordinary_ones_with_settings_of_all_and_their_own(
     'labelled',
     'open_world',
   ]
+  assert configs[0].eval.metric == 'all_nmi'
   assert results.bound(configs[0]) == 'lower'
   assert results.bound(configs[1]) == ''
 
@@ -231,6 +234,7 @@ def test_work_is_shared_by_rows_and_by_seeds(packed, tmp_path):
     ({'shared': ('epochs=many',)}, "given 'epochs=many'"),
     ({'shared': ('model.depth=3',)}, "given 'model.depth=3'"),
     ({'shared': ('epochs',)}, 'without a value'),
+    ({'metric': 'all_luck'}, 'all_luck'),
     ({'shared': ('data.path=nowhere',)}, 'nowhere'),
   ],
 )
@@ -261,12 +265,17 @@ def test_text_that_looks_like_a_number_stays_text(packed, tmp_path):
   assert run.experiment.config.optimizer.learning_rate == 1.0
 
 
-def test_default_rows_are_methods_between_bounds():
+def test_default_rows_are_methods_between_bounds(monkeypatch):
   config = leaderboard.get_config('simulated1')
   names = [row.name for row in rows.read_rows(config.rows)]
   assert names[0] == 'lower bound' and names[-1] == 'upper bound'
   assert {'CPL', 'MPSL'} < set(names)
   assert len(rows.read_seeds(config.seeds)) >= 3
+  monkeypatch.setattr(
+    rows, 'set_up', lambda config, _: types.SimpleNamespace(config=config)
+  )
+  for run in rows.make_runs(config, 'unused'):
+    make_method(run.experiment.config)
   with pytest.raises(UserError, match='unknown benchmark'):
     leaderboard.get_config('simulated9')
 
@@ -369,7 +378,7 @@ def test_how_it_was_made_stands_below(packed, tmp_path):
   text = (tmp_path / 'leaderboard.md').read_text()
   for words in (
     'folder64: 2 known and 2 novel classes',
-    '; 1 epochs; checkpoint: best by test; judged on the test split',
+    '; 1 epochs; checkpoint: best by test (all_nmi); judged on the test split',
     'Trained with jax 9, 2 x abacus.',
     '`the command`',
   ):

@@ -120,7 +120,7 @@ def facts(
     epochs = 'epochs: ' + ', '.join(f'{e.name} {e.epochs}' for e in entries)
   checkpoint = config.eval.checkpoint
   if checkpoint == 'best':
-    checkpoint += f' by {config.eval.selection}'
+    checkpoint += f' by {config.eval.selection} ({config.eval.metric})'
   machines = {
     report['machine'] or 'a machine not on record'
     for entry in entries

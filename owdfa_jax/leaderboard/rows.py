@@ -66,12 +66,13 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     UserError: rows or seeds that cannot be, settings that do not fit, or rows
       that differ in what must be `ALIKE`.
   """
+  shared = (f'eval.metric={config.metric}', *config.shared)
   runs = [
     Run(
       row,
       seed,
       set_up(
-        run_config(row, seed, config.shared, config.benchmark),
+        run_config(row, seed, shared, config.benchmark),
         f'{workdir}/{row.slug}-{seed}',
       ),
     )
