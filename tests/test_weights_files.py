@@ -428,6 +428,12 @@ def test_truncated_files(tmp_path, name):
       read(write(tmp_path, content[:end]))
 
 
+def test_home_folder(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  np.savez(tmp_path / 'w.npz', w=np.zeros(1))
+  assert read('~/w.npz').keys() == {'w'}
+
+
 def test_files_that_are_something_else(tmp_path):
   with pytest.raises(UserError, match='cannot be read.*No such file'):
     read(tmp_path / 'none.pth')

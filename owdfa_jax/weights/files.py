@@ -65,7 +65,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
       in it asks for anything but tensors. Nothing in it is ever executed.
   """
   try:
-    data = epath.Path(path).read_bytes()
+    data = epath.Path(path).expanduser().read_bytes()
   except OSError as error:
     raise UserError(
       f'the weights cannot be read: {path} ({error.strerror or error}); '
