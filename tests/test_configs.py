@@ -21,7 +21,7 @@ GOLDEN = pathlib.Path(__file__).parent / 'goldens' / 'configs'
 FILES = sorted(
   path.stem
   for path in (ROOT / 'configs').glob('*.py')
-  if path.stem not in ('__init__', 'benchmarks', 'default')
+  if path.stem not in ('__init__', 'benchmarks', 'default', 'leaderboard')
 )
 
 
