@@ -58,10 +58,10 @@ def write_shards(
       f'--runner={runner}: Apache Beam is not installed; make an environment '
       'of its own: `pip install -r requirements-beam.txt`'
     ) from error
-  flags = [f'--runner={runner}', *shlex.split(options)]
   for shard in shards:
     storage.write_bytes(_spec(_place(shard)), _dump(dataclasses.asdict(shard)))
   try:
+    flags = [f'--runner={runner}', *shlex.split(options)]
     with beam.Pipeline(
       options=pipeline_options.PipelineOptions(flags)
     ) as pipeline:
@@ -71,13 +71,11 @@ def write_shards(
         | beam.Reshuffle()  # or one worker might get them all
         | beam.Map(_write, known)
       )
-    return _collect(shards, finished)
-  except UserError:
-    raise
   # A runner's own failures come in kinds of its own.
   except Exception as error:
     lines = str(error).splitlines() or [repr(error)]
     raise UserError(f'--runner={runner} failed: {lines[0]}') from error
+  return _collect(shards, finished)
 
 
 def _write(place: str, known: str) -> None:

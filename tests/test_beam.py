@@ -122,9 +122,10 @@ def test_an_unreadable_image_is_one_line(tmp_path):
 
 
 @needs_beam
-def test_bad_beam_options_are_one_line(tmp_path):
+@pytest.mark.parametrize('bad', ['--direct_num_workers=many', '"'])
+def test_bad_beam_options_are_no_traceback(tmp_path, bad):
   csv = write_set(tmp_path / 'images')
-  options = '--beam_options=--direct_num_workers=many'
+  options = f'--beam_options={bad}'
   done = run(csv, tmp_path / 'out', '--runner=DirectRunner', options)
   assert done.returncode != 0
   assert 'Traceback' not in done.stderr
