@@ -45,7 +45,7 @@ def read(path: str, dataset: PackedDataset, num_outputs: int) -> np.ndarray:
   """
   advice = 'see --config.data.pseudo_labels'
   try:
-    with np.load(path, allow_pickle=False) as file:
+    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
       label, identity = file['label'], str(file['meta'])
   except OSError as error:
     raise UserError(

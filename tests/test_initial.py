@@ -1,0 +1,112 @@
+"""The weights a run begins with: another run's, one of its checkpoints."""
+
+import jax
+import numpy as np
+import pytest
+from runs import tiny_experiment
+
+from input_pipeline.errors import UserError
+from owdfa_jax import optimizers, state
+from owdfa_jax.checkpoints import Checkpoints
+from owdfa_jax.initial import checkpoint_of, start_from
+from owdfa_jax.train import train
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+def blank(experiment, seed=7):
+  tx, _ = optimizers.make_optimizer(
+    **experiment.config.optimizer, epochs=1, steps_per_epoch=1
+  )
+  _, fresh = state.initialise(
+    experiment.build,
+    experiment.method,
+    experiment.num_outputs,
+    tx,
+    num_examples=len(experiment.dataset.train),
+    seed=seed,
+    placement=experiment.placement,
+  )
+  return fresh
+
+
+@pytest.fixture(scope='module')
+def trained(packed, tmp_path_factory):
+  experiment = tiny_experiment(packed, tmp_path_factory.mktemp('trained'))
+  assert train(experiment) == 0
+  return experiment
+
+
+@pytest.fixture(scope='module')
+def best(trained):
+  """The network of its best checkpoint, and that checkpoint's step."""
+  start = blank(trained)
+  with Checkpoints(trained.workdir) as checkpoints:
+    step = checkpoints.best()
+    network = checkpoints.restore_model(
+      step, *(state.abstract(x) for x in (start.params, start.batch_stats))
+    )
+  return network, step
+
+
+@pytest.mark.parametrize('whole_run', [True, False])
+def test_a_run_hands_on_its_network(trained, best, whole_run, capsys):
+  network, step = best
+  init = trained.workdir if whole_run else checkpoint_of(trained.workdir, step)
+  start = start_from(str(init), blank(trained))
+  jax.tree.map(
+    np.testing.assert_array_equal, (start.params, start.batch_stats), network
+  )
+  assert start.step == 0 and 'initialised with' in capsys.readouterr().out
+  before = jax.tree.leaves(blank(trained).opt_state)
+  for ours, fresh in zip(jax.tree.leaves(start.opt_state), before, strict=True):
+    np.testing.assert_array_equal(ours, fresh)
+  fresh = jax.tree.leaves(blank(trained).params)
+  for ours, drawn in zip(jax.tree.leaves(start.params), fresh, strict=True):
+    assert ours.sharding == drawn.sharding
+
+
+def test_another_method_takes_what_it_can_and_says_the_rest(
+  trained, packed, tmp_path, capsys
+):
+  """The attention that CAL adds, and its wider head, are drawn as always."""
+  cal = tiny_experiment(
+    packed, tmp_path, 'cal', method__params__estimate_classes=True
+  )
+  fresh = blank(cal)
+  start = start_from(str(trained.workdir), fresh)
+  said = capsys.readouterr().out
+  assert 'without a source: frequency_attention' in said
+  assert 'fc2.weight (4, 32) for (20, 32), left out' in said or (
+    'of another shape, left out: fc2' in said
+  )
+  kernel = lambda s: np.asarray(s.params['fc2']['kernel'][...])
+  np.testing.assert_array_equal(kernel(start), kernel(fresh))
+  stem = lambda s: np.asarray(jax.tree.leaves(s.params['backbone'])[0])
+  assert not np.array_equal(stem(start), stem(fresh))
+
+
+def test_training_begins_there(trained, packed, tmp_path, capsys):
+  experiment = tiny_experiment(
+    packed, tmp_path, epochs=1, model__init=str(trained.workdir)
+  )
+  assert train(experiment) == 0
+  assert f'from {trained.workdir}' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  'make, message',
+  [
+    (lambda folder: folder / 'none', 'no such weights'),
+    (lambda folder: folder, 'no checkpoint'),
+  ],
+)
+def test_nothing_there(trained, tmp_path, make, message):
+  with pytest.raises(UserError, match=message):
+    start_from(str(make(tmp_path)), blank(trained))
+
+
+def test_another_backbone_is_told(trained, packed, tmp_path):
+  wider = tiny_experiment(packed, tmp_path, model__width=0.25)
+  with pytest.raises(UserError, match='another shape.*model.width'):
+    start_from(str(trained.workdir), blank(wider))
