@@ -91,8 +91,7 @@ def main(argv: Sequence[str]) -> None:
   if _MODE.value == 'attribute':
     if _IMAGES.value is None:
       raise UserError('nothing to attribute: give --images=FOLDER')
-    attribute(experiment, _IMAGES.value)
-    return
+    sys.exit(attribute(experiment, _IMAGES.value))
   if _MODE.value == 'train' and (status := train(experiment)):
     sys.exit(status)
   evaluate(experiment)

@@ -5,45 +5,64 @@ from collections.abc import Sequence
 import grain
 import numpy as np
 
-from input_pipeline import images
+from input_pipeline import faces, images
+from input_pipeline.dataset import PackedDataset
+from input_pipeline.errors import UserError
 from input_pipeline.pipeline import Batch, iterate
 
 
 def file_batches(
   paths: Sequence[str],
+  unreadable: dict[int, str],
   *,
   image_size: int,
   batch_size: int,
+  crop: faces.Crop | None = None,
   num_threads: int = 2,
 ) -> grain.DatasetIterator[Batch]:
-  """Returns batches that hold every file once, resized as packing does.
+  """Returns batches that hold every file once, made as packing makes them.
 
   Each has `image` uint8 [b, S, S, 3], `index` int32 [b], the place in `paths`,
-  and `mask` bool [b], False on padding, whose index is -1.
+  and `mask` bool [b], False on padding and on files that cannot be read.
 
   Args:
     paths: of the image files.
+    unreadable: gets the place of each such file and what is wrong with it;
+      complete when the batches are through.
     image_size: S, pixels.
     batch_size: b.
-    num_threads: batches decoded at a time.
-
-  Raises:
-    UserError: while reading, a file is unreadable.
+    crop: how the faces of the training images were cut out; None: they are
+      whole images.
+    num_threads: batches decoded at a time; one where faces are looked for,
+      since detectors are not made for more.
   """
 
-  def make(step: int) -> Batch:
-    place = np.arange(step * batch_size, (step + 1) * batch_size)
-    mask = place < len(paths)
-    there = np.minimum(place, len(paths) - 1)
-    # Padding repeats the last image: decode it once.
-    decoded = {
-      i: images.resize(images.load(paths[i]), image_size)
-      for i in dict.fromkeys(there.tolist())
-    }
-    return {
-      'image': np.stack([decoded[i] for i in there.tolist()]),
-      'index': np.where(mask, place, -1).astype(np.int32),
-      'mask': mask,
-    }
+  def load(path: str) -> np.ndarray:
+    image = images.load(path)
+    if crop is not None:
+      face = faces.detector(crop)(image)
+      image = image if face is None else faces.cut(image, face, crop.margin)
+    return images.resize(image, image_size)
 
-  return iterate(make, 0, -(-len(paths) // batch_size), num_threads, 0)
+  def make(step: int) -> Batch:
+    places = range(step * batch_size, min((step + 1) * batch_size, len(paths)))
+    image = np.zeros((batch_size, image_size, image_size, 3), np.uint8)
+    index = np.full(batch_size, -1, np.int32)
+    for row, place in enumerate(places):
+      try:
+        image[row] = load(paths[place])
+        index[row] = place
+      except UserError as error:
+        unreadable[place] = str(error)
+    return {'image': image, 'index': index, 'mask': index >= 0}
+
+  threads = num_threads if crop is None else 1
+  return iterate(make, 0, -(-len(paths) // batch_size), threads, 0)
+
+
+def crop_of(dataset: PackedDataset) -> faces.Crop | None:
+  """How the faces of a packed dataset were cut out; None for whole images."""
+  arguments = dataset.description['made']['arguments']
+  if arguments.get('crop', 'none') == 'none':
+    return None
+  return faces.Crop(arguments['crop'], arguments['margin'], arguments['align'])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 
 import imagesets
 import jax
@@ -10,7 +11,7 @@ import pytest
 from flax import nnx
 from runs import tiny_experiment
 
-from input_pipeline import folder, pack
+from input_pipeline import faces, folder, pack
 from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, metrics, report, state
 from owdfa_jax.attribute import attribute
@@ -141,14 +142,52 @@ def test_heap_is_attributed_and_what_needs_labels_is_not_available(
 
 def test_new_images_are_attributed(trained, tmp_path, capsys):
   imagesets.write_set(tmp_path / 'new', per_class=7, size=48, suffix='jpg')
-  predictions = attribute(trained, str(tmp_path / 'new'))
+  assert attribute(trained, str(tmp_path / 'new')) == 0
   path = trained.workdir / 'new_attributions.csv'
   with open(path, newline='') as file:
     lines = list(csv.DictReader(file))
   files = sorted(str(path) for path in (tmp_path / 'new').rglob('*.jpg'))
   assert [line['image'] for line in lines] == files
-  assert [int(x['output']) for x in lines] == predictions.predicted.tolist()
+  assert {x['source'] for x in lines} <= {'m0', 'm1', 'novel-2', 'novel-3'}
+  assert not any(x['error'] for x in lines)
   assert f'written: {path}' in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_attributed(
+  trained, tmp_path, capsys
+):
+  imagesets.write_set(tmp_path, per_class=3, size=48)
+  files = sorted(str(path) for path in tmp_path.rglob('*.png'))
+  pathlib.Path(files[1]).write_bytes(b'not an image')
+  assert attribute(trained, str(tmp_path)) == 1
+  with open(trained.workdir / 'new_attributions.csv', newline='') as file:
+    lines = list(csv.DictReader(file))
+  assert [line['image'] for line in lines] == files
+  assert [bool(line['source']) for line in lines] == [
+    i != 1 for i in range(len(files))
+  ]
+  assert 'not an image' in lines[1]['error'] and not lines[1]['output']
+  told = capsys.readouterr()
+  assert files[1] in told.err and '1  (unreadable)' in told.out
+
+
+def test_faces_are_cut_out_as_for_the_training(trained, tmp_path, monkeypatch):
+  imagesets.write_set(tmp_path, per_class=1, size=48)
+  asked = []
+
+  def face_finder(crop):
+    def find(image):
+      asked.append(crop)
+      return faces.Face(0, 0, 24, 24)
+
+    return find
+
+  monkeypatch.setattr(faces, 'detector', face_finder)
+  arguments = trained.dataset.description['made']['arguments']
+  monkeypatch.setitem(arguments, 'crop', 'opencv')
+  attribute(trained, str(tmp_path))
+  files = len(list(tmp_path.rglob('*.png')))
+  assert asked == [faces.Crop('opencv', arguments['margin'], None)] * files
 
 
 def test_no_new_images(trained, tmp_path):
