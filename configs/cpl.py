@@ -20,4 +20,9 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   params.vote_rule = 'value'
   params.pseudo_filter = 'vote'
   params.detach_confidence = False
+  # CDAL (ICCV 2025); its runs have model.dropout=0.3 and both the learning
+  # rate and weight decay times the square root of 2.
+  params.counterfactual = False
+  params.effect_weight = 0.5
+  params.match_weight = 0.2
   return config

@@ -7,8 +7,10 @@ import pytest
 from conftest import cases
 
 from input_pipeline.errors import UserError
+from owdfa_jax import counterfactual_losses
 from owdfa_jax.methods.base import Rows, Stage
 from owdfa_jax.methods.cpl import CPL
+from owdfa_jax.models.counterfactual import CounterfactualOutputs
 from owdfa_jax.models.outputs import Outputs
 
 TERMS = {
@@ -126,3 +128,21 @@ def test_filter_decides_who_takes_part():
 def test_unknown_settings_are_named(field):
   with pytest.raises(UserError, match=f'{field}=nonsense'):
     CPL(**{field: 'nonsense'})
+
+
+def test_counterfactual_terms_join_the_total():
+  outputs, rows = make_batch()
+  draw = np.random.default_rng(0)
+  logits = lambda: jnp.asarray(draw.normal(size=(16, 6)), jnp.float32)
+  seen = CounterfactualOutputs(
+    logits(), logits(), logits(), logits(), jnp.arange(16.0)
+  )
+  outputs = outputs.replace(counterfactual=seen)
+  method = CPL(counterfactual=True, effect_weight=0.3, match_weight=0.1)
+  key = jax.random.key(0)
+  total, result = method.loss((outputs,), rows, STAGE, (), key)
+  plain, _ = CPL().loss((outputs,), rows, STAGE, (), key)
+  effect = counterfactual_losses.auxiliary(seen, rows.label, 0.2)
+  np.testing.assert_allclose(total, plain + 0.3 * effect + 0.1 * 7.5, rtol=1e-6)
+  assert result.terms['match'] == 7.5
+  assert CPL(counterfactual=True).branches.counterfactual

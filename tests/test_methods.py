@@ -29,6 +29,7 @@ RUNS = {
   'cal, classes unknown': ('cal', {'method__params__estimate_classes': True}),
   'orca': ('orca', {}),
   'simgcd': ('simgcd', {}),
+  'mpsl and cdal': ('mpsl', {'method__params__counterfactual': True}),
   'cpl and flexmatch': (
     'cpl',
     {'pseudo__rule': 'flexmatch', 'pseudo__params__threshold': 0.3},

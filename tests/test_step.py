@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures('quick_compile')
 # Every method, and what can be added to any.
 RUNS = {name: method() for name, method in METHODS.items()} | {
   'cal, classes unknown': CAL(estimate_classes=True),
+  'cpl and cdal': CPL(counterfactual=True),
   'cpl and flexmatch': WithPseudoLabels(method=CPL(), rule=FlexMatch()),
 }
 SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16

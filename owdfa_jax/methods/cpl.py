@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from input_pipeline.errors import UserError
-from owdfa_jax import losses, partners
+from owdfa_jax import counterfactual_losses, losses, partners
 from owdfa_jax.methods.base import Method, Result, Rows, Stage
 from owdfa_jax.models.outputs import Branches, Outputs
 
@@ -25,7 +25,8 @@ class CPL(Method):
   """Global-local voting (GLV) and confidence-based soft pseudo-labels (CSP).
 
   Total = CE + voting_weight GLV + pseudo_weight CSP - entropy_weight H, with
-  H the entropy of the batch's mean prediction.
+  H the entropy of the batch's mean prediction. With `counterfactual`, CDAL
+  (Zheng et al., ICCV 2025), + effect_weight AUX + match_weight MATCH.
 
   Attributes:
     margin: added to a labelled row's true logit, so that known classes, which
@@ -38,6 +39,9 @@ class CPL(Method):
     pseudo_filter: which unlabelled rows take part in CSP, a key of
       `PSEUDO_FILTERS`.
     detach_confidence: hold CSP's confidence weight constant.
+    counterfactual: add CDAL's branch, in training only.
+    effect_weight: of the effect of its attention maps on labelled rows.
+    match_weight: of the distance of original and degraded features.
   """
 
   margin: float = 0.2
@@ -47,6 +51,9 @@ class CPL(Method):
   vote_rule: str = 'value'
   pseudo_filter: str = 'vote'
   detach_confidence: bool = False
+  counterfactual: bool = False
+  effect_weight: float = 0.5
+  match_weight: float = 0.2
 
   def __post_init__(self) -> None:
     for field, value, choices in (
@@ -62,7 +69,7 @@ class CPL(Method):
   @property
   def branches(self) -> Branches:
     """One grid of local views."""
-    return Branches(grids=(3,))
+    return Branches(grids=(3,), counterfactual=self.counterfactual)
 
   def loss(
     self,
@@ -72,7 +79,7 @@ class CPL(Method):
     state: Any,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
-    """Returns the weighted sum of the four terms."""
+    """Returns the weighted sum of the four terms, and CDAL's two."""
     del stage
     (seen,) = outputs
     partner_key, gumbel_key = jax.random.split(key)
@@ -85,6 +92,13 @@ class CPL(Method):
       PSEUDO_FILTERS[self.pseudo_filter](pairs),
       jax.random.gumbel(gumbel_key, seen.logits.shape),
     )
+    if self.counterfactual:
+      terms['effect'] = counterfactual_losses.auxiliary(
+        seen.counterfactual, rows.label, self.margin
+      )
+      terms['match'] = counterfactual_losses.match(seen.counterfactual)
+      total += self.effect_weight * terms['effect']
+      total += self.match_weight * terms['match']
     return total, Result(terms=terms, state=state, partners=named)
 
   def pair(

@@ -24,7 +24,9 @@ class MPSL(CPL):
   @property
   def branches(self) -> Branches:
     """Three grids of local views, and the wavelet."""
-    return Branches(grids=(3, 5, 7), wavelet=True)
+    return Branches(
+      grids=(3, 5, 7), wavelet=True, counterfactual=self.counterfactual
+    )
 
   def pair(
     self, draw: jax.Array, rows: Rows, seen: Outputs

@@ -1,5 +1,6 @@
 """The open-world classifier: backbone, BN neck, head, perspectives."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax import prototypes
 from owdfa_jax.models import frequency_attention, perspectives, resnet
 from owdfa_jax.models.batch_norm import BatchNorm
+from owdfa_jax.models.counterfactual import Counterfactual
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
@@ -23,9 +25,16 @@ class Backbone(Protocol):
   """Maps normalised images [B, H, W, 3] to a feature map [B, h, w, C]."""
 
   num_features: int
+  first_features: int
 
   def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
     """Computes the feature map; `train` updates the batch statistics."""
+    ...
+
+  def first_and_last(
+    self, images: jax.Array, *, train: bool
+  ) -> tuple[jax.Array, jax.Array]:
+    """That map, and before it the one of the first stage."""
     ...
 
 
@@ -76,6 +85,10 @@ class Classifier(nnx.Module):
       )
     if branches.projection:
       self.projector = Projector(width, branches.projection, rngs=rngs)
+    if branches.counterfactual:
+      self.counterfactual = Counterfactual(
+        backbone.first_features, num_outputs, rngs=rngs
+      )
 
   def __call__(
     self, images: jax.Array, *, train: bool, key: jax.Array | None = None
@@ -85,12 +98,21 @@ class Classifier(nnx.Module):
     Training uses and updates the batch statistics, needs a key unless the
     dropout is 0, and returns what the branches add.
     """
-    feature_map = self.backbone(images, train=train).astype(jnp.float32)
+    first, last = self.backbone.first_and_last(images, train=train)
+    feature_map = last.astype(jnp.float32)
     if self.branches.frequency_attention:
       feature_map = frequency_attention.apply(
         self.frequency_attention(images), feature_map
       )
-    return self.head(feature_map, train=train, key=key)
+    outputs = self.head(feature_map, train=train, key=key)
+    if not (train and self.branches.counterfactual):
+      return outputs
+    if key is None:
+      raise ValueError('The counterfactual branch draws: it needs a key.')
+    seen = self.counterfactual(
+      first.astype(jnp.float32), key=jax.random.fold_in(key, 1)
+    )
+    return dataclasses.replace(outputs, counterfactual=seen)
 
   def head(
     self, feature_map: jax.Array, *, train: bool, key: jax.Array | None = None

@@ -151,6 +151,7 @@ class ResNet(nnx.Module):
 
   Attributes:
     num_features: C, channels of the feature map.
+    first_features: channels after the first stage.
     stride: input pixels per pixel of the feature map.
   """
 
@@ -190,6 +191,7 @@ class ResNet(nnx.Module):
         features = widths[stage] * config.expansion
       setattr(self, f'layer{stage + 1}', nnx.List(blocks))
     self.num_features = features
+    self.first_features = widths[0] * config.expansion
     self.stride = config.stride
 
   def stages(self) -> list[nnx.List]:
@@ -208,8 +210,16 @@ class ResNet(nnx.Module):
 
     h = ceil(H / stride); the result has the computation's dtype.
     """
+    return self.first_and_last(images, train=train)[1]
+
+  def first_and_last(
+    self, images: jax.Array, *, train: bool
+  ) -> tuple[jax.Array, jax.Array]:
+    """The feature maps after the first stage and after all, as `__call__`."""
     x = self.stem(images, train=train)
+    maps = []
     for blocks in self.stages():
       for block in blocks:
         x = block(x, train=train)
-    return x
+      maps.append(x)
+    return maps[0], maps[-1]
