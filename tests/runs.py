@@ -1,8 +1,11 @@
 """Small runs on a packed dataset, for the tests."""
 
 import importlib
+import os
+import signal
 
-from owdfa_jax import experiment
+from owdfa_jax import experiment, optimizers, state
+from owdfa_jax.progress import Progress
 
 TINY = {
   'model.width': 0.125,
@@ -32,3 +35,32 @@ def tiny_experiment(packed, workdir, method='cpl', **changes):
   """That config's experiment in `workdir`."""
   config = tiny_config(packed, method, **changes)
   return experiment.set_up(config, str(workdir))
+
+
+def fresh_state(experiment, seed=7):
+  """The state such a run would begin with."""
+  tx, _ = optimizers.make_optimizer(
+    **experiment.config.optimizer, epochs=1, steps_per_epoch=1
+  )
+  _, fresh = state.initialise(
+    experiment.build,
+    experiment.method,
+    experiment.num_outputs,
+    tx,
+    num_examples=len(experiment.dataset.train),
+    seed=seed,
+    placement=experiment.placement,
+  )
+  return fresh
+
+
+def stop_after(patch, number):
+  """Lets a signal arrive after so many steps; `patch` is a MonkeyPatch."""
+  step = Progress.step
+
+  def step_then_signal(self, done, scalars):
+    step(self, done, scalars)
+    if done == number:
+      os.kill(os.getpid(), signal.SIGTERM)
+
+  patch.setattr(Progress, 'step', step_then_signal)

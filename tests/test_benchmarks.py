@@ -10,6 +10,7 @@ import trees
 
 from input_pipeline import meta, outputs, prepare
 from input_pipeline.benchmarks import aigc, place, tables
+from input_pipeline.forgery_types import FORGERY_LABELS
 from input_pipeline.splits import split_rows
 
 FILES = (
@@ -86,7 +87,7 @@ def test_columns_are_filled_as_in_the_released_files(datasets, tmp_path):
   assert fake['img_name'] == pathlib.Path(fake['img_path']).parent.name
   assert fake['frame_idx'] == pathlib.Path(fake['img_path']).stem
   assert all((r['face_type'] == '1') == (r['method'] == 'Real') for r in rows)
-  assert {r['forgery_type'] for r in rows} == set(tables.FORGERY_LABELS)
+  assert {r['forgery_type'] for r in rows} == set(FORGERY_LABELS)
 
 
 def test_videos_and_frames_make_the_same_benchmark(datasets, tmp_path):

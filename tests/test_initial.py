@@ -3,31 +3,15 @@
 import jax
 import numpy as np
 import pytest
-from runs import tiny_experiment
+from runs import fresh_state, tiny_experiment
 
 from input_pipeline.errors import UserError
-from owdfa_jax import optimizers, state
+from owdfa_jax import state
 from owdfa_jax.checkpoints import Checkpoints
 from owdfa_jax.initial import checkpoint_of, start_from
 from owdfa_jax.train import train
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
-
-
-def blank(experiment, seed=7):
-  tx, _ = optimizers.make_optimizer(
-    **experiment.config.optimizer, epochs=1, steps_per_epoch=1
-  )
-  _, fresh = state.initialise(
-    experiment.build,
-    experiment.method,
-    experiment.num_outputs,
-    tx,
-    num_examples=len(experiment.dataset.train),
-    seed=seed,
-    placement=experiment.placement,
-  )
-  return fresh
 
 
 @pytest.fixture(scope='module')
@@ -40,7 +24,7 @@ def trained(packed, tmp_path_factory):
 @pytest.fixture(scope='module')
 def best(trained):
   """The network of its best checkpoint, and that checkpoint's step."""
-  start = blank(trained)
+  start = fresh_state(trained)
   with Checkpoints(trained.workdir) as checkpoints:
     step = checkpoints.best()
     network = checkpoints.restore_model(
@@ -53,15 +37,15 @@ def best(trained):
 def test_a_run_hands_on_its_network(trained, best, whole_run, capsys):
   network, step = best
   init = trained.workdir if whole_run else checkpoint_of(trained.workdir, step)
-  start = start_from(str(init), blank(trained))
+  start = start_from(str(init), fresh_state(trained))
   jax.tree.map(
     np.testing.assert_array_equal, (start.params, start.batch_stats), network
   )
   assert start.step == 0 and 'initialised with' in capsys.readouterr().out
-  before = jax.tree.leaves(blank(trained).opt_state)
+  before = jax.tree.leaves(fresh_state(trained).opt_state)
   for ours, fresh in zip(jax.tree.leaves(start.opt_state), before, strict=True):
     np.testing.assert_array_equal(ours, fresh)
-  fresh = jax.tree.leaves(blank(trained).params)
+  fresh = jax.tree.leaves(fresh_state(trained).params)
   for ours, drawn in zip(jax.tree.leaves(start.params), fresh, strict=True):
     assert ours.sharding == drawn.sharding
 
@@ -73,7 +57,7 @@ def test_another_method_takes_what_it_can_and_says_the_rest(
   cal = tiny_experiment(
     packed, tmp_path, 'cal', method__params__estimate_classes=True
   )
-  fresh = blank(cal)
+  fresh = fresh_state(cal)
   start = start_from(str(trained.workdir), fresh)
   said = capsys.readouterr().out
   assert 'without a source: frequency_attention' in said
@@ -103,10 +87,10 @@ def test_training_begins_there(trained, packed, tmp_path, capsys):
 )
 def test_nothing_there(trained, tmp_path, make, message):
   with pytest.raises(UserError, match=message):
-    start_from(str(make(tmp_path)), blank(trained))
+    start_from(str(make(tmp_path)), fresh_state(trained))
 
 
 def test_another_backbone_is_told(trained, packed, tmp_path):
   wider = tiny_experiment(packed, tmp_path, model__width=0.25)
   with pytest.raises(UserError, match='another shape.*model.width'):
-    start_from(str(trained.workdir), blank(wider))
+    start_from(str(trained.workdir), fresh_state(wider))

@@ -1,7 +1,6 @@
 """Every method end to end: train, stop, resume, evaluate on one device."""
 
 import json
-import os
 import pathlib
 import signal
 
@@ -9,13 +8,12 @@ import imagesets
 import jax
 import numpy as np
 import pytest
-from runs import tiny_experiment
+from runs import stop_after, tiny_experiment
 
 from input_pipeline import pack
 from owdfa_jax import evaluate, methods, parallel
 from owdfa_jax.checkpoints import read_network
 from owdfa_jax.methods import METHODS
-from owdfa_jax.progress import Progress
 from owdfa_jax.train import train
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -77,17 +75,6 @@ def test_trains_resumes_and_evaluates(
   assert one['all_acc'] == eight['all_acc']
   assert one['estimated_classes'] == eight['estimated_classes']
   assert '| Known ACC |' in capsys.readouterr().out
-
-
-def stop_after(patch, number):
-  step = Progress.step
-
-  def step_then_signal(self, done, scalars):
-    step(self, done, scalars)
-    if done == number:
-      os.kill(os.getpid(), signal.SIGTERM)
-
-  patch.setattr(Progress, 'step', step_then_signal)
 
 
 def logged(workdir):

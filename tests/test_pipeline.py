@@ -1,4 +1,4 @@
-"""The batches: contents, determinism, resume, processes, padding, errors."""
+"""Training batches: contents, determinism, resume, processes, errors."""
 
 import dataclasses
 import itertools
@@ -6,64 +6,10 @@ import itertools
 import cv2
 import numpy as np
 import pytest
+from records import NAMES, SIZE, make_dataset
 
-from input_pipeline import features, folder, pack, pipeline, sampling, tfrecord
-from input_pipeline.dataset import PackedDataset, Split
+from input_pipeline import folder, pack, pipeline, sampling
 from input_pipeline.errors import UserError
-from input_pipeline.meta import ClassInfo
-
-SIZE = 8
-NAMES = ('a', 'b', 'c', 'd', 'e')
-NUM_KNOWN = 3
-
-
-def make_split(path, label, tag):
-  """Records whose image tells the row: red = row, green = label + 1."""
-  rows = []
-  with open(path, 'wb') as file:
-    for row, (y, t) in enumerate(zip(label, tag, strict=True)):
-      image = np.full((SIZE, SIZE, 3), (9, y + 1, row), np.uint8)  # BGR
-      record = features.Record(
-        image=cv2.imencode('.png', image)[1].tobytes(),
-        label=int(y),
-        tag=int(t),
-        id=f'{row}.png',
-        method='m',
-        forgery_type='Unknown',
-        image_source='s',
-        sha256='',
-      )
-      data = features.encode(record)
-      rows.append((0, tfrecord.write_record(file, data), len(data)))
-  shard, offset, length = np.array(rows).T
-  return Split(
-    source=tfrecord.TFRecordSource([path], shard, offset, length),
-    label=np.asarray(label, np.int32),
-    tag=np.asarray(tag, np.int8),
-  )
-
-
-def make_dataset(folder, known_sizes=(9, 14, 5), unlabelled=30, test=21):
-  draws = np.random.RandomState(0)
-  label = np.repeat(np.arange(NUM_KNOWN), known_sizes)
-  tag = np.append(np.ones(len(label)), np.full(unlabelled, 2))
-  label = np.append(label, draws.randint(0, len(NAMES), unlabelled))
-  order = draws.permutation(len(label))
-  train = make_split(folder / 'train', label[order], tag[order])
-  label = draws.randint(-1, len(NAMES), test)
-  return PackedDataset(
-    path=folder,
-    description={},
-    classes=tuple(
-      ClassInfo(i, name, name, 'Unknown', 'folder', i < NUM_KNOWN, 0)
-      for i, name in enumerate(NAMES)
-    ),
-    num_known=NUM_KNOWN,
-    novel_count_known=True,
-    image_size=SIZE,
-    train=train,
-    test=make_split(folder / 'test', label, np.full(test, 2)),
-  )
 
 
 @pytest.fixture(scope='module')
@@ -211,64 +157,6 @@ def test_validation_rows_are_never_trained_on(dataset):
   np.testing.assert_array_equal(np.concatenate(visited), held)
 
 
-@pytest.mark.parametrize('batch_size', [1, 4, 21, 64])
-@pytest.mark.parametrize('split_name', ['train', 'test'])
-def test_evaluation_visits_every_record_once(dataset, split_name, batch_size):
-  split = getattr(dataset, split_name)
-  batches = list(
-    pipeline.evaluation_batches(dataset, split_name, batch_size=batch_size)
-  )
-  assert len(batches) == -(-len(split) // batch_size)
-  assert all(len(b['mask']) == len(b['image']) == batch_size for b in batches)
-  index, label, mask = (
-    np.concatenate([b[name] for b in batches])
-    for name in ('index', 'label', 'mask')
-  )
-  np.testing.assert_array_equal(index[mask], np.arange(len(split)))
-  np.testing.assert_array_equal(label[mask], split.label)
-  assert (index[~mask] == -1).all() and (label[~mask] == -1).all()
-  red = np.concatenate([b['image'] for b in batches])[:, 0, 0, 0]
-  np.testing.assert_array_equal(red[mask], np.arange(len(split)))
-
-
-def test_every_process_evaluates_equally_many_batches(dataset):
-  # 21 records in global batches of 8: the last process's last part is empty.
-  parts = [
-    list(
-      pipeline.evaluation_batches(
-        dataset, 'test', batch_size=8, process_index=i, process_count=4
-      )
-    )
-    for i in range(4)
-  ]
-  assert [len(part) for part in parts] == [3] * 4
-  assert not parts[3][-1]['mask'].any()
-  step_by_step = [b for step in zip(*parts, strict=True) for b in step]
-  seen = np.concatenate([b['index'][b['mask']] for b in step_by_step])
-  np.testing.assert_array_equal(seen, np.arange(21))
-
-
-def test_images_are_decoded_once_when_they_fit(dataset, monkeypatch):
-  fresh = dataclasses.replace(dataset, test=dataclasses.replace(dataset.test))
-  decoded = []
-  decode = features.decode_image
-
-  def count(data):
-    decoded.append(1)
-    return decode(data)
-
-  monkeypatch.setattr(features, 'decode_image', count)
-
-  def visit(**options):
-    list(pipeline.evaluation_batches(fresh, 'test', batch_size=7, **options))
-    return len(decoded)
-
-  bytes_needed = 21 * SIZE * SIZE * 3
-  assert visit(cache_bytes=bytes_needed - 1) == 21
-  assert visit(cache_bytes=bytes_needed) == 42
-  assert visit(cache_bytes=bytes_needed) == 42
-
-
 def test_a_damaged_record_is_named_wherever_it_is_read(tmp_path):
   dataset = make_dataset(tmp_path)
   content = bytearray((tmp_path / 'train').read_bytes())
@@ -282,17 +170,6 @@ def test_a_damaged_record_is_named_wherever_it_is_read(tmp_path):
       for _ in range(20):
         next(batches)
     batches.close()
-
-
-def test_an_image_of_another_size_is_refused(dataset):
-  other = dataclasses.replace(
-    dataset, image_size=SIZE + 1, test=dataclasses.replace(dataset.test)
-  )
-  batches = pipeline.evaluation_batches(other, 'test', batch_size=4)
-  with pytest.raises(
-    UserError, match=r'row \d+: an image of shape \(8, 8, 3\)'
-  ):
-    next(batches)
 
 
 def test_steps_per_epoch(dataset):
@@ -336,12 +213,6 @@ def test_data_that_cannot_be_trained_on_is_refused(dataset):
   assert first(heap, 1)
   with pytest.raises(UserError, match='needs every label.*30 training'):
     first(heap, 1, supervision='all')
-  with pytest.raises(UserError, match='nothing to evaluate'):
-    pipeline.evaluation_batches(
-      dataset, 'test', batch_size=4, rows=np.empty(0, int)
-    )
-  with pytest.raises(UserError, match="no split 'val'"):
-    pipeline.evaluation_batches(dataset, 'val', batch_size=4)
 
 
 def test_the_stream_is_the_samplers(dataset):

@@ -1,18 +1,16 @@
 """The loop: resume, signals, the log, the devices."""
 
 import json
-import os
 import signal
 
 import jax
 import numpy as np
 import pytest
-from runs import tiny_experiment
+from runs import fresh_state, stop_after, tiny_experiment
 
 from input_pipeline.errors import UserError
-from owdfa_jax import evaluate, optimizers, parallel, state
+from owdfa_jax import evaluate, parallel
 from owdfa_jax.checkpoints import Checkpoints
-from owdfa_jax.progress import Progress
 from owdfa_jax.train import train
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -33,18 +31,7 @@ def steps_of(workdir, prefix):
 
 def saved_state(experiment):
   """The latest checkpoint as numpy."""
-  tx, _ = optimizers.make_optimizer(
-    **experiment.config.optimizer, epochs=1, steps_per_epoch=1
-  )
-  _, blank = state.initialise(
-    experiment.build,
-    experiment.method,
-    experiment.num_outputs,
-    tx,
-    num_examples=len(experiment.dataset.train),
-    seed=7,
-    placement=experiment.placement,
-  )
+  blank = fresh_state(experiment)
   with Checkpoints(experiment.workdir) as checkpoints:
     return jax.device_get(checkpoints.restore(checkpoints.latest(), blank))
 
@@ -94,14 +81,7 @@ def test_signal_saves_in_the_middle_and_the_same_command_goes_on(
   whole, packed, tmp_path, monkeypatch
 ):
   after = 3
-  step = Progress.step
-
-  def step_then_signal(self, done, scalars):
-    step(self, done, scalars)
-    if done == after:
-      os.kill(os.getpid(), signal.SIGTERM)
-
-  monkeypatch.setattr(Progress, 'step', step_then_signal)
+  stop_after(monkeypatch, after)
   handler = signal.getsignal(signal.SIGTERM)
   experiment = tiny_experiment(packed, tmp_path)
   assert train(experiment) == 128 + signal.SIGTERM
