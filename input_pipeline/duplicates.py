@@ -1,8 +1,8 @@
-"""Files of equal content, found by hash."""
+"""Files of equal content: found by hash, reported to the user."""
 
 import concurrent.futures
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tqdm
 
@@ -23,6 +23,19 @@ def groups(paths: Sequence[str]) -> list[list[int]]:
   for row, digest in enumerate(digests):
     found.setdefault(digest, []).append(row)
   return [rows for rows in found.values() if len(rows) > 1]
+
+
+def report(kinds: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
+  """Lines on groups of paths, by what they are; none where there is no group.
+
+  Says of each kind how many groups it has, and shows the first ones.
+  """
+  lines = []
+  for what, found in kinds.items():
+    if found:
+      lines.append(f'duplicates {what}: {len(found)}, such as')
+      lines += ['  ' + ' = '.join(paths[:3]) for paths in found[:3]]
+  return lines
 
 
 def sha256(path: str) -> str:

@@ -4,18 +4,15 @@ Known classes get the first ids, in the order given; the rest are novel, in
 sorted order. Files are listed sorted, so the same folders give the same CSV.
 """
 
-import concurrent.futures
 import dataclasses
 import difflib
-import hashlib
 import os
 import pathlib
 from collections.abc import Collection, Sequence
 
 import numpy as np
-import tqdm
 
-from input_pipeline import meta
+from input_pipeline import duplicates, meta
 from input_pipeline.errors import UserError
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
@@ -56,8 +53,19 @@ def list_images(folder: pathlib.Path) -> list[str]:
     below[:] = sorted(name for name in below if not name.startswith('.'))
     for name in files:
       if name.lower().endswith(SUFFIXES) and not name.startswith('.'):
-        found.append(_printable(os.path.join(directory, name)))
+        path = os.path.join(directory, name)
+        check_name(path)
+        found.append(path)
   return sorted(found)
+
+
+def check_name(name: str) -> None:
+  """`UserError` for one that no CSV can hold: not UTF-8, control characters."""
+  if not name.isprintable():
+    raise UserError(
+      f'bad file name: {name!r} is not UTF-8 or has control characters; '
+      'rename it'
+    )
 
 
 def list_classes(root: pathlib.Path) -> list[str]:
@@ -80,7 +88,9 @@ def list_classes(root: pathlib.Path) -> list[str]:
     raise UserError(
       f'no class folders in {root}; images must lie in {root}/<class>/'
     )
-  return [_printable(name) for name in names]
+  for name in names:
+    check_name(name)
+  return names
 
 
 def prepare(
@@ -295,14 +305,8 @@ def _table(
 
 def _duplicates(items: Sequence[Item]) -> list[str]:
   """Reports files of equal bytes; none is dropped."""
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    hashes = pool.map(_sha256, [item.path for item in items])
-    bar = tqdm.tqdm(hashes, 'duplicates', len(items), unit='file', disable=None)
-    digests = list(bar)
-  groups: dict[str, list[Item]] = {}
-  for digest, item in zip(digests, items, strict=True):
-    groups.setdefault(digest, []).append(item)
-  copies = [group for group in groups.values() if len(group) > 1]
+  groups = duplicates.groups([item.path for item in items])
+  copies = [[items[row] for row in rows] for rows in groups]
   kinds = {
     'in both training and test': [
       g for g in copies if {'train', 'test'} <= {item.split for item in g}
@@ -314,30 +318,11 @@ def _duplicates(items: Sequence[Item]) -> list[str]:
       g for g in copies if len({(i.label, i.split) for i in g}) < len(g)
     ],
   }
-  lines = []
-  for what, found in kinds.items():
-    if found:
-      lines.append(f'duplicates {what}: {len(found)}, such as')
-      lines += ['  ' + ' = '.join(i.path for i in g[:3]) for g in found[:3]]
-  return lines or ['no duplicates (by content)']
-
-
-def _sha256(path: str) -> str:
-  try:
-    with open(path, 'rb') as file:
-      return hashlib.file_digest(file, 'sha256').hexdigest()
-  except OSError as error:
-    raise UserError(f'cannot read {path}: {error.strerror}') from error
-
-
-def _printable(name: str) -> str:
-  """Refuses names that no CSV can hold: not UTF-8, or control characters."""
-  if not name.isprintable():
-    raise UserError(
-      f'bad file name: {name!r} is not UTF-8 or has control characters; '
-      'rename it'
-    )
-  return name
+  paths = {
+    what: [[item.path for item in group] for group in found]
+    for what, found in kinds.items()
+  }
+  return duplicates.report(paths) or ['no duplicates (by content)']
 
 
 def _near(name: str, found: Collection[str]) -> str:

@@ -3,14 +3,9 @@
 import json
 import pathlib
 
-from input_pipeline.benchmarks.tables import (
-  DF3,
-  FORGERY_LABELS,
-  OWDFA,
-  SYNTHESIS,
-  ForgeryClass,
-)
+from input_pipeline.benchmarks.tables import DF3, OWDFA, ForgeryClass
 from input_pipeline.errors import UserError
+from input_pipeline.forgery_types import FORGERY_LABELS, SYNTHESIS
 
 GUESS = pathlib.Path(__file__).with_name('df3.json')
 _REQUIRED = {'method': str, 'folder': str, 'labelled': int, 'unlabelled': int}

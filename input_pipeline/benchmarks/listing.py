@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from input_pipeline.benchmarks.tables import ForgeryClass
 from input_pipeline.errors import UserError
-from input_pipeline.folder import SUFFIXES
+from input_pipeline.folder import SUFFIXES, check_name
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,15 +99,6 @@ def _entries(
   for name in names:
     check_name(os.path.join(folder, name))
   return sorted(names)
-
-
-def check_name(name: str) -> None:
-  """Raises `UserError` for a name that no CSV can hold."""
-  if not name.isprintable():
-    raise UserError(
-      f'bad file name: {name!r} is not UTF-8 or has control characters; '
-      'rename it'
-    )
 
 
 def read_lines(file: pathlib.Path) -> list[str]:

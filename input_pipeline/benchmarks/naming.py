@@ -1,5 +1,6 @@
 """What an image's place says about it: its video, its frame and its names."""
 
+import dataclasses
 import pathlib
 import re
 
@@ -27,16 +28,9 @@ def frame_image(
 ) -> Image:
   """An extracted frame `<video>/<frame>` of FaceForensics++ or Celeb-DF."""
   video, frame = name.split('/')
-  return Image(
-    f'{base}/{name}',
-    flat=f'{prefix}-{video}-{frame}',
-    img_name=video,
-    image_source=entry.source,
-    frame_idx=frame_number(frame),
-    compression=prefix if entry.source == FF else '',
-    video=f'{entry.source}/{entry.method}/{video}',
-    footage=_footage(entry.source, video),
-  )
+  flat = f'{prefix}-{video}-{frame}'
+  index = frame_number(frame)
+  return _of_video(f'{base}/{name}', flat, entry, prefix, video, index)
 
 
 def video_image(
@@ -50,16 +44,28 @@ def video_image(
   file, index = name.split('/')
   video = file.rsplit('.', 1)[0]
   flat = f'{prefix}-{video}-{int(index):04d}.png'
+  path = f'{frames_to}/{tree_folder(entry, entry.source)}/{flat}'
+  image = _of_video(path, flat, entry, prefix, video, int(index))
+  return dataclasses.replace(image, from_video=f'{base}/{file}')
+
+
+def _of_video(
+  path: str,
+  flat: str,
+  entry: ForgeryClass,
+  prefix: str,
+  video: str,
+  index: int,
+) -> Image:
   return Image(
-    f'{frames_to}/{tree_folder(entry, entry.source)}/{flat}',
-    flat=flat,
+    path,
+    flat,
     img_name=video,
     image_source=entry.source,
-    frame_idx=int(index),
+    frame_idx=index,
     compression=prefix if entry.source == FF else '',
     video=f'{entry.source}/{entry.method}/{video}',
     footage=_footage(entry.source, video),
-    from_video=f'{base}/{file}',
   )
 
 

@@ -12,7 +12,8 @@ from input_pipeline import folder
 from input_pipeline.benchmarks import naming, tables40
 from input_pipeline.benchmarks.listing import Listing, subfolders
 from input_pipeline.benchmarks.select import Pick, half_up, wanted
-from input_pipeline.benchmarks.tables import REAL, ForgeryClass
+from input_pipeline.benchmarks.tables import ForgeryClass
+from input_pipeline.forgery_types import REAL
 from input_pipeline.meta import LABELLED, UNLABELLED
 
 PLACES = ('', 'data', 'OWDFA40-Benchmark/data', 'OWDFA-40', 'OWDFA40')

@@ -1,7 +1,7 @@
 """What a benchmark found, lacks and took, as lines for the terminal."""
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from input_pipeline import duplicates
 from input_pipeline.benchmarks.listing import Listing
@@ -91,7 +91,7 @@ def copies(picks: Sequence[Pick]) -> list[str]:
   of_path = {pick.image.path: pick for pick in picks}
   paths = list(of_path)
   found = [[paths[i] for i in rows] for rows in duplicates.groups(paths)]
-  kinds: Mapping[str, list[list[str]]] = {
+  kinds = {
     'in more than one class': [
       g for g in found if len({of_path[p].entry.name for p in g}) > 1
     ],
@@ -99,12 +99,9 @@ def copies(picks: Sequence[Pick]) -> list[str]:
       g for g in found if len({of_path[p].entry.name for p in g}) < len(g)
     ],
   }
-  lines = []
-  for what, those in kinds.items():
-    if those:
-      lines.append(f'duplicates {what}: {len(those)}, such as')
-      lines += ['  ' + ' = '.join(g[:3]) for g in those[:3]]
-  return lines or ['no duplicates among the chosen images (by content)']
+  return duplicates.report(kinds) or [
+    'no duplicates among the chosen images (by content)'
+  ]
 
 
 def group(picks: Sequence[Pick]) -> dict[ForgeryClass, list[Pick]]:

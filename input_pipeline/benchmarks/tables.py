@@ -7,16 +7,16 @@ between classes of equal size. Here a class's place in its protocol is its id.
 import dataclasses
 from collections.abc import Sequence
 
+from input_pipeline.forgery_types import (
+  ATTRIBUTE,
+  EXPRESSION,
+  REAL,
+  SWAP,
+  SYNTHESIS,
+)
+
 # Raised whenever an id, a count or a known class changes.
 VERSION = 1
-
-# The released notebook's spelling, kept so that its files and ours agree.
-REAL = 'RealFace'
-SWAP = 'IdentitySwap'
-EXPRESSION = 'ExpressionTransfer'
-ATTRIBUTE = 'AttributeManipulation'
-SYNTHESIS = 'EntireFaceSyncthesis'
-FORGERY_LABELS = {REAL: 0, SWAP: 1, EXPRESSION: 2, ATTRIBUTE: 3, SYNTHESIS: 4}
 
 FF = 'FaceForensics++'
 CELEB = 'CelebDF'

@@ -4,17 +4,13 @@ The released folders are called `<index>_<type>_<name>`; the index is all that
 the released code reads of a name, and all that is read here.
 """
 
-from input_pipeline.benchmarks.tables import (
+from input_pipeline.benchmarks.tables import DFFD, FF, NET, NIR, ForgeryClass
+from input_pipeline.forgery_types import (
   ATTRIBUTE,
-  DFFD,
   EXPRESSION,
-  FF,
-  NET,
-  NIR,
   REAL,
   SWAP,
   SYNTHESIS,
-  ForgeryClass,
 )
 
 # Raised whenever an id, a count or a known class changes.

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from input_pipeline import meta
 from input_pipeline.benchmarks import place, report, videos
 from input_pipeline.benchmarks.select import Pick
-from input_pipeline.benchmarks.tables import FORGERY_LABELS, REAL, ForgeryClass
+from input_pipeline.benchmarks.tables import ForgeryClass
 from input_pipeline.errors import UserError
+from input_pipeline.forgery_types import FORGERY_LABELS, REAL
 from input_pipeline.meta import LABELLED
 
 

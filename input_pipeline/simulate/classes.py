@@ -5,6 +5,13 @@ Labels are written down, not counted: known classes first, in both protocols.
 
 import dataclasses
 
+from input_pipeline.forgery_types import (
+  ATTRIBUTE,
+  EXPRESSION,
+  REAL,
+  SWAP,
+  SYNTHESIS,
+)
 from input_pipeline.simulate.traces import (
   AttributeManipulation,
   EntireSynthesis,
@@ -20,14 +27,6 @@ Trace = (
   | EntireSynthesis
   | Untouched
 )
-
-# The released notebook's spelling, kept so that its files and ours agree.
-REAL = 'RealFace'
-SWAP = 'IdentitySwap'
-EXPRESSION = 'ExpressionTransfer'
-ATTRIBUTE = 'AttributeManipulation'
-SYNTHESIS = 'EntireFaceSyncthesis'
-FORGERY_LABELS = {REAL: 0, SWAP: 1, EXPRESSION: 2, ATTRIBUTE: 3, SYNTHESIS: 4}
 
 # Kernels of up-sampling layers, for strides 2 and 4 (scaled when applied).
 BOX = (1, 1)  # nearest neighbour

@@ -1,6 +1,5 @@
 """Writes a simulated data set: images by all cores, meta CSVs, summary."""
 
-import csv
 import functools
 import hashlib
 import json
@@ -14,14 +13,12 @@ import cv2
 import numpy as np
 import tqdm
 
+from input_pipeline import meta
 from input_pipeline.errors import UserError
+from input_pipeline.forgery_types import FORGERY_LABELS, REAL
+from input_pipeline.meta import DROPPED, LABELLED, UNLABELLED
 from input_pipeline.simulate.capture import CAPTURES
-from input_pipeline.simulate.classes import (
-  CLASSES,
-  FORGERY_LABELS,
-  REAL,
-  ForgeryClass,
-)
+from input_pipeline.simulate.classes import CLASSES, ForgeryClass
 from input_pipeline.simulate.faces import draw_face
 from input_pipeline.simulate.photos import crop_face, find_photos
 
@@ -31,11 +28,6 @@ CSV_NAMES = {
   1: 'Protocol1_openset_fake_meta.csv',
   2: 'Protocol2_openset_real_fake_meta.csv',
 }
-COLUMNS = (
-  'img_name,label,method,forgery_type,forgery_label,face_type,tag,code,'
-  'image_source,img_path,compression,frame_idx'
-).split(',')
-LABELLED, UNLABELLED, DROPPED = 1, 2, 0
 
 
 def simulate(
@@ -229,14 +221,13 @@ def _write_csv(
   root: pathlib.Path, protocol: int, count: int, seed: int
 ) -> None:
   """Writes one protocol's meta CSV, classes in the order of their labels."""
-  with open(root / CSV_NAMES[protocol], 'w', newline='') as file:
-    writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
-    writer.writeheader()
-    for entry in sorted(CLASSES, key=lambda entry: entry.label_2):
-      label = entry.label_1 if protocol == 1 else entry.label_2
-      if label is not None:
-        for index, tag in enumerate(tags(entry, count, seed)):
-          writer.writerow(_row(entry, label, index, int(tag)))
+  rows = []
+  for entry in sorted(CLASSES, key=lambda entry: entry.label_2):
+    label = entry.label_1 if protocol == 1 else entry.label_2
+    if label is not None:
+      for index, tag in enumerate(tags(entry, count, seed)):
+        rows.append(_row(entry, label, index, int(tag)))
+  meta.write(root / CSV_NAMES[protocol], rows)
 
 
 def _row(entry: ForgeryClass, label: int, index: int, tag: int) -> dict:

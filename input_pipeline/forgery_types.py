@@ -1,0 +1,9 @@
+"""The kinds of forgery, as the column `forgery_type` of a meta CSV has them."""
+
+# The released notebook's spelling, kept so that its files and ours agree.
+REAL = 'RealFace'
+SWAP = 'IdentitySwap'
+EXPRESSION = 'ExpressionTransfer'
+ATTRIBUTE = 'AttributeManipulation'
+SYNTHESIS = 'EntireFaceSyncthesis'
+FORGERY_LABELS = {REAL: 0, SWAP: 1, EXPRESSION: 2, ATTRIBUTE: 3, SYNTHESIS: 4}
