@@ -102,6 +102,36 @@ def test_maps_are_those_of_a_conditional_ghost_module():
   )
 
 
+def test_depthwise_and_its_gradient_are_a_grouped_convolutions():
+  x, kernels = draw(2, 5, 4, 3), draw(2, 9, 3, seed=1)
+
+  def convolve(x, kernels):
+    rows = [
+      jax.lax.conv_general_dilated(
+        row[None],
+        kernel.reshape(3, 3, 1, 3),
+        (1, 1),
+        'SAME',
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+        feature_group_count=3,
+      )
+      for row, kernel in zip(x, kernels, strict=True)
+    ]
+    return jnp.concatenate(rows)
+
+  def value_and_gradients(function):
+    def loss(x, kernels):
+      y = function(x, kernels)
+      return jnp.sum(y * draw(*x.shape, seed=2)), y
+
+    return jax.jit(jax.grad(loss, (0, 1), has_aux=True))(x, kernels)
+
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4),
+    *map(value_and_gradients, (lib.depthwise, convolve)),
+  )
+
+
 def test_pooling_by_hand():
   maps = np.zeros((1, 1, 2, 2), np.float32)
   maps[0, 0] = [[1, 0], [1, 2]]  # two pixels, two maps

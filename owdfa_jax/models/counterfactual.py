@@ -88,8 +88,9 @@ class AttentionMaps(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """Maps [B, h, w, C] to [B, h, w, maps], none negative."""
-    primary = jnp.einsum('bhwc,bco->bhwo', x, self.primary(x), precision=_EXACT)
+    primary = jnp.matmul(pixels(x), self.primary(x), precision=_EXACT)
     primary = nnx.relu(self.primary_norm(primary, train=True))
+    primary = primary.reshape(*x.shape[:3], -1)
     cheap = depthwise(primary, self.cheap(primary))
     cheap = nnx.relu(self.cheap_norm(cheap, train=True))
     return jnp.concatenate([primary, cheap], -1)
@@ -117,7 +118,8 @@ class Counterfactual(nnx.Module):
     Args:
       num_features: C, channels of the stage.
       num_classes: K, width of the logits.
-      maps: of each kind; an even number.
+      maps: of each kind; an even number. CDAL has 64 for 256 channels; the
+        branch's cost is in proportion to them.
       dropout: share of pooled features dropped before the linear layer.
       rngs: source of the initial parameters.
     """
@@ -162,6 +164,16 @@ class Counterfactual(nnx.Module):
     return self.fc(SCALE * self.dropout(flat, deterministic=False, rngs=key))
 
 
+def pixels(x: jax.Array) -> jax.Array:
+  """[B, h, w, C] to [B, h * w, C].
+
+  XLA multiplies matrices on processors several times as fast as it contracts
+  two axes at once.
+  """
+  return x.reshape(len(x), -1, x.shape[-1])
+
+
+@jax.custom_vjp
 def depthwise(x: jax.Array, kernels: jax.Array) -> jax.Array:
   """Convolves each channel of each image by its own 3x3 kernel, zero-padded.
 
@@ -172,16 +184,48 @@ def depthwise(x: jax.Array, kernels: jax.Array) -> jax.Array:
   Returns:
     [B, h, w, C].
   """
-  _, height, width, _ = x.shape
-  padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+  padded = _pad(x)
   # Nine products: a convolution with a kernel per image is one per image.
-  taps = (
-    padded[:, row : row + height, column : column + width]
-    * kernels[:, 3 * row + column, None, None]
-    for row in range(3)
-    for column in range(3)
-  )
+  taps = (_shift(padded, tap) * kernels[:, tap, None, None] for tap in range(9))
   return sum(taps, jnp.zeros_like(x))
+
+
+def _depthwise_forward(
+  x: jax.Array, kernels: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+  return depthwise(x, kernels), (x, kernels)
+
+
+def _depthwise_backward(
+  saved: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  x, kernels = saved
+  padded = _pad(x)
+
+  def of_tap(tap: jax.Array) -> jax.Array:
+    return jnp.sum(_shift(padded, tap) * gradient, (1, 2))
+
+  # One tap at a time: XLA fuses nine sums over shifted images into one loop
+  # that takes four times as long on a processor.
+  of_kernels = jax.lax.map(of_tap, jnp.arange(9))
+  return depthwise(gradient, kernels[:, ::-1]), of_kernels.swapaxes(0, 1)
+
+
+depthwise.defvjp(_depthwise_forward, _depthwise_backward)
+
+
+def _pad(x: jax.Array) -> jax.Array:
+  return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+
+
+def _shift(padded: jax.Array, tap: int | jax.Array) -> jax.Array:
+  """The pixels of [B, h + 2, w + 2, C] that a tap sees, [B, h, w, C]."""
+  batch, height, width, channels = padded.shape
+  return jax.lax.dynamic_slice(
+    padded,
+    (0, tap // 3, tap % 3, 0),
+    (batch, height - 2, width - 2, channels),
+  )
 
 
 def pool(maps: jax.Array, x: jax.Array) -> jax.Array:
@@ -197,9 +241,8 @@ def pool(maps: jax.Array, x: jax.Array) -> jax.Array:
   Returns:
     [B, M, C].
   """
-  _, height, width, _ = x.shape
-  feature = jnp.einsum('bhwm,bhwc->bmc', maps, x, precision=_EXACT)
-  feature /= height * width
+  feature = jnp.matmul(pixels(maps).swapaxes(1, 2), pixels(x), precision=_EXACT)
+  feature /= x.shape[1] * x.shape[2]
   feature = jnp.sign(feature) * jnp.sqrt(jnp.abs(feature) + EPSILON)
   return feature / _norm(feature, (1, 2))
 
