@@ -8,7 +8,7 @@ Without knowing how many classes there are:
 
 import ml_collections
 
-from configs import default
+from configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa40_1') -> ml_collections.ConfigDict:
@@ -27,4 +27,5 @@ def get_config(benchmark: str = 'owdfa40_1') -> ml_collections.ConfigDict:
   config.optimizer.weight_decay = 1e-3
   config.optimizer.decay_factor = 0.05
   config.eval.metric = 'all_acc'
+  benchmarks.adapt(config, benchmark)
   return config

@@ -5,7 +5,7 @@ python main.py --config=configs/orca.py:owdfa1 --workdir=runs/orca_owdfa1
 
 import ml_collections
 
-from configs import default
+from configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
@@ -16,4 +16,5 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   params.margin_scale = 10.0
   params.pair_weight = 1.0
   params.entropy_weight = 1.0
+  benchmarks.adapt(config, benchmark)
   return config

@@ -57,9 +57,9 @@ def benchmark(experiment: Experiment) -> dict[str, float]:
     cache_bytes=0,
   )
   batch = placement.put_batch(next(batches))
-  stage_at = Calendar(dataset.num_known, config.epochs, 1)
+  clock_at = Calendar(dataset.num_known, config.epochs, 1)
   train_step = step.make_train_step(
-    graphdef, method, tx, schedule, stage_at, config.seed, placement
+    graphdef, method, tx, schedule, clock_at, config.seed, placement
   )
 
   def whole_step() -> Any:

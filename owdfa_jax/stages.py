@@ -79,6 +79,17 @@ def last_stage(
   return stage_config(config, name, '', ''), str(epath.Path(workdir) / name)
 
 
+def experiments(
+  config: ml_collections.ConfigDict, workdir: str
+) -> list[Experiment]:
+  """All stages, set up but for what each gets from the one before it."""
+  check(config)
+  return [
+    set_up(stage_config(config, name, '', ''), str(epath.Path(workdir) / name))
+    for name in names(config)
+  ]
+
+
 def check(config: ml_collections.ConfigDict) -> None:
   """`UserError` for settings of the stages that make no sense."""
   for field in ('pretrain_epochs', 'round_epochs'):

@@ -10,7 +10,7 @@ import optax
 from flax import nnx
 
 from owdfa_jax import augment, losses, partners
-from owdfa_jax.methods.base import Method, Rows, Stage
+from owdfa_jax.methods.base import Clock, Method, Rows
 from owdfa_jax.parallel import Placement
 from owdfa_jax.state import TrainState, split
 
@@ -23,7 +23,7 @@ def make_train_step(
   method: Method,
   tx: optax.GradientTransformation,
   schedule: optax.Schedule,
-  stage_at: Callable[[jax.Array], Stage],
+  clock_at: Callable[[jax.Array], Clock],
   seed: int,
   placement: Placement,
 ) -> TrainStep:
@@ -38,7 +38,7 @@ def make_train_step(
     method: gives the loss.
     tx: the optimiser.
     schedule: its learning rate by step, for the log.
-    stage_at: how far the training is after so many steps.
+    clock_at: how far the training is after so many steps.
     seed: with the number of the step, of all that is drawn.
     placement: the devices.
   """
@@ -50,7 +50,7 @@ def make_train_step(
     method_key, *view_keys = jax.random.split(step_key, 1 + len(method.views))
     # The one selection of what a loss may see; true labels are not in it.
     rows = Rows(label=batch['label'], index=batch['index'])
-    stage = stage_at(train_state.step)
+    clock = clock_at(train_state.step)
 
     def loss_fn(params: Any) -> tuple[jax.Array, tuple]:
       # The statistics come from outside this trace: work on a copy of them.
@@ -63,7 +63,7 @@ def make_train_step(
         )
         outputs.append(model(images, train=True, key=dropout_key))
       loss, result = method.loss(
-        tuple(outputs), rows, stage, train_state.method, method_key
+        tuple(outputs), rows, clock, train_state.method, method_key
       )
       return loss, (result, nnx.state(model, nnx.BatchStat))
 
@@ -97,7 +97,7 @@ def make_train_step(
 def make_end_epoch(
   graphdef: nnx.GraphDef,
   method: Method,
-  stage_at: Callable[[jax.Array], Stage],
+  clock_at: Callable[[jax.Array], Clock],
   placement: Placement,
 ) -> Callable[[TrainState], TrainState]:
   """Returns the compiled end of an epoch: what the method does to its state
@@ -110,7 +110,7 @@ def make_end_epoch(
       graphdef, train_state.params, train_state.batch_stats, copy=True
     )
     method_state, head = method.end_epoch(
-      train_state.method, model.get_head(), stage_at(train_state.step - 1)
+      train_state.method, model.get_head(), clock_at(train_state.step - 1)
     )
     model.set_head(head)
     _, params, batch_stats = split(model)

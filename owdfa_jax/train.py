@@ -53,12 +53,12 @@ def train(experiment: Experiment) -> int:
     seed=config.seed,
     placement=placement,
   )
-  stage_at = Calendar(dataset.num_known, config.epochs, epoch_steps)
+  clock_at = Calendar(dataset.num_known, config.epochs, epoch_steps)
   train_step = step.make_train_step(
-    graphdef, experiment.method, tx, schedule, stage_at, config.seed, placement
+    graphdef, experiment.method, tx, schedule, clock_at, config.seed, placement
   )
   end_epoch = step.make_end_epoch(
-    graphdef, experiment.method, stage_at, placement
+    graphdef, experiment.method, clock_at, placement
   )
   evaluator = evaluate.Evaluator(experiment, graphdef)
 

@@ -7,7 +7,7 @@ import pytest
 from test_cal_losses import GRADIENT, LOSS, indices
 
 from owdfa_jax import cal_losses, prototypes
-from owdfa_jax.methods.base import Rows, Stage
+from owdfa_jax.methods.base import Clock, Rows
 from owdfa_jax.methods.cal import CAL
 from owdfa_jax.models.outputs import Head, Outputs
 
@@ -28,9 +28,9 @@ def test_steps_as_recorded(golden):
 
   @jax.jit
   def step(views, rows, epoch, state):
-    stage = Stage(epoch, (epoch + 1) / epochs, num_known)
+    clock = Clock(epoch, (epoch + 1) / epochs, num_known)
     outputs = tuple(Outputs(logits, logits) for logits in views)
-    return method.loss(outputs, rows, stage, state, jax.random.key(0))
+    return method.loss(outputs, rows, clock, state, jax.random.key(0))
 
   gradient = jax.jit(jax.grad(step, has_aux=True))
   for s in indices(g, 'step', '_epoch'):
@@ -60,7 +60,7 @@ def test_steps_as_recorded(golden):
       )
       state = result.state
     head = Head(jnp.zeros((len(state.usage), 4)), jnp.ones(41, bool))
-    after, _ = method.end_epoch(state, head, Stage(epoch, 1.0, num_known))
+    after, _ = method.end_epoch(state, head, Clock(epoch, 1.0, num_known))
     np.testing.assert_allclose(
       after.novel_threshold, g[f'step{s}_novel_conf_after_f64'], rtol=1e-5
     )
@@ -81,7 +81,7 @@ def test_end_of_epoch_as_recorded(golden):
     method = CAL(estimate_classes=True, parity_merge=True)
     state = method.init(len(weight), 1).replace(usage=usage)
     _, head = method.end_epoch(
-      state, Head(weight, jnp.ones(len(weight), bool)), Stage(0, 0.1, num_known)
+      state, Head(weight, jnp.ones(len(weight), bool)), Clock(0, 0.1, num_known)
     )
     assert head.live.sum() == g[f'merge{i}_end_valid']
     rows = head.prototypes[head.live]
@@ -101,7 +101,7 @@ def test_an_epoch_starts_from_nothing():
     sums=cal_losses.ConfidenceSums(*map(jnp.float32, (8.0, 10, 3.0, 5))),
   )
   head = Head(jnp.eye(20), jnp.ones(20, bool))
-  state, _ = method.end_epoch(state, head, Stage(0, 0.1, 2))
+  state, _ = method.end_epoch(state, head, Clock(0, 0.1, 2))
   np.testing.assert_allclose(state.novel_threshold, 0.9 * 0.6 / 0.8, rtol=1e-6)
   assert not state.usage.any() and not np.any(state.sums)
 
@@ -111,7 +111,7 @@ def test_pruning_waits_for_its_epoch():
   usage = jnp.array([9, 9, 500, 400, 1, 0, 0, 0, 0, 0])
   head = Head(jnp.eye(10), jnp.ones(10, bool))
   state = method.init(10, 1).replace(usage=usage)
-  live = lambda epoch: method.end_epoch(state, head, Stage(epoch, 0.5, 2))[1]
+  live = lambda epoch: method.end_epoch(state, head, Clock(epoch, 0.5, 2))[1]
   assert live(1).live.sum() == 10
   assert 4 <= live(2).live.sum() < 10
 

@@ -8,7 +8,7 @@ from conftest import cases
 
 from input_pipeline.errors import UserError
 from owdfa_jax import counterfactual_losses
-from owdfa_jax.methods.base import Rows, Stage
+from owdfa_jax.methods.base import Clock, Rows
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.models.counterfactual import CounterfactualOutputs
 from owdfa_jax.models.outputs import Outputs
@@ -62,7 +62,7 @@ def test_gradient_agrees_with_the_reference(golden):
       )
 
 
-STAGE = Stage(epoch=0, progress=0.1, num_known=3)
+CLOCK = Clock(epoch=0, progress=0.1, num_known=3)
 
 
 def make_batch(seed=0, size=16, num_classes=6, num_features=8):
@@ -104,7 +104,7 @@ def test_no_gradient_reaches_the_features():
 
   def loss(feature, parts):
     seen = outputs.replace(feature=feature, parts=(parts,))
-    return CPL().loss((seen,), rows, STAGE, (), jax.random.key(0))[0]
+    return CPL().loss((seen,), rows, CLOCK, (), jax.random.key(0))[0]
 
   grads = jax.grad(loss, argnums=(0, 1))(outputs.feature, outputs.parts[0])
   assert all(not np.any(grad) for grad in grads)
@@ -115,7 +115,7 @@ def test_filter_decides_who_takes_part():
   key = jax.random.key(0)
   pseudo = {
     name: CPL(pseudo_filter=name)
-    .loss((outputs,), rows, STAGE, (), key)[1]
+    .loss((outputs,), rows, CLOCK, (), key)[1]
     .terms['pseudo']
     for name in ('none', 'vote', 'union')
   }
@@ -140,8 +140,8 @@ def test_counterfactual_terms_join_the_total():
   outputs = outputs.replace(counterfactual=seen)
   method = CPL(counterfactual=True, effect_weight=0.3, match_weight=0.1)
   key = jax.random.key(0)
-  total, result = method.loss((outputs,), rows, STAGE, (), key)
-  plain, _ = CPL().loss((outputs,), rows, STAGE, (), key)
+  total, result = method.loss((outputs,), rows, CLOCK, (), key)
+  plain, _ = CPL().loss((outputs,), rows, CLOCK, (), key)
   effect = counterfactual_losses.auxiliary(seen, rows.label, 0.2)
   np.testing.assert_allclose(total, plain + 0.3 * effect + 0.1 * 7.5, rtol=1e-6)
   assert result.terms['match'] == 7.5

@@ -1,6 +1,7 @@
 """Rows and seeds, what counts as finished, the tables and the picture."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 from configs import leaderboard
 from input_pipeline import pipeline
 from input_pipeline.errors import UserError
-from owdfa_jax import parallel
+from owdfa_jax import parallel, stages
 from owdfa_jax.experiment import make_method
 from owdfa_jax.leaderboard import compare, picture, results, rows, table
 from owdfa_jax.leaderboard.compare import compare as run_all
@@ -244,15 +245,48 @@ def test_bad_input(packed, tmp_path, changes, named):
   assert not (tmp_path / 'board').exists()
 
 
-def test_row_of_several_stages(packed, tmp_path, monkeypatch):
-  """Training it as if it had one would be another method."""
-  monkeypatch.setattr(rows, 'load', lambda *_: {'stages': {}})
-  with pytest.raises(UserError, match="several stages: row 'lower bound'"):
-    make_runs(packed, tmp_path)
+def test_staged_row_is_all_its_stages(packed, tmp_path, monkeypatch):
+  row = {
+    'name': 'CPL in stages',
+    'config': 'staged:cpl',
+    'overrides': (
+      'stages.pretrain_epochs=2',
+      'stages.rounds=1',
+      'stages.round_epochs=3',
+    ),
+  }
+  config = make_config(packed, rows=(row,))
+  (run,) = rows.make_runs(config, str(tmp_path))
+  folder = tmp_path / 'cpl-in-stages-3'
+  assert [experiment.workdir.name for experiment in run.experiments] == [
+    '1-supervised', '2-cpl', '3-round1',
+  ]  # fmt: skip
+  assert run.epochs == 2 + 1 + 3 and run.experiment.config.epochs == 3
+  trained = []
+
+  def train_stages(config, workdir):
+    trained.append(workdir)
+    for experiment in run.experiments:
+      pretend_stage = dataclasses.replace(run, experiments=(experiment,))
+      pretend(pretend_stage)
+    return 0
+
+  monkeypatch.setattr(compare, 'train_stages', train_stages)
+  for _ in range(2):
+    assert run_all(config, str(tmp_path), '') == 0
+  assert trained == [str(folder)]
+  table = (tmp_path / 'leaderboard.md').read_text()
+  assert cells(table)['CPL in stages']['All ACC'] == '50.0'
+  assert '6 epochs' in table
+  # Other settings of an earlier stage are other settings.
+  longer = ('stages.pretrain_epochs=9', *row['overrides'][1:])
+  changed = row | {'overrides': longer}
+  with pytest.raises(UserError, match='another config.*epochs=2 .now 9'):
+    run_all(make_config(packed, rows=(changed,)), str(tmp_path), '')
 
 
 def test_rows_judged_differently_are_not_compared(packed, tmp_path):
-  lucky = TWO_ROWS[1] | {'overrides': ('eval.selection=last',)}
+  lucky = TWO_ROWS[1] | {'overrides': ('eval.selection=test',)}
   with pytest.raises(UserError, match='eval.selection=last and test'):
     make_runs(packed, tmp_path, rows=(TWO_ROWS[0], lucky))
 
@@ -271,9 +305,10 @@ def test_default_rows_are_methods_between_bounds(monkeypatch):
   assert names[0] == 'lower bound' and names[-1] == 'upper bound'
   assert {'CPL', 'MPSL'} < set(names)
   assert len(rows.read_seeds(config.seeds)) >= 3
-  monkeypatch.setattr(
-    rows, 'set_up', lambda config, _: types.SimpleNamespace(config=config)
-  )
+  for module in (rows, stages):
+    monkeypatch.setattr(
+      module, 'set_up', lambda config, _: types.SimpleNamespace(config=config)
+    )
   for run in rows.make_runs(config, 'unused'):
     make_method(run.experiment.config)
   with pytest.raises(UserError, match='unknown benchmark'):
@@ -286,7 +321,7 @@ def test_default_rows_are_methods_between_bounds(monkeypatch):
     ({}, True),
     ({'novel_acc': None}, True),
     ({'split': 'train'}, False),
-    ({'checkpoint': 'latest'}, False),
+    ({'checkpoint': 'best'}, False),
     # Written before the last epochs.
     ({'last': {'checkpoint_step': 1}}, False),
     ({'last': None}, False),
@@ -378,7 +413,7 @@ def test_how_it_was_made_stands_below(packed, tmp_path):
   text = (tmp_path / 'leaderboard.md').read_text()
   for words in (
     'folder64: 2 known and 2 novel classes',
-    '; 1 epochs; checkpoint: best by test (all_nmi); judged on the test split',
+    '; 1 epochs; checkpoint: the last, none is selected; judged on the test',
     'Trained with jax 9, 2 x abacus.',
     '`the command`',
   ):

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from conftest import cases
-from test_cpl import STAGE, make_batch, recorded
+from test_cpl import CLOCK, make_batch, recorded
 
 from owdfa_jax.methods.mpsl import MPSL
 
@@ -53,7 +53,7 @@ def batch_with_views(seed=0):
 
 def test_every_perspective_is_scored():
   outputs, rows = batch_with_views()
-  _, result = MPSL().loss((outputs,), rows, STAGE, (), jax.random.key(0))
+  _, result = MPSL().loss((outputs,), rows, CLOCK, (), jax.random.key(0))
   assert set(result.partners) == {
     'global', 'band1', 'band2', 'band3', 'any_band',
     'grid1', 'grid2', 'grid3', 'any_grid', 'either', 'both', 'partner',
@@ -69,7 +69,7 @@ def test_filters_nest():
   key = jax.random.key(0)
   pseudo = [
     MPSL(pseudo_filter=name)
-    .loss((outputs,), rows, STAGE, (), key)[1]
+    .loss((outputs,), rows, CLOCK, (), key)[1]
     .terms['pseudo']
     for name in ('vote', 'union', 'none')
   ]

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from test_cpl import STAGE, make_batch
+from test_cpl import CLOCK, make_batch
 
 from owdfa_jax import losses
 from owdfa_jax.methods.orca import ORCA
@@ -21,7 +21,7 @@ def test_total_is_its_terms():
   outputs, rows = two_views()
   method = ORCA(pair_weight=0.3, entropy_weight=0.7)
   state = method.init(6, 100)
-  total, result = method.loss(outputs, rows, STAGE, state, KEY)
+  total, result = method.loss(outputs, rows, CLOCK, state, KEY)
   terms = result.terms
   np.testing.assert_allclose(
     total,
@@ -43,7 +43,7 @@ def test_margin_relaxes_while_uncertain():
   cost = lambda uncertainty: method.loss(
     outputs,
     rows,
-    STAGE,
+    CLOCK,
     blank.replace(uncertainty=jnp.float32(uncertainty)),
     KEY,
   )[1].terms['cross_entropy']
@@ -60,8 +60,8 @@ def test_uncertainty_is_that_of_the_epochs_unlabelled_rows():
   method = ORCA()
   state = method.init(6, 100)
   for seen in (outputs, outputs[::-1]):
-    state = method.loss(seen, rows, STAGE, state, KEY)[1].state
-  state, head = method.end_epoch(state, 'head', STAGE)
+    state = method.loss(seen, rows, CLOCK, state, KEY)[1].state
+  state, head = method.end_epoch(state, 'head', CLOCK)
   confidence = [
     jax.nn.softmax(seen.logits).max(-1)[~rows.labelled] for seen in outputs
   ]
@@ -70,5 +70,5 @@ def test_uncertainty_is_that_of_the_epochs_unlabelled_rows():
   )
   assert head == 'head'
   assert state.count == 0 and state.confidence == 0
-  after, _ = method.end_epoch(state, head, STAGE)
+  after, _ = method.end_epoch(state, head, CLOCK)
   assert after.uncertainty == state.uncertainty

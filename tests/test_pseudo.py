@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from runs import tiny_config
-from test_cpl import STAGE, make_batch
+from test_cpl import CLOCK, make_batch
 
 from input_pipeline.errors import UserError
 from owdfa_jax import experiment, pseudo_labels
@@ -20,8 +20,8 @@ def test_the_rules_term_joins_the_methods_loss(name):
   rule = pseudo_labels.RULES[name]()
   both = WithPseudoLabels(method=CPL(), rule=rule, weight=0.25)
   state = both.init(6, 100)
-  total, result = both.loss((outputs,), rows, STAGE, state, KEY)
-  alone, plain = CPL().loss((outputs,), rows, STAGE, (), KEY)
+  total, result = both.loss((outputs,), rows, CLOCK, state, KEY)
+  alone, plain = CPL().loss((outputs,), rows, CLOCK, (), KEY)
   mask, target, after = rule(
     state.rule, outputs.logits, rows.index, ~rows.labelled
   )

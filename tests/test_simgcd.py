@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from test_contrastive import units
-from test_cpl import STAGE, make_batch
+from test_cpl import CLOCK, make_batch
 
 from owdfa_jax.methods.simgcd import SimGCD
 
@@ -26,7 +26,7 @@ def two_views():
 def test_total_is_its_terms():
   outputs, rows = two_views()
   method = SimGCD(supervised_weight=0.25, entropy_weight=3.0)
-  total, result = method.loss(outputs, rows, STAGE, (), KEY)
+  total, result = method.loss(outputs, rows, CLOCK, (), KEY)
   t = result.terms
   unsupervised = (
     t['distillation'] - 3 * t['entropy'] + t['unsupervised_contrastive']
@@ -44,9 +44,9 @@ def test_each_view_is_taught_by_the_other_and_teaches_without_gradient():
 
   def distillation(a, b):
     seen = first.replace(logits=a), second.replace(logits=b)
-    return method.loss(seen, rows, STAGE, (), KEY)[1].terms['distillation']
+    return method.loss(seen, rows, CLOCK, (), KEY)[1].terms['distillation']
 
-  teacher = [method.teacher(x.logits, STAGE) for x in outputs]
+  teacher = [method.teacher(x.logits, CLOCK) for x in outputs]
   student = [jax.nn.log_softmax(x.logits) for x in outputs]
   expected = -sum(
     (t * s).sum(-1).mean() / 2
@@ -66,12 +66,12 @@ def test_teacher_sharpens_until_warm():
   logits = jnp.array([[2.0, 1.0, 0.0]])
   method = SimGCD(warm_up=0.5)
   sharpness = [
-    float(method.teacher(logits, dataclasses.replace(STAGE, progress=p)).max())
+    float(method.teacher(logits, dataclasses.replace(CLOCK, progress=p)).max())
     for p in (0.1, 0.3, 0.5, 1.0)
   ]
   assert sharpness[0] < sharpness[1] < sharpness[2] == sharpness[3]
   np.testing.assert_allclose(
-    method.teacher(logits, dataclasses.replace(STAGE, progress=1.0)),
+    method.teacher(logits, dataclasses.replace(CLOCK, progress=1.0)),
     jax.nn.softmax(logits / 10 / 0.04),
     rtol=1e-5,
   )

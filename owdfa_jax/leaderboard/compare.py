@@ -15,6 +15,7 @@ from owdfa_jax.leaderboard import picture, table
 from owdfa_jax.leaderboard.results import MACHINE, collect, finished_report
 from owdfa_jax.leaderboard.rows import Run, choose, make_runs
 from owdfa_jax.progress import say
+from owdfa_jax.stages import train_stages
 from owdfa_jax.train import train
 
 
@@ -51,15 +52,24 @@ def compare(
     say(f'== {title}')
     if cache := run.experiment.config.compilation_cache:
       jax.config.update('jax_compilation_cache_dir', cache)
-    if status := train(run.experiment):
+    if status := carry_out(run):
       return status
-    evaluate(run.experiment)
     sign(run)
     # The next run compiles its own programs.
     jax.clear_caches()
     write(folder, runs, config.benchmark, command)
   print(f'\n{(folder / "leaderboard.md").read_text()}')
   print(f'written: {folder}/leaderboard.md, .csv, .png, leaderboard_runs.csv')
+  return 0
+
+
+def carry_out(run: Run) -> int:
+  """Trains and evaluates; the exit status is that of `train`."""
+  if run.staged:
+    return train_stages(run.config, run.folder)
+  if status := train(run.experiment):
+    return status
+  evaluate(run.experiment)
   return 0
 
 
@@ -119,6 +129,8 @@ def facts(
   if len({entry.epochs for entry in entries}) > 1:
     epochs = 'epochs: ' + ', '.join(f'{e.name} {e.epochs}' for e in entries)
   checkpoint = config.eval.checkpoint
+  if checkpoint == 'latest':
+    checkpoint = 'the last, none is selected'
   if checkpoint == 'best':
     checkpoint += f' by {config.eval.selection} ({config.eval.metric})'
   machines = {

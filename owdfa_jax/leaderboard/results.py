@@ -26,6 +26,8 @@ FREE = (
   'eval.split',
   'log.',
 )
+# What a stage gets from the one before it.
+HANDED_ON = ('model.init', 'data.pseudo_labels')
 # Beside a run's report: where it was made.
 MACHINE = 'machine.json'
 # By `data.supervision` of plain cross entropy.
@@ -45,7 +47,7 @@ def collect(runs: Sequence[Run]) -> list[Entry]:
       Entry(
         name=name,
         bound=bound(config),
-        epochs=config.epochs,
+        epochs=row_runs[0].epochs,
         seeds=tuple(reports),
         reports={seed: r for seed, r in reports.items() if r is not None},
       )
@@ -67,15 +69,18 @@ def finished_report(run: Run) -> dict[str, Any] | None:
   Raises:
     UserError: the folder holds a run of other settings.
   """
+  free = FREE + HANDED_ON if run.staged else FREE
+  for experiment in run.experiments:
+    folder = experiment.workdir
+    if not any((folder / x).exists() for x in ('checkpoints', 'report.json')):
+      return None
+    if not (folder / 'config.json').exists():
+      raise UserError(
+        f'a run of unknown settings: {folder} has no config.json; remove that '
+        'folder, or choose another --workdir'
+      )
+    check_workdir(experiment, lambda name: not name.startswith(free))
   experiment, folder = run.experiment, run.experiment.workdir
-  if not any((folder / x).exists() for x in ('checkpoints', 'report.json')):
-    return None
-  if not (folder / 'config.json').exists():
-    raise UserError(
-      f'a run of unknown settings: {folder} has no config.json; remove that '
-      'folder, or choose another --workdir'
-    )
-  check_workdir(experiment, lambda name: not name.startswith(FREE))
   report = read_json(folder / 'report.json')
   wanted = {
     name: experiment.config.eval[name]

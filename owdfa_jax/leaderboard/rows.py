@@ -11,6 +11,7 @@ import ml_collections
 from ml_collections.config_flags import config_path
 
 from input_pipeline.errors import UserError
+from owdfa_jax import stages
 from owdfa_jax.experiment import Experiment, set_up
 from owdfa_jax.flags import tidy
 
@@ -31,7 +32,7 @@ class Row:
 
   Attributes:
     name: as the table has it.
-    config: which file of `configs/`.
+    config: which file of `configs/`; `staged:METHOD` for training in stages.
     overrides: 'field=value' each, on top of it.
   """
 
@@ -47,11 +48,36 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """A row with a seed: an ordinary run, in `WORKDIR/<row>-<seed>`."""
+  """A row with a seed: an ordinary run, or a staged one, in a folder.
+
+  Attributes:
+    row: which one.
+    seed: of this run.
+    config: of it; with `stages` where it has some.
+    folder: `WORKDIR/<row>-<seed>`.
+    experiments: what it trains, one after the other; the last one counts.
+  """
 
   row: Row
   seed: int
-  experiment: Experiment
+  config: ml_collections.ConfigDict
+  folder: str
+  experiments: tuple[Experiment, ...]
+
+  @property
+  def staged(self) -> bool:
+    """Whether it has more than one stage."""
+    return 'stages' in self.config
+
+  @property
+  def experiment(self) -> Experiment:
+    """What is judged: the last stage, or all there is."""
+    return self.experiments[-1]
+
+  @property
+  def epochs(self) -> int:
+    """Of all stages together."""
+    return sum(experiment.config.epochs for experiment in self.experiments)
 
 
 def slug(name: str) -> str:
@@ -66,15 +92,19 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     UserError: rows or seeds that cannot be, settings that do not fit, or rows
       that differ in what must be `ALIKE`.
   """
-  shared = (f'eval.metric={config.metric}', *config.shared)
+  shared = (
+    f'eval.metric={config.metric}',
+    f'eval.selection={config.selection}',
+    # Of what selects nothing the best checkpoint is the last one.
+    f'eval.checkpoint={"latest" if config.selection == "last" else "best"}',
+    *config.shared,
+  )
   runs = [
-    Run(
+    make_run(
       row,
       seed,
-      set_up(
-        run_config(row, seed, shared, config.benchmark),
-        f'{workdir}/{row.slug}-{seed}',
-      ),
+      run_config(row, seed, shared, config.benchmark),
+      f'{workdir}/{row.slug}-{seed}',
     )
     for seed in read_seeds(config.seeds)
     for row in read_rows(config.rows)
@@ -90,6 +120,17 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
         'to all rows, in --config.shared'
       )
   return runs
+
+
+def make_run(
+  row: Row, seed: int, config: ml_collections.ConfigDict, folder: str
+) -> Run:
+  """Sets up a run and all stages it may have."""
+  if 'stages' in config:
+    experiments = tuple(stages.experiments(config, folder))
+  else:
+    experiments = (set_up(config, folder),)
+  return Run(row, seed, config, folder, experiments)
 
 
 def choose(config: ml_collections.ConfigDict, runs: list[Run]) -> list[Run]:
@@ -180,12 +221,7 @@ def run_config(
   if config is None:
     raise UserError(
       f'no such method: row {row.name!r} has config={row.config!r}; name a '
-      'file of configs/ without its .py, such as cpl'
-    )
-  if 'stages' in config:
-    raise UserError(
-      f'a run of several stages: row {row.name!r} has config={row.config!r}; '
-      'a leaderboard has rows of one: train it with main.py'
+      'file of configs/ without its .py, such as cpl, or staged:cpl'
     )
   config.lock()
   for setting in (*shared, *row.overrides):
@@ -195,14 +231,17 @@ def run_config(
 
 
 def load(name: str, benchmark: str) -> ml_collections.ConfigDict | None:
-  """What `configs/<name>.py` says of a run; None if it does not."""
-  module = f'configs.{name}'
-  if not name.isidentifier() or importlib.util.find_spec(module) is None:
+  """What `configs/<name>.py` says of a run, of `staged:cpl` what staged.py
+  says of CPL; None if it does not.
+  """
+  file, _, method = name.partition(':')
+  module = f'configs.{file}'
+  if not file.isidentifier() or importlib.util.find_spec(module) is None:
     return None
   get_config = getattr(importlib.import_module(module), 'get_config', None)
   if get_config is None:
     return None
-  config = get_config(benchmark)
+  config = get_config(f'{method},{benchmark}' if method else benchmark)
   return config if 'method' in config else None
 
 

@@ -32,7 +32,7 @@ class Rows:
 
 
 @flax.struct.dataclass
-class Stage:
+class Clock:
   """How far the training is, and of how many known classes.
 
   Attributes:
@@ -48,16 +48,16 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Calendar:
-  """The stage of a run after so many steps."""
+  """How far a run is after so many steps."""
 
   num_known: int
   epochs: int
   steps_per_epoch: int
 
-  def __call__(self, step: jax.Array) -> Stage:
-    """Maps int32 [] to the stage of the step that comes next."""
+  def __call__(self, step: jax.Array) -> Clock:
+    """Maps the steps taken, int32 [], to the clock of the next one."""
     epoch = step // self.steps_per_epoch
-    return Stage(epoch, (epoch + 1) / self.epochs, self.num_known)
+    return Clock(epoch, (epoch + 1) / self.epochs, self.num_known)
 
 
 @flax.struct.dataclass
@@ -114,7 +114,7 @@ class Method(abc.ABC):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
-    stage: Stage,
+    clock: Clock,
     state: Any,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
@@ -123,16 +123,16 @@ class Method(abc.ABC):
     Args:
       outputs: of the network, one for each of `views`.
       rows: labels and indices of the batch's rows.
-      stage: how far the training is.
+      clock: how far the training is.
       state: as `init`, the previous step or the last epoch's end left it.
       key: for whatever the method draws in this step.
     """
 
-  def end_epoch(self, state: Any, head: Head, stage: Stage) -> tuple[Any, Head]:
+  def end_epoch(self, state: Any, head: Head, clock: Clock) -> tuple[Any, Head]:
     """Returns state and head for the next epoch; as they were by default.
 
-    `stage` is that of the epoch's steps. A change of the head shows in
+    `clock` is that of the epoch's steps. A change of the head shows in
     networks with `Branches.prunable` alone.
     """
-    del stage
+    del clock
     return state, head

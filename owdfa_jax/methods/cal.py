@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import cal_losses, losses, prototypes
-from owdfa_jax.methods.base import Method, Result, Rows, Stage
+from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
@@ -84,7 +84,7 @@ class CAL(Method):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
-    stage: Stage,
+    clock: Clock,
     state: CALState,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
@@ -95,8 +95,8 @@ class CAL(Method):
     live = weak[0] > prototypes.DEAD_LOGIT
     accepted, target = cal_losses.accept_pseudo_labels(
       weak,
-      ~rows.labelled & (stage.epoch >= self.pseudo_from_epoch),
-      stage.num_known,
+      ~rows.labelled & (clock.epoch >= self.pseudo_from_epoch),
+      clock.num_known,
       known_threshold=self.known_threshold,
       novel_threshold=state.novel_threshold,
     )
@@ -107,7 +107,7 @@ class CAL(Method):
       ]
     )
     consistency = cal_losses.confidence_consistency(
-      weak, strong, stage.progress
+      weak, strong, clock.progress
     )
     terms = {
       'cross_entropy': losses.masked_mean(both.mean(0), rows.labelled),
@@ -128,13 +128,13 @@ class CAL(Method):
     }
     state = CALState(
       novel_threshold=state.novel_threshold,
-      sums=cal_losses.add_confidence(state.sums, weak, strong, stage.num_known),
+      sums=cal_losses.add_confidence(state.sums, weak, strong, clock.num_known),
       usage=state.usage + prototypes.count_usage(weak),
     )
     return total, Result(terms=terms | told, state=state)
 
   def end_epoch(
-    self, state: CALState, head: Head, stage: Stage
+    self, state: CALState, head: Head, clock: Clock
   ) -> tuple[CALState, Head]:
     """Sets the next epoch's threshold and, if asked to, prunes the head."""
     threshold = cal_losses.novel_threshold(
@@ -145,10 +145,10 @@ class CAL(Method):
         head.prototypes,
         state.usage,
         head.live,
-        stage.num_known,
+        clock.num_known,
         parity_merge=self.parity_merge,
       )
-      due = stage.epoch >= self.prune_from_epoch
+      due = clock.epoch >= self.prune_from_epoch
       head = jax.tree.map(
         lambda new, old: jnp.where(due, new, old), Head(*pruned), head
       )

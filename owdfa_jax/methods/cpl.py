@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from input_pipeline.errors import UserError
 from owdfa_jax import counterfactual_losses, losses, partners
-from owdfa_jax.methods.base import Method, Result, Rows, Stage
+from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Branches, Outputs
 
 # Which rows take part in the pseudo-label term: all, those with a partner, or
@@ -75,12 +75,12 @@ class CPL(Method):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
-    stage: Stage,
+    clock: Clock,
     state: Any,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
     """Returns the weighted sum of the four terms, and CDAL's two."""
-    del stage
+    del clock
     (seen,) = outputs
     partner_key, gumbel_key = jax.random.split(key)
     draw = jax.random.uniform(partner_key, rows.label.shape)

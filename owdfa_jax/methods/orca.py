@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import losses, partners
-from owdfa_jax.methods.base import Method, Result, Rows, Stage
+from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
@@ -65,12 +65,12 @@ class ORCA(Method):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
-    stage: Stage,
+    clock: Clock,
     state: ORCAState,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
     """Returns the weighted sum of the three terms."""
-    del stage
+    del clock
     first, second = outputs
     nearest = partners.nearest_neighbour(
       partners.cosine_similarity(first.feature)
@@ -107,10 +107,10 @@ class ORCA(Method):
     )
 
   def end_epoch(
-    self, state: ORCAState, head: Head, stage: Stage
+    self, state: ORCAState, head: Head, clock: Clock
   ) -> tuple[ORCAState, Head]:
     """Sets the uncertainty of the next epoch's margin."""
-    del stage
+    del clock
     mean = state.confidence / jnp.maximum(state.count, 1)
     uncertainty = jnp.where(state.count > 0, 1 - mean, state.uncertainty)
     zero = jnp.zeros_like(state.count)

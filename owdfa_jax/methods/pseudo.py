@@ -7,7 +7,7 @@ import flax
 import jax
 
 from owdfa_jax import losses, pseudo_labels
-from owdfa_jax.methods.base import Method, Result, Rows, Stage
+from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
@@ -60,12 +60,12 @@ class WithPseudoLabels(Method):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
-    stage: Stage,
+    clock: Clock,
     state: States,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
     """Returns the method's loss with the rule's term added."""
-    total, result = self.method.loss(outputs, rows, stage, state.method, key)
+    total, result = self.method.loss(outputs, rows, clock, state.method, key)
     logits, unlabelled = outputs[0].logits, ~rows.labelled
     mask, target, rule_state = self.rule(
       state.rule, logits, rows.index, unlabelled
@@ -82,8 +82,8 @@ class WithPseudoLabels(Method):
     )
 
   def end_epoch(
-    self, state: States, head: Head, stage: Stage
+    self, state: States, head: Head, clock: Clock
   ) -> tuple[States, Head]:
     """The method's; the rule goes on."""
-    method_state, head = self.method.end_epoch(state.method, head, stage)
+    method_state, head = self.method.end_epoch(state.method, head, clock)
     return States(method_state, state.rule), head

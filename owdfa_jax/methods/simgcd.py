@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import contrastive, losses
-from owdfa_jax.methods.base import Method, Result, Rows, Stage
+from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.classifier import COSINE_SCALE
 from owdfa_jax.models.outputs import Branches, Outputs
 
@@ -54,7 +54,7 @@ class SimGCD(Method):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
-    stage: Stage,
+    clock: Clock,
     state: Any,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
@@ -63,7 +63,7 @@ class SimGCD(Method):
     logits = jnp.concatenate([seen.logits for seen in outputs])
     label, labelled = jnp.tile(rows.label, 2), jnp.tile(rows.labelled, 2)
     first, second = (seen.projection for seen in outputs)
-    teacher = self.teacher(jnp.roll(logits, len(rows.label), axis=0), stage)
+    teacher = self.teacher(jnp.roll(logits, len(rows.label), axis=0), clock)
     student = jax.nn.log_softmax(logits)
     cross_entropy = losses.margin_cross_entropy(logits, label, margin=0.0)
     terms = {
@@ -92,11 +92,11 @@ class SimGCD(Method):
     ) * unsupervised + self.supervised_weight * supervised
     return total, Result(terms=terms, state=state)
 
-  def teacher(self, logits: jax.Array, stage: Stage) -> jax.Array:
+  def teacher(self, logits: jax.Array, clock: Clock) -> jax.Array:
     """What a view is taught by the other's logits [B, K]: a sharper softmax,
     without gradient.
     """
-    warmed = jnp.minimum(stage.progress / self.warm_up, 1)
+    warmed = jnp.minimum(clock.progress / self.warm_up, 1)
     temperature = self.teacher_temperature + warmed * (
       self.final_teacher_temperature - self.teacher_temperature
     )

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from owdfa_jax import losses
-from owdfa_jax.methods.base import Method, Result, Rows, Stage
+from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Outputs
 
 
@@ -22,12 +22,12 @@ class Supervised(Method):
     self,
     outputs: tuple[Outputs, ...],
     rows: Rows,
-    stage: Stage,
+    clock: Clock,
     state: Any,
     key: jax.Array,
   ) -> tuple[jax.Array, Result]:
     """Returns the mean cross entropy of the labelled rows."""
-    del stage, key
+    del clock, key
     cross_entropy = losses.masked_mean(
       losses.margin_cross_entropy(outputs[0].logits, rows.label, margin=0.0),
       rows.labelled,

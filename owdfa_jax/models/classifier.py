@@ -86,8 +86,10 @@ class Classifier(nnx.Module):
     if branches.projection:
       self.projector = Projector(width, branches.projection, rngs=rngs)
     if branches.counterfactual:
+      first = backbone.first_features
+      # The 64 maps of a ResNet-50, in proportion.
       self.counterfactual = Counterfactual(
-        backbone.first_features, num_outputs, rngs=rngs
+        first, num_outputs, maps=max(8, first // 4), rngs=rngs
       )
 
   def __call__(
