@@ -6,7 +6,6 @@ grows by a share of the box, and nothing is squared.
 
 import dataclasses
 import functools
-import hashlib
 import importlib
 import os
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from input_pipeline.duplicates import sha256
 from input_pipeline.errors import UserError
 
 # Points of the 68 that surround the image's left and right eye.
@@ -123,7 +123,7 @@ class DlibDetector:
     self.name = f'dlib {dlib.__version__} frontal upsample=0'
     self._points = None
     if landmarks is not None:
-      self.name += f' landmarks={_sha256(landmarks)}'
+      self.name += f' landmarks={sha256(landmarks)}'
       try:
         self._points = dlib.shape_predictor(landmarks)
       except RuntimeError as error:
@@ -185,13 +185,3 @@ def cut(image: np.ndarray, face: Face, margin: float) -> np.ndarray:
   down = int((face.bottom - face.top) * (margin - 1) / 2)
   left, top = max(face.left - across, 0), max(face.top - down, 0)
   return image[top : face.bottom + down, left : face.right + across]
-
-
-def _sha256(path: str) -> str:
-  try:
-    with open(path, 'rb') as file:
-      return hashlib.file_digest(file, 'sha256').hexdigest()
-  except OSError as error:
-    raise UserError(
-      f'cannot read the landmark file {path}: {error.strerror}'
-    ) from error

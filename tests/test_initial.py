@@ -6,7 +6,7 @@ import pytest
 from runs import fresh_state, tiny_experiment
 
 from input_pipeline.errors import UserError
-from owdfa_jax import state
+from owdfa_jax import state, weights
 from owdfa_jax.checkpoints import Checkpoints
 from owdfa_jax.initial import checkpoint_of, start_from
 from owdfa_jax.train import train
@@ -48,6 +48,19 @@ def test_a_run_hands_on_its_network(trained, best, whole_run, capsys):
   fresh = jax.tree.leaves(fresh_state(trained).params)
   for ours, drawn in zip(jax.tree.leaves(start.params), fresh, strict=True):
     assert ours.sharding == drawn.sharding
+
+
+def test_a_file_of_weights_does_too(trained, best, tmp_path, capsys):
+  (params, batch_stats), _ = best
+  path = tmp_path / 'weights.npz'
+  np.savez(path, **weights.state_dict(params, batch_stats))
+  start = start_from(str(path), fresh_state(trained))
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    (start.params, start.batch_stats),
+    (params, batch_stats),
+  )
+  assert f'from {path}' in capsys.readouterr().out
 
 
 def test_another_method_takes_what_it_can_and_says_the_rest(
