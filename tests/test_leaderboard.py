@@ -1,248 +1,25 @@
-"""Rows and seeds, what counts as finished, the tables and the picture."""
+"""What counts as finished, and what a command trains and writes."""
 
-import csv
 import dataclasses
-import io
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import types
 
-import cv2
 import jax
-import numpy as np
 import pytest
+from boards import TWO_ROWS, cells, make_config, make_runs, pretend
 
-from configs import leaderboard
-from input_pipeline import pipeline
 from input_pipeline.errors import UserError
-from owdfa_jax import parallel, stages
-from owdfa_jax.experiment import make_method
-from owdfa_jax.leaderboard import compare, picture, results, rows, table
+from owdfa_jax import parallel
+from owdfa_jax.leaderboard import compare, picture, results, rows
 from owdfa_jax.leaderboard.compare import compare as run_all
-from owdfa_jax.leaderboard.table import Entry
 from owdfa_jax.progress import Progress
-from owdfa_jax.report import COLUMNS
 from owdfa_jax.workdir import claim_workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
-TWO_ROWS = (
-  {'name': 'lower bound', 'config': 'lower_bound'},
-  {'name': 'CPL', 'config': 'cpl'},
-)
-
-
-def make_config(packed, **changes):
-  config = leaderboard.get_config('folder64')
-  config.rows = TWO_ROWS
-  config.seeds = (3,)
-  config.shared = (
-    f'data.path={packed}',
-    'model.width=0.125',
-    'batch_size=16',
-    'epochs=1',
-    'eval.batch_size=16',
-    'log.tensorboard=False',
-  )
-  config.update(changes)
-  return config.lock()
-
-
-def make_runs(packed, workdir, **changes):
-  return rows.make_runs(make_config(packed, **changes), str(workdir))
-
-
-def pretend(run, value=0.5, **changes):
-  """Leaves what a finished run would, with `value` for every metric."""
-  config, folder = run.experiment.config, run.experiment.workdir
-  claim_workdir(run.experiment)
-  steps = pipeline.steps_per_epoch(run.experiment.dataset, config.batch_size)
-  report = {
-    **dict.fromkeys(COLUMNS, value),
-    'checkpoint_step': 1,
-    'checkpoint': config.eval.checkpoint,
-    'selection': config.eval.selection,
-    'split': config.eval.split,
-    'last': {'checkpoint_step': steps * config.epochs},
-  }
-  (folder / 'report.json').write_text(json.dumps(report | changes))
-
-
-def entry(name, values, bound='', seeds=(0, 1, 2), **columns):
-  """A row whose seeds have `values` in every column but those of `columns`."""
-  reports = {
-    seed: {**dict.fromkeys(COLUMNS, value), 'machine': None}
-    for seed, value in zip(seeds, values, strict=False)
-  }
-  for column, numbers in columns.items():
-    for report, number in zip(reports.values(), numbers, strict=True):
-      report[column] = number
-  return Entry(name, bound, 11, seeds, reports)
-
-
-BOARD = (
-  entry('lower bound', (0.2, 0.2, 0.2), 'lower'),
-  entry('CPL', (0.5, 0.7, 0.6)),
-  entry('CAL', (0.4,), estimated_classes=[19]),
-  entry('MPSL', ()),
-  entry('upper bound', (0.9, 1.1, 1.0), 'upper'),
-)
-
-
-def cells(markdown):
-  """The table's lines by the name of their row."""
-  lines = [x for x in markdown.splitlines() if x.startswith('|')]
-  split = [[x.strip() for x in line[1:-1].split('|')] for line in lines]
-  header, _, *lines = split
-  return {line[0]: dict(zip(header, line, strict=True)) for line in lines}
-
-
-def test_markdown_has_means_deviations_and_the_gap():
-  lines = cells(table.markdown(BOARD, ['made so']))
-  assert lines['CPL']['All ACC'] == '60.0 ± 10.0'
-  assert lines['CPL']['seeds'] == '3'
-  assert lines['CPL']['gap closed'] == '50 %'
-  assert lines['lower bound']['gap closed'] == ''
-  assert [lines['CPL'][name] for name in COLUMNS.values()] == [
-    '60.0 ± 10.0'
-  ] * 8
-
-
-def test_unfinished_rows_say_so_and_are_not_filled_in():
-  lines = cells(table.markdown(BOARD, []))
-  assert lines['CAL']['seeds'] == '1 of 3'
-  assert lines['CAL']['New ACC'] == '40.0'
-  assert lines['CAL']['gap closed'] == '25 %'
-  assert lines['MPSL'] == {name: '' for name in lines['MPSL']} | {
-    'row': 'MPSL',
-    'seeds': '0 of 3',
-  }
-
-
-def test_columns_only_where_there_is_something_to_say():
-  lines = cells(table.markdown(BOARD, []))
-  assert lines['CAL']['classes found'] == '19.0'
-  assert lines['CPL']['classes found'] == ''
-  plain = table.markdown([BOARD[0], BOARD[1]], ['made so'])
-  assert 'classes found' not in plain and 'gap' not in plain.lower()
-  assert plain.endswith('- made so\n')
-
-
-def test_bounds_the_wrong_way_round_leave_no_gap():
-  board = [entry('l', (0.8,), 'lower'), BOARD[1], entry('u', (0.7,), 'upper')]
-  assert table.gap_closed(board[1], board) is None
-
-
-def test_what_the_data_cannot_tell_is_not_available():
-  heap = entry('CPL', (0.5, 0.6, 0.7), novel_acc=[None] * 3)
-  assert cells(table.markdown([heap], []))['CPL']['Novel ACC'] == 'n/a'
-  assert picture.png([heap], 'heap')
-
-
-def test_csv_has_fractions_of_rows_and_runs():
-  lines = list(csv.DictReader(io.StringIO(table.rows_csv(BOARD))))
-  assert [line['row'] for line in lines] == [e.name for e in BOARD]
-  assert float(lines[1]['all_acc_mean']) == pytest.approx(0.6)
-  assert float(lines[1]['all_acc_sd']) == pytest.approx(0.1)
-  assert float(lines[1]['gap_closed']) == pytest.approx(0.5)
-  assert (lines[2]['finished'], lines[2]['all_acc_sd']) == ('1', '')
-  assert (lines[3]['finished'], lines[3]['all_acc_mean']) == ('0', '')
-  runs = list(csv.DictReader(io.StringIO(table.runs_csv(BOARD))))
-  assert len(runs) == 10
-  assert [float(x['new_acc']) for x in runs if x['row'] == 'CPL'] == [
-    0.5,
-    0.7,
-    0.6,
-  ]
-
-
-def test_picture_shows_the_rows_that_have_runs():
-  def drawn(board):
-    return cv2.imdecode(np.frombuffer(picture.png(board, 'x'), np.uint8), 1)
-
-  whole, without_one = drawn(BOARD), drawn([*BOARD[:2], BOARD[4]])
-  assert whole.shape[1] == 1660
-  assert whole.shape[0] > without_one.shape[0]
-  np.testing.assert_array_equal(
-    without_one, drawn([*BOARD[:2], BOARD[3], BOARD[4]])
-  )
-  assert (whole[0] == 255).all() and (whole[:, -1] == 255).all()
-
-
-def test_runs_are_ordinary_ones_with_settings_of_all_and_their_own(
-  packed, tmp_path
-):
-  own = {**TWO_ROWS[1], 'name': 'CPL (wide)', 'overrides': ('batch_size=32',)}
-  runs = make_runs(packed, tmp_path, rows=(*TWO_ROWS, own), seeds=(4, 2))
-  assert [run.experiment.workdir.name for run in runs] == [
-    f'{name}-{seed}'
-    for seed in (4, 2)
-    for name in ('lower-bound', 'cpl', 'cpl-wide')
-  ]
-  configs = [run.experiment.config for run in runs[:3]]
-  assert [config.seed for config in configs] == [4] * 3
-  assert [config.batch_size for config in configs] == [16, 16, 32]
-  assert [config.data.supervision for config in configs[:2]] == [
-    'labelled',
-    'open_world',
-  ]
-  assert configs[0].eval.metric == 'all_nmi'
-  assert results.bound(configs[0]) == 'lower'
-  assert results.bound(configs[1]) == ''
-
-
-def test_work_is_shared_by_rows_and_by_seeds(packed, tmp_path):
-  def chosen(**changes):
-    config = make_config(packed, seeds=(0, 1), **changes)
-    runs = rows.choose(config, rows.make_runs(config, str(tmp_path)))
-    return [(run.row.name, run.seed) for run in runs]
-
-  assert len(chosen()) == 4
-  assert chosen(only_rows='CPL') == [('CPL', 0), ('CPL', 1)]
-  assert chosen(only_rows='cpl, lower-bound', only_seeds=(1,)) == [
-    ('lower bound', 1),
-    ('CPL', 1),
-  ]
-  with pytest.raises(UserError, match='only_rows names mpsl; .*cpl, lower'):
-    chosen(only_rows='MPSL')
-  with pytest.raises(UserError, match='only_seeds names 7; there are 0, 1'):
-    chosen(only_seeds=(7,))
-
-
-@pytest.mark.parametrize(
-  'changes, named',
-  [
-    ({'seeds': ()}, 'no proper seeds: --config.seeds=..;'),
-    ({'seeds': (1, 1)}, 'no two alike'),
-    ({'seeds': (0.5,)}, 'whole number'),
-    ({'rows': ()}, 'no rows'),
-    ({'rows': ({'name': 'x'},)}, "not a row.*'name': 'x'"),
-    ({'rows': ('cpl',)}, 'not a row'),
-    ({'rows': ({'name': 'x', 'config': 'cpl', 'overrides': 'a=1'},)}, 'not a'),
-    ({'rows': ({'name': '±', 'config': 'cpl'},)}, 'called that'),
-    ({'rows': ({'name': 'a|b', 'config': 'cpl'},)}, 'called that'),
-    (
-      {'rows': (*TWO_ROWS, {'name': 'cpl!', 'config': 'mpsl'})},
-      "share a folder.*'cpl!'",
-    ),
-    ({'rows': ({'name': 'x', 'config': 'clp'},)}, "row 'x' has config='clp'"),
-    ({'rows': ({'name': 'x', 'config': 'benchmarks'},)}, 'no such method'),
-    ({'rows': ({'name': 'x', 'config': '../cpl'},)}, 'no such method'),
-    ({'shared': ('epoch=3',)}, "given 'epoch=3'"),
-    ({'shared': ('epochs=many',)}, "given 'epochs=many'"),
-    ({'shared': ('model.depth=3',)}, "given 'model.depth=3'"),
-    ({'shared': ('epochs',)}, 'without a value'),
-    ({'metric': 'all_luck'}, 'all_luck'),
-    ({'shared': ('data.path=nowhere',)}, 'nowhere'),
-  ],
-)
-def test_bad_input(packed, tmp_path, changes, named):
-  with pytest.raises(UserError, match=named):
-    make_runs(packed, tmp_path / 'board', **changes)
-  assert not (tmp_path / 'board').exists()
 
 
 def test_staged_row_is_all_its_stages(packed, tmp_path, monkeypatch):
@@ -283,36 +60,6 @@ def test_staged_row_is_all_its_stages(packed, tmp_path, monkeypatch):
   changed = row | {'overrides': longer}
   with pytest.raises(UserError, match='another config.*epochs=2 .now 9'):
     run_all(make_config(packed, rows=(changed,)), str(tmp_path), '')
-
-
-def test_rows_judged_differently_are_not_compared(packed, tmp_path):
-  lucky = TWO_ROWS[1] | {'overrides': ('eval.selection=test',)}
-  with pytest.raises(UserError, match='eval.selection=last and test'):
-    make_runs(packed, tmp_path, rows=(TWO_ROWS[0], lucky))
-
-
-def test_text_that_looks_like_a_number_stays_text(packed, tmp_path):
-  config = make_config(packed)
-  shared = (*config.shared, 'eval.checkpoint=12', 'optimizer.learning_rate=1')
-  run = make_runs(packed, tmp_path, shared=shared)[0]
-  assert run.experiment.config.eval.checkpoint == '12'
-  assert run.experiment.config.optimizer.learning_rate == 1.0
-
-
-def test_default_rows_are_methods_between_bounds(monkeypatch):
-  config = leaderboard.get_config('simulated1')
-  names = [row.name for row in rows.read_rows(config.rows)]
-  assert names[0] == 'lower bound' and names[-1] == 'upper bound'
-  assert {'CPL', 'MPSL'} < set(names)
-  assert len(rows.read_seeds(config.seeds)) >= 3
-  for module in (rows, stages):
-    monkeypatch.setattr(
-      module, 'set_up', lambda config, _: types.SimpleNamespace(config=config)
-    )
-  for run in rows.make_runs(config, 'unused'):
-    make_method(run.experiment.config)
-  with pytest.raises(UserError, match='unknown benchmark'):
-    leaderboard.get_config('simulated9')
 
 
 @pytest.mark.parametrize(
