@@ -1,4 +1,4 @@
-"""Pairing against recorded decisions, and what must hold on any batch."""
+"""Pairing by hand, and what must hold on any batch."""
 
 import hypothesis
 import hypothesis.extra.numpy as hnp
@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import cases
 from jax.sharding import NamedSharding, PartitionSpec
 
 from owdfa_jax import partners
@@ -15,18 +14,6 @@ from owdfa_jax import partners
 # Compiled once for all examples.
 SECOND_LARGEST = jax.jit(partners.second_largest, static_argnums=1)
 SIMILARITY = {'rtol': 1e-5, 'atol': 5e-6}
-
-
-def cells_first(recorded):
-  """Recorded parts are [B, C, P]; ours are [B, P, C]."""
-  return jnp.asarray(recorded.swapaxes(1, 2))
-
-
-def recorded_batch(g, case):
-  """Label (-1 where unlabelled), mask, and true label; labelled rows first."""
-  known, hidden = g[f'{case}_labels'], g[f'{case}_labels_unlabelled']
-  label = np.concatenate([known, np.full_like(hidden, -1)])
-  return label, label >= 0, np.concatenate([known, hidden])
 
 
 def random_batch(rows=32, channels=8, seed=0):
@@ -63,139 +50,6 @@ def run_mpsl(batch, **options):
 def cpl_batch(batch):
   rest = {k: v for k, v in batch.items() if k not in ('parts', 'bands')}
   return {**rest, 'parts': batch['parts'][0]}
-
-
-@pytest.mark.golden
-def test_cpl_pairs_as_recorded(golden):
-  g = golden('cpl_pairs')
-
-  @jax.jit
-  def compute(label, labelled, feature, parts):
-    draw = jnp.zeros(len(label))
-    local = partners.part_similarity(parts)
-    return (
-      partners.cosine_similarity(feature),
-      local,
-      partners.second_largest(local, 1),
-      partners.second_largest(local, 0),
-      partners.glv_partners(draw, label, labelled, feature, parts),
-    )
-
-  for case in cases(g):
-    label, labelled, _ = recorded_batch(g, case)
-    unlabelled = ~labelled
-    similarity, local, row, column, pairs = compute(
-      label, labelled, g[f'{case}_f_g'], cells_first(g[f'{case}_f_p'])
-    )
-    candidate = g[f'{case}_global_top2_idx'][:, 1]
-    for value, recorded in (
-      (similarity, 'global_sim'),
-      (local, 'part_sim'),
-      (row[unlabelled], 'part_vals2'),
-      (column[candidate], 'col_second_best'),
-    ):
-      np.testing.assert_allclose(value, g[f'{case}_{recorded}'], **SIMILARITY)
-    for value, recorded in (
-      (pairs.nearest[unlabelled], candidate),
-      (pairs.vote[unlabelled], g[f'{case}_mask_1'] == 1),
-      (pairs.index[unlabelled], g[f'{case}_pos_idx_unlabelled']),
-    ):
-      np.testing.assert_array_equal(value, recorded)
-    assert not pairs.vote[labelled].any()
-
-
-@pytest.mark.golden
-@pytest.mark.parametrize('name', ['cpl_pairs', 'mpsl_pairs'])
-def test_labelled_partners_are_the_recorded_choices(golden, name):
-  g = golden(name)
-  draws = np.linspace(0, 1, 200, endpoint=False, dtype=np.float32)
-  for case in cases(g):
-    label, labelled, _ = recorded_batch(g, case)
-
-    def partner(draw, label=label, labelled=labelled):
-      draw = jnp.full(len(label), draw)
-      return partners.same_class_partner(draw, label, labelled)
-
-    chosen = jax.vmap(partner)(draws)[:, labelled]
-    reached = np.zeros((labelled.sum(), len(label)), bool)
-    reached[np.arange(labelled.sum()), chosen] = True
-    np.testing.assert_array_equal(
-      reached[:, labelled], g[f'{case}_valid_pos_labelled']
-    )
-
-
-@pytest.fixture(scope='module')
-def recorded_mpsl(golden):
-  """Each case of MPSL with what our code makes of it."""
-  g = golden('mpsl_pairs')
-  found = {}
-  for case in cases(g):
-    label, labelled, true_label = recorded_batch(g, case)
-    batch = {
-      'draw': np.zeros(len(label), np.float32),
-      'label': label,
-      'labelled': labelled,
-      'feature': g[f'{case}_f_g'],
-      'parts': [cells_first(g[f'{case}_part{i}']) for i in (1, 2, 3)],
-      'bands': [cells_first(g[f'{case}_freq{i}']) for i in (1, 2, 3)],
-    }
-    found[case] = batch, true_label, run_mpsl(batch)
-  return g, found
-
-
-@pytest.mark.golden
-def test_mpsl_similarities_as_recorded(recorded_mpsl):
-  g, found = recorded_mpsl
-  band_similarity = jax.jit(partners.band_similarity)
-  part_similarity = jax.jit(partners.part_similarity)
-  for case, (batch, _, _) in found.items():
-    for i, (band, part) in enumerate(
-      zip(batch['bands'], batch['parts'], strict=True), 1
-    ):
-      np.testing.assert_allclose(
-        band_similarity(band), g[f'{case}_freq_sim{i}'], **SIMILARITY
-      )
-      np.testing.assert_allclose(
-        part_similarity(part), g[f'{case}_part_sim{i}'], **SIMILARITY
-      )
-
-
-@pytest.mark.golden
-def test_mpsl_pairs_as_recorded(recorded_mpsl):
-  g, found = recorded_mpsl
-  for case, (batch, _, (pairs, band, grid)) in found.items():
-    unlabelled = ~batch['labelled']
-    for i in range(3):
-      for view, kind in ((band, 'freq'), (grid, 'part')):
-        np.testing.assert_array_equal(
-          view.accepted[i, unlabelled], g[f'{case}_mask_{kind}{i + 1}'] == 1
-        )
-    for value, recorded in (
-      (pairs.vote, g[f'{case}_mask_x'] == 1),
-      (pairs.either, g[f'{case}_mask_u'] == 1),
-      (pairs.index, g[f'{case}_pos_idx_unlabelled']),
-    ):
-      np.testing.assert_array_equal(value[unlabelled], recorded)
-
-
-@pytest.mark.golden
-def test_meters_as_recorded(recorded_mpsl):
-  g, found = recorded_mpsl
-  for case, (batch, true_label, views) in found.items():
-    known = true_label <= batch['label'].max()
-    counted = {}
-    for name, partner in partners.perspectives(*views).items():
-      name = name.replace('band', 'freq').replace('grid', 'part')
-      name = name.replace('any_', 'un_')
-      for group, rows in (('known', known), ('novel', ~known)):
-        counted[f'{name}_{group}'] = partners.partner_accuracy(
-          partner, true_label, rows & ~batch['labelled'], count_self=True
-        )
-    names = g[f'{case}_meter_names']
-    assert set(counted) == set(names)
-    right, judged = zip(*(counted[name] for name in names), strict=True)
-    np.testing.assert_array_equal(right, g[f'{case}_meter_value'])
-    np.testing.assert_array_equal(judged, g[f'{case}_meter_size'])
 
 
 @pytest.mark.parametrize('rule', partners.VOTES)
