@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from owdfa_jax import counterfactual_losses, losses, parallel
+from owdfa_jax import counterfactual_losses, parallel
 from owdfa_jax.models import counterfactual as lib
-from owdfa_jax.models.counterfactual import CounterfactualOutputs
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 KEY = jax.random.key(0)
@@ -234,21 +233,17 @@ def test_permuted_rows_give_permuted_logits():
     )
 
 
-def total(outputs, label):
-  return counterfactual_losses.auxiliary(
-    outputs, label, 0.2
-  ) + counterfactual_losses.match(outputs)
-
-
-LABEL = np.array([0, -1, 2, -1, 1, 1])
-
-
 @functools.partial(jax.jit, static_argnums=0)
 def gradients(graphdef, params, stats, x):
   """Of the parameters and the stage's features."""
-  return jax.grad(
-    lambda params, x: total(run(graphdef, params, stats, x), LABEL), (0, 1)
-  )(params, x)
+  label = np.array([0, -1, 2, -1, 1, 1])
+
+  def loss(params, x):
+    outputs = run(graphdef, params, stats, x)
+    auxiliary = counterfactual_losses.auxiliary(outputs, label, 0.2)
+    return auxiliary + counterfactual_losses.match(outputs)
+
+  return jax.grad(loss, (0, 1))(params, x)
 
 
 def test_gradient_reaches_the_stage_and_every_parameter():
@@ -312,77 +307,3 @@ def test_eight_devices_agree_with_one():
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *results
   )
-
-
-def make_outputs(batch=6, classes=3):
-  logits = (draw(batch, classes, seed=seed) for seed in range(4))
-  return CounterfactualOutputs(*logits, distance=np.abs(draw(batch)))
-
-
-def test_auxiliary_loss_by_hand():
-  y, other = np.float32([[2, 0, 1]]), np.float32([[1, 1, 1]])
-  zero = np.zeros_like(y)
-  outputs = CounterfactualOutputs(y, other, zero, zero, np.zeros(1))
-
-  def cross_entropy(logits):
-    logits = logits + np.float32([0.2, 0, 0])
-    return np.log(np.exp(logits).sum()) - logits[0]
-
-  original = cross_entropy(y[0]) + cross_entropy(y[0] - 1) - np.log(3)
-  degraded = 2 * cross_entropy(zero[0]) - np.log(3)
-  np.testing.assert_allclose(
-    counterfactual_losses.auxiliary(outputs, np.array([0]), 0.2),
-    original + degraded,
-    rtol=1e-5,
-  )
-
-
-def test_counterfactual_logits_are_pushed_to_tell_nothing():
-  # With y - y^ held, only the entropy acts on y^.
-  outputs = make_outputs()
-
-  def loss(shift):
-    moved = outputs.replace(
-      factual=outputs.factual + shift,
-      counterfactual=outputs.counterfactual + shift,
-    )
-    cross_entropy = losses.masked_mean(
-      losses.margin_cross_entropy(moved.factual, LABEL, 0.2), LABEL >= 0
-    )
-    return counterfactual_losses.auxiliary(moved, LABEL, 0.2) - cross_entropy
-
-  step = -0.1 * jax.grad(loss)(jnp.zeros((6, 3)))
-  before, after = (
-    losses.entropy(jax.nn.softmax(outputs.counterfactual + x))
-    for x in (0, step)
-  )
-  labelled = LABEL >= 0
-  assert (after > before)[labelled].all()
-  np.testing.assert_array_equal(step[~labelled], 0)
-
-
-def test_unlabelled_rows_do_not_matter_to_the_auxiliary_loss():
-  outputs = make_outputs()
-  other = jax.tree.map(
-    lambda x: np.where((LABEL < 0)[:, None] if x.ndim == 2 else False, 9, x),
-    outputs,
-  )
-  for label in (LABEL, np.full(6, -1)):
-    assert counterfactual_losses.auxiliary(
-      outputs, label, 0.2
-    ) == counterfactual_losses.auxiliary(other, label, 0.2)
-  assert counterfactual_losses.auxiliary(outputs, np.full(6, -1), 0.2) == 0
-
-
-def test_permuted_rows_do_not_change_the_losses():
-  order = np.random.RandomState(2).permutation(6)
-  outputs = make_outputs()
-  permuted = jax.tree.map(lambda x: x[order], outputs)
-  np.testing.assert_allclose(
-    total(outputs, LABEL), total(permuted, LABEL[order]), rtol=1e-6
-  )
-
-
-def test_match_is_the_mean_over_all_rows():
-  outputs = make_outputs().replace(distance=np.float32([0, 1, 2, 3, 4, 5]))
-  assert counterfactual_losses.match(outputs) == 2.5
