@@ -5,7 +5,7 @@ python main.py --config=configs/cpl.py:owdfa1 --workdir=runs/cpl_owdfa1
 
 import ml_collections
 
-from configs import default
+from configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
@@ -25,4 +25,5 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   params.counterfactual = False
   params.effect_weight = 0.5
   params.match_weight = 0.2
+  benchmarks.adapt(config, benchmark)
   return config

@@ -49,6 +49,8 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   # Weights to begin with: a .safetensors, .npz or .pth file of a ResNet, the
   # workdir of a run, or its RUN/checkpoints/STEP; '' draws them.
   model.init = ''
+  # Whether its head is taken over as well, where it fits.
+  model.init_head = True
 
   config.method = method = ml_collections.ConfigDict()
   # A key of owdfa_jax.methods.METHODS, and the fields of that dataclass.

@@ -7,7 +7,7 @@ python main.py --config=configs/lower_bound.py:owdfa1 --workdir=runs/lower
 
 import ml_collections
 
-from configs import default
+from configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
@@ -15,4 +15,5 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   config = default.get_config(benchmark)
   config.method.name = 'supervised'
   config.data.supervision = 'labelled'
+  benchmarks.adapt(config, benchmark)
   return config

@@ -5,7 +5,7 @@ python main.py --config=configs/mpsl.py:owdfa4 --workdir=runs/mpsl_owdfa4
 
 import ml_collections
 
-from configs import cpl
+from configs import benchmarks, cpl
 
 
 def get_config(benchmark: str = 'owdfa4') -> ml_collections.ConfigDict:
@@ -13,4 +13,5 @@ def get_config(benchmark: str = 'owdfa4') -> ml_collections.ConfigDict:
   config = cpl.get_config(benchmark)
   config.method.name = 'mpsl'
   config.method.params.pseudo_filter = 'none'
+  benchmarks.adapt(config, benchmark)
   return config

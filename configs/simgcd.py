@@ -5,7 +5,7 @@ python main.py --config=configs/simgcd.py:owdfa1 --workdir=runs/simgcd_owdfa1
 
 import ml_collections
 
-from configs import default
+from configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
@@ -21,4 +21,5 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   params.unsupervised_temperature = 1.0
   params.supervised_temperature = 0.07
   params.projection = 256
+  benchmarks.adapt(config, benchmark)
   return config

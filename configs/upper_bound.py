@@ -8,7 +8,7 @@ python main.py --config=configs/upper_bound.py:owdfa1 --workdir=runs/upper
 
 import ml_collections
 
-from configs import default
+from configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
@@ -16,4 +16,5 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   config = default.get_config(benchmark)
   config.method.name = 'supervised'
   config.data.supervision = 'all'
+  benchmarks.adapt(config, benchmark)
   return config

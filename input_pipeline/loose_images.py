@@ -37,10 +37,13 @@ def file_batches(
       since detectors are not made for more.
   """
 
+  # Once: what it lacks is no fault of an image.
+  find = None if crop is None else faces.detector(crop)
+
   def load(path: str) -> np.ndarray:
     image = images.load(path)
-    if crop is not None:
-      face = faces.detector(crop)(image)
+    if crop is not None and find is not None:
+      face = find(image)
       image = image if face is None else faces.cut(image, face, crop.margin)
     return images.resize(image, image_size)
 

@@ -6,6 +6,8 @@ import pathlib
 import sys
 from typing import IO
 
+import jax
+
 from input_pipeline import folder
 from input_pipeline.errors import UserError
 from input_pipeline.loose_images import crop_of, file_batches
@@ -64,13 +66,14 @@ def attribute(experiment: Experiment, images: str) -> int:
     table.writerows(lines)
 
   path = experiment.workdir / 'new_attributions.csv'
-  report.replace(path, write)
-  counts = collections.Counter(line.get('source') for line in lines)
-  for source, count in counts.most_common():
-    print(f'{count:7}  {source or "(unreadable)"}')
-  print(f'written: {path}')
-  for why in unreadable.values():
-    print(why, file=sys.stderr)
+  if jax.process_index() == 0:
+    report.replace(path, write)
+    counts = collections.Counter(line.get('source') for line in lines)
+    for source, count in counts.most_common():
+      print(f'{count:7}  {source or "(unreadable)"}')
+    print(f'written: {path}')
+    for why in unreadable.values():
+      print(why, file=sys.stderr)
   return 1 if unreadable else 0
 
 

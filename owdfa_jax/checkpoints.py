@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -27,8 +28,14 @@ class Checkpoints:
   Used as a context manager: leaving it waits for the save under way.
   """
 
-  def __init__(self, workdir: epath.Path):
-    """Opens the folder, making it where there is none."""
+  def __init__(self, workdir: epath.Path, *, reads_only: bool = False):
+    """Opens the folder, making it where there is none.
+
+    Args:
+      workdir: of the run.
+      reads_only: make nothing and clear nothing away: another process may be
+        saving there.
+    """
     self.folder = workdir / CHECKPOINTS
     self._manager = ocp.CheckpointManager(
       self.folder,
@@ -47,7 +54,8 @@ class Checkpoints:
             ),
           ]
         ),
-        cleanup_tmp_directories=True,
+        cleanup_tmp_directories=not reads_only,
+        create=not reads_only,
       ),
     )
 
@@ -199,15 +207,23 @@ def read_network(path: epath.Path) -> tuple[Any, Any]:
     UserError: there is none.
   """
   if (path / CHECKPOINTS).exists():
-    with Checkpoints(path) as checkpoints:
+    with Checkpoints(path, reads_only=True) as checkpoints:
       path = checkpoints.folder / str(checkpoints.best())
   if not (path / 'model').exists():
     raise UserError(
       f'no checkpoint: {path}; give the workdir of a run that has one, or '
       f'RUN/{CHECKPOINTS}/STEP'
     )
-  with ocp.StandardCheckpointer() as checkpointer:
-    model = checkpointer.restore(epath.Path(os.path.abspath(path)) / 'model')
+  item = epath.Path(os.path.abspath(path)) / 'model'
+  with ocp.PyTreeCheckpointer() as checkpointer:
+    tree = checkpointer.metadata(item).item_metadata.tree
+    # As numpy: the devices that saved it may be others than are here.
+    as_numpy = jax.tree.map(
+      lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
+    )
+    model = checkpointer.restore(
+      item, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
+    )
   return model['params'], model['batch_stats']
 
 

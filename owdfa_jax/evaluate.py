@@ -18,7 +18,7 @@ from owdfa_jax.checkpoints import Checkpoints
 from owdfa_jax.experiment import Experiment, eval_rows, validation_share
 from owdfa_jax.models import classifier
 from owdfa_jax.state import TrainState
-from owdfa_jax.workdir import OF_THE_NETWORK, check_workdir
+from owdfa_jax.workdir import OF_THE_NETWORK, check_workdir, trained_setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Predictions:
     row: int32 [N], of the split.
     predicted: int32 [N], the most probable class.
     confidence: float32 [N], its probability.
-    fake: float32 [N], the probability of all classes but the real ones.
+    fake: float32 [N], the probability of all but the known real classes.
   """
 
   row: np.ndarray
@@ -44,7 +44,9 @@ class Evaluator:
   def __init__(self, experiment: Experiment, graphdef: nnx.GraphDef):
     """Compiles nothing yet; `graphdef` is the network's static definition."""
     self._experiment = experiment
-    real = [c.label for c in experiment.dataset.classes if c.face_type == 1]
+    classes = experiment.dataset.classes
+    # Which novel output is a novel source of real images, nobody knows.
+    real = [c.label for c in classes if c.face_type == 1 and c.known]
     self._step = make_eval_step(graphdef, real, experiment.placement)
 
   def predict(
@@ -157,7 +159,7 @@ def make_eval_step(
 
   Args:
     graphdef: the network's static definition.
-    real: labels of the classes of unforged images.
+    real: labels of the known classes of unforged images.
     placement: batches come split over its devices; results are replicated, so
       that every process of a pod sees all rows.
   """
@@ -197,7 +199,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   report = {
     'checkpoint_step': restored.step,
     'checkpoint': experiment.config.eval.checkpoint,
-    'selection': experiment.config.eval.selection,
+    'selection': trained_setting(experiment, 'eval.selection'),
     'split': experiment.config.eval.split,
     **numbers,
     'last': restored.last_metrics,
@@ -232,7 +234,7 @@ def restore(
   graphdef, params, batch_stats = state.abstract_network(
     experiment.build, experiment.placement
   )
-  with Checkpoints(experiment.workdir) as checkpoints:
+  with Checkpoints(experiment.workdir, reads_only=True) as checkpoints:
     step = choose_step(experiment, checkpoints)
     network = checkpoints.restore_model(step, params, batch_stats)
     restored = Restored(step, checkpoints.last_metrics())

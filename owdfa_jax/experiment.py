@@ -76,7 +76,7 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
   parallel.check_batch_size(config.batch_size, placement)
 
   network = config.model.to_dict()
-  del network['init']
+  del network['init'], network['init_head']
 
   def build(rngs: nnx.Rngs) -> classifier.Classifier:
     return classifier.create(
@@ -199,6 +199,8 @@ def count_classes(
   if dataset.novel_count_known:
     return dataset.num_classes
   guess = config.data.num_classes
+  if guess is None and config.data.supervision == 'labelled':
+    return dataset.num_known
   if guess is None or guess <= dataset.num_known:
     raise UserError(
       f'the number of novel classes is unknown: {dataset.path} has '

@@ -10,14 +10,20 @@ from owdfa_jax.checkpoints import CHECKPOINTS, read_network
 from owdfa_jax.progress import say
 from owdfa_jax.state import TrainState
 
+# The last layer, and which of its outputs are in use.
+HEAD = ('fc2.', 'live')
 
-def start_from(init: str, state: TrainState) -> TrainState:
+
+def start_from(
+  init: str, state: TrainState, *, with_head: bool = True
+) -> TrainState:
   """Puts weights into a fresh state, and says which found no place.
 
   Args:
     init: a file of weights (see `weights.read`), the workdir of a run (its
       best checkpoint), or one checkpoint of it, `RUN/checkpoints/STEP`.
     state: keeps whatever the source does not have.
+    with_head: whether the last layer is taken over too.
 
   Raises:
     UserError: there is nothing there, or it is of another backbone.
@@ -29,14 +35,14 @@ def start_from(init: str, state: TrainState) -> TrainState:
       '.npz or .pth file, or the workdir of a run'
     )
   if path.is_dir():
-    network = read_network(path)
-    params, batch_stats, report = weights.fill(
-      weights.state_dict(*network), state.params, state.batch_stats, init
-    )
+    source = weights.state_dict(*read_network(path))
   else:
-    params, batch_stats, report = weights.load(
-      path, state.params, state.batch_stats
-    )
+    source = weights.read(path)
+  if not with_head:
+    source = {k: v for k, v in source.items() if not k.startswith(HEAD)}
+  params, batch_stats, report = weights.fill(
+    source, state.params, state.batch_stats, init
+  )
   say(f'initialised with {report}')
   return dataclasses.replace(state, params=params, batch_stats=batch_stats)
 

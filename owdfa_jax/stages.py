@@ -10,6 +10,7 @@ so each can be resumed, evaluated and looked at like any other.
 """
 
 import json
+import os
 from typing import Any
 
 import jax
@@ -48,8 +49,9 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
   Raises:
     UserError: as `train`, and for settings of the stages out of range.
   """
-  check(config)
-  folder = epath.Path(workdir)
+  # Mistakes of a later stage show before the first one trains.
+  experiments(config, workdir)
+  folder = epath.Path(os.path.abspath(os.path.expanduser(workdir)))
   reports: dict[str, dict[str, Any]] = {}
   init, labels = config.model.init, ''
   for name in names(config):
@@ -64,7 +66,9 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
     init = checkpoint_of(experiment.workdir, step)
     if name not in (PRETRAINING, names(config)[-1]):
       labels = str(experiment.workdir / f'pseudo_labels-{step}.npz')
-      label_unlabelled(experiment, labels, config.stages)
+      # Whoever trains on them already must not find others there.
+      if not os.path.exists(labels):
+        label_unlabelled(experiment, labels, config.stages)
   if jax.process_index() == 0:
     write(folder, reports)
   return 0
@@ -92,6 +96,11 @@ def experiments(
 
 def check(config: ml_collections.ConfigDict) -> None:
   """`UserError` for settings of the stages that make no sense."""
+  if config.eval.checkpoint.isdecimal():
+    raise UserError(
+      f'a step cannot be meant in every stage: --config.eval.checkpoint='
+      f"{config.eval.checkpoint}; use 'best' or 'latest'"
+    )
   for field in ('pretrain_epochs', 'round_epochs'):
     if config.stages[field] < 1:
       raise UserError(
@@ -131,7 +140,13 @@ def stage_config(
     stage.pseudo.rule = ''
     stage.data.supervision = 'labelled'
     stage.epochs = config.stages.pretrain_epochs
-  elif name.startswith('3-'):
+  elif name.startswith('2-'):
+    # Nothing taught the novel outputs anything yet: they are all alike.
+    stage.model.init_head = False
+  else:
+    # How the labels were chosen belongs to a round's settings.
+    stage.data.keep_share = config.stages.keep_share
+    stage.data.keep_confidence = config.stages.keep_confidence
     stage.epochs = config.stages.round_epochs
     stage.optimizer.learning_rate *= config.stages.round_learning_rate_factor
   return stage.lock()

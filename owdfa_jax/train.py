@@ -72,7 +72,9 @@ def train(experiment: Experiment) -> int:
       state = checkpoints.restore(start, state)
       say(f'resuming after step {start} of {total}')
     elif config.model.init:
-      state = start_from(config.model.init, state)
+      state = start_from(
+        config.model.init, state, with_head=config.model.init_head
+      )
     batches = pipeline.train_batches(
       dataset,
       batch_size=config.batch_size,

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from input_pipeline.dataset import PackedDataset
+from input_pipeline.duplicates import sha256
 from input_pipeline.errors import UserError
 from owdfa_jax.experiment import Experiment, validation_share
 
@@ -16,7 +17,10 @@ from owdfa_jax.experiment import Experiment, validation_share
 # how fast the data is read does not change what is read.
 CHANGEABLE = (
   'epochs',
-  'eval.',
+  'eval.batch_size',
+  'eval.checkpoint',
+  'eval.every_epochs',
+  'eval.split',
   'log.',
   'compilation_cache',
   'data.path',
@@ -88,14 +92,31 @@ def check_workdir(
 
 
 def settings(experiment: Experiment) -> dict[str, Any]:
-  """The config as JSON, with the packed data's digest as `dataset`, and the
-  share of it that is `held_out` of training.
+  """The config as JSON, with the digests of the packed data (`dataset`) and of
+  the `pseudo_labels`, and the share that is `held_out` of training.
   """
   config = json.loads(experiment.config.to_json_best_effort())
+  # What lies beside the workdir moves with it: the stages of one run.
+  beside = f'{experiment.workdir.parent}/'
+  for section, name in (('model', 'init'), ('data', 'pseudo_labels')):
+    config[section][name] = config[section][name].replace(beside, '../')
   return config | {
     'dataset': digest(experiment.dataset),
+    'pseudo_labels': file_digest(experiment.config.data.pseudo_labels),
     'held_out': validation_share(experiment.config),
   }
+
+
+def trained_setting(experiment: Experiment, name: str) -> Any:
+  """What the workdir's run has for a setting; what `experiment` has where the
+  workdir does not say.
+  """
+  now = flatten(settings(experiment))[name]
+  try:
+    trained = json.loads((experiment.workdir / 'config.json').read_text())
+  except FileNotFoundError:
+    return now
+  return flatten(trained).get(name, now)
 
 
 def flatten(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
@@ -107,6 +128,11 @@ def flatten(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
     else:
       flat[prefix + name] = value
   return flat
+
+
+def file_digest(path: str) -> str:
+  """Tells contents of a file apart; '' for no file."""
+  return sha256(path)[:12] if path else ''
 
 
 def digest(dataset: PackedDataset) -> str:

@@ -1,13 +1,17 @@
 """The weights a run begins with: another run's, one of its checkpoints."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
 from runs import fresh_state, tiny_experiment
 
 from input_pipeline.errors import UserError
-from owdfa_jax import state, weights
-from owdfa_jax.checkpoints import Checkpoints
+from owdfa_jax import evaluate, state, weights
+from owdfa_jax.checkpoints import Checkpoints, read_network
 from owdfa_jax.initial import checkpoint_of, start_from
 from owdfa_jax.train import train
 
@@ -81,6 +85,45 @@ def test_another_method_takes_what_it_can_and_says_the_rest(
   np.testing.assert_array_equal(kernel(start), kernel(fresh))
   stem = lambda s: np.asarray(jax.tree.leaves(s.params['backbone'])[0])
   assert not np.array_equal(stem(start), stem(fresh))
+
+
+def test_the_head_can_be_left_out(trained):
+  fresh = fresh_state(trained)
+  start = start_from(str(trained.workdir), fresh, with_head=False)
+  head = lambda s: np.asarray(s.params['fc2']['kernel'][...])
+  neck = lambda s: np.asarray(s.params['bottleneck']['scale'][...])
+  np.testing.assert_array_equal(head(start), head(fresh))
+  assert not np.array_equal(neck(start), neck(fresh))
+
+
+def test_a_run_of_eight_devices_hands_on_to_one(trained, tmp_path):
+  """In a process that has one device; saving had eight."""
+  command = (
+    'import sys; from etils import epath;'
+    'from owdfa_jax.checkpoints import read_network;'
+    'params, _ = read_network(epath.Path(sys.argv[1]));'
+    "print(float(params['fc2']['kernel'].sum()))"
+  )
+  printed = subprocess.run(
+    [sys.executable, '-c', command, str(trained.workdir)],
+    env=os.environ | {'JAX_NUM_CPU_DEVICES': '1'},
+    capture_output=True,
+    text=True,
+    check=True,
+  ).stdout
+  params, _ = read_network(trained.workdir)
+  assert float(printed) == pytest.approx(float(params['fc2']['kernel'].sum()))
+
+
+def test_reading_leaves_a_save_under_way_alone(trained):
+  under_way = trained.workdir / 'checkpoints' / '9.orbax-checkpoint-tmp'
+  under_way.mkdir()
+  try:
+    start_from(str(trained.workdir), fresh_state(trained))
+    evaluate.restore(trained)
+    assert under_way.exists()
+  finally:
+    under_way.rmdir()
 
 
 def test_training_begins_there(trained, packed, tmp_path, capsys):

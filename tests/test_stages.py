@@ -1,6 +1,7 @@
 """Staged training: what passes from stage to stage, and resuming in any."""
 
 import json
+import shutil
 
 import jax
 import ml_collections
@@ -59,19 +60,19 @@ def test_a_stage_begins_with_the_network_of_the_one_before(trained):
   _, workdir = trained
   init = lambda name: json.loads((workdir / name / 'config.json').read_text())
   assert init('1-supervised')['model']['init'] == ''
-  before = init('3-round1')['model']['init']
-  assert before.startswith(str(workdir / '2-cpl' / 'checkpoints'))
+  # Relative, so that the whole can be moved.
+  assert init('3-round1')['model']['init'].startswith('../2-cpl/checkpoints/')
   assert init('2-cpl')['data']['pseudo_labels'] == ''
+  heads = [init(name)['model']['init_head'] for name in ('2-cpl', '3-round1')]
+  assert heads == [False, True]
 
 
 def test_rounds_train_on_what_the_network_said(trained, packed, tmp_path):
   config, workdir = trained
-  path = json.loads((workdir / '3-round1' / 'config.json').read_text())['data'][
-    'pseudo_labels'
-  ]
+  (path,) = (workdir / '2-cpl').glob('pseudo_labels-*.npz')
   experiment = tiny_experiment(packed, tmp_path)
   dataset = experiment.dataset
-  label = pseudo_labels.read(path, dataset, experiment.num_outputs)
+  label = pseudo_labels.read(str(path), dataset, experiment.num_outputs)
   unlabelled = dataset.train.tag == 2
   assert (label[~unlabelled] == -1).all()
   kept = (label[unlabelled] >= 0).mean()
@@ -84,6 +85,38 @@ def test_run_again_it_trains_nothing_and_says_the_same(trained, capsys):
   assert stages.train_stages(config, str(workdir)) == 0
   assert capsys.readouterr().out.count('complete already') == 4
   assert (workdir / 'report.json').read_text() == before
+
+
+def test_it_can_be_moved(trained, tmp_path, capsys):
+  config, workdir = trained
+  shutil.copytree(workdir, tmp_path / 'moved')
+  assert stages.train_stages(config, str(tmp_path / 'moved')) == 0
+  assert capsys.readouterr().out.count('complete already') == 4
+
+
+def test_other_labels_are_another_run(trained, packed, tmp_path):
+  config, workdir = trained
+  shutil.copytree(workdir, tmp_path / 'run')
+  stricter = tiny_stages(packed, stages__keep_share=0.1)
+  with pytest.raises(UserError, match='keep_share=0.5 .now 0.1'):
+    stages.train_stages(stricter, str(tmp_path / 'run'))
+  (path,) = (tmp_path / 'run' / '2-cpl').glob('pseudo_labels-*.npz')
+  with np.load(path) as file:
+    spoilt = dict(file)
+  spoilt['label'][spoilt['label'] >= 0] = 0
+  np.savez(path, **spoilt)
+  with pytest.raises(UserError, match='another config.*pseudo_labels'):
+    stages.train_stages(config, str(tmp_path / 'run'))
+
+
+def test_mistakes_of_a_later_stage_show_before_the_first(packed, tmp_path):
+  config = tiny_stages(packed, method__params__vote_rule='nonsense')
+  with pytest.raises(UserError, match='vote_rule=nonsense'):
+    stages.train_stages(config, str(tmp_path / 'run'))
+  config = tiny_stages(packed, eval__checkpoint='12')
+  with pytest.raises(UserError, match='eval.checkpoint=12'):
+    stages.train_stages(config, str(tmp_path / 'run'))
+  assert not (tmp_path / 'run').exists()
 
 
 def test_it_stops_and_goes_on_in_any_stage(packed, tmp_path, monkeypatch):

@@ -247,7 +247,9 @@ def test_export_and_load_give_the_same_network(tmp_path, name):
       k: np.ascontiguousarray(v) for k, v in weights.state_dict(*before).items()
     },
   )
-  *after, report = weights.load(tmp_path / name, params, stats)
+  *after, report = weights.fill(
+    weights.read(tmp_path / name), params, stats, name
+  )
   assert report.source == str(tmp_path / name)
   jax.tree.map(np.testing.assert_array_equal, tuple(after), before)
 
@@ -282,7 +284,9 @@ def test_resnet50_reproduces_the_sources_features(
 ):
   file, (arrays, (_, params, stats)) = golden('resnet50'), resnet50
   WRITERS[name](tmp_path / name, arrays)
-  params, stats, report = weights.load(tmp_path / name, params, stats)
+  params, stats, report = weights.fill(
+    weights.read(tmp_path / name), params, stats, name
+  )
   assert report.unused == ('fc.bias', 'fc.weight')
   assert all(x.startswith(('bottleneck.', 'fc2.')) for x in report.missing)
   outputs = forward(params, stats)

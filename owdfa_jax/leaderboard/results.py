@@ -27,7 +27,11 @@ FREE = (
   'log.',
 )
 # What a stage gets from the one before it.
-HANDED_ON = ('model.init', 'data.pseudo_labels')
+HANDED_ON = (
+  'model.init',
+  'data.pseudo_labels',
+  'pseudo_labels',
+)
 # Beside a run's report: where it was made.
 MACHINE = 'machine.json'
 # By `data.supervision` of plain cross entropy.

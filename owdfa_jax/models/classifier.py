@@ -1,6 +1,7 @@
 """The open-world classifier: backbone, BN neck, head, perspectives."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -171,9 +172,11 @@ class Projector(nnx.Module):
   """Features to the unit sphere on which contrastive losses compare them."""
 
   def __init__(self, width: int, size: int, *, rngs: nnx.Rngs) -> None:
-    self.layer1 = nnx.Linear(width, width, rngs=rngs)
-    self.layer2 = nnx.Linear(width, width, rngs=rngs)
-    self.layer3 = nnx.Linear(width, size, rngs=rngs)
+    exact = jax.lax.Precision.HIGHEST
+    linear = functools.partial(nnx.Linear, precision=exact, rngs=rngs)
+    self.layer1 = linear(width, width)
+    self.layer2 = linear(width, width)
+    self.layer3 = linear(width, size)
 
   def __call__(self, feature: jax.Array) -> jax.Array:
     """Maps [B, C] to [B, size]."""
