@@ -101,8 +101,9 @@ def test_a_run_of_eight_devices_hands_on_to_one(trained, tmp_path):
   command = (
     'import sys; from etils import epath;'
     'from owdfa_jax.checkpoints import read_network;'
+    'from owdfa_jax import weights;'
     'params, _ = read_network(epath.Path(sys.argv[1]));'
-    "print(float(params['fc2']['kernel'].sum()))"
+    "print(float(weights.state_dict(params)['fc2.weight'].sum()))"
   )
   printed = subprocess.run(
     [sys.executable, '-c', command, str(trained.workdir)],
@@ -112,7 +113,8 @@ def test_a_run_of_eight_devices_hands_on_to_one(trained, tmp_path):
     check=True,
   ).stdout
   params, _ = read_network(trained.workdir)
-  assert float(printed) == pytest.approx(float(params['fc2']['kernel'].sum()))
+  total = float(weights.state_dict(params)['fc2.weight'].sum())
+  assert float(printed) == pytest.approx(total)
 
 
 def test_reading_leaves_a_save_under_way_alone(trained):
