@@ -212,7 +212,9 @@ def test_rows_held_out_may_not_change(packed, tmp_path):
   """They would select among checkpoints that were trained on them."""
   started(packed, tmp_path)
   other = tiny_experiment(packed, tmp_path, eval__selection='validation')
-  with pytest.raises(UserError, match='eval.selection=test .*held_out=0.0 .now 0.1'):
+  with pytest.raises(
+    UserError, match='eval.selection=test .*held_out=0.0 .now 0.1'
+  ):
     claim_workdir(other)
 
 
