@@ -248,7 +248,7 @@ def test_export_and_load_give_the_same_network(tmp_path, name):
     },
   )
   *after, report = weights.fill(
-    weights.read(tmp_path / name), params, stats, name
+    weights.read(tmp_path / name), params, stats, str(tmp_path / name)
   )
   assert report.source == str(tmp_path / name)
   jax.tree.map(np.testing.assert_array_equal, tuple(after), before)
@@ -285,7 +285,7 @@ def test_resnet50_reproduces_the_sources_features(
   file, (arrays, (_, params, stats)) = golden('resnet50'), resnet50
   WRITERS[name](tmp_path / name, arrays)
   params, stats, report = weights.fill(
-    weights.read(tmp_path / name), params, stats, name
+    weights.read(tmp_path / name), params, stats, str(tmp_path / name)
   )
   assert report.unused == ('fc.bias', 'fc.weight')
   assert all(x.startswith(('bottleneck.', 'fc2.')) for x in report.missing)
