@@ -47,7 +47,17 @@ def packed64(tmp_path_factory):
   return folder / 'packed'
 
 
-@pytest.mark.parametrize('name', RUNS)
+# What the others cover in part.
+SLOW = ('cpl and freematch', 'lower_bound')
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+    for name in RUNS
+  ],
+)
 def test_trains_resumes_and_evaluates(
   packed64, tmp_path, monkeypatch, capsys, name
 ):
