@@ -40,10 +40,13 @@ def get_config(which: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   # The rounds start from a trained network: their rate is this share of the
   # method's.
   stages.round_learning_rate_factor = 0.5
-  # Of each class that the network names, the most confident share of its
-  # unlabelled images keeps that class as label, if at least this confident.
+  # Who labels the unlabelled images: the 'head', or 'clusters' of features.
+  stages.label_by = 'clusters'
+  # Of each class they are given, the most confident share of its images keeps
+  # it as label, if at least this confident: a probability by the head; by
+  # clusters 1 - distance to the own centre / distance to the next.
   stages.keep_share = 0.5
-  stages.keep_confidence = 0.5
+  stages.keep_confidence = 0.0
   # Taking each stage's best epoch by the test split would let the test choose
   # the labels.
   config.eval.selection = 'last'

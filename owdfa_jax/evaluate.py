@@ -1,7 +1,8 @@
 """Evaluation: every image once, on any number of devices, to a report."""
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -48,6 +49,7 @@ class Evaluator:
     # Which novel output is a novel source of real images, nobody knows.
     real = [c.label for c in classes if c.face_type == 1 and c.known]
     self._step = make_eval_step(graphdef, real, experiment.placement)
+    self._feature_step = make_feature_step(graphdef, experiment.placement)
 
   def predict(
     self,
@@ -66,13 +68,31 @@ class Evaluator:
     Returns:
       The rows whose mask holds, in the order of their index.
     """
+    step = functools.partial(self._step, params, batch_stats)
+    return Predictions(**self._collect(step, batches))
+
+  def features(
+    self,
+    params: Any,
+    batch_stats: Any,
+    batches: Iterator[dict[str, np.ndarray]],
+  ) -> np.ndarray:
+    """The images' global features, float32 [N, C]; arguments and order as of
+    `predict`.
+    """
+    step = functools.partial(self._feature_step, params, batch_stats)
+    return self._collect(step, batches)['feature']
+
+  def _collect(
+    self,
+    step: Callable[[dict[str, jax.Array]], dict[str, jax.Array]],
+    batches: Iterator[dict[str, np.ndarray]],
+  ) -> dict[str, np.ndarray]:
     placement = self._experiment.placement
     collected = []
     for batch in batches:
       batch = {name: batch[name] for name in ('image', 'index', 'mask')}
-      outputs = parallel.to_host(
-        self._step(params, batch_stats, placement.put_batch(batch))
-      )
+      outputs = parallel.to_host(step(placement.put_batch(batch)))
       real = outputs.pop('mask')
       collected.append({name: x[real] for name, x in outputs.items()})
     columns = {
@@ -80,7 +100,7 @@ class Evaluator:
       for name in collected[0]
     }
     order = np.argsort(columns['row'], kind='stable')
-    return Predictions(**{name: x[order] for name, x in columns.items()})
+    return {name: x[order] for name, x in columns.items()}
 
   def batches(
     self, split: str, rows: np.ndarray | None = None
@@ -179,6 +199,25 @@ def make_eval_step(
     }
 
   return jax.jit(eval_step, out_shardings=placement.replicated)
+
+
+def make_feature_step(
+  graphdef: nnx.GraphDef, placement: parallel.Placement
+) -> Any:
+  """Returns the compiled pass: (params, batch_stats, batch) -> features."""
+
+  def feature_step(
+    params: Any, batch_stats: Any, batch: dict[str, jax.Array]
+  ) -> dict[str, jax.Array]:
+    model = nnx.merge(graphdef, params, batch_stats)
+    outputs = model(augment.normalise(batch['image']), train=False)
+    return {
+      'row': batch['index'],
+      'mask': batch['mask'],
+      'feature': outputs.feature,
+    }
+
+  return jax.jit(feature_step, out_shardings=placement.replicated)
 
 
 def evaluate(experiment: Experiment) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 1. Supervised training on the labelled rows.
 2. The method, from there.
-3. Rounds: the network labels the unlabelled rows, the sure ones join the
-   labelled rows with that label, and the method goes on from the network.
+3. Rounds: the unlabelled rows are labelled by what the network makes of them,
+   the sure ones join the labelled rows, and the method goes on from there.
 
 Each stage is an ordinary run in a folder of its own, with an ordinary config,
 so each can be resumed, evaluated and looked at like any other.
@@ -15,15 +15,14 @@ from typing import Any
 
 import jax
 import ml_collections
-import numpy as np
 from etils import epath
 
-from input_pipeline import pseudo_labels
 from input_pipeline.errors import UserError
 from owdfa_jax import report as report_lib
-from owdfa_jax.evaluate import Predictions, evaluate, restore
-from owdfa_jax.experiment import Experiment, eval_rows, set_up
+from owdfa_jax.evaluate import evaluate
+from owdfa_jax.experiment import Experiment, set_up
 from owdfa_jax.initial import checkpoint_of
+from owdfa_jax.labelling import LABELLERS, label_unlabelled
 from owdfa_jax.progress import say
 from owdfa_jax.train import train
 
@@ -112,10 +111,26 @@ def check(config: ml_collections.ConfigDict) -> None:
       f'setting too small: --config.stages.rounds={config.stages.rounds}; '
       'give at least 0'
     )
-  if not 0 < config.stages.keep_share <= 1:
+  for field, low in (
+    ('keep_share', 'above 0'),
+    ('keep_confidence', 'of at least 0'),
+    ('round_learning_rate_factor', 'above 0'),
+  ):
+    value = config.stages[field]
+    if not 0 <= value <= 1 or (value == 0 and low == 'above 0'):
+      raise UserError(
+        f'setting out of range: --config.stages.{field}={value}; give a share '
+        f'{low}, at most 1'
+      )
+  if config.stages.label_by not in LABELLERS:
     raise UserError(
-      f'setting out of range: --config.stages.keep_share='
-      f'{config.stages.keep_share}; give a share above 0, at most 1'
+      f'unknown setting: --config.stages.label_by={config.stages.label_by}; '
+      f'use one of {", ".join(LABELLERS)}'
+    )
+  if config.data.pseudo_labels:
+    raise UserError(
+      'pseudo-labels of your own have no place in stages, which make theirs: '
+      f'--config.data.pseudo_labels={config.data.pseudo_labels}; leave it out'
     )
 
 
@@ -145,49 +160,12 @@ def stage_config(
     stage.model.init_head = False
   else:
     # How the labels were chosen belongs to a round's settings.
+    stage.data.label_by = config.stages.label_by
     stage.data.keep_share = config.stages.keep_share
     stage.data.keep_confidence = config.stages.keep_confidence
     stage.epochs = config.stages.round_epochs
     stage.optimizer.learning_rate *= config.stages.round_learning_rate_factor
   return stage.lock()
-
-
-def label_unlabelled(
-  experiment: Experiment, path: str, settings: ml_collections.ConfigDict
-) -> None:
-  """Writes what the run's network says of the unlabelled rows, where it is
-  sure, to `path`.
-  """
-  dataset = experiment.dataset
-  evaluator, network, _ = restore(experiment)
-  split, rows = eval_rows(dataset, 'unlabelled')
-  predictions = evaluator.predict(*network, evaluator.batches(split, rows))
-  kept = sure(predictions, settings.keep_confidence, settings.keep_share)
-  label = np.full(len(dataset.train), -1, np.int32)
-  label[predictions.row[kept]] = predictions.predicted[kept]
-  if jax.process_index() == 0:
-    pseudo_labels.write(path, dataset, label)
-  say(
-    f'{kept.sum()} of {len(kept)} unlabelled images keep the class they were '
-    f'given, {len(np.unique(predictions.predicted[kept]))} classes'
-  )
-
-
-def sure(
-  predictions: Predictions, confidence: float, share: float
-) -> np.ndarray:
-  """Which predictions to keep, bool [N]: of each class the `share` of highest
-  confidence, if it is at least `confidence`.
-
-  A share, because a network is less sure of novel classes than of known ones,
-  and one threshold for all would leave them out.
-  """
-  kept = np.zeros(len(predictions.row), bool)
-  for predicted in np.unique(predictions.predicted):
-    rows = np.flatnonzero(predictions.predicted == predicted)
-    order = np.argsort(-predictions.confidence[rows], kind='stable')
-    kept[rows[order[: int(np.ceil(share * len(rows)))]]] = True
-  return kept & (predictions.confidence >= confidence)
 
 
 def write(folder: epath.Path, reports: dict[str, dict[str, Any]]) -> None:

@@ -14,7 +14,6 @@ from input_pipeline import pseudo_labels
 from input_pipeline.errors import UserError
 from owdfa_jax import stages
 from owdfa_jax.checkpoints import read_network
-from owdfa_jax.evaluate import Predictions
 
 
 def tiny_stages(packed, which='cpl,folder64', **changes):
@@ -22,7 +21,6 @@ def tiny_stages(packed, which='cpl,folder64', **changes):
   short = {
     'stages.pretrain_epochs': 1,
     'stages.round_epochs': 1,
-    'stages.keep_confidence': 0.0,
     'epochs': 1,
   }
   config.update_from_flattened_dict(
@@ -113,6 +111,9 @@ def test_mistakes_of_a_later_stage_show_before_the_first(packed, tmp_path):
   config = tiny_stages(packed, method__params__vote_rule='nonsense')
   with pytest.raises(UserError, match='vote_rule=nonsense'):
     stages.train_stages(config, str(tmp_path / 'run'))
+  config = tiny_stages(packed, data__pseudo_labels='mine.npz')
+  with pytest.raises(UserError, match='data.pseudo_labels=mine.npz'):
+    stages.train_stages(config, str(tmp_path / 'run'))
   config = tiny_stages(packed, eval__checkpoint='12')
   with pytest.raises(UserError, match='eval.checkpoint=12'):
     stages.train_stages(config, str(tmp_path / 'run'))
@@ -147,19 +148,6 @@ def test_the_last_stage_is_what_is_evaluated(trained):
   assert 'stages' not in stage and stage.epochs == config.stages.round_epochs
 
 
-def test_sure_takes_a_share_of_every_class():
-  predictions = Predictions(
-    row=np.arange(7),
-    predicted=np.array([0, 0, 0, 0, 1, 1, 2]),
-    confidence=np.array([0.9, 0.99, 0.8, 0.95, 0.3, 0.6, 0.2]),
-    fake=np.zeros(7),
-  )
-  keep = lambda *rule: np.flatnonzero(stages.sure(predictions, *rule)).tolist()
-  assert keep(0.0, 0.5) == [1, 3, 5, 6]
-  assert keep(0.5, 0.5) == [1, 3, 5]
-  assert keep(0.0, 1.0) == list(range(7))
-
-
 @pytest.mark.parametrize(
   'setting, value',
   [
@@ -167,6 +155,10 @@ def test_sure_takes_a_share_of_every_class():
     ('round_epochs', 0),
     ('rounds', -1),
     ('keep_share', 1.5),
+    ('keep_share', 0.0),
+    ('keep_confidence', -0.1),
+    ('round_learning_rate_factor', 0.0),
+    ('label_by', 'nonsense'),
   ],
 )
 def test_settings_out_of_range_are_named(packed, tmp_path, setting, value):
