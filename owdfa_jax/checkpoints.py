@@ -211,8 +211,8 @@ def read_network(path: epath.Path) -> tuple[Any, Any]:
       path = checkpoints.folder / str(checkpoints.best())
   if not (path / 'model').exists():
     raise UserError(
-      f'no checkpoint: {path}; give the workdir of a run that has one, or '
-      f'RUN/{CHECKPOINTS}/STEP'
+      f'no checkpoint: {path}; give the workdir of a run that has one (of a '
+      f'run in stages, the folder of a stage), or RUN/{CHECKPOINTS}/STEP'
     )
   item = epath.Path(os.path.abspath(path)) / 'model'
   with ocp.PyTreeCheckpointer() as checkpointer:

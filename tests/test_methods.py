@@ -11,6 +11,7 @@ import pytest
 from runs import stop_after, tiny_experiment
 
 from input_pipeline import pack
+from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, methods, parallel
 from owdfa_jax.checkpoints import read_network
 from owdfa_jax.methods import METHODS
@@ -18,6 +19,7 @@ from owdfa_jax.train import train
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
+STEPS_PER_EPOCH = 3
 # A config each, and what else a run may turn on.
 RUNS = {
   'lower_bound': ('lower_bound', {}),
@@ -65,18 +67,7 @@ def test_trains_resumes_and_evaluates(
   make = lambda folder: tiny_experiment(
     packed64, tmp_path / folder, config, **changes
   )
-  whole, stopped = make('whole'), make('stopped')
-  assert train(whole) == 0
-  with monkeypatch.context() as patch:
-    stop_after(patch, 4)  # one step into the second epoch
-    assert train(stopped) == 128 + signal.SIGTERM
-  assert train(stopped) == 0
-  jax.tree.map(
-    np.testing.assert_array_equal,
-    read_network(whole.workdir),
-    read_network(stopped.workdir),
-  )
-  assert logged(stopped.workdir) == logged(whole.workdir)
+  whole = check_resuming(make, monkeypatch, stop=STEPS_PER_EPOCH + 1)
 
   eight = evaluate.evaluate(whole)
   one_device = parallel.place(jax.devices()[:1])
@@ -85,6 +76,35 @@ def test_trains_resumes_and_evaluates(
   assert one['all_acc'] == eight['all_acc']
   assert one['estimated_classes'] == eight['estimated_classes']
   assert '| Known ACC |' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['cal, classes unknown', 'orca'])
+def test_a_stop_at_the_end_of_an_epoch_costs_nothing(
+  packed64, tmp_path, monkeypatch, name
+):
+  config, changes = RUNS[name]
+  make = lambda folder: tiny_experiment(
+    packed64, tmp_path / folder, config, **changes
+  )
+  check_resuming(make, monkeypatch, stop=STEPS_PER_EPOCH)
+
+
+def check_resuming(make, monkeypatch, stop):
+  """A run that stops and goes on is the same as one that does not: returned."""
+  whole, stopped = make('whole'), make('stopped')
+  assert train(whole) == 0
+  with monkeypatch.context() as patch:
+    stop_after(patch, stop)
+    assert train(stopped) == 128 + signal.SIGTERM
+  assert train(stopped) == 0
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    read_network(whole.workdir),
+    read_network(stopped.workdir),
+  )
+  assert logged(stopped.workdir) == logged(whole.workdir)
+  return whole
 
 
 def logged(workdir):
@@ -107,6 +127,19 @@ def test_classes_are_estimated_only_where_asked(packed64, tmp_path):
   assert written['estimated_classes'] == report['estimated_classes']
   told = tiny_experiment(packed64, tmp_path / 'told', 'cal')
   assert told.num_outputs == 4
+
+
+@pytest.mark.parametrize(
+  'config, setting, value',
+  [('cal', 'prototypes_per_known', 1), ('simgcd', 'projection', 0)],
+)
+def test_settings_too_small_are_named(
+  packed64, tmp_path, config, setting, value
+):
+  with pytest.raises(UserError, match=f'params.{setting}={value}'):
+    tiny_experiment(
+      packed64, tmp_path, config, **{f'method__params__{setting}': value}
+    )
 
 
 def test_unlabelled_rows_of_the_training_split_can_be_judged(

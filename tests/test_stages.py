@@ -12,7 +12,7 @@ from runs import TINY, tiny_experiment
 from configs import staged
 from input_pipeline import pseudo_labels
 from input_pipeline.errors import UserError
-from owdfa_jax import stages
+from owdfa_jax import stages, weights
 from owdfa_jax.checkpoints import read_network
 
 
@@ -139,6 +139,29 @@ def test_it_stops_and_goes_on_in_any_stage(packed, tmp_path, monkeypatch):
       read_network(stopped / name),
       read_network(straight / name),
     )
+
+
+@pytest.mark.slow
+def test_a_round_keeps_the_number_of_classes_that_was_found(packed, tmp_path):
+  config = tiny_stages(
+    packed,
+    'cal,folder64',
+    method__params__estimate_classes=True,
+    method__params__prune_from_epoch=0,
+    stages__rounds=1,
+  )
+  assert stages.train_stages(config, str(tmp_path)) == 0
+  live = {
+    name: weights.state_dict(*read_network(tmp_path / name))['live']
+    for name in ('2-cal', '3-round1')
+  }
+  # Outputs only ever die; a round that began afresh would have them all.
+  assert not (live['3-round1'] & ~live['2-cal']).any()
+  assert live['2-cal'].sum() < live['2-cal'].size
+  (path,) = (tmp_path / '2-cal').glob('pseudo_labels-*.npz')
+  with np.load(path) as file:
+    given = np.unique(file['label'][file['label'] >= 0])
+  assert live['2-cal'][given].all()
 
 
 def test_the_last_stage_is_what_is_evaluated(trained):

@@ -7,6 +7,7 @@ from typing import Any
 import flax
 import jax
 
+from input_pipeline.errors import UserError
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
@@ -136,3 +137,13 @@ class Method(abc.ABC):
     """
     del clock
     return state, head
+
+
+def check_at_least(least: float, **settings: float) -> None:
+  """`UserError` naming a method's setting that is less than `least`."""
+  for name, value in settings.items():
+    if value < least:
+      raise UserError(
+        f'setting too small: --config.method.params.{name}={value}; give at '
+        f'least {least}'
+      )

@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import cal_losses, losses, prototypes
-from owdfa_jax.methods.base import Clock, Method, Result, Rows
+from owdfa_jax.methods.base import (
+  Clock,
+  Method,
+  Result,
+  Rows,
+  check_at_least,
+)
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
@@ -55,6 +61,10 @@ class CAL(Method):
   prune_from_epoch: int = 0
   parity_merge: bool = False
 
+  def __post_init__(self) -> None:
+    # With one each there would be no output for a novel class.
+    check_at_least(2, prototypes_per_known=self.prototypes_per_known)
+
   @property
   def views(self) -> tuple[str, ...]:
     """A flip, and a stronger change."""
@@ -72,7 +82,9 @@ class CAL(Method):
     )
 
   def init(self, num_outputs: int, num_examples: int) -> CALState:
-    """Nothing gathered; a threshold that no epoch uses."""
+    """Nothing gathered; a threshold that every row passes, of use in the
+    first epoch alone, where `pseudo_from_epoch` is 0.
+    """
     del num_examples
     return CALState(
       novel_threshold=jnp.zeros((), jnp.float32),

@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import contrastive, losses
-from owdfa_jax.methods.base import Clock, Method, Result, Rows
+from owdfa_jax.methods.base import (
+  Clock,
+  Method,
+  Result,
+  Rows,
+  check_at_least,
+)
 from owdfa_jax.models.classifier import COSINE_SCALE
 from owdfa_jax.models.outputs import Branches, Outputs
 
@@ -39,6 +45,9 @@ class SimGCD(Method):
   unsupervised_temperature: float = 1.0
   supervised_temperature: float = 0.07
   projection: int = 256
+
+  def __post_init__(self) -> None:
+    check_at_least(1, projection=self.projection)
 
   @property
   def views(self) -> tuple[str, ...]:
