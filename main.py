@@ -20,7 +20,7 @@ from owdfa_jax.benchmark import benchmark
 from owdfa_jax.evaluate import evaluate
 from owdfa_jax.experiment import set_up
 from owdfa_jax.flags import parse
-from owdfa_jax.stages import last_stage, train_stages
+from owdfa_jax.stages import evaluate_stages, last_stage, train_stages
 from owdfa_jax.train import train
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -83,6 +83,9 @@ def main(argv: Sequence[str]) -> None:
   if 'stages' in config:
     if _MODE.value == 'train':
       sys.exit(train_stages(config, workdir))
+    if _MODE.value == 'eval':
+      evaluate_stages(config, workdir)
+      return
     config, workdir = last_stage(config, workdir)
   experiment = set_up(config, workdir)
   if _MODE.value == 'benchmark':

@@ -25,9 +25,10 @@ SIMULATED = SMALL | {
 # Papers set these for a pretrained network and 50 epochs. From scratch novel
 # images fall into few outputs: even usage weighs twice as much (as it does in
 # SimGCD's paper), in CPL and so in MPSL, and in CAL, whose pseudo-labels would
-# make one cluster. They begin after a tenth of the epochs, as in the paper.
-# ORCA's full margin leaves nothing to learn of the labels while a network is
-# uncertain, as it is for long.
+# make one cluster; they begin after the first epoch, and the strong weight
+# decay of the paper leaves a fresh network too little. ORCA's full margin
+# leaves nothing to learn of the labels while a network is uncertain, as it is
+# for long.
 FROM_SCRATCH: dict[str, dict[str, Any]] = {
   'cpl': {'method.params.entropy_weight': 2.0},
   'orca': {'method.params.margin_scale': 1.0},

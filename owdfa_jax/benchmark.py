@@ -53,6 +53,8 @@ def benchmark(experiment: Experiment) -> dict[str, float]:
     batch_size=config.batch_size,
     seed=config.seed,
     supervision=config.data.supervision,
+    process_index=jax.process_index(),
+    process_count=jax.process_count(),
     num_threads=0,
     cache_bytes=0,
   )

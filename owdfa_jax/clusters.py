@@ -24,8 +24,9 @@ class Clusters(NamedTuple):
 
   Attributes:
     assigned: int32 [N], its cluster.
-    margin: float32 [N] in [0, 1], 1 - the distance to that cluster's centre
-      over the distance to the next one's: 0 half-way between two centres.
+    margin: float32 [N] in [0, 1], 1 - the distance to the nearest centre over
+      that to the next: 0 half-way between two. (A labelled row's own centre
+      may be another one.)
     inertia: float32 [], the sum of the squared distances to the own centres.
   """
 
@@ -54,7 +55,7 @@ def semi_supervised_kmeans(
     num_clusters: those and the novel ones.
     key: draws the novel clusters' first centres (k-means++).
     num_restarts: how often; the clustering of lowest inertia is returned.
-    num_iterations: of assigning rows and moving centres.
+    num_iterations: at most, of assigning rows and moving centres.
   """
   feature = feature / (jnp.linalg.norm(feature, axis=1, keepdims=True) + _TINY)
   labelled = label >= 0
@@ -63,12 +64,19 @@ def semi_supervised_kmeans(
   def once(key: jax.Array) -> Clusters:
     centres = _first_centres(feature, ~labelled, known, num_clusters, key)
 
-    def move(_: int, centres: jax.Array) -> jax.Array:
+    def move(loop: tuple[int, jax.Array, jax.Array]) -> tuple:
+      count, _, centres = loop
       nearest = _squared_distances(feature, centres).argmin(1)
       assigned = jnp.where(labelled, label, nearest)
-      return _means(feature, assigned, num_clusters, centres)
+      moved = _means(feature, assigned, num_clusters, centres)
+      return count + 1, centres, moved
 
-    centres = jax.lax.fori_loop(0, num_iterations, move, centres)
+    def moving(loop: tuple[int, jax.Array, jax.Array]) -> jax.Array:
+      count, before, centres = loop
+      return (count < num_iterations) & jnp.any(before != centres)
+
+    start = 0, jnp.full_like(centres, jnp.inf), centres
+    _, _, centres = jax.lax.while_loop(moving, move, start)
     return _assign(feature, label, centres)
 
   runs = jax.lax.map(once, jax.random.split(key, num_restarts))

@@ -49,7 +49,9 @@ class Evaluator:
     # Which novel output is a novel source of real images, nobody knows.
     real = [c.label for c in classes if c.face_type == 1 and c.known]
     self._step = make_eval_step(graphdef, real, experiment.placement)
-    self._feature_step = make_feature_step(graphdef, experiment.placement)
+    self._feature_step = make_eval_step(
+      graphdef, real, experiment.placement, with_feature=True
+    )
 
   def predict(
     self,
@@ -71,17 +73,17 @@ class Evaluator:
     step = functools.partial(self._step, params, batch_stats)
     return Predictions(**self._collect(step, batches))
 
-  def features(
+  def predict_and_feature(
     self,
     params: Any,
     batch_stats: Any,
     batches: Iterator[dict[str, np.ndarray]],
-  ) -> np.ndarray:
-    """The images' global features, float32 [N, C]; arguments and order as of
-    `predict`.
-    """
+  ) -> tuple[Predictions, np.ndarray]:
+    """As `predict`; and the images' global features, float32 [N, C]."""
     step = functools.partial(self._feature_step, params, batch_stats)
-    return self._collect(step, batches)['feature']
+    columns = self._collect(step, batches)
+    feature = columns.pop('feature')
+    return Predictions(**columns), feature
 
   def _collect(
     self,
@@ -173,7 +175,11 @@ class Evaluator:
 
 
 def make_eval_step(
-  graphdef: nnx.GraphDef, real: list[int], placement: parallel.Placement
+  graphdef: nnx.GraphDef,
+  real: list[int],
+  placement: parallel.Placement,
+  *,
+  with_feature: bool = False,
 ) -> Any:
   """Returns the compiled pass: (params, batch_stats, batch) -> predictions.
 
@@ -182,6 +188,8 @@ def make_eval_step(
     real: labels of the known classes of unforged images.
     placement: batches come split over its devices; results are replicated, so
       that every process of a pod sees all rows.
+    with_feature: return the global feature too, which is many times larger
+      than the rest.
   """
 
   def eval_step(
@@ -190,7 +198,8 @@ def make_eval_step(
     model = nnx.merge(graphdef, params, batch_stats)
     outputs = model(augment.normalise(batch['image']), train=False)
     prob = jax.nn.softmax(outputs.logits)
-    return {
+    feature = {'feature': outputs.feature} if with_feature else {}
+    return feature | {
       'row': batch['index'],
       'mask': batch['mask'],
       'predicted': jnp.argmax(prob, -1).astype(jnp.int32),
@@ -199,25 +208,6 @@ def make_eval_step(
     }
 
   return jax.jit(eval_step, out_shardings=placement.replicated)
-
-
-def make_feature_step(
-  graphdef: nnx.GraphDef, placement: parallel.Placement
-) -> Any:
-  """Returns the compiled pass: (params, batch_stats, batch) -> features."""
-
-  def feature_step(
-    params: Any, batch_stats: Any, batch: dict[str, jax.Array]
-  ) -> dict[str, jax.Array]:
-    model = nnx.merge(graphdef, params, batch_stats)
-    outputs = model(augment.normalise(batch['image']), train=False)
-    return {
-      'row': batch['index'],
-      'mask': batch['mask'],
-      'feature': outputs.feature,
-    }
-
-  return jax.jit(feature_step, out_shardings=placement.replicated)
 
 
 def evaluate(experiment: Experiment) -> dict[str, Any]:
@@ -241,6 +231,10 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     'selection': trained_setting(experiment, 'eval.selection'),
     'split': experiment.config.eval.split,
     **numbers,
+    'per_class': [
+      {'name': experiment.dataset.classes[entry['label']].name, **entry}
+      for entry in numbers['per_class']
+    ],
     'last': restored.last_metrics,
   }
   if jax.process_index() == 0:

@@ -1,15 +1,16 @@
 """A network's own labels for the unlabelled rows: what a round trains on."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import ml_collections
 import numpy as np
+from jax.experimental import multihost_utils
 
 from input_pipeline import pipeline, pseudo_labels
-from input_pipeline.meta import LABELLED
+from input_pipeline.meta import LABELLED, UNLABELLED
 from owdfa_jax import clusters
-from owdfa_jax.evaluate import Predictions, restore
+from owdfa_jax.evaluate import restore
 from owdfa_jax.experiment import Experiment, eval_rows, validation_share
 from owdfa_jax.models import classifier
 from owdfa_jax.progress import say
@@ -47,6 +48,8 @@ def label_unlabelled(
   label[opinion.row[kept]] = opinion.label[kept]
   if jax.process_index() == 0:
     pseudo_labels.write(path, dataset, label)
+  # Other processes of a pod read the file next.
+  multihost_utils.sync_global_devices('labels of a round are written')
   say(
     f'{kept.sum()} of {len(kept)} unlabelled images keep the class they were '
     f'given, {len(np.unique(opinion.label[kept]))} classes'
@@ -55,8 +58,10 @@ def label_unlabelled(
 
 def by_head(experiment: Experiment) -> Opinion:
   """The class that the network names, by its probability."""
-  predictions = _predictions(experiment)
-  return Opinion(predictions.row, predictions.predicted, predictions.confidence)
+  evaluator, network, _ = restore(experiment)
+  split, rows = eval_rows(experiment.dataset, 'unlabelled')
+  seen = evaluator.predict(*network, evaluator.batches(split, rows))
+  return Opinion(seen.row, seen.predicted, seen.confidence)
 
 
 def by_clusters(experiment: Experiment) -> Opinion:
@@ -65,35 +70,43 @@ def by_clusters(experiment: Experiment) -> Opinion:
   """
   dataset = experiment.dataset
   evaluator, network, _ = restore(experiment)
-  feature = evaluator.features(*network, evaluator.batches('train'))
-  held_out = pipeline.validation_rows(
-    dataset, experiment.config.seed, validation_share(experiment.config)
+  seen, feature = evaluator.predict_and_feature(
+    *network, evaluator.batches('train')
   )
-  label = np.where(dataset.train.tag == LABELLED, dataset.train.label, -1)
-  label[held_out] = -1
-  live = classifier.live_outputs(network[1])
-  outputs = (
-    np.arange(experiment.num_outputs)
-    if live is None
-    else np.flatnonzero(jax.device_get(live))
+  outputs = outputs_in_use(experiment, network[1])
+  found = clusters.semi_supervised_kmeans(
+    feature,
+    trained_label(experiment),
+    dataset.num_known,
+    len(outputs),
+    jax.random.key(experiment.config.seed),
   )
-  found = jax.device_get(
-    clusters.semi_supervised_kmeans(
-      feature,
-      label,
-      dataset.num_known,
-      len(outputs),
-      jax.random.key(experiment.config.seed),
-    )
-  )
-  predictions = _predictions(experiment)
+  row = np.flatnonzero(dataset.train.tag == UNLABELLED)
   assigned, margin = (
-    x[predictions.row] for x in (found.assigned, found.margin)
+    jax.device_get(x)[row] for x in (found.assigned, found.margin)
   )
   named = clusters.match_outputs(
-    assigned, predictions.predicted, dataset.num_known, outputs
+    assigned, seen.predicted[row], dataset.num_known, outputs
   )
-  return Opinion(predictions.row, named, margin)
+  return Opinion(row, named, margin)
+
+
+def trained_label(experiment: Experiment) -> np.ndarray:
+  """The labels that training was given, int32 [N]; -1 on all other rows."""
+  dataset, config = experiment.dataset, experiment.config
+  label = np.where(dataset.train.tag == LABELLED, dataset.train.label, -1)
+  label[
+    pipeline.validation_rows(dataset, config.seed, validation_share(config))
+  ] = -1
+  return label.astype(np.int32)
+
+
+def outputs_in_use(experiment: Experiment, batch_stats: Any) -> np.ndarray:
+  """Int [K]: all, but for those that the method switched off."""
+  live = classifier.live_outputs(batch_stats)
+  if live is None:
+    return np.arange(experiment.num_outputs)
+  return np.flatnonzero(jax.device_get(live))
 
 
 # What `--config.stages.label_by` names.
@@ -113,9 +126,3 @@ def sure(opinion: Opinion, confidence: float, share: float) -> np.ndarray:
     order = np.argsort(-opinion.confidence[rows], kind='stable')
     kept[rows[order[: int(np.ceil(share * len(rows)))]]] = True
   return kept & (opinion.confidence >= confidence)
-
-
-def _predictions(experiment: Experiment) -> Predictions:
-  evaluator, network, _ = restore(experiment)
-  split, rows = eval_rows(experiment.dataset, 'unlabelled')
-  return evaluator.predict(*network, evaluator.batches(split, rows))

@@ -93,13 +93,6 @@ def write(
   Raises:
     UserError: the workdir cannot be written.
   """
-  report = {
-    **report,
-    'per_class': [
-      {'name': experiment.dataset.classes[entry['label']].name, **entry}
-      for entry in report['per_class']
-    ],
-  }
   replace(
     experiment.workdir / 'report.json',
     lambda file: file.write(json.dumps(report, indent=2) + '\n'),

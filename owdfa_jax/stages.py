@@ -53,7 +53,8 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
   folder = epath.Path(os.path.abspath(os.path.expanduser(workdir)))
   reports: dict[str, dict[str, Any]] = {}
   init, labels = config.model.init, ''
-  for name in names(config):
+  order = names(config)
+  for name, following in zip(order, [*order[1:], None], strict=True):
     say(f'\nstage {name}')
     experiment = set_up(
       stage_config(config, name, init, labels), str(folder / name)
@@ -63,20 +64,34 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
     reports[name] = evaluate(experiment)
     step = reports[name]['checkpoint_step']
     init = checkpoint_of(experiment.workdir, step)
-    if name not in (PRETRAINING, names(config)[-1]):
+    if following is not None and name != PRETRAINING:
       labels = str(experiment.workdir / f'pseudo_labels-{step}.npz')
       # Whoever trains on them already must not find others there.
-      if not os.path.exists(labels):
+      if not (folder / following / 'config.json').exists():
         label_unlabelled(experiment, labels, config.stages)
   if jax.process_index() == 0:
     write(folder, reports)
   return 0
 
 
+def evaluate_stages(config: ml_collections.ConfigDict, workdir: str) -> None:
+  """Evaluates every stage of a run that is done, and writes their report.
+
+  Raises:
+    UserError: a stage has no checkpoint yet.
+  """
+  reports = {
+    experiment.workdir.name: evaluate(experiment)
+    for experiment in experiments(config, workdir)
+  }
+  if jax.process_index() == 0:
+    write(epath.Path(os.path.abspath(os.path.expanduser(workdir))), reports)
+
+
 def last_stage(
   config: ml_collections.ConfigDict, workdir: str
 ) -> tuple[ml_collections.ConfigDict, str]:
-  """The config and workdir of the final network: what to evaluate or use."""
+  """The config and workdir of the final network: what to use."""
   check(config)
   name = names(config)[-1]
   return stage_config(config, name, '', ''), str(epath.Path(workdir) / name)

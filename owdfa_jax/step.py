@@ -76,7 +76,9 @@ def make_train_step(
     scalars = {
       'loss': loss,
       **result.terms,
-      **partner_scores(result.partners, batch['true_label'], rows),
+      **partner_scores(
+        result.partners, batch['true_label'], rows, clock.num_known
+      ),
       'gradient_norm': optax.tree.norm(grads),
       'learning_rate': schedule(train_state.step),
     }
@@ -124,7 +126,10 @@ def make_end_epoch(
 
 
 def partner_scores(
-  partner: dict[str, jax.Array], true_label: jax.Array, rows: Rows
+  partner: dict[str, jax.Array],
+  true_label: jax.Array,
+  rows: Rows,
+  num_known: int,
 ) -> dict[str, jax.Array]:
   """How often unlabelled rows are paired, and rightly; for the log alone.
 
@@ -132,16 +137,25 @@ def partner_scores(
     partner: by criterion, int32 [B]; a row itself where it has none.
     true_label: int32 [B]; -1 where nobody knows.
     rows: of the batch.
+    num_known: known classes; they come first.
 
   Returns:
     For each criterion `<name>_paired`, the share of the unlabelled rows with
-    a partner, and `<name>_right`, the share of those whose partner has the
-    same true label.
+    a partner; of those, `<name>_right` is the share whose partner has the same
+    true label, and `<name>_right_known` and `<name>_right_novel` that of the
+    known and of the novel classes' rows.
   """
+  unlabelled = ~rows.labelled
+  judged_rows = {
+    'right': unlabelled,
+    'right_known': unlabelled & (true_label < num_known),
+    'right_novel': unlabelled & (true_label >= num_known),
+  }
   scores = {}
   for name, other in partner.items():
-    paired = ~rows.labelled & (other != jnp.arange(len(other)))
-    right, judged = partners.partner_accuracy(other, true_label, ~rows.labelled)
-    scores[f'{name}_paired'] = losses.masked_mean(paired, ~rows.labelled)
-    scores[f'{name}_right'] = right / jnp.maximum(judged, 1)
+    paired = unlabelled & (other != jnp.arange(len(other)))
+    scores[f'{name}_paired'] = losses.masked_mean(paired, unlabelled)
+    for judgement, mask in judged_rows.items():
+      right, judged = partners.partner_accuracy(other, true_label, mask)
+      scores[f'{name}_{judgement}'] = right / jnp.maximum(judged, 1)
   return scores

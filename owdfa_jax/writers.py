@@ -1,5 +1,6 @@
 """Scalars of a run: JSON lines always; TensorBoard and W&B where wanted."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -83,14 +84,17 @@ class WeightsAndBiases:
   """A Weights & Biases run, in `wandb/`; offline unless WANDB_MODE is set."""
 
   def __init__(self, folder: epath.Path, config: dict[str, Any]):
-    """Starts the run, or continues the one of the same name."""
+    """Starts the run, or continues that of the same folder.
+
+    Folders of stages and leaderboards share their last name, hence the two.
+    """
     import wandb  # pyrefly: ignore[missing-import]
 
     os.environ.setdefault('WANDB_MODE', 'offline')
     self._run = wandb.init(
       dir=os.fspath(folder),
-      name=folder.name,
-      id=folder.name,
+      name=f'{folder.parent.name}/{folder.name}',
+      id=hashlib.sha256(os.fspath(folder).encode()).hexdigest()[:16],
       resume='allow',
       config=config,
     )

@@ -10,7 +10,9 @@ import pytest
 from flax import nnx
 
 from owdfa_jax import counterfactual_losses, parallel
+from owdfa_jax.models import classifier
 from owdfa_jax.models import counterfactual as lib
+from owdfa_jax.models.outputs import Branches
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 KEY = jax.random.key(0)
@@ -69,6 +71,23 @@ def test_routing_weights_and_mixture_by_hand():
     rtol=1e-5,
     atol=1e-6,
   )
+
+
+@pytest.mark.parametrize('width', [0.125, 0.5, 1.375])
+def test_any_width_has_room_for_the_branch(width):
+  model = classifier.create(
+    backbone='small',
+    width=width,
+    num_outputs=3,
+    image_size=32,
+    branches=Branches(counterfactual=True),
+    rngs=nnx.Rngs(0),
+  )
+  images = jnp.zeros((2, 32, 32, 3))
+  seen = nnx.eval_shape(
+    lambda m: m(images, train=True, key=jax.random.key(0)), model
+  )
+  assert seen.counterfactual.factual.shape == (2, 3)
 
 
 def test_maps_are_those_of_a_conditional_ghost_module():

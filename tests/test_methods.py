@@ -122,7 +122,8 @@ def test_classes_are_estimated_only_where_asked(packed64, tmp_path):
   assert experiment.num_outputs == 20
   assert train(experiment) == 0
   report = evaluate.evaluate(experiment)
-  assert 2 < report['estimated_classes'] <= 20
+  # Some of the twenty are never on top of a row, and die.
+  assert 2 < report['estimated_classes'] < 20
   written = json.loads((tmp_path / 'report.json').read_text())
   assert written['estimated_classes'] == report['estimated_classes']
   told = tiny_experiment(packed64, tmp_path / 'told', 'cal')

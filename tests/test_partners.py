@@ -1,9 +1,12 @@
 """Pairing by hand, and what must hold on any batch."""
 
+import math
+
 import hypothesis
 import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -160,12 +163,21 @@ def test_bfloat16_features_are_compared_in_float32():
 def test_nothing_of_size_batch_by_batch_by_cells():
   batch = random_batch(rows=32, channels=8)
   jaxpr = jax.make_jaxpr(partners.mpsl_partners)(**batch)
-  sizes = [
-    np.prod(variable.aval.shape)
-    for equation in jaxpr.eqns
-    for variable in equation.outvars
-  ]
-  assert max(sizes) <= 32 * 49 * 8 < 32 * 32 * 49
+  shapes = set(all_shapes(jaxpr.jaxpr))
+  assert (32, 32) in shapes
+  assert not [s for s in shapes if s.count(32) > 1 and math.prod(s) > 32 * 32]
+  with_cells = jax.make_jaxpr(
+    jax.jit(lambda x: jnp.einsum('bpc,dpc->bdp', x, x))
+  )(jnp.zeros((32, 9, 8)))
+  assert {(32, 32, 9), (9, 32, 32)} & set(all_shapes(with_cells.jaxpr))
+
+
+def all_shapes(jaxpr):
+  """Of every value that a program computes, in what it calls as well."""
+  for equation in jaxpr.eqns:
+    yield from (v.aval.shape for v in equation.outvars)
+    for inner in jax.extend.core.jaxprs_in_params(equation.params):
+      yield from all_shapes(inner)
 
 
 @hypothesis.settings(max_examples=50, deadline=None)

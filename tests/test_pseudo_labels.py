@@ -221,11 +221,14 @@ def test_progress_by_hand(warm_up, expected):
   # Class 1's threshold is then .95 * .25 / 1.75 or .95 * .5 / 1.5.
   limit = 0.95 * expected[1] / (2 - expected[1])
   for prob, accepted in ((limit + 0.01, True), (limit - 0.01, False)):
-    rest = (1 - prob) / 3
-    logits = jnp.log(jnp.array([[rest, prob, rest, rest]]))
-    mask, target, _ = rule(state, logits, jnp.array([3]), jnp.array([True]))
-    if target[0] == 1:
-      assert mask[0] == accepted
+    # Of all classes class 1 is the most probable one, if only just.
+    logits = (
+      jnp.full((1, 20), jnp.log((1 - prob) / 19)).at[0, 1].set(jnp.log(prob))
+    )
+    wide = state._replace(class_accuracy=jnp.pad(state.class_accuracy, (0, 16)))
+    mask, target, _ = rule(wide, logits, jnp.array([3]), jnp.array([True]))
+    assert target[0] == 1
+    assert mask[0] == accepted
 
 
 def test_progress_stands_still_while_all_examples_are_equal():

@@ -14,6 +14,7 @@ from input_pipeline import pseudo_labels
 from input_pipeline.errors import UserError
 from owdfa_jax import stages, weights
 from owdfa_jax.checkpoints import read_network
+from owdfa_jax.methods import METHODS
 
 
 def tiny_stages(packed, which='cpl,folder64', **changes):
@@ -83,6 +84,18 @@ def test_run_again_it_trains_nothing_and_says_the_same(trained, capsys):
   assert stages.train_stages(config, str(workdir)) == 0
   assert capsys.readouterr().out.count('complete already') == 4
   assert (workdir / 'report.json').read_text() == before
+
+
+def test_evaluation_judges_every_stage_anew(trained, packed, tmp_path):
+  config, workdir = trained
+  shutil.copytree(workdir, tmp_path / 'run')
+  (tmp_path / 'run' / 'report.json').unlink()
+  other = tiny_stages(packed, eval__split='unlabelled')
+  stages.evaluate_stages(other, str(tmp_path / 'run'))
+  report = json.loads((tmp_path / 'run' / 'report.json').read_text())
+  assert list(report['stages']) == stages.names(config)
+  assert {r['split'] for r in report['stages'].values()} == {'unlabelled'}
+  assert report['per_class'][0]['name'] == 'm0'
 
 
 def test_it_can_be_moved(trained, tmp_path, capsys):
@@ -188,6 +201,10 @@ def test_settings_out_of_range_are_named(packed, tmp_path, setting, value):
   config = tiny_stages(packed, **{f'stages__{setting}': value})
   with pytest.raises(UserError, match=f'stages.{setting}={value}'):
     stages.train_stages(config, str(tmp_path))
+
+
+def test_every_method_has_stages():
+  assert set(staged.METHODS) == METHODS.keys() - {'supervised'}
 
 
 def test_an_unknown_method_is_named():

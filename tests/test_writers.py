@@ -1,13 +1,15 @@
 """The log's lines, their order after a resume, and the optional writers."""
 
 import json
+import sys
+import types
 
 import pytest
 from etils import epath
 from ml_collections import ConfigDict
 
 from input_pipeline.errors import UserError
-from owdfa_jax.writers import JsonLines, Writers
+from owdfa_jax.writers import JsonLines, WeightsAndBiases, Writers
 
 
 @pytest.fixture
@@ -64,3 +66,16 @@ def test_wandb_asked_for_and_not_installed(tmp_path, monkeypatch):
   monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
   with pytest.raises(UserError, match='pip install wandb'):
     Writers(epath.Path(tmp_path), config(wandb=True), 0)
+
+
+def test_wandb_runs_of_two_folders_are_two(tmp_path, monkeypatch):
+  started = []
+  wandb = types.SimpleNamespace(
+    init=lambda **settings: started.append(settings)
+  )
+  monkeypatch.setitem(sys.modules, 'wandb', wandb)
+  for folder in ('one/1-supervised', 'two/1-supervised', 'one/1-supervised'):
+    WeightsAndBiases(epath.Path(tmp_path / folder), {})
+  first, second, again = started
+  assert first['id'] == again['id'] != second['id']
+  assert first['name'] == 'one/1-supervised'

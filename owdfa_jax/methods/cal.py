@@ -82,8 +82,8 @@ class CAL(Method):
     )
 
   def init(self, num_outputs: int, num_examples: int) -> CALState:
-    """Nothing gathered; a threshold that every row passes, of use in the
-    first epoch alone, where `pseudo_from_epoch` is 0.
+    """Nothing gathered; a threshold that every row passes, until an epoch has
+    seen both known and novel confidences (`cal_losses.novel_threshold`).
     """
     del num_examples
     return CALState(

@@ -16,7 +16,8 @@ class ORCAState:
   """The uncertainty of the last epoch, and what this one gathers for it.
 
   Attributes:
-    uncertainty: float32 [], 1 less the mean confidence on unlabelled rows.
+    uncertainty: float32 [], 1 less the mean confidence on unlabelled rows, as
+      the epoch's steps saw them; the authors' code passes over them again.
     confidence: float32 [], summed over this epoch's unlabelled rows.
     count: float32 [], of those rows.
   """

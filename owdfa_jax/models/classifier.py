@@ -88,9 +88,9 @@ class Classifier(nnx.Module):
       self.projector = Projector(width, branches.projection, rngs=rngs)
     if branches.counterfactual:
       first = backbone.first_features
-      # The 64 maps of a ResNet-50, in proportion.
+      # The 64 maps of a ResNet-50, in proportion; an even number.
       self.counterfactual = Counterfactual(
-        first, num_outputs, maps=max(8, first // 4), rngs=rngs
+        first, num_outputs, maps=2 * max(4, first // 8), rngs=rngs
       )
 
   def __call__(
