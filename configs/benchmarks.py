@@ -23,18 +23,21 @@ SIMULATED = SMALL | {
   'epochs': 11,
 }
 # Papers set these for a pretrained network and 50 epochs. From scratch novel
-# images fall into few outputs: even usage weighs twice as much (as it does in
-# SimGCD's paper), in CPL and so in MPSL, and in CAL, whose pseudo-labels would
-# make one cluster; they begin after the first epoch, and the strong weight
+# images fall into few outputs unless even usage weighs more: twice as much in
+# CPL, MPSL and ORCA, as in SimGCD's paper, and eight times in CAL, which halves
+# it. CAL's pseudo-labels begin after the first epoch, and the strong weight
 # decay of the paper leaves a fresh network too little. ORCA's full margin
 # leaves nothing to learn of the labels while a network is uncertain, as it is
 # for long.
 FROM_SCRATCH: dict[str, dict[str, Any]] = {
   'cpl': {'method.params.entropy_weight': 2.0},
-  'orca': {'method.params.margin_scale': 1.0},
+  'orca': {
+    'method.params.margin_scale': 1.0,
+    'method.params.entropy_weight': 2.0,
+  },
   'cal': {
     'method.params.pseudo_from_epoch': 1,
-    'method.params.uniformity_weight': 2.0,
+    'method.params.uniformity_weight': 8.0,
     'optimizer.weight_decay': 1e-5,
   },
 }
