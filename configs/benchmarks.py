@@ -25,10 +25,10 @@ SIMULATED = SMALL | {
 # Papers set these for a pretrained network and 50 epochs. From scratch novel
 # images fall into few outputs unless even usage weighs more: twice as much in
 # CPL, MPSL and ORCA, as in SimGCD's paper, and eight times in CAL, which halves
-# it. CAL's pseudo-labels begin after the first epoch, and the strong weight
-# decay of the paper leaves a fresh network too little. ORCA's full margin
-# leaves nothing to learn of the labels while a network is uncertain, as it is
-# for long.
+# it. CAL's pseudo-labels begin after the first epoch; pruned in its first
+# epochs it would keep too few outputs; and the strong weight decay of the paper
+# leaves a fresh network too little. ORCA's full margin leaves nothing to learn
+# of the labels while a network is uncertain, as it is for long.
 FROM_SCRATCH: dict[str, dict[str, Any]] = {
   'cpl': {'method.params.entropy_weight': 2.0},
   'orca': {
@@ -38,9 +38,12 @@ FROM_SCRATCH: dict[str, dict[str, Any]] = {
   'cal': {
     'method.params.pseudo_from_epoch': 1,
     'method.params.uniformity_weight': 8.0,
+    'method.params.prune_from_epoch': 5,
     'optimizer.weight_decay': 1e-5,
   },
 }
+# Where CAL is not told the number of classes: even usage keeps outputs alive.
+SCRATCH_UNKNOWN = ('method.params.uniformity_weight=4.0',)
 SHORT_STAGES = {'pretrain_epochs': 4, 'round_epochs': 6}
 
 
@@ -55,6 +58,7 @@ class Benchmark:
     settings: of the run, where they are not the papers'.
     stages: of a staged run, where they are not those of `configs.staged`.
     methods: of a method, by its name, where they are not its paper's.
+    unknown_classes: of CAL, as overrides, where it finds the number of classes.
   """
 
   path: str
@@ -63,6 +67,7 @@ class Benchmark:
   settings: dict[str, Any] = dataclasses.field(default_factory=dict)
   stages: dict[str, Any] = dataclasses.field(default_factory=dict)
   methods: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+  unknown_classes: tuple[str, ...] = ()
 
 
 BENCHMARKS = {
@@ -78,10 +83,22 @@ BENCHMARKS = {
   'owdfa40_3': Benchmark('data/packed/owdfa40_3', 29, 41),
   # Simulated forgeries with the class tables of Protocols 1 and 2.
   'simulated1': Benchmark(
-    'data/packed/simulated1', 8, 20, SIMULATED, SHORT_STAGES, FROM_SCRATCH
+    'data/packed/simulated1',
+    num_known=8,
+    num_classes=20,
+    settings=SIMULATED,
+    stages=SHORT_STAGES,
+    methods=FROM_SCRATCH,
+    unknown_classes=SCRATCH_UNKNOWN,
   ),
   'simulated2': Benchmark(
-    'data/packed/simulated2', 9, 22, SIMULATED, SHORT_STAGES, FROM_SCRATCH
+    'data/packed/simulated2',
+    num_known=9,
+    num_classes=22,
+    settings=SIMULATED,
+    stages=SHORT_STAGES,
+    methods=FROM_SCRATCH,
+    unknown_classes=SCRATCH_UNKNOWN,
   ),
   # Your own images; classes are read from the packed directory.
   'folder': Benchmark('data/packed/folder'),
@@ -90,6 +107,7 @@ BENCHMARKS = {
     settings=SMALL,
     stages=SHORT_STAGES,
     methods=FROM_SCRATCH,
+    unknown_classes=SCRATCH_UNKNOWN,
   ),
 }
 # The papers speak of "Protocol 2"; both names are the same benchmark.

@@ -32,7 +32,10 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
     {
       'name': 'CAL (classes unknown)',
       'config': 'cal',
-      'overrides': ('method.params.estimate_classes=True',),
+      'overrides': (
+        'method.params.estimate_classes=True',
+        *benchmarks.BENCHMARKS[benchmark].unknown_classes,
+      ),
     },
     {'name': 'CPL in stages', 'config': 'staged:cpl'},
     {'name': 'upper bound', 'config': 'upper_bound'},
