@@ -26,7 +26,13 @@ RUNS = {
   'cpl': ('cpl', {}),
   'mpsl': ('mpsl', {}),
   'cal': ('cal', {'method__params__pseudo_from_epoch': 1}),
-  'cal, classes unknown': ('cal', {'method__params__estimate_classes': True}),
+  'cal, classes unknown': (
+    'cal',
+    {
+      'method__params__estimate_classes': True,
+      'method__params__prune_from_epoch': 0,
+    },
+  ),
   'orca': ('orca', {}),
   'simgcd': ('simgcd', {}),
   'mpsl and cdal': ('mpsl', {'method__params__counterfactual': True}),
