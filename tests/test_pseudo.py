@@ -44,7 +44,7 @@ def test_the_config_names_the_rule(packed):
   )
   method = experiment.make_method(config)
   assert method == WithPseudoLabels(
-    method=CPL(),
+    method=experiment.make_method(tiny_config(packed)),
     rule=pseudo_labels.FlexMatch(threshold=0.5, warm_up=False),
     weight=0.1,
   )
