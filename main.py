@@ -73,7 +73,9 @@ def main(argv: Sequence[str]) -> None:
   del argv
   config, workdir = _CONFIG.value, _WORKDIR.value
   if workdir is None:
-    raise UserError('nowhere to keep the run: give --workdir=DIR')
+    if _MODE.value != 'benchmark':
+      raise UserError('nowhere to keep the run: give --workdir=DIR')
+    workdir = '.'  # where nothing is read or written
   # Orbax speaks of its doings, and warns of saves without metrics.
   logging.set_verbosity(logging.ERROR)
   if config.compilation_cache:

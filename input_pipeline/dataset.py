@@ -173,7 +173,8 @@ def _read_description(directory: pathlib.Path) -> dict:
   if not directory.exists():
     raise UserError(
       f'no data directory: {directory} does not exist; make it with '
-      '`python -m input_pipeline.pack`'
+      '`python -m input_pipeline.pack`, or say where it is (training: '
+      '--config.data.path)'
     )
   path = directory / DESCRIPTION
   if not directory.is_dir() or not path.is_file():

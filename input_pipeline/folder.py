@@ -157,7 +157,11 @@ def prepare(
   meta.write(out / 'meta.csv', [_row(item) for item in items])
   lines = [*_table(items, names, len(known)), *_duplicates(items)]
   if split is None:
-    lines.append('packing will hold out a part of each class for the test')
+    of_heap = '' if unlabelled is None else ' (and of the unlabelled heap)'
+    lines.append(
+      f'packing will hold out 20 % of each class{of_heap} for the test; '
+      '--test_root gives a test set of your own'
+    )
   return [*lines, f'{done} {out / "meta.csv"}: {len(items)} images']
 
 

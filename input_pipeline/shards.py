@@ -124,7 +124,10 @@ def _write(
           written.records.append(_pack(file, row, written, known))
         except UserError as error:
           if not shard.skip_unreadable:
-            raise
+            raise UserError(
+              f'{error}; replace it, or leave such images out with '
+              '--on_error skip'
+            ) from error
           written.skipped.append((row, str(error)))
         progress(1)
     with open(path, 'rb') as file:

@@ -20,7 +20,7 @@ def summary(description: dict) -> str:
   for name, kind, counts in entries:
     cells = ''.join(f'{counts[c]:12,}' for c in columns)
     lines.append(f'{name:{width}}  {kind:5}{cells}')
-  lines += [f'skipped: {e["id"]}: {e["why"]}' for e in description['skipped']]
+  lines += [f'skipped: {e["why"]}' for e in description['skipped']]
   if total.get('no_face'):
     lines.append(f'no face was found in {total["no_face"]:,}: packed whole')
   for kind, found in description['duplicates'].items():

@@ -194,6 +194,12 @@ class Checkpoints:
     )
 
 
+def has_checkpoint(workdir: epath.Path) -> bool:
+  """Whether a run has saved anything there; being begun is not enough."""
+  folder = workdir / CHECKPOINTS
+  return folder.exists() and any(x.name.isdecimal() for x in folder.iterdir())
+
+
 def read_network(path: epath.Path) -> tuple[Any, Any]:
   """Reads a saved network as it is, whatever its shapes.
 

@@ -1,5 +1,6 @@
 """The command line of the commands that run a config file."""
 
+import glob
 from collections.abc import Sequence
 
 import ml_collections
@@ -27,14 +28,17 @@ def parse(
   """
   given = [word for word in argv if word.startswith('--config=')]
   no_config_file = UserError(
-    f'no such config file: {" ".join(given)}; give --config={example}'
+    f'no such config file: {" ".join(given)}; give --config={example}; there '
+    f'are {", ".join(config_files())}'
   )
   try:
     rest = flags.FLAGS(argv)
   except (AttributeError, KeyError) as error:
+    overrides = [w for w in argv if w.startswith('--config.')]
     raise UserError(
-      f'no such config field: {tidy(error)}; see configs/default.py and '
-      'the file given by --config for the fields there are'
+      f'no such config field: one of {" ".join(overrides)} ({tidy(error)}); '
+      'see configs/default.py and the file given by --config for the fields '
+      'there are'
     ) from error
   except flags.Error as error:
     cause = error.__cause__ or error.__context__
@@ -57,7 +61,13 @@ def parse(
   return rest
 
 
+def config_files() -> list[str]:
+  """The files in `configs/`, where the command is run, that run something."""
+  helpers = ('__init__.py', 'benchmarks.py', 'default.py')
+  return sorted(set(glob.glob('*.py', root_dir='configs')) - {*helpers})
+
+
 def tidy(error: Exception) -> str:
   """ml_collections' words on a field, without its quotes and line breaks."""
-  words = str(error.args[0]).replace('\\n', '. ').replace('\n', '. ')
-  return words.replace('\\', '').strip('\'"')
+  lines = str(error.args[0]).replace('\\n', '\n').replace('\\', '').split('\n')
+  return '. '.join(line.strip('\'"') for line in lines if line)

@@ -88,17 +88,20 @@ def class_name(experiment: Experiment, predicted: int) -> str:
 def write(
   experiment: Experiment, report: dict[str, Any], predictions: 'Predictions'
 ) -> None:
-  """Prints the tables; writes `report.json` and `attributions.csv`.
+  """Prints the tables; writes `report.json` and `attributions.csv`, under the
+  names of the split.
 
   Raises:
     UserError: the workdir cannot be written.
   """
+  split = experiment.config.eval.split
+  names = file_name(split), file_name(split, 'attributions.csv')
   replace(
-    experiment.workdir / 'report.json',
+    experiment.workdir / names[0],
     lambda file: file.write(json.dumps(report, indent=2) + '\n'),
   )
   replace(
-    experiment.workdir / 'attributions.csv',
+    experiment.workdir / names[1],
     lambda file: write_attributions(file, experiment, predictions),
   )
   which = report['checkpoint']
@@ -112,7 +115,15 @@ def write(
   print(f'\n{main_table(report)}\n')
   if report['estimated_classes'] is not None:
     print(f'estimated classes, known and novel: {report["estimated_classes"]}')
-  print(f'written: {experiment.workdir}/report.json, attributions.csv')
+  print(f'written: {experiment.workdir}/{", ".join(names)}')
+
+
+def file_name(split: str, name: str = 'report.json') -> str:
+  """What the file is called for a split: `report_train.json`; its own name is
+  that of the test split, which no other one overwrites.
+  """
+  stem, suffix = os.path.splitext(name)
+  return name if split == 'test' else f'{stem}_{split}{suffix}'
 
 
 def write_attributions(

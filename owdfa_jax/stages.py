@@ -185,15 +185,16 @@ def stage_config(
 
 def write(folder: epath.Path, reports: dict[str, dict[str, Any]]) -> None:
   """Prints a row for each stage and writes `report.json`: the last stage's,
-  with those of all `stages`.
+  with those of all `stages`, under the name of its split.
   """
   *_, final = reports.values()
+  name = report_lib.file_name(final['split'])
   content = final | {'stages': reports}
   report_lib.replace(
-    folder / 'report.json',
+    folder / name,
     lambda file: file.write(json.dumps(content, indent=2) + '\n'),
   )
-  print(f'\n{stage_table(reports)}\n\nwritten: {folder}/report.json')
+  print(f'\n{stage_table(reports)}\n\nwritten: {folder}/{name}')
 
 
 def stage_table(reports: dict[str, dict[str, Any]]) -> str:

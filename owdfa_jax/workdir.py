@@ -11,7 +11,9 @@ import jax
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.duplicates import sha256
 from input_pipeline.errors import UserError
+from owdfa_jax.checkpoints import has_checkpoint
 from owdfa_jax.experiment import Experiment, validation_share
+from owdfa_jax.progress import say
 
 # A resumed run may differ from its workdir's config in these alone. Where and
 # how fast the data is read does not change what is read.
@@ -44,11 +46,16 @@ def claim_workdir(experiment: Experiment) -> None:
   Raises:
     UserError: it cannot be written, or has checkpoints of another run.
   """
-  path = experiment.workdir / 'config.json'
+  path, config = experiment.workdir / 'config.json', experiment.config
   try:
     experiment.workdir.mkdir(parents=True, exist_ok=True)
-    if (experiment.workdir / 'checkpoints').exists():
+    if has_checkpoint(experiment.workdir):
       check_workdir(experiment, lambda name: not name.startswith(CHANGEABLE))
+      before, now = trained_setting(experiment, 'epochs'), config.epochs
+      if before != now:
+        say(
+          f'{now} epochs instead of {before}: the rest follows their schedule'
+        )
     if jax.process_index() == 0:
       partial = experiment.workdir / 'config.json.partial'
       partial.write_text(json.dumps(settings(experiment), indent=2) + '\n')

@@ -116,7 +116,10 @@ def test_an_unreadable_image_is_one_line(tmp_path):
   done = run(csv, tmp_path / 'out', '--runner=DirectRunner')
   assert done.returncode == 1
   error = done.stderr.splitlines()[-1]
-  assert error == f'error: unreadable image: {broken}: the file is empty'
+  assert error.startswith(
+    f'error: unreadable image: {broken}: the file is empty; '
+  )
+  assert error.endswith('--on_error skip')
   assert 'Traceback' not in done.stderr
   assert [p.name for p in tmp_path.iterdir()] == ['images']
 

@@ -101,10 +101,11 @@ def test_settings(packed, tmp_path, field, value):
 @pytest.mark.parametrize(
   'arguments, named',
   [
-    (['--config.optimizer.learning_rat=1'], 'learning_rat'),
+    (['--config.optimizer.lr=1'], '--config.optimizer.lr=1'),
+    (['--config.epoch=1'], '(epoch. Did you mean "epochs"'),
     (['--config.epochs=many'], 'epochs'),
     (['--config=configs/cpl.py:owdfa9'], 'owdfa40_1'),
-    (['--config=nowhere.py'], '--config'),
+    (['--config=nowhere.py'], 'cpl.py, leaderboard.py'),
     (['--mode=sleep'], 'sleep'),
     (['stray'], 'stray'),
   ],
@@ -188,7 +189,7 @@ def test_disk_that_takes_no_checkpoint(packed, tmp_path):
 def started(packed, workdir, **changes):
   """A workdir whose run has begun to save."""
   claim_workdir(tiny_experiment(packed, workdir, **changes))
-  (workdir / 'checkpoints').mkdir(exist_ok=True)
+  (workdir / 'checkpoints' / '5').mkdir(parents=True, exist_ok=True)
 
 
 @pytest.mark.parametrize(

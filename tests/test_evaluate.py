@@ -78,6 +78,20 @@ def test_report_has_the_papers_row_and_every_class(trained, capsys):
   assert report.percent(written['known_acc']) in shown
 
 
+def test_another_split_has_files_of_its_own(trained, packed):
+  evaluate.evaluate(trained)
+  before = (trained.workdir / 'report.json').read_text()
+  evaluate.evaluate(
+    tiny_experiment(packed, trained.workdir, eval__split='unlabelled')
+  )
+  assert (trained.workdir / 'report.json').read_text() == before
+  report = json.loads((trained.workdir / 'report_unlabelled.json').read_text())
+  unlabelled = (trained.dataset.train.tag == 2).sum()
+  assert report['num_examples'] == unlabelled
+  table = (trained.workdir / 'attributions_unlabelled.csv').read_text()
+  assert len(table.splitlines()) == 1 + unlabelled
+
+
 def test_attributions_name_every_image(trained):
   evaluate.evaluate(trained)
   with open(trained.workdir / 'attributions.csv', newline='') as file:

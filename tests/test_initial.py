@@ -14,6 +14,7 @@ from owdfa_jax import evaluate, state, weights
 from owdfa_jax.checkpoints import Checkpoints, read_network
 from owdfa_jax.initial import checkpoint_of, start_from
 from owdfa_jax.train import train
+from owdfa_jax.workdir import claim_workdir
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -152,3 +153,10 @@ def test_another_backbone_is_told(trained, packed, tmp_path):
   wider = tiny_experiment(packed, tmp_path, model__width=0.25)
   with pytest.raises(UserError, match='another shape.*model.width'):
     start_from(str(trained.workdir), fresh_state(wider))
+
+
+def test_a_refused_start_can_be_corrected(packed, tmp_path):
+  nowhere = tiny_experiment(packed, tmp_path, model__init='nowhere.npz')
+  with pytest.raises(UserError, match='no such weights'):
+    train(nowhere)
+  claim_workdir(tiny_experiment(packed, tmp_path, model__width=0.25))

@@ -65,7 +65,10 @@ def test_an_unreadable_image_stops_with_its_path(tmp_path, workers):
   done = run(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
   assert done.returncode == 1
   error = done.stderr.splitlines()[-1]
-  assert error == f'error: unreadable image: {broken}: the file is cut short'
+  assert error.startswith(
+    f'error: unreadable image: {broken}: the file is cut short; '
+  )
+  assert error.endswith('--on_error skip')
   assert 'Traceback' not in done.stderr
   assert not (tmp_path / 'out').exists()
   assert not hidden(tmp_path)

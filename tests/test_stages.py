@@ -89,10 +89,12 @@ def test_run_again_it_trains_nothing_and_says_the_same(trained, capsys):
 def test_evaluation_judges_every_stage_anew(trained, packed, tmp_path):
   config, workdir = trained
   shutil.copytree(workdir, tmp_path / 'run')
-  (tmp_path / 'run' / 'report.json').unlink()
+  before = (tmp_path / 'run' / 'report.json').read_text()
   other = tiny_stages(packed, eval__split='unlabelled')
   stages.evaluate_stages(other, str(tmp_path / 'run'))
-  report = json.loads((tmp_path / 'run' / 'report.json').read_text())
+  assert (tmp_path / 'run' / 'report.json').read_text() == before
+  report = (tmp_path / 'run' / 'report_unlabelled.json').read_text()
+  report = json.loads(report)
   assert list(report['stages']) == stages.names(config)
   assert {r['split'] for r in report['stages'].values()} == {'unlabelled'}
   assert report['per_class'][0]['name'] == 'm0'

@@ -80,7 +80,7 @@ def test_the_table_adds_up():
     ['m0', 'known', '1,000', '20', '3', '1', '4'],
     ['m1', 'novel', '0', '7', '2', '0', '0'],
     ['total', '1,000', '27', '5', '1', '4'],
-    'skipped: a.png: unreadable image: a.png: damaged'.split(),
+    'skipped: unreadable image: a.png: damaged'.split(),
     'no face was found in 4: packed whole'.split(),
   ]
 

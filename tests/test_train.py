@@ -68,9 +68,13 @@ def test_log_has_losses_rates_and_evaluations(whole):
   )
 
 
-def test_resumed_run_equals_the_uninterrupted_one(whole, packed, tmp_path):
+def test_resumed_run_equals_the_uninterrupted_one(
+  whole, packed, tmp_path, capsys
+):
   assert train(tiny_experiment(packed, tmp_path, epochs=1)) == 0
+  capsys.readouterr()
   assert train(tiny_experiment(packed, tmp_path)) == 0
+  assert '2 epochs instead of 1' in capsys.readouterr().out
   resumed = tiny_experiment(packed, tmp_path)
   assert_equal_states(saved_state(resumed), saved_state(whole))
   losses = lambda e: [line.get('train/loss') for line in lines(e.workdir)]

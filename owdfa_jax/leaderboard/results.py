@@ -10,7 +10,7 @@ from input_pipeline import pipeline
 from input_pipeline.errors import UserError
 from owdfa_jax.leaderboard.rows import Run
 from owdfa_jax.leaderboard.table import Entry
-from owdfa_jax.report import COLUMNS
+from owdfa_jax.report import COLUMNS, file_name
 from owdfa_jax.workdir import check_workdir
 
 # Runs that differ in these alone belong in one table. Unlike a resumed run,
@@ -67,16 +67,17 @@ def bound(config: ml_collections.ConfigDict) -> str:
 
 
 def finished_report(run: Run) -> dict[str, Any] | None:
-  """What `report.json` says of a run that is done, and the `machine` that
+  """What the report says of a run that is done, and the `machine` that
   finished it, where that is on record; None for any other run.
 
   Raises:
     UserError: the folder holds a run of other settings.
   """
   free = FREE + HANDED_ON if run.staged else FREE
+  name = file_name(run.experiment.config.eval.split)
   for experiment in run.experiments:
     folder = experiment.workdir
-    if not any((folder / x).exists() for x in ('checkpoints', 'report.json')):
+    if not any((folder / x).exists() for x in ('checkpoints', name)):
       return None
     if not (folder / 'config.json').exists():
       raise UserError(
@@ -85,10 +86,10 @@ def finished_report(run: Run) -> dict[str, Any] | None:
       )
     check_workdir(experiment, lambda name: not name.startswith(free))
   experiment, folder = run.experiment, run.experiment.workdir
-  report = read_json(folder / 'report.json')
+  report = read_json(folder / name)
   wanted = {
-    name: experiment.config.eval[name]
-    for name in ('checkpoint', 'selection', 'split')
+    field: experiment.config.eval[field]
+    for field in ('checkpoint', 'selection', 'split')
   }
   total = experiment.config.epochs * pipeline.steps_per_epoch(
     experiment.dataset, experiment.config.batch_size
@@ -96,7 +97,7 @@ def finished_report(run: Run) -> dict[str, Any] | None:
   last = report.get('last') or {}
   if (
     not report.keys() >= COLUMNS.keys()
-    or any(report.get(name) != value for name, value in wanted.items())
+    or any(report.get(field) != value for field, value in wanted.items())
     or last.get('checkpoint_step') != total
   ):
     return None

@@ -224,8 +224,10 @@ def run_config(
       'file of configs/ without its .py, such as cpl, or staged:cpl'
     )
   config.lock()
-  for setting in (*shared, *row.overrides):
-    override(config, setting, row.name)
+  for setting in shared:
+    override(config, setting, f'--config.shared (row {row.name!r})')
+  for setting in row.overrides:
+    override(config, setting, f'row {row.name!r}')
   config.seed = seed
   return config
 
@@ -245,7 +247,9 @@ def load(name: str, benchmark: str) -> ml_collections.ConfigDict | None:
   return config if 'method' in config else None
 
 
-def override(config: ml_collections.ConfigDict, setting: str, row: str) -> None:
+def override(
+  config: ml_collections.ConfigDict, setting: str, where: str
+) -> None:
   """Applies 'field=value'; `UserError` if there is no such field."""
   field, equals, text = setting.partition('=')
   try:
@@ -257,7 +261,7 @@ def override(config: ml_collections.ConfigDict, setting: str, row: str) -> None:
     )
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise UserError(
-      f'a setting does not fit: row {row!r} is given {setting!r} '
+      f'a setting does not fit: {where} has {setting!r} '
       f'({tidy(error)}); write field=value, with a field of its config'
     ) from error
 

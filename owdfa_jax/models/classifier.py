@@ -242,5 +242,6 @@ def check_grids(
       f'the feature map is smaller than a grid of parts: {image_size}-pixel '
       f'images over the stride {stride} of model.backbone={backbone} make a '
       f'{size} x {size} map, the largest grid is {max(grids)} x {max(grids)}; '
-      'take larger images or a backbone of smaller stride'
+      'take larger images, or a backbone of smaller stride '
+      '(configs/METHOD.py:folder64)'
     )
