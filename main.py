@@ -20,9 +20,16 @@ from owdfa_jax.benchmark import benchmark
 from owdfa_jax.evaluate import evaluate
 from owdfa_jax.experiment import set_up
 from owdfa_jax.flags import parse
+from owdfa_jax.methods import METHODS
 from owdfa_jax.stages import evaluate_stages, last_stage, train_stages
 from owdfa_jax.train import train
 
+# Who gives no config, or one that is not there, is told.
+_EXAMPLE = (
+  'configs/METHOD.py:BENCHMARK, METHOD being '
+  f'{", ".join(m for m in METHODS if m != "supervised")}, lower_bound, '
+  'upper_bound or staged'
+)
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'What to run: configs/METHOD.py:BENCHMARK.', lock_config=True
 )
@@ -109,7 +116,7 @@ if __name__ == '__main__':
       flags_parser=functools.partial(
         parse,
         config=_CONFIG,
-        example='configs/METHOD.py:BENCHMARK',
+        example=_EXAMPLE,
         needs='method',
       ),
     )

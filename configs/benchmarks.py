@@ -16,7 +16,7 @@ SMALL = {
   'optimizer.schedule': 'cosine',
   'epochs': 20,
 }
-# Sized for two CPU cores and a few minutes.
+# Sized for a CPU core and a few minutes.
 SIMULATED = SMALL | {
   'model.width': 0.5,
   'optimizer.learning_rate': 2e-3,

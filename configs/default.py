@@ -1,4 +1,4 @@
-"""Every field of a run, with the papers' values; methods override a few."""
+"""What all runs have, with the papers' values; methods add and override."""
 
 import ml_collections
 

@@ -34,7 +34,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-  """What a person says of a data set."""
+  """What a person says of a dataset."""
 
   description: str = 'Face images for open-world deepfake attribution.'
   citation: str = ''

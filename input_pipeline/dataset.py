@@ -15,7 +15,7 @@ import numpy as np
 
 from input_pipeline import storage
 from input_pipeline.errors import UserError
-from input_pipeline.meta import ClassInfo
+from input_pipeline.meta import LABELLED, ClassInfo
 from input_pipeline.tfrecord import FOOTER_BYTES, TFRecordSource
 
 NAME = 'owdfa'
@@ -69,7 +69,7 @@ class Split:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PackedDataset:
-  """An open packed data set."""
+  """An open packed dataset."""
 
   path: pathlib.Path
   description: dict
@@ -159,7 +159,7 @@ def empty_class(
     label: int [N], true labels of the training rows, -1 unknown.
     tag: int [N], their tags.
   """
-  labelled = set(label[tag == 1].tolist())
+  labelled = set(label[tag == LABELLED].tolist())
   present = set(label.tolist())
   for entry in classes:
     if entry.known and entry.label not in labelled:
@@ -179,7 +179,7 @@ def _read_description(directory: pathlib.Path) -> dict:
   path = directory / DESCRIPTION
   if not directory.is_dir() or not path.is_file():
     raise UserError(
-      f'not a packed data set: {directory} has no {DESCRIPTION}; make one with '
+      f'not a packed dataset: {directory} has no {DESCRIPTION}; make one with '
       '`python -m input_pipeline.pack`'
     )
   try:
@@ -206,7 +206,7 @@ def parse_description(content: bytes, directory: str | os.PathLike) -> dict:
     raise _damaged(name, str(error)) from error
   if not isinstance(description, dict) or description.get('format') != FORMAT:
     raise UserError(
-      f'not a packed data set: {name} lacks format={FORMAT!r}; make one with '
+      f'not a packed dataset: {name} lacks format={FORMAT!r}; make one with '
       '`python -m input_pipeline.pack`'
     )
   version = description.get('format_version')

@@ -37,7 +37,7 @@ class Record:
 def schema(
   image_size: int, class_names: Sequence[str], encoding: str | None
 ) -> tfds.features.FeaturesDict:
-  """The schema of a packed data set.
+  """The schema of a packed dataset.
 
   Args:
     image_size: S, the images being S x S pixels of RGB.

@@ -125,10 +125,11 @@ def prepare(
   """
   if not 0 < labelled_fraction <= 1:
     raise UserError(
-      f'labelled_fraction={labelled_fraction}: must be over 0 and at most 1'
+      f'--labelled_fraction={labelled_fraction}: it must be over 0 and at '
+      'most 1'
     )
   if not 0 <= seed < 2**32:
-    raise UserError(f'seed={seed}: must be from 0 to {2**32 - 1}')
+    raise UserError(f'--seed={seed}: it must be from 0 to {2**32 - 1}')
   names = _order_classes(root, known, exclude, heap=unlabelled is not None)
   _check_excluded(exclude, root, test_root)
   for option, other in ('test_root', test_root), ('unlabelled', unlabelled):
@@ -298,7 +299,9 @@ def _table(
     train = [item.tag for item in mine if item.split != 'test']
     role = 'heap' if label < 0 else 'known' if label < num_known else 'novel'
     line = f'{name:{width}}  {label:2d}  {role:5}  '
-    line += f'{train.count(meta.LABELLED):8d}  {train.count(2):10d}'
+    line += (
+      f'{train.count(meta.LABELLED):8d}  {train.count(meta.UNLABELLED):10d}'
+    )
     lines.append(line + f'  {len(mine) - len(train):6d}' * apart)
     if apart and len(mine) == len(train) and label >= 0:
       missing.append(name)

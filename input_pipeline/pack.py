@@ -225,7 +225,7 @@ def _finished(out: str, table: meta.Meta, options: Options) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
       return False
     if not (folder / dataset.DESCRIPTION).is_file():
-      raise UserError(f'in the way: {out} is not a packed data set; {remedy}')
+      raise UserError(f'in the way: {out} is not a packed dataset; {remedy}')
     description = dataset.open_dataset(out).description
   made = description.get('made', {})
   if made.get('meta_sha256') != table.sha256:

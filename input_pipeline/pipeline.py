@@ -1,4 +1,4 @@
-"""Batches of decoded uint8 images from a packed data set, by random access.
+"""Batches of decoded uint8 images from a packed dataset, by random access.
 
 Training is a function of (seed, step) alone: threads, workers, processes and
 restarts change when a batch is made, never what is in it.
@@ -15,6 +15,7 @@ from absl import flags
 from input_pipeline import features, sampling
 from input_pipeline.dataset import PackedDataset, Split
 from input_pipeline.errors import UserError
+from input_pipeline.meta import LABELLED, UNLABELLED
 
 SUPERVISION = ('open_world', 'labelled', 'all')
 CACHE_BYTES = 2**30
@@ -46,7 +47,7 @@ def train_batches(
   `index` int32 [b], the row of the training split.
 
   Args:
-    dataset: an open packed data set.
+    dataset: an open packed dataset.
     batch_size: B, rows of a global batch, half of them labelled.
     seed: of the stream, below 2**32.
     supervision: 'open_world': even rows labelled and class-balanced, odd rows
@@ -64,7 +65,7 @@ def train_batches(
     cache_bytes: decoded images are kept when the split fits in; not in workers.
 
   Raises:
-    UserError: the arguments do not fit each other or the data set, or, while
+    UserError: the arguments do not fit each other or the dataset, or, while
       reading, a record is damaged. `close()` ends threads and workers early.
   """
   split = dataset.train
@@ -76,7 +77,7 @@ def train_batches(
   given = given_label(split, supervision, pseudo_label)
   stream = sampling.make_stream(
     given,
-    split.tag == 2,
+    split.tag == UNLABELLED,
     seed=seed,
     supervision=supervision,
     held_out=held_out,
@@ -120,7 +121,7 @@ def evaluation_batches(
   repeats an image with label and index -1. All processes get equally many.
 
   Args:
-    dataset: an open packed data set.
+    dataset: an open packed dataset.
     split_name: 'train' or 'test'.
     batch_size: rows of a global batch.
     rows: int [N], the rows to visit; None for all.
@@ -167,7 +168,7 @@ def given_label(
   The one place where labels are given out: nothing else tells a loss the class
   of an unlabelled row.
   """
-  revealed = (split.tag == 1) | (supervision == 'all')
+  revealed = (split.tag == LABELLED) | (supervision == 'all')
   rest = -1 if pseudo_label is None else pseudo_label
   return np.where(revealed, split.label, rest).astype(np.int32)
 
@@ -181,7 +182,7 @@ def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:
   steps = len(dataset.train) // batch_size
   if not steps:
     raise UserError(
-      f'data set smaller than one batch: {dataset.path} has '
+      f'dataset smaller than one batch: {dataset.path} has '
       f'{len(dataset.train)} training rows, batch_size={batch_size}; lower '
       'batch_size'
     )
@@ -318,7 +319,7 @@ def _check_training(
       'labelled'
     )
   steps_per_epoch(dataset, batch_size)
-  if supervision == 'open_world' and not (split.tag == 2).any():
+  if supervision == 'open_world' and not (split.tag == UNLABELLED).any():
     raise UserError(
       f'no unlabelled images: {dataset.path} has none to train on; label '
       "fewer, or use supervision='labelled'"
@@ -328,7 +329,7 @@ def _check_training(
       f"supervision='all' needs every label: {dataset.path} has "
       f'{(split.label == -1).sum()} training images of unknown class'
     )
-  usable = split.tag == 1
+  usable = split.tag == LABELLED
   usable[held_out] = False
   for entry in dataset.classes[: dataset.num_known]:
     if not (usable & (split.label == entry.label)).any():

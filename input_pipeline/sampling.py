@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from input_pipeline.meta import LABELLED
+
 # Stream numbers beside the class ids, which name the per-class streams.
 _UNLABELLED = 2**32 - 1
 _HELD_OUT = 2**32 - 2
@@ -112,7 +114,7 @@ def validation_rows(
     raise ValueError(f'share={share} is not in [0, 1).')
   held = [np.empty(0, np.int64)]
   if share:
-    for c, rows in rows_by_class(label, tag == 1).items():
+    for c, rows in rows_by_class(label, tag == LABELLED).items():
       count = min(max(1, int(share * len(rows))), len(rows) - 1)
       draws = np.random.RandomState([seed, _HELD_OUT, c])
       held.append(draws.permutation(rows)[:count])

@@ -167,7 +167,7 @@ def fetch(folder: str, last: str) -> pathlib.Path:
   mark = read_bytes(f'{folder}/{last}')
   if mark is None:
     raise UserError(
-      f'no whole data set: {folder} has no {last}; make it with '
+      f'no whole dataset: {folder} has no {last}; make it with '
       '`python -m input_pipeline.pack`'
     )
   default = os.path.join('~', '.cache', 'owdfa-jax')

@@ -15,7 +15,7 @@ from input_pipeline import pipeline
 from input_pipeline.errors import UserError
 from owdfa_jax import augment, metrics, parallel, state
 from owdfa_jax import report as report_lib
-from owdfa_jax.checkpoints import Checkpoints
+from owdfa_jax.checkpoints import CHECKPOINTS, Checkpoints
 from owdfa_jax.experiment import Experiment, eval_rows, validation_share
 from owdfa_jax.models import classifier
 from owdfa_jax.state import TrainState
@@ -261,7 +261,7 @@ def restore(
     UserError: there is no such checkpoint.
   """
   # Opening would make the folder: looking must not leave anything behind.
-  if not (experiment.workdir / 'checkpoints').exists():
+  if not (experiment.workdir / CHECKPOINTS).exists():
     raise nothing_trained(experiment.workdir)
   check_workdir(experiment, lambda name: name.startswith(OF_THE_NETWORK))
   graphdef, params, batch_stats = state.abstract_network(

@@ -13,6 +13,7 @@ from flax import nnx
 from input_pipeline import dataset as dataset_lib
 from input_pipeline import pipeline, pseudo_labels
 from input_pipeline.errors import UserError
+from input_pipeline.meta import UNLABELLED
 from owdfa_jax import metrics, parallel
 from owdfa_jax.methods import METHODS
 from owdfa_jax.methods.base import Method
@@ -148,7 +149,7 @@ def eval_rows(
 ) -> tuple[str, np.ndarray | None]:
   """The split that one of `EVAL_SPLITS` means, and its rows; None for all."""
   if name == 'unlabelled':
-    return 'train', np.flatnonzero(dataset.train.tag == 2)
+    return 'train', np.flatnonzero(dataset.train.tag == UNLABELLED)
   return name, None
 
 

@@ -1,6 +1,5 @@
 """The command line of the commands that run a config file."""
 
-import glob
 from collections.abc import Sequence
 
 import ml_collections
@@ -28,8 +27,7 @@ def parse(
   """
   given = [word for word in argv if word.startswith('--config=')]
   no_config_file = UserError(
-    f'no such config file: {" ".join(given)}; give --config={example}; there '
-    f'are {", ".join(config_files())}'
+    f'no such config file: {" ".join(given)}; give --config={example}'
   )
   try:
     rest = flags.FLAGS(argv)
@@ -59,12 +57,6 @@ def parse(
       f'give --config={example}'
     )
   return rest
-
-
-def config_files() -> list[str]:
-  """The files in `configs/`, where the command is run, that run something."""
-  helpers = ('__init__.py', 'benchmarks.py', 'default.py')
-  return sorted(set(glob.glob('*.py', root_dir='configs')) - {*helpers})
 
 
 def tidy(error: Exception) -> str:

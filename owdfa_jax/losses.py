@@ -1,6 +1,6 @@
-"""Losses of CPL and MPSL as pure functions of logits.
+"""Losses that methods share, as pure functions of logits.
 
-Each returns one value per row, so that the caller says which rows count: rows
+Most return one value per row, so that the caller says which rows count: rows
 are addressed by masks, never by slices, and a batch may come in any order.
 """
 

@@ -35,8 +35,8 @@ def make_schedule(
   }
   if name not in schedules:
     raise UserError(
-      f'unknown learning-rate schedule: optimizer.schedule={name}; choose one '
-      f'of {", ".join(schedules)}'
+      f'unknown learning-rate schedule: --config.optimizer.schedule={name}; '
+      f'choose one of {", ".join(schedules)}'
     )
   by_epoch = schedules[name]
 

@@ -1,4 +1,4 @@
-"""Packed data sets in memory whose images tell their rows, for the tests."""
+"""Packed datasets in memory whose images tell their rows, for the tests."""
 
 import cv2
 import numpy as np

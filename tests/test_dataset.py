@@ -63,7 +63,7 @@ def test_a_foreign_directory_is_refused(tmp_path):
   with pytest.raises(UserError, match='has no description.json'):
     dataset.open_dataset(tmp_path)
   (tmp_path / 'file').touch()
-  with pytest.raises(UserError, match='not a packed data set'):
+  with pytest.raises(UserError, match='not a packed dataset'):
     dataset.open_dataset(tmp_path / 'file')
 
 
@@ -73,8 +73,8 @@ def test_a_foreign_directory_is_refused(tmp_path):
     ('{', 'damaged file: .*description.json'),
     ('\xff', 'damaged file: .*description.json'),
     ('[' * 100000, 'damaged file: .*description.json'),
-    ('[]', 'not a packed data set'),
-    ('{"format": "other"}', 'not a packed data set'),
+    ('[]', 'not a packed dataset'),
+    ('{"format": "other"}', 'not a packed dataset'),
     ('{"format": "owdfa-packed"}', 'format_version=None'),
     (
       '{"format": "owdfa-packed", "format_version": 2}',

@@ -105,7 +105,7 @@ def test_settings(packed, tmp_path, field, value):
     (['--config.epoch=1'], '(epoch. Did you mean "epochs"'),
     (['--config.epochs=many'], 'epochs'),
     (['--config=configs/cpl.py:owdfa9'], 'owdfa40_1'),
-    (['--config=nowhere.py'], 'cpl.py, leaderboard.py'),
+    (['--config=nowhere.py'], 'cpl, mpsl'),
     (['--mode=sleep'], 'sleep'),
     (['stray'], 'stray'),
   ],

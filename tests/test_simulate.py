@@ -1,4 +1,4 @@
-"""The simulated data set: its files, its CSVs, the command."""
+"""The simulated dataset: its files, its CSVs, the command."""
 
 import collections
 import csv
@@ -29,7 +29,7 @@ def read_meta(folder, protocol):
 
 @pytest.fixture(scope='module')
 def small(tmp_path_factory):
-  """A complete data set of 5 images a class, made in this process."""
+  """A complete dataset of 5 images a class, made in this process."""
   folder = tmp_path_factory.mktemp('simulate') / 'small'
   assert write.simulate(str(folder), 5, 32, 3, processes=1)
   return folder
@@ -103,7 +103,7 @@ def test_other_parameters_are_refused(small, count, size, seed):
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):
   (tmp_path / 'mine.txt').write_text('mine')
-  with pytest.raises(UserError, match='not a simulated data set'):
+  with pytest.raises(UserError, match='not a simulated dataset'):
     write.simulate(str(tmp_path), 4, 32, 0)
   assert [path.name for path in tmp_path.iterdir()] == ['mine.txt']
 
@@ -112,7 +112,7 @@ def test_a_file_in_the_way_is_refused(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match='cannot write'):
     write.simulate(str(tmp_path / 'file' / 'out'), 4, 32, 0)
-  with pytest.raises(UserError, match='not a simulated data set'):
+  with pytest.raises(UserError, match='not a simulated dataset'):
     write.simulate(str(tmp_path / 'file'), 4, 32, 0)
 
 

@@ -113,7 +113,7 @@ def test_a_copy_is_made_once_for_each_version(csv, url, tmp_path):
 
 
 def test_an_unfinished_url_is_refused(url, tmp_path):
-  with pytest.raises(UserError, match=f'no whole data set: {url} has no desc'):
+  with pytest.raises(UserError, match=f'no whole dataset: {url} has no desc'):
     dataset.open_dataset(url)
   assert not (tmp_path / 'cache').exists()
 

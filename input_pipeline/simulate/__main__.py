@@ -7,7 +7,7 @@ from input_pipeline.simulate.write import CSV_NAMES, simulate
 
 
 def main() -> None:
-  """Parses the command line and writes the data set."""
+  """Parses the command line and writes the dataset."""
   parser = argparse.ArgumentParser(
     prog='python -m input_pipeline.simulate',
     description='Simulated forgeries for OW-DFA Protocols 1 and 2.',

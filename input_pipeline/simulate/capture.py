@@ -1,4 +1,4 @@
-"""Capture chains: what a source data set does to every image it holds."""
+"""Capture chains: what a source dataset does to every image it holds."""
 
 import dataclasses
 

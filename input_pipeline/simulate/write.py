@@ -1,4 +1,4 @@
-"""Writes a simulated data set: images by all cores, meta CSVs, summary."""
+"""Writes a simulated dataset: images by all cores, meta CSVs, summary."""
 
 import functools
 import hashlib
@@ -38,12 +38,12 @@ def simulate(
   faces: str | None = None,
   processes: int | None = None,
 ) -> bool:
-  """Writes the data set to `out`, or finds it there already.
+  """Writes the dataset to `out`, or finds it there already.
 
   Each image is a function of (seed, class, index), and of the photos in
   `faces` when given, whatever `processes` is (None: one per core).
 
-  Returns True when the data set was written, False when `out` had it.
+  Returns True when the dataset was written, False when `out` had it.
 
   Raises:
     UserError: a bad argument, or `out` holds something else.
@@ -83,7 +83,7 @@ def make_image(
 
 
 def image_path(entry: ForgeryClass, index: int) -> str:
-  """Path of an image inside the data set, with forward slashes."""
+  """Path of an image inside the dataset, with forward slashes."""
   folder = f'{entry.forgery_type}/{entry.method}/{entry.source}'
   return f'{folder}/{index:05d}.png'
 
@@ -120,7 +120,7 @@ def _digest(photos: list[str], faces: str) -> str:
 
 
 def _is_complete(final: pathlib.Path, summary: dict[str, object]) -> bool:
-  """Whether `final` holds this very data set; UserError if it holds another."""
+  """Whether `final` holds this very dataset; UserError if it holds another."""
   if not final.exists() or (final.is_dir() and not any(final.iterdir())):
     return False
   advice = 'remove it or name another folder'
@@ -128,7 +128,7 @@ def _is_complete(final: pathlib.Path, summary: dict[str, object]) -> bool:
     found = json.loads((final / SUMMARY).read_text())
   except (OSError, ValueError) as error:
     raise UserError(
-      f'not a simulated data set: --out={final} has no readable {SUMMARY};'
+      f'not a simulated dataset: --out={final} has no readable {SUMMARY};'
       f' {advice}'
     ) from error
   for key, value in summary.items():

@@ -10,6 +10,7 @@ import jax
 import ml_collections
 
 from input_pipeline.errors import UserError
+from owdfa_jax.checkpoints import CHECKPOINTS
 from owdfa_jax.evaluate import evaluate
 from owdfa_jax.leaderboard import picture, table
 from owdfa_jax.leaderboard.results import MACHINE, collect, finished_report
@@ -75,7 +76,7 @@ def carry_out(run: Run) -> int:
 
 def check_folder(folder: pathlib.Path) -> None:
   """`UserError` where `folder` is a single run's."""
-  for name in ('config.json', 'checkpoints'):
+  for name in ('config.json', CHECKPOINTS):
     if (folder / name).exists():
       raise UserError(
         f'the workdir holds a single run: --workdir={folder} has {name}; '

@@ -66,7 +66,8 @@ class Result:
   """What a loss leaves beside its value.
 
   Attributes:
-    terms: the summands before weighting, by name; float32 [] each.
+    terms: for the log, by name, float32 [] each: the summands before
+      weighting, and whatever else tells how it goes.
     state: the method's state after this step.
     partners: for each criterion by which the method pairs rows, the partner
       of each row; int32 [B] each, a row itself where it has none. Scored

@@ -76,7 +76,7 @@ class CAL(Method):
     return Branches(frequency_attention=True, prunable=self.estimate_classes)
 
   def num_outputs(self, num_known: int) -> int | None:
-    """Ten for each known class, unless the number of classes is given."""
+    """`prototypes_per_known` each, unless the number of classes is given."""
     return (
       self.prototypes_per_known * num_known if self.estimate_classes else None
     )

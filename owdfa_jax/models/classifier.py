@@ -218,12 +218,13 @@ def create(
   config = resnet.CONFIGS.get(backbone)
   if config is None:
     raise UserError(
-      f'unknown backbone: model.backbone={backbone}; choose one of '
+      f'unknown backbone: --config.model.backbone={backbone}; choose one of '
       f'{", ".join(resnet.CONFIGS)}'
     )
   if dtype not in DTYPES:
     raise UserError(
-      f'unknown dtype: model.dtype={dtype}; choose one of {", ".join(DTYPES)}'
+      f'unknown dtype: --config.model.dtype={dtype}; choose one of '
+      f'{", ".join(DTYPES)}'
     )
   check_grids(backbone, image_size, config.stride, branches.grids)
   network = resnet.ResNet(config, width=width, dtype=DTYPES[dtype], rngs=rngs)
@@ -240,8 +241,8 @@ def check_grids(
   if grids and size < max(grids):
     raise UserError(
       f'the feature map is smaller than a grid of parts: {image_size}-pixel '
-      f'images over the stride {stride} of model.backbone={backbone} make a '
-      f'{size} x {size} map, the largest grid is {max(grids)} x {max(grids)}; '
-      'take larger images, or a backbone of smaller stride '
+      f'images over the stride {stride} of --config.model.backbone={backbone} '
+      f'make a {size} x {size} map, the largest grid is {max(grids)} x '
+      f'{max(grids)}; take larger images, or a backbone of smaller stride '
       '(configs/METHOD.py:folder64)'
     )
