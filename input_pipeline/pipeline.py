@@ -70,7 +70,7 @@ def train_batches(
   """
   split = dataset.train
   held_out = validation_rows(dataset, seed, validation_share)
-  _check_training(dataset, batch_size, supervision, held_out)
+  check_training(dataset, batch_size, supervision, held_out)
   halves = 2 if supervision == 'labelled' else 1
   rows = batch_size // halves
   _check_divisible(rows, process_count, batch_size)
@@ -302,12 +302,23 @@ def _check_divisible(rows: int, process_count: int, batch_size: int) -> None:
     )
 
 
-def _check_training(
+def check_training(
   dataset: PackedDataset,
   batch_size: int,
   supervision: str,
   held_out: np.ndarray,
 ) -> None:
+  """Checks that `train_batches` has what it would read.
+
+  Args:
+    dataset: to train on.
+    batch_size: of all processes.
+    supervision: one of `SUPERVISION`.
+    held_out: int [N], labelled rows not to be trained on.
+
+  Raises:
+    UserError: the arguments do not fit each other or the dataset.
+  """
   split = dataset.train
   if supervision not in SUPERVISION:
     raise UserError(

@@ -6,6 +6,7 @@ the true labels of unlabelled images stay out of reach.
 
 import os
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -52,7 +53,10 @@ def read(path: str, dataset: PackedDataset, num_outputs: int) -> np.ndarray:
       f'cannot read the pseudo-labels {path}: {error.strerror or error}; '
       f'{advice}'
     ) from error
-  except (ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+  except (
+    *(ValueError, KeyError, TypeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+  ) as error:
     raise UserError(
       f'damaged pseudo-labels: {path} ({error}); {advice}'
     ) from error

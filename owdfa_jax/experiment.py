@@ -67,6 +67,7 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
       settings, the devices, the workdir.
   """
   check_choices(config)
+  check_together(config)
   method = make_method(config)
   dataset = dataset_lib.open_dataset(config.data.path)
   check_classes(config, dataset)
@@ -118,6 +119,23 @@ def check_choices(config: ml_collections.ConfigDict) -> None:
       )
 
 
+def check_together(config: ml_collections.ConfigDict) -> None:
+  """`UserError` for settings that make no sense together."""
+  supervision, name = config.data.supervision, config.method.name
+  if supervision == 'all' and name != 'supervised':
+    raise UserError(
+      f'a method that is given every label: --config.data.supervision=all with '
+      f'--config.method.name={name}; the yardstick with all labels is '
+      'configs/upper_bound.py'
+    )
+  share = config.data.validation_share
+  if config.eval.selection == 'validation' and not 0 < share < 1:
+    raise UserError(
+      f'nothing to validate on: --config.data.validation_share={share}; give '
+      'a share above 0 and below 1, or another --config.eval.selection'
+    )
+
+
 def make_method(config: ml_collections.ConfigDict) -> Method:
   """Returns the method named by the config, with its settings, and with the
   term of a pseudo-label rule where the config names one.
@@ -161,6 +179,19 @@ def read_pseudo_label(experiment: Experiment) -> np.ndarray | None:
   if not path:
     return None
   return pseudo_labels.read(path, experiment.dataset, experiment.num_outputs)
+
+
+def check_training(experiment: Experiment) -> None:
+  """`UserError` where its data lacks what the training would read."""
+  config = experiment.config
+  pipeline.check_training(
+    experiment.dataset,
+    config.batch_size,
+    config.data.supervision,
+    pipeline.validation_rows(
+      experiment.dataset, config.seed, validation_share(config)
+    ),
+  )
 
 
 def validation_share(config: ml_collections.ConfigDict) -> float:

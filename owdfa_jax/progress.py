@@ -1,5 +1,6 @@
 """What a run says of itself: a progress bar, one line an epoch, the metrics."""
 
+import math
 import time
 import types
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ class Progress:
       config: of the run; says how often scalars are recorded.
     """
     self._writers = writers
-    self._batch_size = config.batch_size
+    self._images = 0  # of a step, in all processes
     self._every = config.log.every_steps
     self._total = total
     self._previous: dict[str, jax.Array] = {}
@@ -85,6 +86,7 @@ class Progress:
     began = time.perf_counter()
     batch = next(batches)
     self._waited += time.perf_counter() - began
+    self._images = len(batch['index']) * jax.process_count()
     return batch
 
   def step(self, done: int, scalars: dict[str, jax.Array]) -> None:
@@ -113,7 +115,7 @@ class Progress:
         'time/step_seconds': seconds,
         'time/input_wait_seconds': self._waited / self._steps,
         'time/steps_per_second': 1 / seconds,
-        'time/images_per_second': self._batch_size / seconds,
+        'time/images_per_second': self._images / seconds,
       },
     )
     self.restart_clock()
@@ -131,6 +133,8 @@ class Progress:
       return
     step, scalars = self._late
     self._late = None
+    numbers = {name: float(x) for name, x in to_host(scalars).items()}
+    # JSON has no NaN: the mean of nothing is not available.
     self._writers.write(
-      step, {name: float(x) for name, x in to_host(scalars).items()}
+      step, {k: None if math.isnan(x) else x for k, x in numbers.items()}
     )

@@ -9,6 +9,7 @@ Each stage is an ordinary run in a folder of its own, with an ordinary config,
 so each can be resumed, evaluated and looked at like any other.
 """
 
+import itertools
 import json
 import os
 from typing import Any
@@ -19,12 +20,14 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from owdfa_jax import report as report_lib
+from owdfa_jax.checkpoints import has_checkpoint
 from owdfa_jax.evaluate import evaluate
 from owdfa_jax.experiment import Experiment, set_up
 from owdfa_jax.initial import checkpoint_of
 from owdfa_jax.labelling import LABELLERS, label_unlabelled
 from owdfa_jax.progress import say
 from owdfa_jax.train import train
+from owdfa_jax.workdir import trained_setting
 
 PRETRAINING = '1-supervised'
 
@@ -49,7 +52,7 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
     UserError: as `train`, and for settings of the stages out of range.
   """
   # Mistakes of a later stage show before the first one trains.
-  experiments(config, workdir)
+  check_epochs(experiments(config, workdir))
   folder = epath.Path(os.path.abspath(os.path.expanduser(workdir)))
   reports: dict[str, dict[str, Any]] = {}
   init, labels = config.model.init, ''
@@ -67,7 +70,7 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
     if following is not None and name != PRETRAINING:
       labels = str(experiment.workdir / f'pseudo_labels-{step}.npz')
       # Whoever trains on them already must not find others there.
-      if not (folder / following / 'config.json').exists():
+      if not has_checkpoint(folder / following):
         label_unlabelled(experiment, labels, config.stages)
   if jax.process_index() == 0:
     write(folder, reports)
@@ -106,6 +109,18 @@ def experiments(
     set_up(stage_config(config, name, '', ''), str(epath.Path(workdir) / name))
     for name in names(config)
   ]
+
+
+def check_epochs(planned: list[Experiment]) -> None:
+  """`UserError` where a stage would train on that another has begun from."""
+  for before, after in itertools.pairwise(planned):
+    trained, asked = trained_setting(before, 'epochs'), before.config.epochs
+    if has_checkpoint(after.workdir) and trained != asked:
+      raise UserError(
+        f'a stage cannot go on once the next one has begun: {before.workdir} '
+        f'was to have {trained} epochs (now {asked}); give the same number, '
+        'or another --workdir'
+      )
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -180,6 +195,9 @@ def stage_config(
     stage.data.keep_confidence = config.stages.keep_confidence
     stage.epochs = config.stages.round_epochs
     stage.optimizer.learning_rate *= config.stages.round_learning_rate_factor
+  if name != names(config)[-1] and stage.eval.selection == 'test':
+    # The test would choose the network that makes the next stage's labels.
+    stage.eval.selection = 'last'
   return stage.lock()
 
 

@@ -143,7 +143,7 @@ def partner_scores(
     For each criterion `<name>_paired`, the share of the unlabelled rows with
     a partner; of those, `<name>_right` is the share whose partner has the same
     true label, and `<name>_right_known` and `<name>_right_novel` that of the
-    known and of the novel classes' rows.
+    known and of the novel classes' rows; NaN where there are none to judge.
   """
   unlabelled = ~rows.labelled
   judged_rows = {
@@ -157,5 +157,5 @@ def partner_scores(
     scores[f'{name}_paired'] = losses.masked_mean(paired, unlabelled)
     for judgement, mask in judged_rows.items():
       right, judged = partners.partner_accuracy(other, true_label, mask)
-      scores[f'{name}_{judgement}'] = right / jnp.maximum(judged, 1)
+      scores[f'{name}_{judgement}'] = right / judged
   return scores

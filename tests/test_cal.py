@@ -116,6 +116,22 @@ def test_pruning_waits_for_its_epoch():
   assert 4 <= live(2).live.sum() < 10
 
 
+def test_labels_of_dead_outputs_do_not_count():
+  live = jnp.array([True, True, True, False])
+  logits = jnp.where(live, jnp.eye(4), prototypes.DEAD_LOGIT)
+  method = CAL(estimate_classes=True)
+
+  def loss(label):
+    rows = Rows(label=jnp.array(label), index=jnp.arange(4))
+    seen = Outputs(logits=logits, feature=jnp.eye(4))
+    return method.loss(
+      (seen, seen), rows, Clock(0, 0.5, 2), method.init(4, 4), None
+    )[0]
+
+  np.testing.assert_allclose(loss([0, 1, 3, -1]), loss([0, 1, -1, -1]))
+  assert loss([0, 1, 2, -1]) != loss([0, 1, -1, -1])
+
+
 def test_the_head_is_wide_only_where_classes_are_to_be_counted():
   assert CAL(estimate_classes=True).num_outputs(8) == 80
   assert CAL().num_outputs(8) is None

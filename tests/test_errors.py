@@ -98,6 +98,18 @@ def test_settings(packed, tmp_path, field, value):
   assert field.split('.')[-1] in str(error.value)
 
 
+def test_settings_that_make_no_sense_together(packed, tmp_path):
+  with pytest.raises(UserError, match='every label.*upper_bound'):
+    tiny_experiment(packed, tmp_path, data__supervision='all')
+  with pytest.raises(UserError, match='nothing to validate on'):
+    tiny_experiment(
+      packed,
+      tmp_path,
+      eval__selection='validation',
+      data__validation_share=0.0,
+    )
+
+
 @pytest.mark.parametrize(
   'arguments, named',
   [

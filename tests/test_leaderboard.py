@@ -17,6 +17,7 @@ from owdfa_jax import parallel
 from owdfa_jax.leaderboard import compare, picture, results, rows
 from owdfa_jax.leaderboard.compare import compare as run_all
 from owdfa_jax.progress import Progress
+from owdfa_jax.train import train
 from owdfa_jax.workdir import claim_workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -79,6 +80,13 @@ def test_only_a_complete_report_counts(packed, tmp_path, changes, finished):
   assert results.finished_report(run) is None
   pretend(run, **changes)
   assert (results.finished_report(run) is not None) == finished
+
+
+def test_refused_start_can_be_corrected(packed, tmp_path):
+  run = make_runs(packed, tmp_path, shared=('model.init=typo.npz',))[0]
+  with pytest.raises(UserError, match='no such weights'):
+    train(run.experiment)
+  assert results.finished_report(make_runs(packed, tmp_path)[0]) is None
 
 
 def test_damaged_report_is_not_finished(packed, tmp_path):

@@ -52,6 +52,13 @@ def test_work_is_shared_by_rows_and_by_seeds(packed, tmp_path):
     chosen(only_seeds=(7,))
 
 
+TOLD_ALL = {
+  'name': 'x',
+  'config': 'cpl',
+  'overrides': ('data.supervision=all',),
+}
+
+
 @pytest.mark.parametrize(
   'changes, named',
   [
@@ -75,6 +82,8 @@ def test_work_is_shared_by_rows_and_by_seeds(packed, tmp_path):
     ({'shared': ('epochs=many',)}, "has 'epochs=many'"),
     ({'shared': ('model.depth=3',)}, "has 'model.depth=3'"),
     ({'shared': ('epochs',)}, 'without a value'),
+    ({'shared': ('seed=3',)}, "no seed of its own: .* 'seed=3'"),
+    ({'rows': (TOLD_ALL,)}, 'every label.*method.name=cpl'),
     ({'metric': 'all_luck'}, 'all_luck'),
     ({'shared': ('data.path=nowhere',)}, 'nowhere'),
   ],

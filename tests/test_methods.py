@@ -159,8 +159,8 @@ def test_unlabelled_rows_of_the_training_split_can_be_judged(
   report = evaluate.evaluate(experiment)
   tag = experiment.dataset.train.tag
   assert report['num_examples'] == (tag == 2).sum() < len(tag)
-  table = (tmp_path / 'attributions.csv').read_text().splitlines()
-  assert len(table) == 1 + report['num_examples']
+  table = (tmp_path / 'attributions_unlabelled.csv').read_text()
+  assert len(table.splitlines()) == 1 + report['num_examples']
 
 
 def test_a_method_is_one_short_file_and_one_line():

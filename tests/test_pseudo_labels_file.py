@@ -55,6 +55,18 @@ def test_they_join_the_labelled_half_and_stay_in_the_other(dataset):
   batches.close()
 
 
+def spoil_by_one_array(path):
+  with open(path, 'wb') as file:
+    np.save(file, np.zeros(3))
+
+
+def spoil_compressed(path):
+  np.savez_compressed(path, label=np.arange(999), meta='x')
+  content = bytearray(path.read_bytes())
+  content[100:200] = bytes(100)
+  path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
   'spoil, message',
   [
@@ -62,6 +74,8 @@ def test_they_join_the_labelled_half_and_stay_in_the_other(dataset):
     (lambda path: path.write_bytes(b''), 'damaged'),
     (lambda path: path.write_bytes(path.read_bytes()[:-40]), 'damaged'),
     (lambda path: np.savez(path, label=np.zeros(3)), 'damaged'),
+    (spoil_by_one_array, 'damaged'),
+    (spoil_compressed, 'damaged'),
     (
       lambda path: np.savez(path, label=np.zeros(3, np.int32), meta='x'),
       'other images',

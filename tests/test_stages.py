@@ -66,13 +66,19 @@ def test_a_stage_begins_with_the_network_of_the_one_before(trained):
   assert heads == [False, True]
 
 
+def read_labels(stage, packed, tmp_path):
+  """What a stage's folder hands on."""
+  (path,) = stage.glob('pseudo_labels-*.npz')
+  experiment = tiny_experiment(packed, tmp_path)
+  return pseudo_labels.read(
+    str(path), experiment.dataset, experiment.num_outputs
+  )
+
+
 def test_rounds_train_on_what_the_network_said(trained, packed, tmp_path):
   config, workdir = trained
-  (path,) = (workdir / '2-cpl').glob('pseudo_labels-*.npz')
-  experiment = tiny_experiment(packed, tmp_path)
-  dataset = experiment.dataset
-  label = pseudo_labels.read(str(path), dataset, experiment.num_outputs)
-  unlabelled = dataset.train.tag == 2
+  label = read_labels(workdir / '2-cpl', packed, tmp_path)
+  unlabelled = tiny_experiment(packed, tmp_path).dataset.train.tag == 2
   assert (label[~unlabelled] == -1).all()
   kept = (label[unlabelled] >= 0).mean()
   assert config.stages.keep_share <= kept < 1
@@ -120,6 +126,39 @@ def test_other_labels_are_another_run(trained, packed, tmp_path):
   np.savez(path, **spoilt)
   with pytest.raises(UserError, match='another config.*pseudo_labels'):
     stages.train_stages(config, str(tmp_path / 'run'))
+
+
+def test_labels_are_made_anew_until_a_round_has_saved(
+  trained, packed, tmp_path
+):
+  _, workdir = trained
+  shutil.copytree(workdir, tmp_path / 'run')
+  shutil.rmtree(tmp_path / 'run' / '3-round2')
+  shutil.rmtree(tmp_path / 'run' / '3-round1' / 'checkpoints')
+  stricter = tiny_stages(packed, stages__keep_share=0.1)
+  labels = lambda: read_labels(tmp_path / 'run' / '2-cpl', packed, tmp_path)
+  before = (labels() >= 0).sum()
+  assert stages.train_stages(stricter, str(tmp_path / 'run')) == 0
+  assert 0 < (labels() >= 0).sum() < before
+
+
+def test_a_stage_that_others_began_from_trains_no_further(
+  trained, packed, tmp_path
+):
+  _, workdir = trained
+  shutil.copytree(workdir, tmp_path / 'run')
+  for changes in {'epochs': 2}, {'stages__pretrain_epochs': 2}:
+    with pytest.raises(UserError, match='cannot go on.* 1 epochs .now 2'):
+      stages.train_stages(tiny_stages(packed, **changes), str(tmp_path / 'run'))
+
+
+def test_the_test_chooses_no_stage_that_others_begin_from(packed):
+  config = tiny_stages(packed, eval__selection='test')
+  selections = [
+    stages.stage_config(config, name, '', '').eval.selection
+    for name in stages.names(config)
+  ]
+  assert selections == ['last', 'last', 'last', 'test']
 
 
 def test_mistakes_of_a_later_stage_show_before_the_first(packed, tmp_path):

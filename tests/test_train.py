@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from runs import fresh_state, stop_after, tiny_experiment
 
+from input_pipeline import pipeline, pseudo_labels
 from input_pipeline.errors import UserError
 from owdfa_jax import evaluate, parallel
 from owdfa_jax.checkpoints import Checkpoints
@@ -135,6 +136,29 @@ def test_best_and_latest_are_kept(whole):
   }
   assert best == max(judged, key=judged.get)
   assert latest == max(judged)
+
+
+def test_the_stream_gets_what_the_config_says(packed, tmp_path, monkeypatch):
+  experiment = tiny_experiment(packed, tmp_path / 'labels', epochs=1)
+  label = np.where(experiment.dataset.train.tag == 2, 3, -1)
+  path = str(tmp_path / 'labels.npz')
+  pseudo_labels.write(path, experiment.dataset, label)
+  given = {}
+  whole_stream = pipeline.train_batches
+
+  def spy(*arguments, **keywords):
+    given.update(keywords)
+    return whole_stream(*arguments, **keywords)
+
+  monkeypatch.setattr(pipeline, 'train_batches', spy)
+  asked = {
+    'data__pseudo_labels': path,
+    'eval__selection': 'validation',
+    'data__validation_share': 0.25,
+  }
+  assert train(tiny_experiment(packed, tmp_path, epochs=1, **asked)) == 0
+  np.testing.assert_array_equal(given['pseudo_label'], label)
+  assert given['validation_share'] == 0.25
 
 
 def test_validation_rows_select_and_are_not_trained_on(packed, tmp_path):

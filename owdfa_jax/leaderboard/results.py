@@ -8,7 +8,7 @@ import ml_collections
 
 from input_pipeline import pipeline
 from input_pipeline.errors import UserError
-from owdfa_jax.checkpoints import CHECKPOINTS
+from owdfa_jax.checkpoints import has_checkpoint
 from owdfa_jax.leaderboard.rows import Run
 from owdfa_jax.leaderboard.table import Entry
 from owdfa_jax.report import COLUMNS, file_name
@@ -78,7 +78,7 @@ def finished_report(run: Run) -> dict[str, Any] | None:
   name = file_name(run.experiment.config.eval.split)
   for experiment in run.experiments:
     folder = experiment.workdir
-    if not any((folder / x).exists() for x in (CHECKPOINTS, name)):
+    if not has_checkpoint(folder) and not (folder / name).exists():
       return None
     if not (folder / 'config.json').exists():
       raise UserError(

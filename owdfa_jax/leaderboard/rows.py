@@ -12,7 +12,7 @@ from ml_collections.config_flags import config_path
 
 from input_pipeline.errors import UserError
 from owdfa_jax import stages
-from owdfa_jax.experiment import Experiment, set_up
+from owdfa_jax.experiment import Experiment, check_training, set_up
 from owdfa_jax.flags import tidy
 
 # What the data is and how it is judged: without that there is nothing to
@@ -130,6 +130,8 @@ def make_run(
     experiments = tuple(stages.experiments(config, folder))
   else:
     experiments = (set_up(config, folder),)
+  for experiment in experiments:
+    check_training(experiment)
   return Run(row, seed, config, folder, experiments)
 
 
@@ -224,6 +226,12 @@ def run_config(
       'file of configs/ without its .py, such as cpl, or staged:cpl'
     )
   config.lock()
+  for setting in (*shared, *row.overrides):
+    if setting.startswith('seed='):
+      raise UserError(
+        f'a row has no seed of its own: row {row.name!r} is given {setting!r}; '
+        'all rows have those of --config.seeds'
+      )
   for setting in shared:
     override(config, setting, f'--config.shared (row {row.name!r})')
   for setting in row.overrides:

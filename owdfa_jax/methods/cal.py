@@ -112,6 +112,8 @@ class CAL(Method):
       known_threshold=self.known_threshold,
       novel_threshold=state.novel_threshold,
     )
+    # A stage before may have given a row an output that is dead by now.
+    labelled = rows.labelled & live[rows.label]
     both = jnp.stack(
       [
         losses.margin_cross_entropy(logits, rows.label, margin=0.0)
@@ -122,7 +124,7 @@ class CAL(Method):
       weak, strong, clock.progress
     )
     terms = {
-      'cross_entropy': losses.masked_mean(both.mean(0), rows.labelled),
+      'cross_entropy': losses.masked_mean(both.mean(0), labelled),
       'non_uniformity': cal_losses.non_uniformity(weak, strong, live),
       'pseudo': cal_losses.accepted_cross_entropy(weak, accepted, target),
       'consistency': consistency.mean(),
