@@ -83,7 +83,8 @@ def test_only_a_complete_report_counts(packed, tmp_path, changes, finished):
 
 
 def test_refused_start_can_be_corrected(packed, tmp_path):
-  run = make_runs(packed, tmp_path, shared=('model.init=typo.npz',))[0]
+  shared = (*make_config(packed).shared, 'model.init=typo.npz')
+  run = make_runs(packed, tmp_path, shared=shared)[0]
   with pytest.raises(UserError, match='no such weights'):
     train(run.experiment)
   assert results.finished_report(make_runs(packed, tmp_path)[0]) is None
