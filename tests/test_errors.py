@@ -286,6 +286,7 @@ def test_looking_leaves_nothing_behind(packed, tmp_path):
 )
 def test_evaluation_of_what_is_not_there(packed, tmp_path, checkpoint, named):
   started(packed, tmp_path)
+  (tmp_path / 'checkpoints' / '5').rmdir()
   experiment = tiny_experiment(packed, tmp_path, eval__checkpoint=checkpoint)
   with pytest.raises(UserError, match=named):
     evaluate(experiment)

@@ -133,7 +133,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
   os.killpg(process.pid, signal.SIGINT)
   release(blocking, process)
   _, errors = process.communicate(timeout=60)
-  assert process.returncode == 130
+  assert process.returncode == 130, errors
   assert errors.splitlines()[-1] == 'interrupted: nothing was packed'
   assert 'Traceback' not in errors
   assert not (tmp_path / 'out').exists()
