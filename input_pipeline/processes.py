@@ -101,13 +101,24 @@ def _interrupts_held_back() -> Iterator[None]:
   """Processes started herein never see Ctrl-C: they inherit the mask.
 
   It reaches the whole process group, but the parent alone decides what it
-  means; in the workers it could strike before any handler is in place.
+  means; in the workers it could strike before any handler is in place. Nor may
+  it strike here while they start: the mask is this thread's alone, another one
+  would still take it and have it raised in the middle of that.
   """
+  came: list[int] = []
+  in_main = threading.current_thread() is threading.main_thread()
+  handler = signal.getsignal(signal.SIGINT)
+  if in_main:
+    signal.signal(signal.SIGINT, lambda *_: came.append(1))
   before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
   try:
     yield
   finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if in_main:
+      signal.signal(signal.SIGINT, handler)
+  if came:
+    raise KeyboardInterrupt
 
 
 def _start_worker(done: Any, stop: Any, known: Detections) -> None:
