@@ -15,14 +15,14 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
-from owdfa_jax.attribute import attribute
-from owdfa_jax.benchmark import benchmark
-from owdfa_jax.evaluate import evaluate
+from owdfa_jax.commands.flags import parse
+from owdfa_jax.discovery.stages import evaluate_stages, last_stage, train_stages
+from owdfa_jax.evaluation.attribute import attribute
+from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.experiment import set_up
-from owdfa_jax.flags import parse
 from owdfa_jax.methods import METHODS
-from owdfa_jax.stages import evaluate_stages, last_stage, train_stages
-from owdfa_jax.train import train
+from owdfa_jax.training.loop import train
+from owdfa_jax.training.timing import benchmark
 
 # Who gives no config, or one that is not there, is told.
 _EXAMPLE = (

@@ -58,8 +58,8 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   method.params = ml_collections.ConfigDict()
 
   config.pseudo = pseudo = ml_collections.ConfigDict()
-  # A rule of owdfa_jax.pseudo_labels.RULES whose term joins the method's loss;
-  # '' for none. Each rule takes those of the params that it has.
+  # A rule of owdfa_jax.losses.pseudo_labels.RULES whose term joins the
+  # method's loss; '' for none. Each rule takes those of the params that it has.
   pseudo.rule = ''
   pseudo.weight = 0.5
   pseudo.params = ml_collections.ConfigDict()

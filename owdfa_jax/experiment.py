@@ -14,12 +14,13 @@ from input_pipeline import dataset as dataset_lib
 from input_pipeline import pipeline, pseudo_labels
 from input_pipeline.errors import UserError
 from input_pipeline.meta import UNLABELLED
-from owdfa_jax import metrics, parallel
+from owdfa_jax import parallel
+from owdfa_jax.evaluation import metrics
+from owdfa_jax.losses.pseudo_labels import RULES
 from owdfa_jax.methods import METHODS
 from owdfa_jax.methods.base import Method
 from owdfa_jax.methods.pseudo import WithPseudoLabels
 from owdfa_jax.models import classifier
-from owdfa_jax.pseudo_labels import RULES
 
 # What an evaluation can look at; the last are the training split's rows whose
 # labels were kept from the training.

@@ -1,27 +1,23 @@
 """Eight simulated devices, exact matrix products, and the golden files."""
 
 import os
-import pathlib
 
 # Before the first import of jax: the platform and its devices are read once.
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('JAX_NUM_CPU_DEVICES', '8')
 
-import imagesets
 import jax
 import numpy as np
 import pytest
 from absl import flags
 
+from helpers import imagesets
+from helpers.paths import GOLDENS
 from input_pipeline import pack
 
 jax.config.update('jax_default_matmul_precision', 'highest')
 # grain's workers read absl flags, which only `app.run` would have parsed.
 flags.FLAGS.mark_as_parsed()
-
-GOLDENS = pathlib.Path(
-  os.environ.get('OWDFA_GOLDENS', pathlib.Path(__file__).parent / 'goldens')
-)
 
 
 @pytest.fixture(scope='session')
@@ -63,9 +59,3 @@ def quick_compile():
   jax.config.update('jax_disable_most_optimizations', True)
   yield
   jax.config.update('jax_disable_most_optimizations', False)
-
-
-def cases(golden_file):
-  """The case prefixes (`c0`, `c1`, ...) of a golden file, however many."""
-  prefixes = {key.split('_')[0] for key in golden_file}
-  return sorted(p for p in prefixes if p[0] == 'c' and p[1:].isdigit())

@@ -9,15 +9,16 @@ import json
 import math
 
 import pytest
-import trees
-from runs import TINY
 
 from configs import cpl
+from helpers import trees
+from helpers.runs import TINY
 from input_pipeline import meta, pack, prepare
 from input_pipeline.benchmarks import aigc, tables, tables40
-from owdfa_jax import evaluate, experiment
-from owdfa_jax.metrics import REPORT_KEYS
-from owdfa_jax.train import train
+from owdfa_jax import experiment
+from owdfa_jax.evaluation import evaluate
+from owdfa_jax.evaluation.metrics import REPORT_KEYS
+from owdfa_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 

@@ -2,23 +2,22 @@
 
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
 
-import imagesets
 import numpy as np
 import pytest
-from runs import tiny_experiment
 
+from helpers import imagesets
+from helpers.paths import ROOT
+from helpers.runs import tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluate import evaluate
-from owdfa_jax.train import train
-from owdfa_jax.workdir import claim_workdir
+from owdfa_jax.evaluation.evaluate import evaluate
+from owdfa_jax.training.loop import train
+from owdfa_jax.training.workdir import claim_workdir
 
-ROOT = pathlib.Path(__file__).parents[1]
 TINY = (
   '--config=configs/cpl.py:folder64',
   '--config.model.width=0.125',

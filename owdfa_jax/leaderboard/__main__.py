@@ -15,7 +15,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
-from owdfa_jax.flags import parse
+from owdfa_jax.commands.flags import parse
 from owdfa_jax.leaderboard.compare import compare
 
 _EXAMPLE = 'configs/leaderboard.py:BENCHMARK'

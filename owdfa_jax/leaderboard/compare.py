@@ -10,14 +10,14 @@ import jax
 import ml_collections
 
 from input_pipeline.errors import UserError
-from owdfa_jax.checkpoints import CHECKPOINTS
-from owdfa_jax.evaluate import evaluate
+from owdfa_jax.discovery.stages import train_stages
+from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.leaderboard import picture, table
 from owdfa_jax.leaderboard.results import MACHINE, collect, finished_report
 from owdfa_jax.leaderboard.rows import Run, choose, make_runs
-from owdfa_jax.progress import say
-from owdfa_jax.stages import train_stages
-from owdfa_jax.train import train
+from owdfa_jax.training.checkpoints import CHECKPOINTS
+from owdfa_jax.training.loop import train
+from owdfa_jax.training.progress import say
 
 
 def compare(

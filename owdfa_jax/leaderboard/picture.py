@@ -4,8 +4,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from owdfa_jax.evaluation.report import COLUMNS
 from owdfa_jax.leaderboard.table import Entry, bound_means, finished
-from owdfa_jax.report import COLUMNS
 
 if TYPE_CHECKING:
   from matplotlib.axes import Axes

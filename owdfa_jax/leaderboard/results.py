@@ -8,11 +8,11 @@ import ml_collections
 
 from input_pipeline import pipeline
 from input_pipeline.errors import UserError
-from owdfa_jax.checkpoints import has_checkpoint
+from owdfa_jax.evaluation.report import COLUMNS, file_name
 from owdfa_jax.leaderboard.rows import Run
 from owdfa_jax.leaderboard.table import Entry
-from owdfa_jax.report import COLUMNS, file_name
-from owdfa_jax.workdir import check_workdir
+from owdfa_jax.training.checkpoints import has_checkpoint
+from owdfa_jax.training.workdir import check_workdir
 
 # Runs that differ in these alone belong in one table. Unlike a resumed run,
 # whose epochs may grow: on a schedule that knows them, that is another run.

@@ -11,9 +11,9 @@ import ml_collections
 from ml_collections.config_flags import config_path
 
 from input_pipeline.errors import UserError
-from owdfa_jax import stages
+from owdfa_jax.commands.flags import tidy
+from owdfa_jax.discovery import stages
 from owdfa_jax.experiment import Experiment, check_training, set_up
-from owdfa_jax.flags import tidy
 
 # What the data is and how it is judged: without that there is nothing to
 # compare.

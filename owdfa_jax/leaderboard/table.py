@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from owdfa_jax.report import COLUMNS
+from owdfa_jax.evaluation.report import COLUMNS
 
 # The method's own count of classes, where it makes one.
 ESTIMATE = 'estimated_classes'

@@ -86,7 +86,7 @@ class Method(abc.ABC):
   @property
   def views(self) -> tuple[str, ...]:
     """The augmented views of a batch that `loss` gets the outputs of, names in
-    `owdfa_jax.augment.VIEWS`; one forward pass each, in order.
+    `owdfa_jax.training.augment.VIEWS`; one forward pass each, in order.
     """
     return ('standard',)
 

@@ -6,7 +6,7 @@ import flax
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax import cal_losses, losses, prototypes
+from owdfa_jax.losses import cal, common, prototypes
 from owdfa_jax.methods.base import (
   Clock,
   Method,
@@ -28,7 +28,7 @@ class CALState:
   """
 
   novel_threshold: jax.Array
-  sums: cal_losses.ConfidenceSums
+  sums: cal.ConfidenceSums
   usage: jax.Array
 
 
@@ -83,12 +83,12 @@ class CAL(Method):
 
   def init(self, num_outputs: int, num_examples: int) -> CALState:
     """Nothing gathered; a threshold that every row passes, until an epoch has
-    seen both known and novel confidences (`cal_losses.novel_threshold`).
+    seen both known and novel confidences (`cal.novel_threshold`).
     """
     del num_examples
     return CALState(
       novel_threshold=jnp.zeros((), jnp.float32),
-      sums=cal_losses.no_confidence(),
+      sums=cal.no_confidence(),
       usage=jnp.zeros(num_outputs, jnp.int32),
     )
 
@@ -105,7 +105,7 @@ class CAL(Method):
     weak, strong = (seen.logits for seen in outputs)
     # Whoever masked the dead outputs knows them; here their logit tells.
     live = weak[0] > prototypes.DEAD_LOGIT
-    accepted, target = cal_losses.accept_pseudo_labels(
+    accepted, target = cal.accept_pseudo_labels(
       weak,
       ~rows.labelled & (clock.epoch >= self.pseudo_from_epoch),
       clock.num_known,
@@ -116,17 +116,15 @@ class CAL(Method):
     labelled = rows.labelled & live[rows.label]
     both = jnp.stack(
       [
-        losses.margin_cross_entropy(logits, rows.label, margin=0.0)
+        common.margin_cross_entropy(logits, rows.label, margin=0.0)
         for logits in (weak, strong)
       ]
     )
-    consistency = cal_losses.confidence_consistency(
-      weak, strong, clock.progress
-    )
+    consistency = cal.confidence_consistency(weak, strong, clock.progress)
     terms = {
-      'cross_entropy': losses.masked_mean(both.mean(0), labelled),
-      'non_uniformity': cal_losses.non_uniformity(weak, strong, live),
-      'pseudo': cal_losses.accepted_cross_entropy(weak, accepted, target),
+      'cross_entropy': common.masked_mean(both.mean(0), labelled),
+      'non_uniformity': cal.non_uniformity(weak, strong, live),
+      'pseudo': cal.accepted_cross_entropy(weak, accepted, target),
       'consistency': consistency.mean(),
     }
     total = (
@@ -136,13 +134,13 @@ class CAL(Method):
       + self.consistency_weight * terms['consistency']
     )
     told = {
-      'pseudo_accepted': losses.masked_mean(accepted, ~rows.labelled),
+      'pseudo_accepted': common.masked_mean(accepted, ~rows.labelled),
       'novel_threshold': state.novel_threshold,
       'live_outputs': live.sum(),
     }
     state = CALState(
       novel_threshold=state.novel_threshold,
-      sums=cal_losses.add_confidence(state.sums, weak, strong, clock.num_known),
+      sums=cal.add_confidence(state.sums, weak, strong, clock.num_known),
       usage=state.usage + prototypes.count_usage(weak),
     )
     return total, Result(terms=terms | told, state=state)
@@ -151,7 +149,7 @@ class CAL(Method):
     self, state: CALState, head: Head, clock: Clock
   ) -> tuple[CALState, Head]:
     """Sets the next epoch's threshold and, if asked to, prunes the head."""
-    threshold = cal_losses.novel_threshold(
+    threshold = cal.novel_threshold(
       state.sums, state.novel_threshold, self.known_threshold
     )
     if self.estimate_classes:
@@ -169,7 +167,7 @@ class CAL(Method):
     return (
       CALState(
         novel_threshold=threshold,
-        sums=cal_losses.no_confidence(),
+        sums=cal.no_confidence(),
         usage=jnp.zeros_like(state.usage),
       ),
       head,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from input_pipeline.errors import UserError
-from owdfa_jax import counterfactual_losses, losses, partners
+from owdfa_jax.losses import common, counterfactual, pairing
 from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Branches, Outputs
 
@@ -35,7 +35,7 @@ class CPL(Method):
     pseudo_weight: eta 2.
     entropy_weight: eta 3.
     vote_rule: how the local view accepts a global neighbour, a key of
-      `partners.VOTES`: 'value' as released, 'agreement' as the figure has it.
+      `pairing.VOTES`: 'value' as released, 'agreement' as the figure has it.
     pseudo_filter: which unlabelled rows take part in CSP, a key of
       `PSEUDO_FILTERS`.
     detach_confidence: hold CSP's confidence weight constant.
@@ -57,7 +57,7 @@ class CPL(Method):
 
   def __post_init__(self) -> None:
     for field, value, choices in (
-      ('vote_rule', self.vote_rule, partners.VOTES),
+      ('vote_rule', self.vote_rule, pairing.VOTES),
       ('pseudo_filter', self.pseudo_filter, PSEUDO_FILTERS),
     ):
       if value not in choices:
@@ -93,17 +93,17 @@ class CPL(Method):
       jax.random.gumbel(gumbel_key, seen.logits.shape),
     )
     if self.counterfactual:
-      terms['effect'] = counterfactual_losses.auxiliary(
+      terms['effect'] = counterfactual.auxiliary(
         seen.counterfactual, rows.label, self.margin
       )
-      terms['match'] = counterfactual_losses.match(seen.counterfactual)
+      terms['match'] = counterfactual.match(seen.counterfactual)
       total += self.effect_weight * terms['effect']
       total += self.match_weight * terms['match']
     return total, Result(terms=terms, state=state, partners=named)
 
   def pair(
     self, draw: jax.Array, rows: Rows, seen: Outputs
-  ) -> tuple[partners.Partners, dict[str, jax.Array]]:
+  ) -> tuple[pairing.Partners, dict[str, jax.Array]]:
     """Returns the pairs, and by name the partners to score for the log.
 
     Args:
@@ -111,7 +111,7 @@ class CPL(Method):
       rows: labels and which rows have one.
       seen: what the network made of the batch.
     """
-    pairs = partners.glv_partners(
+    pairs = pairing.glv_partners(
       draw,
       rows.label,
       rows.labelled,
@@ -138,18 +138,18 @@ class CPL(Method):
       chosen: bool [B], the unlabelled rows that take part in CSP.
       gumbel: standard Gumbel noise [B, K].
     """
-    pseudo = losses.soft_pseudo_label(
+    pseudo = common.soft_pseudo_label(
       logits, gumbel, detach_confidence=self.detach_confidence
     )
     terms = {
-      'cross_entropy': losses.masked_mean(
-        losses.margin_cross_entropy(logits, rows.label, self.margin),
+      'cross_entropy': common.masked_mean(
+        common.margin_cross_entropy(logits, rows.label, self.margin),
         rows.labelled,
       ),
-      'voting': losses.pair_agreement(logits, partner).mean(),
+      'voting': common.pair_agreement(logits, partner).mean(),
       # A row not chosen counts as 0, not as absent: the mean is over all.
-      'pseudo': losses.masked_mean(pseudo * chosen, ~rows.labelled),
-      'entropy': losses.mean_prediction_entropy(logits),
+      'pseudo': common.masked_mean(pseudo * chosen, ~rows.labelled),
+      'entropy': common.mean_prediction_entropy(logits),
     }
     total = (
       terms['cross_entropy']

@@ -4,7 +4,7 @@ import dataclasses
 
 import jax
 
-from owdfa_jax import partners
+from owdfa_jax.losses import pairing
 from owdfa_jax.methods.base import Rows
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.models.outputs import Branches, Outputs
@@ -30,9 +30,9 @@ class MPSL(CPL):
 
   def pair(
     self, draw: jax.Array, rows: Rows, seen: Outputs
-  ) -> tuple[partners.Partners, dict[str, jax.Array]]:
+  ) -> tuple[pairing.Partners, dict[str, jax.Array]]:
     """Returns the pairs, and the partners of each perspective."""
-    pairs, band, grid = partners.mpsl_partners(
+    pairs, band, grid = pairing.mpsl_partners(
       draw,
       rows.label,
       rows.labelled,
@@ -41,5 +41,5 @@ class MPSL(CPL):
       seen.bands,
       vote_rule=self.vote_rule,
     )
-    named = partners.perspectives(pairs, band, grid)
+    named = pairing.perspectives(pairs, band, grid)
     return pairs, named | {'partner': pairs.index}

@@ -6,7 +6,7 @@ import flax
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax import losses, partners
+from owdfa_jax.losses import common, pairing
 from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
@@ -73,21 +73,21 @@ class ORCA(Method):
     """Returns the weighted sum of the three terms."""
     del clock
     first, second = outputs
-    nearest = partners.nearest_neighbour(
-      partners.cosine_similarity(first.feature)
+    nearest = pairing.nearest_neighbour(
+      pairing.cosine_similarity(first.feature)
     )
-    drawn = partners.same_class_partner(
+    drawn = pairing.same_class_partner(
       jax.random.uniform(key, rows.label.shape), rows.label, rows.labelled
     )
     partner = jnp.where(rows.labelled, drawn, nearest)
     margin = self.margin_scale * state.uncertainty
     terms = {
-      'cross_entropy': losses.masked_mean(
-        losses.margin_cross_entropy(first.logits, rows.label, margin),
+      'cross_entropy': common.masked_mean(
+        common.margin_cross_entropy(first.logits, rows.label, margin),
         rows.labelled,
       ),
-      'pairs': losses.agreement(first.logits, second.logits[partner]).mean(),
-      'entropy': losses.mean_prediction_entropy(first.logits),
+      'pairs': common.agreement(first.logits, second.logits[partner]).mean(),
+      'entropy': common.mean_prediction_entropy(first.logits),
     }
     total = (
       terms['cross_entropy']

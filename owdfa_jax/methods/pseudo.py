@@ -6,7 +6,7 @@ from typing import Any
 import flax
 import jax
 
-from owdfa_jax import losses, pseudo_labels
+from owdfa_jax.losses import common, pseudo_labels
 from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
@@ -73,7 +73,7 @@ class WithPseudoLabels(Method):
     term = pseudo_labels.pseudo_label_loss(logits, target, mask, unlabelled)
     told = {
       'rule': term,
-      'rule_accepted': losses.masked_mean(mask, unlabelled),
+      'rule_accepted': common.masked_mean(mask, unlabelled),
     }
     return total + self.weight * term, Result(
       terms=result.terms | told,

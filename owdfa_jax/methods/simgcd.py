@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax import contrastive, losses
+from owdfa_jax.losses import common, contrastive
 from owdfa_jax.methods.base import (
   Clock,
   Method,
@@ -74,14 +74,14 @@ class SimGCD(Method):
     first, second = (seen.projection for seen in outputs)
     teacher = self.teacher(jnp.roll(logits, len(rows.label), axis=0), clock)
     student = jax.nn.log_softmax(logits)
-    cross_entropy = losses.margin_cross_entropy(logits, label, margin=0.0)
+    cross_entropy = common.margin_cross_entropy(logits, label, margin=0.0)
     terms = {
       'distillation': -jnp.sum(teacher * student, axis=-1).mean(),
-      'entropy': losses.mean_prediction_entropy(logits),
+      'entropy': common.mean_prediction_entropy(logits),
       'unsupervised_contrastive': contrastive.info_nce(
         first, second, temperature=self.unsupervised_temperature
       ),
-      'cross_entropy': losses.masked_mean(cross_entropy, labelled),
+      'cross_entropy': common.masked_mean(cross_entropy, labelled),
       'supervised_contrastive': contrastive.supervised_contrastive(
         first,
         second,

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from owdfa_jax import losses
+from owdfa_jax.losses import common
 from owdfa_jax.methods.base import Clock, Method, Result, Rows
 from owdfa_jax.models.outputs import Outputs
 
@@ -28,8 +28,8 @@ class Supervised(Method):
   ) -> tuple[jax.Array, Result]:
     """Returns the mean cross entropy of the labelled rows."""
     del clock, key
-    cross_entropy = losses.masked_mean(
-      losses.margin_cross_entropy(outputs[0].logits, rows.label, margin=0.0),
+    cross_entropy = common.masked_mean(
+      common.margin_cross_entropy(outputs[0].logits, rows.label, margin=0.0),
       rows.labelled,
     )
     return cross_entropy, Result(

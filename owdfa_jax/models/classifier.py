@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from input_pipeline.errors import UserError
-from owdfa_jax import prototypes
+from owdfa_jax.losses import prototypes
 from owdfa_jax.models import frequency_attention, perspectives, resnet
 from owdfa_jax.models.batch_norm import BatchNorm
 from owdfa_jax.models.counterfactual import Counterfactual

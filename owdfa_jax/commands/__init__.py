@@ -1,0 +1,1 @@
+"""The command line: `owdfa COMMAND`, and what `main.py` runs."""

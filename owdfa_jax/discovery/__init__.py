@@ -1,0 +1,1 @@
+"""Discover novel sources from features, and train in stages on them."""

@@ -1,0 +1,1 @@
+"""Losses and pairings: pure functions of arrays, without parameters."""

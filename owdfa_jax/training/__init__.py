@@ -1,0 +1,1 @@
+"""The training loop, its compiled step, and what a run keeps on disk."""

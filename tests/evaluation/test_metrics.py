@@ -1,0 +1,217 @@
+"""Metrics against recorded numbers, hand-made cases and what must hold."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+from owdfa_jax.evaluation import metrics
+
+
+def report(true_label, predicted, num_known, confidence=None, **extra):
+  if confidence is None:
+    confidence = np.full(len(true_label), 0.5)
+  return metrics.open_world_report(
+    np.asarray(true_label),
+    np.asarray(predicted),
+    np.asarray(confidence),
+    num_known,
+    **extra,
+  )
+
+
+@pytest.mark.golden
+def test_every_case_as_recorded(golden):
+  g = golden('metrics')
+  for case in g['case_names']:
+    label = g[f'{case}_label']
+    num_known = int(g[f'{case}_num_known'])
+    found = report(label, g[f'{case}_pred'], num_known, g[f'{case}_conf'])
+    found['val_uncert'] = found['mean_uncertainty']
+    for name, recorded in zip(
+      g['result_names'], g[f'{case}_result_f64'], strict=True
+    ):
+      if found[name] is None:
+        # The released code reports 0 where no row is novel.
+        assert name.startswith('novel') and (label < num_known).all()
+        assert recorded == 0
+      else:
+        np.testing.assert_allclose(
+          found[name], recorded, rtol=0, atol=1e-9, err_msg=f'{case} {name}'
+        )
+
+
+def test_novel_accuracy_may_reuse_known_ids():
+  label = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+  predicted = [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1]
+  found = report(label, predicted, 2)
+  assert found['known_acc'] == 1
+  assert found['novel_acc'] == 1
+  # One matching of all rows gives each of the two ids to one class only.
+  assert found['all_acc'] == 0.5
+
+
+def test_new_accuracy_by_hand():
+  label = [0, 0, 0, 1, 1, 1, 1]
+  predicted = [0, 0, 0, 0, 0, 2, 2]
+  # Id 0 goes to class 0 (3 rows against 2), id 2 to class 1.
+  found = report(label, predicted, 1)
+  assert found['new_acc'] == 0.5
+  assert found['novel_acc'] == 0.5
+  assert found['all_acc'] == pytest.approx(5 / 7)
+  assert found['macro_acc'] == 0.75
+
+
+def test_new_is_stricter_than_novel():
+  label = np.array([0] * 10 + [1] * 4)
+  predicted = np.array([0] * 10 + [0] * 4)
+  found = report(label, predicted, 1)
+  assert (found['novel_acc'], found['new_acc']) == (1, 0)
+
+
+def test_unknown_truth_counts_only_where_no_label_is_needed():
+  label = np.array([0, 1, 2, 2])
+  predicted = np.array([0, 1, 3, 3])
+  confidence = np.array([0.9, 0.8, 0.7, 0.6])
+  plain = report(label, predicted, 2, confidence)
+  more = report(
+    np.append(label, [-1, -1]),
+    np.append(predicted, [0, 5]),
+    2,
+    np.append(confidence, [0.2, 0.4]),
+  )
+  assert more['num_examples'] == 6 and plain['num_examples'] == 4
+  assert more['mean_uncertainty'] == pytest.approx(0.4)
+  assert more['per_class'] == plain['per_class']
+  for key in ('num_examples', 'mean_uncertainty'):
+    del plain[key], more[key]
+  assert more == plain
+
+
+def test_a_heap_without_truth_has_no_label_metrics():
+  found = report([-1, -1, -1], [0, 1, 1], 2, [0.5, 1.0, 0.75])
+  assert found.pop('num_examples') == 3
+  assert found.pop('per_class') == []
+  assert found.pop('mean_uncertainty') == pytest.approx(0.25)
+  assert set(found.values()) == {None}
+
+
+def test_nothing_at_all():
+  empty = np.zeros(0, int)
+  found = report(empty, empty, 3)
+  assert found.pop('num_examples') == 0
+  assert found.pop('per_class') == []
+  assert set(found.values()) == {None}
+
+
+def test_only_novel_rows():
+  found = report([3, 3, 4], [0, 0, 1], 3)
+  assert found['known_acc'] is None and found['known_nmi'] is None
+  assert found['novel_acc'] == found['all_acc'] == found['new_acc'] == 1
+
+
+@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.given(
+  st.lists(
+    st.tuples(st.integers(-1, 5), st.integers(0, 7)), min_size=1, max_size=40
+  ),
+  st.randoms(use_true_random=False),
+)
+def test_fractions_and_the_names_of_clusters(rows, random):
+  label, predicted = np.array(rows).T
+  found = report(label, predicted, 3)
+  for name, value in found.items():
+    if value is not None and name not in ('num_examples', 'per_class'):
+      assert (-1 if name.endswith('ari') else 0) <= value <= 1
+  if found['new_acc'] is not None:
+    assert found['new_acc'] <= found['novel_acc'] + 1e-12
+  # Renaming the clusters changes nothing but the plain accuracy.
+  names = list(range(8))
+  random.shuffle(names)
+  renamed = report(label, np.array(names)[predicted], 3)
+  for name in ('novel_acc', 'novel_nmi', 'all_acc', 'all_nmi', 'all_ari'):
+    if found[name] is not None:
+      assert renamed[name] == pytest.approx(found[name])
+
+
+def test_calibration_by_hand():
+  confidence = np.array([0.95, 0.95, 0.55, 0.55])
+  right = np.array([True, False, True, True])
+  error = metrics.expected_calibration_error(confidence, right)
+  # Half the rows miss by .45 (overconfident), half by .45 (under).
+  assert error == pytest.approx(0.45)
+
+
+def test_calibration_takes_both_ends():
+  error = metrics.expected_calibration_error(
+    np.array([0.0, 1.0]), np.array([False, True])
+  )
+  assert error == 0
+
+
+@pytest.mark.parametrize(
+  'score, auc, equal_error',
+  [
+    ([0.1, 0.2, 0.8, 0.9], 1.0, 0.0),
+    ([0.9, 0.8, 0.2, 0.1], 0.0, 1.0),
+    ([0.5, 0.5, 0.5, 0.5], 0.5, 0.5),
+    # Three of four pairs in order; at a threshold between, one of two errs.
+    ([0.1, 0.6, 0.4, 0.9], 0.75, 0.5),
+  ],
+)
+def test_detection_by_hand(score, auc, equal_error):
+  is_fake = np.array([False, False, True, True])
+  found = metrics.detection_scores(is_fake, np.array(score))
+  assert found == pytest.approx((auc, equal_error))
+
+
+def test_detection_needs_both_kinds():
+  scores = metrics.detection_scores(np.array([True, True]), np.ones(2))
+  assert scores == (None, None)
+
+
+def test_detection_is_in_the_report_when_given():
+  extra = {
+    'is_fake': np.array([False, True, False]),
+    'fake_score': np.array([0.1, 0.7, 0.9]),
+  }
+  # The third row's truth is unknown, whatever is said of it.
+  found = report([0, 1, -1], [0, 1, 0], 1, **extra)
+  assert (found['real_fake_auc'], found['real_fake_eer']) == (1, 0)
+  assert report([0, 1], [0, 1], 1)['real_fake_auc'] is None
+
+
+def test_per_class_table_by_hand():
+  label = np.array([0, 0, 0, 2, 2, 2, 2, -1])
+  predicted = np.array([0, 0, 1, 4, 4, 4, 0, 3])
+  first, second = metrics.per_class_table(label, predicted, 1)
+  assert first == {
+    'label': 0,
+    'known': True,
+    'count': 3,
+    'matched': 0,
+    'accuracy': pytest.approx(2 / 3),
+    'predicted': 0,
+    'predicted_share': pytest.approx(2 / 3),
+  }
+  assert second == {
+    'label': 2,
+    'known': False,
+    'count': 4,
+    'matched': 4,
+    'accuracy': 0.75,
+    'predicted': 4,
+    'predicted_share': 0.75,
+  }
+
+
+def test_the_table_averages_to_the_report():
+  rng = np.random.default_rng(0)
+  label, predicted = rng.integers(0, 6, (2, 200))
+  found = report(label, predicted, 3)
+  table = found['per_class']
+  assert np.mean([row['accuracy'] for row in table]) == pytest.approx(
+    found['macro_acc']
+  )
+  right = sum(row['accuracy'] * row['count'] for row in table)
+  assert right / 200 == pytest.approx(found['all_acc'])

@@ -1,0 +1,173 @@
+"""The data card, and what tensorflow-datasets gets of it."""
+
+import dataclasses
+import hashlib
+import json
+import re
+
+import pytest
+import tensorflow_datasets as tfds
+
+from helpers.imagesets import meta_row, write_set
+from input_pipeline import data_card, meta, pack
+from input_pipeline.data_card import Card, Source
+from input_pipeline.errors import UserError
+
+CARD = """
+description = 'Three methods.'
+citation = '@misc{a}'
+licence = 'CC BY 4.0'
+homepage = 'https://example.org'
+[sources.src]
+title = 'A | B'
+licence = 'CC0'
+"""
+
+
+@pytest.fixture
+def packed(tmp_path):
+  (tmp_path / 'card.toml').write_text(CARD)
+  options = pack.Options(size=16, shards=2, card=str(tmp_path / 'card.toml'))
+  csv = write_set(tmp_path / 'images')
+  return pack.pack(csv, tmp_path / 'out', options, workers=1)
+
+
+def sections(text):
+  """Each section's lines by its title."""
+  parts = re.split(r'^#+ (.*)\n', text, flags=re.MULTILINE)
+  return {
+    title: body.strip().splitlines()
+    for title, body in zip(parts[1::2], parts[2::2], strict=True)
+  }
+
+
+def cells(line):
+  return [cell.strip() for cell in line.strip('|').split('|')]
+
+
+def test_the_card_says_what_is_there(packed):
+  card = sections((packed.path / 'README.md').read_text())
+  assert card['out'] == ['Three methods.']
+  assert '- 24 training and 6 test images' in card['Content']
+  assert '- 3 classes, 2 known' in card['Content']
+  assert [cells(line) for line in card['Classes'][2:]] == [
+    ['0', 'm0', 'IdentitySwap', 'src', 'known', '5', '3', '2'],
+    ['1', 'm1', 'IdentitySwap', 'src', 'known', '5', '3', '2'],
+    ['2', 'm2', 'IdentitySwap', 'src', 'novel', '0', '8', '2'],
+  ]
+  assert cells(card['Sources'][2]) == ['src', 'A &#124; B', 'CC0', '']
+  assert card['Licence'] == ['CC BY 4.0']
+  assert '@misc{a}' in card['Citation']
+  assert '--size=16' in card['How it was made'][0]
+  files = [cells(line) for line in card['Files'][2:]]
+  assert len(files) == 4
+  for name, _, size, sha256 in files:
+    content = (packed.path / name).read_bytes()
+    assert int(size.replace(',', '')) == len(content)
+    assert sha256 == f'`{hashlib.sha256(content).hexdigest()}`'
+  assert sum(int(records) for _, records, *_ in files) == 30
+
+
+def test_tfds_gets_it_too(packed):
+  identity = tfds.core.dataset_info.DatasetIdentity(
+    name='owdfa',
+    version=tfds.core.Version('1.0.0'),
+    data_dir=str(packed.path),
+    module_name='x',
+  )
+  info = tfds.core.DatasetInfo(builder=identity)
+  info.read_from_directory(packed.path)
+  assert info.description == 'Three methods.'
+  assert info.citation == '@misc{a}'
+  assert info.homepage == 'https://example.org'
+  assert info.redistribution_info.license == 'CC BY 4.0'
+  assert info.splits['train'].num_examples == 24
+
+
+def test_a_known_source_is_named(tmp_path):
+  csv = write_set(tmp_path, novel=0)
+  sources = ['Celeb-DF', 'ForgeryNIR+']
+  meta.write(
+    csv,
+    [
+      meta_row(label, n, tag=1, image_source=sources[label])
+      for label in (0, 1)
+      for n in range(10)
+    ],
+  )
+  opened = pack.pack(csv, tmp_path / 'out', pack.Options(size=16), workers=1)
+  card = sections((opened.path / 'README.md').read_text())
+  first, second = (cells(line) for line in card['Sources'][2:])
+  assert first[0] == 'Celeb-DF'
+  assert first[1].startswith('Celeb-DF v2 (Li et al.')
+  assert second[1].startswith('ForgeryNIR (Wang et al.')
+  assert card['Licence'][0].startswith('Nobody said')
+  assert 'Citation' not in card
+
+
+def test_what_is_odd_is_on_the_card(packed):
+  description = packed.description | {
+    'novel_count_known': False,
+    'skipped': [{}] * 1234,
+    'duplicates': {'in_two_classes': {'groups': 5, 'examples': []}},
+    'truth_unknown': {
+      'labelled': 0,
+      'unlabelled': 7,
+      'test': 1,
+      'skipped': 0,
+      'no_face': 2,
+    },
+  }
+  for entry in description['classes']:
+    entry['counts']['no_face'] = 1
+  card = sections(data_card.write(description, Card()))
+  assert '- the class of some unlabelled images is not known' in card['Content']
+  assert '- 1,234 unreadable images left out' in card['Content']
+  assert '- 5 images occur in two classes' in card['Content']
+  cut = '- cut out by the face, except 5 where none was found'
+  assert cut in card['Content']
+  assert cells(card['Classes'][-1])[:2] == ['-1', '(truth unknown)']
+
+
+def test_a_card_is_read(tmp_path):
+  path = tmp_path / 'card.toml'
+  path.write_text(CARD)
+  assert data_card.read(str(path)) == Card(
+    'Three methods.',
+    '@misc{a}',
+    'CC BY 4.0',
+    'https://example.org',
+    {'src': Source('A | B', 'CC0')},
+  )
+  path.write_text('[sources.x]\n')
+  source = data_card.read(str(path)).sources['x']
+  assert source == Source('x', dataclasses.fields(Source)[1].default)
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('description', 'bad card: .*card.toml: '),
+    ('license = "x"', "license='x'; the fields are description, citation"),
+    ('licence = 3', 'licence=3; the fields are'),
+    ('sources = 3', 'sources must be tables'),
+    ('sources.x = 3', 'x=3; the fields are title'),
+    ('[sources.x]\nurl = "u"', "url='u'; the fields are title, licence, home"),
+  ],
+)
+def test_a_bad_card_is_refused(tmp_path, text, message):
+  path = tmp_path / 'card.toml'
+  path.write_text(text)
+  with pytest.raises(UserError, match=message):
+    data_card.read(str(path))
+  with pytest.raises(UserError, match='cannot read the card'):
+    data_card.read(str(tmp_path / 'none'))
+
+
+def test_the_description_has_the_hashes(packed):
+  text = (packed.path / 'description.json').read_text()
+  shards = json.loads(text)['shards']
+  for name, entry in shards.items():
+    content = (packed.path / name).read_bytes()
+    assert entry['sha256'] == hashlib.sha256(content).hexdigest()
+    assert entry['bytes'] == len(content)

@@ -1,0 +1,171 @@
+"""The packing command: several processes, and leaving nothing half done."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import pytest
+
+from helpers.imagesets import image, write_set
+from helpers.paths import ROOT
+from input_pipeline import pack
+
+SMALL = pack.Options(size=16, shards=2)
+
+
+def command(csv, out, *extra):
+  module = [sys.executable, '-m', 'input_pipeline.pack']
+  return [*module, '--meta', str(csv), '--out', str(out), '--size=16', *extra]
+
+
+def run(*arguments):
+  return subprocess.run(
+    command(*arguments), cwd=ROOT, capture_output=True, text=True
+  )
+
+
+def hidden(folder):
+  return [p.name for p in folder.iterdir() if p.name.startswith('.')]
+
+
+def content(folder):
+  return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_the_number_of_processes_changes_no_byte(tmp_path):
+  csv = write_set(tmp_path)
+  pack.pack(csv, tmp_path / 'a' / 'out', SMALL, workers=1)
+  pack.pack(csv, tmp_path / 'b' / 'out', SMALL, workers=2)
+  one, two = content(tmp_path / 'a' / 'out'), content(tmp_path / 'b' / 'out')
+  assert len(one) == 11
+  assert one == two
+
+
+def test_the_command_prints_a_table(tmp_path):
+  done = run(write_set(tmp_path), tmp_path / 'out')
+  assert done.returncode == 0, done.stderr
+  lines = [line.split() for line in done.stdout.splitlines()]
+  assert lines[0] == ['class', 'labelled', 'unlabelled', 'test', 'skipped']
+  assert lines[3] == ['m2', 'novel', '0', '8', '2', '0']
+  assert lines[-1][0] == 'total'
+  assert sum(map(int, lines[-1][1:])) == 30
+  assert '30/30' in done.stderr
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_an_unreadable_image_stops_with_its_path(tmp_path, workers):
+  csv = write_set(tmp_path)
+  broken = tmp_path / '1' / '7.png'
+  broken.write_bytes(broken.read_bytes()[:-20])
+  done = run(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
+  assert done.returncode == 1
+  error = done.stderr.splitlines()[-1]
+  assert error.startswith(
+    f'error: unreadable image: {broken}: the file is cut short; '
+  )
+  assert error.endswith('--on_error skip')
+  assert 'Traceback' not in done.stderr
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_full_disk_is_one_line(tmp_path, workers):
+  # A limit on the size of files stops writing as a full disk does, also for
+  # root.
+  csv = write_set(tmp_path)
+  words = command(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
+  done = subprocess.run(
+    ['bash', '-c', 'ulimit -f 4; exec "$@"', 'bash', *words],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 1
+  error = done.stderr.splitlines()[-1]
+  assert error.startswith('error: cannot write ')
+  assert 'File too large' in error
+  assert 'Traceback' not in done.stderr
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
+
+
+def start_a_long_pack(folder):
+  """Starts packing files, one of which blocks: a pipe without a writer."""
+  csv = write_set(folder)
+  blocking = folder / '0' / '0.png'
+  blocking.unlink()
+  os.mkfifo(blocking)
+  # A given format spares the look at every file that would block before.
+  extra = ('--workers=2', '--shards=2', '--format=png')
+  process = subprocess.Popen(
+    command(csv, folder / 'out', *extra),
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    start_new_session=True,
+  )
+  deadline = time.monotonic() + 60
+  pattern = '.out.incomplete-*/owdfa-*'
+  while not list(folder.glob(pattern)) and time.monotonic() < deadline:
+    time.sleep(0.05)
+  assert list(folder.glob(pattern)), process.communicate()
+  return csv, blocking, process
+
+
+def release(blocking, process):
+  """Gives whoever reads the pipe its end of file, until the process ends."""
+  deadline = time.monotonic() + 60
+  while process.poll() is None and time.monotonic() < deadline:
+    with contextlib.suppress(OSError):  # nobody reads just now
+      os.close(os.open(blocking, os.O_WRONLY | os.O_NONBLOCK))
+    time.sleep(0.05)
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path):
+  csv, blocking, process = start_a_long_pack(tmp_path)
+  os.killpg(process.pid, signal.SIGINT)
+  release(blocking, process)
+  _, errors = process.communicate(timeout=60)
+  assert process.returncode == 130, errors
+  assert errors.splitlines()[-1] == 'interrupted: nothing was packed'
+  assert 'Traceback' not in errors
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)
+
+
+def test_a_killed_pack_looks_unfinished_and_is_cleaned_up(tmp_path):
+  csv, blocking, process = start_a_long_pack(tmp_path)
+  process.kill()
+  process.communicate(timeout=60)  # returns when the workers are gone too
+  assert not (tmp_path / 'out').exists()
+  (leftover,) = hidden(tmp_path)
+  # A running process's directory must survive the next start.
+  other = tmp_path / '.out.incomplete-1'
+  other.mkdir()
+  blocking.unlink()
+  cv2.imwrite(str(blocking), image(16, 0))
+  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert (tmp_path / 'out' / 'description.json').exists()
+  assert hidden(tmp_path) == [other.name]
+
+
+def test_a_worker_that_dies_is_one_line(tmp_path):
+  _, _, process = start_a_long_pack(tmp_path)
+  children = pathlib.Path(f'/proc/{process.pid}/task').glob('*/children')
+  pids = [int(pid) for path in children for pid in path.read_text().split()]
+  for pid in pids:
+    if b'spawn_main' in pathlib.Path(f'/proc/{pid}/cmdline').read_bytes():
+      os.kill(pid, signal.SIGKILL)
+  _, errors = process.communicate(timeout=60)
+  assert process.returncode == 1
+  assert 'error: a packing process died' in errors.splitlines()[-1]
+  assert 'Traceback' not in errors
+  assert not (tmp_path / 'out').exists()
+  assert not hidden(tmp_path)

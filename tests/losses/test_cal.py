@@ -1,0 +1,169 @@
+"""CAL's losses against recorded steps, and its threshold by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from helpers.recorded import GRADIENT, LOSS, indices
+from owdfa_jax.losses import cal, common
+
+
+@pytest.mark.golden
+def test_consistency_as_recorded(golden):
+  g = golden('cal')
+  student, teacher = g['temps_student_teacher']
+
+  @jax.jit
+  def step(strong, weak, progress):
+    return cal.confidence_consistency(
+      weak,
+      strong,
+      progress,
+      teacher_temperature=teacher,
+      student_temperature=student,
+    ).mean()
+
+  step = jax.jit(jax.value_and_grad(step, argnums=(0, 1)))
+  for i in indices(g, 'ccr', '_loss'):
+    for t, epoch in enumerate(g['ccr_epochs']):
+      progress = (epoch + 1) / g['ccr_max_epochs']
+      value, (gradient, to_weak) = step(
+        g[f'ccr{i}_strong'], g[f'ccr{i}_weak'], progress
+      )
+      np.testing.assert_allclose(value, g[f'ccr{i}_loss'][t], **LOSS)
+      np.testing.assert_allclose(
+        gradient, g[f'ccr{i}_grad_strong'][t], **GRADIENT
+      )
+      assert not to_weak.any()
+
+
+@pytest.mark.golden
+def test_regulariser_as_recorded(golden):
+  g = golden('cal')
+  step = jax.jit(jax.value_and_grad(cal.non_uniformity, argnums=(0, 1)))
+  for i in indices(g, 'reg', '_loss'):
+    value, gradients = step(g[f'reg{i}_weak'], g[f'reg{i}_strong'])
+    np.testing.assert_allclose(value, g[f'reg{i}_loss'], rtol=1e-5, atol=5e-7)
+    for gradient, view in zip(gradients, ('weak', 'strong'), strict=True):
+      np.testing.assert_allclose(gradient, g[f'reg{i}_grad_{view}'], **GRADIENT)
+
+
+@pytest.mark.golden
+def test_steps_as_recorded(golden):
+  g = golden('cal')
+  num_known = int(g['num_known'])
+
+  def total(views, label, labelled, progress, active, known, novel):
+    weak, strong = views
+    mask, target = cal.accept_pseudo_labels(
+      weak,
+      ~labelled & active,
+      num_known,
+      known_threshold=known,
+      novel_threshold=novel,
+    )
+    terms = {
+      'cls': sum(
+        common.masked_mean(
+          common.margin_cross_entropy(view, label, 0.0), labelled
+        )
+        for view in views
+      )
+      / 2,
+      'regularization': cal.non_uniformity(weak, strong),
+      'acr': cal.accepted_cross_entropy(weak, mask, target),
+      'ccr': cal.confidence_consistency(weak, strong, progress).mean(),
+    }
+    value = terms['cls'] + terms['regularization'] + terms['acr']
+    value += 0.2 * terms['ccr']
+    return value, (terms, mask, target)
+
+  step = jax.jit(jax.value_and_grad(total, has_aux=True))
+  add = jax.jit(cal.add_confidence, static_argnums=3)
+  for s in indices(g, 'step', '_epoch'):
+    epoch, sums = int(g[f'step{s}_epoch']), cal.no_confidence()
+    before, known = g[f'step{s}_novel_conf_before'], g[f'step{s}_known_conf']
+    for b in indices(g, f'step{s}_b', '_weak'):
+      key = f'step{s}_b{b}_'
+      weak, strong = g[f'{key}weak'], g[f'{key}strong']
+      labelled = g[f'{key}tag'][:, 0] == 1
+      label = np.where(labelled, g[f'{key}target'], -1)
+      (value, (terms, mask, target)), gradients = step(
+        (weak, strong),
+        label,
+        labelled,
+        (epoch + 1) / g['ccr_max_epochs'],
+        epoch >= 5,
+        known,
+        before,
+      )
+      np.testing.assert_allclose(value, g[f'{key}total_loss'], **LOSS)
+      for name, term in terms.items():
+        np.testing.assert_allclose(
+          term, g[f'{key}{name}_loss'], rtol=1e-5, atol=1e-6
+        )
+      for gradient, view in zip(gradients, ('weak', 'strong'), strict=True):
+        np.testing.assert_allclose(gradient, g[f'{key}grad_{view}'], **GRADIENT)
+      recorded = g[f'{key}pseudo_targets']
+      np.testing.assert_array_equal(mask, recorded >= 0)
+      np.testing.assert_array_equal(target[mask], recorded[recorded >= 0])
+      sums = add(sums, weak, strong, num_known)
+      np.testing.assert_allclose(sums, g[f'{key}running_sums_f64'], rtol=1e-5)
+    after = cal.novel_threshold(sums, before, known)
+    np.testing.assert_allclose(
+      after, g[f'step{s}_novel_conf_after_f64'], rtol=1e-5
+    )
+
+
+@pytest.mark.golden
+def test_thresholds_as_recorded(golden):
+  g = golden('cal')
+  for sums, after in zip(g['thr_sums_f64'], g['thr_after_f64'], strict=True):
+    found = cal.novel_threshold(
+      cal.ConfidenceSums(*map(jnp.float32, sums)),
+      jnp.float32(g['thr_start_f64']),
+      0.9,
+    )
+    np.testing.assert_allclose(found, after, rtol=1e-5)
+
+
+def test_even_usage_costs_nothing_and_one_class_costs_half_its_logarithm():
+  even = jnp.eye(4) * 30
+  assert cal.non_uniformity(even, even) == pytest.approx(0, abs=1e-6)
+  one = jnp.tile(even[:1], (4, 1))
+  value = cal.non_uniformity(one, one)
+  assert value == pytest.approx(np.log(4) / 2, rel=1e-5)
+
+
+def test_masked_classes_do_not_count():
+  live = jnp.array([True, True, False])
+  logits = jnp.array([[0.0, 0.0, -1e9]])
+
+  def value(z):
+    return cal.non_uniformity(z, z, live)
+
+  found, gradient = jax.value_and_grad(value)(logits)
+  assert found == pytest.approx(0, abs=1e-6)
+  assert np.isfinite(gradient).all()
+
+
+def test_thresholds_differ_for_known_and_novel():
+  prob = jnp.array([[0.85, 0.1, 0.05], [0.1, 0.85, 0.05], [0.05, 0.1, 0.85]])
+  mask, target = cal.accept_pseudo_labels(
+    jnp.log(prob),
+    jnp.array([True, True, False]),
+    1,
+    known_threshold=0.9,
+    novel_threshold=0.8,
+  )
+  assert target.tolist() == [0, 1, 2]
+  assert mask.tolist() == [False, True, False]
+
+
+def test_nothing_accepted_costs_nothing():
+  def loss(z):
+    return cal.accepted_cross_entropy(z, jnp.zeros(2, bool), jnp.zeros(2, int))
+
+  value, gradient = jax.value_and_grad(loss)(jnp.ones((2, 3)))
+  assert value == 0 and not gradient.any()

@@ -1,0 +1,260 @@
+"""Losses against recorded numbers, their extremes and their invariances."""
+
+import hypothesis
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from helpers.recorded import cases
+from owdfa_jax.losses import common
+
+LOSS = {'rtol': 1e-5, 'atol': 1e-7}
+GRADIENT = {'rtol': 0, 'atol': 1e-5}
+
+
+def value_and_gradient(function, logits):
+  return jax.jit(jax.value_and_grad(function))(jnp.asarray(logits))
+
+
+def recorded_batch(g, case):
+  """Masks, labels and noise over all B rows, from a labelled-first batch."""
+  logits = g[f'{case}_logits']
+  rows, classes = logits.shape
+  count = int(g[f'{case}_labelled_len'])
+  labelled = np.arange(rows) < count
+  label = np.full(rows, -1)
+  label[:count] = g[f'{case}_target']
+  gumbel = np.zeros((rows, classes), np.float32)
+  gumbel[count:] = g[f'{case}_gumbel']
+  return logits, label, labelled, gumbel
+
+
+@pytest.mark.golden
+def test_margin_cross_entropy_as_recorded(golden):
+  g = golden('margin_ce')
+  for case in cases(g):
+    for i, (margin, scale) in enumerate(g['m_s']):
+
+      def loss(z, target=g[f'{case}_target'], margin=-margin * scale):
+        return common.margin_cross_entropy(z, target, margin).mean()
+
+      value, gradient = value_and_gradient(loss, g[f'{case}_logits'])
+      np.testing.assert_allclose(value, g[f'{case}_loss'][i], **LOSS)
+      np.testing.assert_allclose(gradient, g[f'{case}_grad'][i], **GRADIENT)
+
+
+@pytest.mark.golden
+def test_entropy_as_recorded(golden):
+  g = golden('entropy')
+  functions = {
+    '': common.mean_prediction_entropy,
+    '_samplewise': lambda z: common.entropy(jax.nn.softmax(z)).mean(),
+  }
+  for case in cases(g):
+    for name, function in functions.items():
+      value, gradient = value_and_gradient(function, g[f'{case}_logits'])
+      np.testing.assert_allclose(value, g[f'{case}_entropy{name}'], **LOSS)
+      np.testing.assert_allclose(
+        gradient, g[f'{case}_grad_logits{name}'], **GRADIENT
+      )
+
+
+@pytest.mark.golden
+def test_entropy_clamp_as_recorded(golden):
+  g = golden('entropy')
+  value, gradient = value_and_gradient(common.entropy, g['clamp_p'])
+  np.testing.assert_allclose(value, g['clamp_entropy'], **LOSS)
+  np.testing.assert_allclose(gradient, g['clamp_grad_p'], rtol=1e-5)
+  below = g['clamp_p'] < np.float32(1e-8)
+  assert below.any() and not gradient[below].any()
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(
+  'name, pair, soft, masked',
+  [
+    ('cpl_losses', 'glv', 'csp', True),
+    ('mpsl_losses', 'mpv', 'fcp', False),
+  ],
+)
+def test_terms_and_total_as_recorded(golden, name, pair, soft, masked):
+  g = golden(name)
+  for case in cases(g):
+    logits, label, labelled, gumbel = recorded_batch(g, case)
+    partner = g[f'{case}_pos_pairs']
+    vote = np.ones(len(label))
+    if masked:
+      vote[~labelled] = g[f'{case}_mask_1']
+    margin = -float(g['m'])
+
+    def pseudo(z, gumbel=gumbel, vote=vote, unlabelled=~labelled):
+      values = common.soft_pseudo_label(z, gumbel) * vote
+      return common.masked_mean(values, unlabelled)
+
+    def classify(z, label=label, labelled=labelled, margin=margin):
+      values = common.margin_cross_entropy(z, label, margin)
+      return common.masked_mean(values, labelled)
+
+    def agree(z, partner=partner):
+      return common.pair_agreement(z, partner).mean()
+
+    terms = {
+      'ce': classify,
+      pair: agree,
+      soft: pseudo,
+      'en': common.mean_prediction_entropy,
+    }
+    pair_weight, soft_weight, entropy_weight = g['eta123']
+    weight = {
+      'ce': 1.0,
+      pair: pair_weight,
+      soft: soft_weight,
+      'en': -entropy_weight,
+    }
+    total, total_gradient = 0.0, 0.0
+    extreme = np.ptp(logits) > 100
+    for term, function in terms.items():
+      value, gradient = value_and_gradient(function, logits)
+      np.testing.assert_allclose(
+        value, g[f'{case}_{term}_loss'], err_msg=f'{case} {term}', **LOSS
+      )
+      assert np.isfinite(gradient).all()
+      # The released code's gradient at saturated pairs is torch's own choice.
+      if not (extreme and term == pair):
+        np.testing.assert_allclose(
+          gradient, g[f'{case}_grad_{term}_loss'], **GRADIENT
+        )
+      total += weight[term] * value
+      total_gradient += weight[term] * gradient
+    np.testing.assert_allclose(total, g[f'{case}_total_loss'], **LOSS)
+    if not extreme:
+      np.testing.assert_allclose(
+        total_gradient, g[f'{case}_grad_total_loss'], **GRADIENT
+      )
+
+
+def test_masked_mean_of_nothing_is_zero_with_a_finite_gradient():
+  values = jnp.array([1.0, jnp.inf])
+  nothing = jnp.array([False, False])
+  value, gradient = jax.value_and_grad(common.masked_mean)(values, nothing)
+  assert value == 0
+  np.testing.assert_array_equal(gradient, [0, 0])
+
+
+def test_masked_mean_reads_only_the_mask():
+  values = jnp.array([1.0, jnp.nan, 3.0])
+  assert common.masked_mean(values, jnp.array([True, False, True])) == 2
+
+
+def test_margin_by_hand():
+  logits = jnp.array([[0.0, 1.0]])
+  # -log(e^0.2 / (e^0.2 + e))
+  expected = np.log1p(np.exp(0.8))
+  value = common.margin_cross_entropy(logits, jnp.array([0]), 0.2)
+  np.testing.assert_allclose(value, [expected], rtol=1e-6)
+
+
+def test_unlabelled_rows_cost_nothing_and_pull_nothing():
+  logits = jax.random.normal(jax.random.key(0), (3, 5))
+  label = jnp.array([-1, 4, -1])
+
+  def loss(z):
+    return common.margin_cross_entropy(z, label, 0.2).sum()
+
+  value, gradient = jax.value_and_grad(loss)(logits)
+  alone = common.margin_cross_entropy(logits[1:2], label[1:2], 0.2)[0]
+  np.testing.assert_allclose(value, alone, rtol=1e-6)
+  assert not gradient[0].any() and gradient[1].any() and not gradient[2].any()
+
+
+def test_agreement_by_hand():
+  prob = np.array([[0.5, 0.5], [0.25, 0.75]])
+  value = common.pair_agreement(jnp.log(prob), jnp.array([1, 1]))
+  np.testing.assert_allclose(value, -np.log([0.5, 0.625]), rtol=1e-6)
+
+
+@pytest.mark.parametrize('scale', [1.0, 90.0, 99.0, 101.0, 1e4, 1e30])
+def test_agreement_of_opposed_rows_stops_at_one_hundred(scale):
+  logits = scale * jnp.eye(2)
+
+  def loss(z):
+    return common.pair_agreement(z, jnp.array([1, 0])).mean()
+
+  value, gradient = jax.value_and_grad(loss)(logits)
+  # <p, q> = 2 e^s / (1 + e^s)^2, about 2 e^-s.
+  exact = 2 * np.logaddexp(0, scale) - scale - np.log(2)
+  np.testing.assert_allclose(value, min(exact, 100), rtol=1e-5)
+  assert np.isfinite(gradient).all()
+  assert gradient.any() == (exact < 100)
+
+
+def test_confidence_weight_can_be_held_constant():
+  logits, gumbel = jax.random.normal(jax.random.key(0), (2, 6, 4))
+
+  def gradient(detach):
+    def loss(z):
+      rows = common.soft_pseudo_label(z, gumbel, detach_confidence=detach)
+      return rows.sum()
+
+    return jax.grad(loss)(logits)
+
+  prob, perturbed = jax.nn.softmax(logits), logits + gumbel
+  chosen = jnp.argmax(perturbed, -1)
+  confidence = prob[jnp.arange(6), chosen][:, None]
+  expected = confidence * (prob - jax.nn.softmax(perturbed))
+  np.testing.assert_allclose(gradient(True), expected, atol=1e-6)
+  assert np.abs(gradient(False) - expected).max() > 1e-2
+
+
+def test_hard_pseudo_label_by_hand():
+  logits = jnp.log(jnp.array([[0.25, 0.75], [0.5, 0.5]]))
+  value = common.hard_pseudo_label(logits, jnp.array([0, 1]))
+  np.testing.assert_allclose(value, -np.log([0.25, 0.5]), rtol=1e-6)
+
+
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float32])
+def test_every_loss_is_float32(dtype):
+  logits = jnp.ones((4, 3), dtype)
+  label = jnp.zeros(4, jnp.int32)
+  noise = jnp.zeros((4, 3))
+  assert common.margin_cross_entropy(logits, label, 0.2).dtype == jnp.float32
+  assert common.pair_agreement(logits, label).dtype == jnp.float32
+  assert common.soft_pseudo_label(logits, noise).dtype == jnp.float32
+  assert common.hard_pseudo_label(logits, label).dtype == jnp.float32
+  assert common.mean_prediction_entropy(logits).dtype == jnp.float32
+
+
+@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.given(
+  logits=hnp.arrays(
+    np.float32, (8, 5), elements=st.floats(-200, 200, width=32)
+  ),
+  seed=st.integers(0, 2**31 - 1),
+)
+def test_order_of_the_batch_is_immaterial(logits, seed):
+  rng = np.random.default_rng(seed)
+  order = rng.permutation(8)
+  partner = rng.integers(0, 8, 8)
+  gumbel = rng.gumbel(size=(8, 5)).astype(np.float32)
+  label = rng.integers(-1, 5, 8)
+  # In the permuted batch, row r holds what row order[r] held.
+  moved = np.argsort(order)[partner[order]]
+
+  def every_loss(z, label, partner, gumbel):
+    rows = (
+      common.margin_cross_entropy(z, label, 0.2),
+      common.pair_agreement(z, partner),
+      common.soft_pseudo_label(z, gumbel),
+    )
+    return jnp.stack(rows), common.mean_prediction_entropy(z)
+
+  rows, mean = every_loss(logits, label, partner, gumbel)
+  moved_rows, moved_mean = every_loss(
+    logits[order], label[order], moved, gumbel[order]
+  )
+  np.testing.assert_array_equal(moved_rows, rows[:, order])
+  np.testing.assert_allclose(moved_mean, mean, rtol=1e-5, atol=1e-6)
+  assert np.isfinite(rows).all()

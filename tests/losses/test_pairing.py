@@ -1,0 +1,264 @@
+"""Pairing by hand, and what must hold on any batch."""
+
+import math
+
+import hypothesis
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import jax
+import jax.extend
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import NamedSharding, PartitionSpec
+
+from owdfa_jax.losses import pairing
+
+# Compiled once for all examples.
+SECOND_LARGEST = jax.jit(pairing.second_largest, static_argnums=1)
+SIMILARITY = {'rtol': 1e-5, 'atol': 5e-6}
+
+
+def random_batch(rows=32, channels=8, seed=0):
+  """Even rows labelled, odd rows not; features of a few classes."""
+  rng = np.random.default_rng(seed)
+  true_label = rng.integers(0, 5, rows)
+  # Each image has a place of its own that all its views see.
+  place = rng.normal(size=(5, channels))[true_label]
+  place += rng.normal(size=(rows, channels))
+  labelled = np.arange(rows) % 2 == 0
+
+  def draw(*shape):
+    noise = rng.normal(size=(rows, *shape, channels))
+    middle = place.reshape(rows, *(1,) * len(shape), channels)
+    return (middle + 0.5 * noise).astype(np.float32)
+
+  return {
+    'draw': rng.random(rows).astype(np.float32),
+    'label': np.where(labelled, true_label, -1),
+    'labelled': labelled,
+    'feature': draw(),
+    'parts': [draw(9), draw(25), draw(49)],
+    'bands': [draw(16), draw(16), draw(16)],
+  }
+
+
+MPSL = jax.jit(pairing.mpsl_partners, static_argnames='vote_rule')
+
+
+def run_mpsl(batch, **options):
+  return MPSL(**batch, **options)
+
+
+def cpl_batch(batch):
+  rest = {k: v for k, v in batch.items() if k not in ('parts', 'bands')}
+  return {**rest, 'parts': batch['parts'][0]}
+
+
+@pytest.mark.parametrize('rule', pairing.VOTES)
+def test_eight_devices_pair_as_one(rule):
+  batch = random_batch()
+  auto = (jax.sharding.AxisType.Auto,)
+  mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
+  spread = jax.device_put(batch, NamedSharding(mesh, PartitionSpec('data')))
+  alone = run_mpsl(batch, vote_rule=rule)
+  together = run_mpsl(spread, vote_rule=rule)
+  jax.tree.map(np.testing.assert_array_equal, together, alone)
+  assert 0 < alone[0].vote.sum() < 16
+
+
+@pytest.mark.parametrize('rule', pairing.VOTES)
+def test_a_permuted_batch_pairs_alike(rule):
+  batch = random_batch()
+  order = np.random.default_rng(1).permutation(32)
+  moved = jax.tree.map(lambda x: x[order], batch)
+  pairs, *views = run_mpsl(batch, vote_rule=rule)
+  moved_pairs, *moved_views = run_mpsl(moved, vote_rule=rule)
+  unlabelled = ~moved['labelled']
+  np.testing.assert_array_equal(moved_pairs.vote, pairs.vote[order])
+  np.testing.assert_array_equal(moved_pairs.either, pairs.either[order])
+  np.testing.assert_array_equal(
+    order[moved_pairs.nearest], pairs.nearest[order]
+  )
+  # A labelled row's draw picks by position, so only its class is fixed.
+  np.testing.assert_array_equal(
+    order[moved_pairs.index][unlabelled], pairs.index[order][unlabelled]
+  )
+  for view, moved_view in zip(views, moved_views, strict=True):
+    np.testing.assert_array_equal(moved_view.accepted, view.accepted[:, order])
+
+
+def test_labels_of_unlabelled_rows_are_not_read():
+  batch = random_batch()
+  poisoned = np.where(batch['labelled'], batch['label'], 3)
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    run_mpsl(batch),
+    run_mpsl({**batch, 'label': poisoned}),
+  )
+
+
+def test_a_duplicate_is_the_nearest_neighbour_and_nothing_is_its_own():
+  batch = random_batch()
+  feature = batch['feature']
+  feature[[3, 4, 7]] = feature[1]
+  nearest = pairing.nearest_neighbour(pairing.cosine_similarity(feature))
+  assert np.isin(nearest[jnp.array([1, 3, 4, 7])], [1, 3, 4, 7]).all()
+  assert (nearest != np.arange(32)).all()
+
+
+def test_a_batch_of_copies_still_pairs_with_others():
+  nearest = pairing.nearest_neighbour(
+    pairing.cosine_similarity(jnp.ones((5, 3)))
+  )
+  assert (nearest != np.arange(5)).all()
+
+
+def test_zero_features_are_finite():
+  batch = random_batch()
+  batch['feature'][3] = 0
+  batch['parts'] = [
+    part * (np.arange(32) > 5)[:, None, None] for part in batch['parts']
+  ]
+  batch['bands'] = [np.zeros_like(band) for band in batch['bands']]
+  assert np.isfinite(pairing.cosine_similarity(batch['feature'])).all()
+  assert np.isfinite(pairing.part_similarity(batch['parts'][0])).all()
+  np.testing.assert_array_equal(pairing.band_similarity(batch['bands'][0]), 0)
+  pairs, *_ = run_mpsl(batch)
+  assert ((0 <= pairs.index) & (pairs.index < 32)).all()
+
+
+def test_no_gradient_leaves_a_similarity():
+  feature = jnp.asarray(random_batch()['parts'][0])
+
+  def total(x):
+    similarities = (
+      pairing.part_similarity(x),
+      pairing.band_similarity(x),
+      pairing.cosine_similarity(x[:, 0]),
+    )
+    return sum(s.sum() for s in similarities)
+
+  np.testing.assert_array_equal(jax.grad(total)(feature), 0)
+
+
+def test_part_similarity_is_the_weighted_sum_of_cosines():
+  x = random_batch()['parts'][0].astype(np.float64)
+  norm = np.linalg.norm(x, axis=-1)
+  unit = x / norm[..., None]
+  weight = norm / np.linalg.norm(norm, axis=-1, keepdims=True)
+  expected = np.einsum('ip,ipc,jpc->ij', weight, unit, unit)
+  np.testing.assert_allclose(
+    pairing.part_similarity(x.astype(np.float32)), expected, **SIMILARITY
+  )
+
+
+def test_bfloat16_features_are_compared_in_float32():
+  feature = jnp.asarray(random_batch()['feature'], jnp.bfloat16)
+  similarity = pairing.cosine_similarity(feature)
+  assert similarity.dtype == jnp.float32
+  np.testing.assert_allclose(np.diag(similarity), 1, atol=1e-6)
+
+
+def test_nothing_of_size_batch_by_batch_by_cells():
+  batch = random_batch(rows=32, channels=8)
+  jaxpr = jax.make_jaxpr(pairing.mpsl_partners)(**batch)
+  shapes = set(all_shapes(jaxpr.jaxpr))
+  assert (32, 32) in shapes
+  assert not [s for s in shapes if s.count(32) > 1 and math.prod(s) > 32 * 32]
+  with_cells = jax.make_jaxpr(
+    jax.jit(lambda x: jnp.einsum('bpc,dpc->bdp', x, x))
+  )(jnp.zeros((32, 9, 8)))
+  assert {(32, 32, 9), (9, 32, 32)} & set(all_shapes(with_cells.jaxpr))
+
+
+def all_shapes(jaxpr):
+  """Of every value that a program computes, in what it calls as well."""
+  for equation in jaxpr.eqns:
+    yield from (v.aval.shape for v in equation.outvars)
+    for inner in jax.extend.core.jaxprs_in_params(equation.params):
+      yield from all_shapes(inner)
+
+
+@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.given(
+  hnp.arrays(np.float32, (6, 5), elements=st.sampled_from([-2, 0, 0.5, 1, 3])),
+  st.sampled_from([0, 1]),
+)
+def test_second_largest_counts_equals(values, axis):
+  expected = np.take(np.sort(values, axis), -2, axis)
+  found = SECOND_LARGEST(values, axis)
+  np.testing.assert_array_equal(found, expected)
+
+
+def test_votes_by_hand():
+  # Rows 0 and 1 are each other's nearest; row 2 sits closer to 0 than to 1.
+  similarity = jnp.array([[1.0, 0.9, 0.8], [0.9, 1.0, 0.1], [0.5, 0.4, 1.0]])
+  nearest = jnp.array([1, 0, 1])
+  # Second largest of the rows: .9 .9 .5; of the columns: .9 .9 .8.
+  assert pairing.value_vote(similarity, nearest).tolist() == [1, 1, 0]
+  assert pairing.agreement_vote(similarity, nearest).tolist() == [1, 1, 0]
+  # At candidate 2 the value test accepts what agreement does not.
+  nearest = jnp.array([2, 2, 0])
+  assert pairing.value_vote(similarity, nearest).tolist() == [1, 1, 0]
+  assert pairing.agreement_vote(similarity, nearest).tolist() == [0, 0, 1]
+
+
+def test_same_class_draws_are_uniform_over_the_others():
+  label = jnp.array([7, 2, 7, -1, 7, 7, -1])
+  labelled = label >= 0
+  draws = np.linspace(0, 1, 300, endpoint=False, dtype=np.float32) + 1e-4
+
+  def partner(draw):
+    return pairing.same_class_partner(jnp.full(7, draw), label, labelled)
+
+  chosen = np.asarray(jax.vmap(partner)(draws))
+  assert np.bincount(chosen[:, 0], minlength=7).tolist() == [
+    0,
+    0,
+    100,
+    0,
+    100,
+    100,
+    0,
+  ]
+  assert np.bincount(chosen[:, 4], minlength=7).tolist() == [
+    100,
+    0,
+    100,
+    0,
+    0,
+    100,
+    0,
+  ]
+  # Alone in its class, or unlabelled: itself.
+  assert (chosen[:, [1, 3, 6]] == [1, 3, 6]).all()
+
+
+@pytest.mark.parametrize('draw', [0.0, 1 - 2**-24, 1.0])
+def test_draws_at_the_ends_stay_in_the_class(draw):
+  label = jnp.array([1, 0, 1, 1])
+  partner = pairing.same_class_partner(
+    jnp.full(4, draw, jnp.float32), label, label >= 0
+  )
+  assert partner[0] in (2, 3) and partner[1] == 1 and partner[3] in (0, 2)
+
+
+def test_cpl_is_mpsl_with_one_view():
+  batch = random_batch()
+  cpl = pairing.glv_partners(**cpl_batch(batch))
+  one = {**batch, 'parts': batch['parts'][:1], 'bands': [batch['parts'][0] * 0]}
+  # A band of zeros ties everywhere, so it accepts everything.
+  pairs, *_ = run_mpsl(one)
+  np.testing.assert_array_equal(pairs.index, cpl.index)
+  np.testing.assert_array_equal(pairs.vote, cpl.vote)
+
+
+def test_partner_accuracy_leaves_out_self_and_unknown():
+  true_label = jnp.array([0, 0, 1, 1, -1, 1])
+  partner = jnp.array([1, 2, 3, 3, 0, 4])
+  rows = jnp.array([True, True, True, True, True, True])
+  # Row 3 is its own partner; rows 4 and 5 touch an unknown label.
+  assert pairing.partner_accuracy(partner, true_label, rows) == (2, 3)
+  counted = pairing.partner_accuracy(partner, true_label, rows, count_self=True)
+  assert counted == (3, 4)

@@ -1,0 +1,137 @@
+"""CAL: its steps as recorded, its threshold, its pruned head."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from helpers.recorded import GRADIENT, LOSS, indices
+from owdfa_jax.losses import cal, prototypes
+from owdfa_jax.methods.base import Clock, Rows
+from owdfa_jax.methods.cal import CAL
+from owdfa_jax.models.outputs import Head, Outputs
+
+# The released code's names of the terms.
+TERMS = {
+  'cross_entropy': 'cls',
+  'non_uniformity': 'regularization',
+  'pseudo': 'acr',
+  'consistency': 'ccr',
+}
+
+
+@pytest.mark.golden
+def test_steps_as_recorded(golden):
+  g = golden('cal')
+  num_known, epochs = int(g['num_known']), int(g['ccr_max_epochs'])
+  method = CAL()
+
+  @jax.jit
+  def step(views, rows, epoch, state):
+    clock = Clock(epoch, (epoch + 1) / epochs, num_known)
+    outputs = tuple(Outputs(logits, logits) for logits in views)
+    return method.loss(outputs, rows, clock, state, jax.random.key(0))
+
+  gradient = jax.jit(jax.grad(step, has_aux=True))
+  for s in indices(g, 'step', '_epoch'):
+    epoch = int(g[f'step{s}_epoch'])
+    before = method.init(g['step0_b0_weak'].shape[1], 1)
+    state = before.replace(
+      novel_threshold=jnp.float32(g[f'step{s}_novel_conf_before'])
+    )
+    for b in indices(g, f'step{s}_b', '_weak'):
+      key = f'step{s}_b{b}_'
+      views = g[f'{key}weak'], g[f'{key}strong']
+      label = np.where(g[f'{key}tag'][:, 0] == 1, g[f'{key}target'], -1)
+      rows = Rows(label=label, index=np.arange(len(label)))
+      value, result = step(views, rows, epoch, state)
+      np.testing.assert_allclose(value, g[f'{key}total_loss'], **LOSS)
+      for ours, theirs in TERMS.items():
+        recorded = g[f'{key}{theirs}_loss']
+        np.testing.assert_allclose(
+          result.terms[ours], recorded, rtol=1e-5, atol=1e-6
+        )
+      gradients, _ = gradient(views, rows, epoch, state)
+      for ours, view in zip(gradients, ('weak', 'strong'), strict=True):
+        np.testing.assert_allclose(ours, g[f'{key}grad_{view}'], **GRADIENT)
+      accepted = (g[f'{key}pseudo_targets'] >= 0).sum() / (label < 0).sum()
+      np.testing.assert_allclose(
+        result.terms['pseudo_accepted'], accepted, rtol=1e-6
+      )
+      state = result.state
+    head = Head(jnp.zeros((len(state.usage), 4)), jnp.ones(41, bool))
+    after, _ = method.end_epoch(state, head, Clock(epoch, 1.0, num_known))
+    np.testing.assert_allclose(
+      after.novel_threshold, g[f'step{s}_novel_conf_after_f64'], rtol=1e-5
+    )
+
+
+@pytest.mark.golden
+def test_end_of_epoch_as_recorded(golden):
+  """The head after pruning, its rows in the released order."""
+  g = golden('cal')
+  for i in indices(g, 'merge', '_end_valid'):
+    if g[f'merge{i}_has_ties_at_border']:
+      continue
+    num_known = int(g[f'merge{i}_num_known'])
+    if not np.isclose(g[f'merge{i}_coverage_f64'], prototypes.COVERAGE):
+      continue
+    usage = jnp.asarray(g[f'merge{i}_usage'], jnp.int32)
+    weight = jnp.asarray(g[f'merge{i}_fc_weight'])
+    method = CAL(estimate_classes=True, parity_merge=True)
+    state = method.init(len(weight), 1).replace(usage=usage)
+    _, head = method.end_epoch(
+      state, Head(weight, jnp.ones(len(weight), bool)), Clock(0, 0.1, num_known)
+    )
+    assert head.live.sum() == g[f'merge{i}_end_valid']
+    rows = head.prototypes[head.live]
+    recorded = g[f'merge{i}_end_fc2'][: len(rows)]
+    np.testing.assert_allclose(
+      rows[np.lexsort(rows.T)],
+      recorded[np.lexsort(recorded.T)],
+      rtol=1e-5,
+      atol=1e-6,
+    )
+
+
+def test_an_epoch_starts_from_nothing():
+  method = CAL(estimate_classes=True)
+  state = method.init(20, 1).replace(
+    usage=jnp.arange(20),
+    sums=cal.ConfidenceSums(*map(jnp.float32, (8.0, 10, 3.0, 5))),
+  )
+  head = Head(jnp.eye(20), jnp.ones(20, bool))
+  state, _ = method.end_epoch(state, head, Clock(0, 0.1, 2))
+  np.testing.assert_allclose(state.novel_threshold, 0.9 * 0.6 / 0.8, rtol=1e-6)
+  assert not state.usage.any() and not np.any(state.sums)
+
+
+def test_pruning_waits_for_its_epoch():
+  method = CAL(estimate_classes=True, prune_from_epoch=2)
+  usage = jnp.array([9, 9, 500, 400, 1, 0, 0, 0, 0, 0])
+  head = Head(jnp.eye(10), jnp.ones(10, bool))
+  state = method.init(10, 1).replace(usage=usage)
+  live = lambda epoch: method.end_epoch(state, head, Clock(epoch, 0.5, 2))[1]
+  assert live(1).live.sum() == 10
+  assert 4 <= live(2).live.sum() < 10
+
+
+def test_labels_of_dead_outputs_do_not_count():
+  live = jnp.array([True, True, True, False])
+  logits = jnp.where(live, jnp.eye(4), prototypes.DEAD_LOGIT)
+  method = CAL(estimate_classes=True)
+
+  def loss(label):
+    rows = Rows(label=jnp.array(label), index=jnp.arange(4))
+    seen = Outputs(logits=logits, feature=jnp.eye(4))
+    return method.loss(
+      (seen, seen), rows, Clock(0, 0.5, 2), method.init(4, 4), None
+    )[0]
+
+  np.testing.assert_allclose(loss([0, 1, 3, -1]), loss([0, 1, -1, -1]))
+  assert loss([0, 1, 2, -1]) != loss([0, 1, -1, -1])
+
+
+def test_the_head_is_wide_only_where_classes_are_to_be_counted():
+  assert CAL(estimate_classes=True).num_outputs(8) == 80
+  assert CAL().num_outputs(8) is None

@@ -1,0 +1,62 @@
+"""Two processes of a pod, on loopback: they train as one process would."""
+
+import json
+import os
+import subprocess
+import sys
+
+import portpicker
+import pytest
+
+from helpers.paths import ROOT
+
+
+def start(packed, workdir, num_processes, process_id, port):
+  return subprocess.Popen(
+    [
+      sys.executable,
+      'main.py',
+      '--config=configs/cpl.py:folder64',
+      f'--config.data.path={packed}',
+      '--config.model.width=0.125',
+      '--config.batch_size=16',
+      '--config.epochs=1',
+      '--config.log.every_steps=1',
+      f'--workdir={workdir}',
+      '--distributed',
+      f'--coordinator=localhost:{port}',
+      f'--num_processes={num_processes}',
+      f'--process_id={process_id}',
+    ],
+    cwd=ROOT,
+    env=os.environ | {'JAX_NUM_CPU_DEVICES': str(4 // num_processes)},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+  )
+
+
+def run(packed, workdir, num_processes):
+  """The log and the report of a run of four devices in all."""
+  port = portpicker.pick_unused_port()
+  processes = [
+    start(packed, workdir, num_processes, i, port) for i in range(num_processes)
+  ]
+  outputs = [process.communicate(timeout=300)[0] for process in processes]
+  for process, output in zip(processes, outputs, strict=True):
+    assert process.returncode == 0, output
+  assert '| Known ACC |' in outputs[0]
+  assert all('Known ACC' not in output for output in outputs[1:])
+  lines = (workdir / 'metrics.jsonl').read_text().splitlines()
+  report = json.loads((workdir / 'report.json').read_text())
+  return [json.loads(line) for line in lines], report
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(packed, tmp_path):
+  one, one_report = run(packed, tmp_path / 'one', 1)
+  two, two_report = run(packed, tmp_path / 'two', 2)
+  assert [line['step'] for line in one] == [line['step'] for line in two]
+  for name in ('train/loss', 'train/partner_paired', 'train/gradient_norm'):
+    assert two[0][name] == pytest.approx(one[0][name], rel=1e-5), name
+  assert two_report['num_examples'] == one_report['num_examples']

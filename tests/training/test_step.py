@@ -1,0 +1,195 @@
+"""The step as a whole: devices, compilation, blindness, memory."""
+
+import functools
+
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from owdfa_jax import parallel
+from owdfa_jax.losses.pseudo_labels import FlexMatch
+from owdfa_jax.methods import METHODS
+from owdfa_jax.methods.base import Calendar, Rows
+from owdfa_jax.methods.cal import CAL
+from owdfa_jax.methods.cpl import CPL
+from owdfa_jax.methods.pseudo import WithPseudoLabels
+from owdfa_jax.models import classifier
+from owdfa_jax.training import state, step
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+# Every method, and what can be added to any.
+RUNS = {name: method() for name, method in METHODS.items()} | {
+  'cal': CAL(pseudo_from_epoch=0),
+  'cal, classes unknown': CAL(estimate_classes=True, pseudo_from_epoch=0),
+  'cpl and cdal': CPL(counterfactual=True),
+  'cpl and flexmatch': WithPseudoLabels(
+    method=CPL(), rule=FlexMatch(threshold=0.1)
+  ),
+}
+SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16
+COMPILATION = '/jax/core/compile/backend_compile_duration'
+
+
+def make_batch(seed):
+  draw = np.random.default_rng(seed)
+  label = np.where(np.arange(BATCH) % 2, -1, draw.integers(0, KNOWN, BATCH))
+  hidden = draw.integers(0, CLASSES, BATCH)
+  return {
+    'image': draw.integers(0, 256, (BATCH, SIZE, SIZE, 3), dtype=np.uint8),
+    'label': label.astype(np.int32),
+    'true_label': np.where(label < 0, hidden, label).astype(np.int32),
+    'index': draw.integers(0, 100, BATCH).astype(np.int32),
+  }
+
+
+@functools.cache
+def prepare(method_name, num_devices):
+  """The placement, initial state, step and end of epoch of a tiny network."""
+  placement = parallel.place(jax.devices()[:num_devices])
+  method = RUNS[method_name]
+  outputs = method.num_outputs(KNOWN) or CLASSES
+  build = lambda rngs: classifier.create(
+    backbone='small',
+    width=0.125,
+    num_outputs=outputs,
+    image_size=SIZE,
+    branches=method.branches,
+    rngs=rngs,
+  )
+  tx = optax.adam(1e-3)
+  graphdef, start = state.initialise(
+    build, method, outputs, tx, num_examples=100, seed=0, placement=placement
+  )
+  clock_at = Calendar(KNOWN, epochs=10, steps_per_epoch=2)
+  train_step = step.make_train_step(
+    graphdef, method, tx, lambda count: 1e-3, clock_at, 0, placement
+  )
+  end_epoch = step.make_end_epoch(graphdef, method, clock_at, placement)
+  # The step donates its state: every caller works on a copy of its own.
+  return placement, jax.device_get(start), train_step, end_epoch
+
+
+def run(method_name, num_devices, batches):
+  """The state and scalars after one step a batch, as numpy."""
+  placement, start, train_step, _ = prepare(method_name, num_devices)
+  current = jax.device_put(start, placement.replicated)
+  for batch in batches:
+    current, scalars = train_step(current, placement.put_batch(batch))
+  return jax.device_get((current, scalars))
+
+
+@pytest.mark.parametrize('method', RUNS)
+def test_one_and_eight_devices_agree(method):
+  batches = [make_batch(0)]
+  (one, one_scalars) = run(method, 1, batches)
+  (eight, eight_scalars) = run(method, 8, batches)
+  for name, value in one_scalars.items():
+    np.testing.assert_allclose(
+      eight_scalars[name], value, rtol=1e-5, atol=1e-6, err_msg=name
+    )
+  # Adam divides by the gradient's own size, so parameters whose gradient is
+  # rounding noise may go either way: statistics compare, not parameters.
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+    one.batch_stats,
+    eight.batch_stats,
+  )
+
+
+@pytest.mark.parametrize('method', RUNS)
+def test_true_labels_reach_nothing_but_the_log(method):
+  batch = make_batch(0)
+  poisoned = batch | {'true_label': (batch['true_label'] + 1) % CLASSES}
+  (clean, clean_scalars) = run(method, 8, [batch])
+  (other, other_scalars) = run(method, 8, [poisoned])
+  jax.tree.map(np.testing.assert_array_equal, clean, other)
+  for name, value in clean_scalars.items():
+    if '_right' not in name:
+      assert other_scalars[name] == value, name
+
+
+def test_the_log_does_read_true_labels():
+  """The poison of the test above would show if it could get through."""
+  batch = make_batch(0)
+  rows = Rows(label=batch['label'], index=batch['index'])
+  partner = {'partner': jnp.roll(jnp.arange(BATCH), 1)}
+  same = jnp.zeros(BATCH, jnp.int32)
+  scores = lambda truth: step.partner_scores(partner, truth, rows, KNOWN)
+  assert scores(same)['partner_right'] == 1
+  assert scores(jnp.arange(BATCH))['partner_right'] == 0
+  assert scores(same)['partner_paired'] == 1
+
+
+def test_known_and_novel_pairs_are_judged_apart():
+  # Two known pairs, one of them right; two novel ones, both right.
+  rows = Rows(label=jnp.full(8, -1), index=jnp.arange(8))
+  partner = jnp.array([1, 0, 3, 2, 5, 4, 7, 6])
+  truth = jnp.array([0, 0, 0, 1, KNOWN, KNOWN, KNOWN + 1, KNOWN + 1])
+  scores = step.partner_scores({'vote': partner}, truth, rows, KNOWN)
+  assert scores['vote_right'] == 6 / 8
+  assert scores['vote_right_known'] == 2 / 4
+  assert scores['vote_right_novel'] == 1
+  # Where nobody knows the truth, nobody is judged.
+  unknown = step.partner_scores({'vote': partner}, jnp.full(8, -1), rows, KNOWN)
+  assert np.isnan(unknown['vote_right_known'])
+  assert np.isnan(unknown['vote_right_novel'])
+
+
+@pytest.mark.parametrize('method', RUNS)
+def test_steps_and_ends_of_epochs_compile_once(method):
+  placement, start, train_step, end_epoch = prepare(method, 8)
+  current = jax.device_put(start, placement.replicated)
+  compiled = []
+  jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **_: compiled.append(event)
+  )
+  counts = []
+  for seed in range(3):
+    current, _ = train_step(current, placement.put_batch(make_batch(seed)))
+    current = end_epoch(current)
+    counts.append(compiled.count(COMPILATION))
+  assert counts[1] == counts[2] == counts[0]
+  # A compilation would have been heard.
+  jax.jit(lambda x: x + len(compiled))(current.step)
+  assert compiled.count(COMPILATION) > counts[0]
+
+
+def test_step_is_a_function_of_seed_and_step():
+  batches = [make_batch(0), make_batch(1)]
+  first, _ = run('cpl', 8, batches)
+  second, _ = run('cpl', 8, batches)
+  jax.tree.map(np.testing.assert_array_equal, first, second)
+  assert first.step == 2
+
+
+def test_state_is_donated():
+  placement, start, train_step, _ = prepare('cpl', 8)
+  current = jax.device_put(start, placement.replicated)
+  train_step(current, placement.put_batch(make_batch(0)))
+  assert all(leaf.is_deleted() for leaf in jax.tree.leaves(current.params))
+
+
+def test_nothing_of_the_size_batch_by_batch_by_cells():
+  """The vote's largest array is [B, B] or a feature, never their product."""
+  placement, start, train_step, _ = prepare('cpl', 8)
+  current = jax.device_put(start, placement.replicated)
+  batch = placement.put_batch(make_batch(0))
+  text = train_step.lower(current, batch).as_text()
+  cells = 9
+  assert f'tensor<{BATCH}x{BATCH}xf32>' in text
+  assert f'tensor<{BATCH}x{BATCH}x{cells}' not in text
+  assert f'tensor<{cells}x{BATCH}x{BATCH}' not in text
+
+
+def test_the_networks_statistics_move_in_training_only():
+  _, start, *_ = prepare('cpl', 8)
+  moved, _ = run('cpl', 8, [make_batch(0)])
+  means = lambda s: jax.tree.leaves(nnx.to_pure_dict(s.batch_stats))
+  assert any(
+    np.any(a != b) for a, b in zip(means(start), means(moved), strict=True)
+  )

@@ -1,0 +1,81 @@
+"""The log's lines, their order after a resume, and the optional writers."""
+
+import json
+import sys
+import types
+
+import pytest
+from etils import epath
+from ml_collections import ConfigDict
+
+from input_pipeline.errors import UserError
+from owdfa_jax.training.writers import JsonLines, WeightsAndBiases, Writers
+
+
+@pytest.fixture
+def path(tmp_path):
+  return epath.Path(tmp_path) / 'metrics.jsonl'
+
+
+def write(path, first_step, steps):
+  writer = JsonLines(path, first_step)
+  for step in steps:
+    writer.write(step, {'loss': step / 10, 'novel_acc': None})
+  writer.close()
+
+
+def read(path):
+  return [json.loads(line)['step'] for line in path.read_text().splitlines()]
+
+
+def test_lines_are_objects_with_their_step(path):
+  write(path, 0, [1])
+  assert json.loads(path.read_text()) == {
+    'step': 1,
+    'loss': 0.1,
+    'novel_acc': None,
+  }
+
+
+def test_resume_drops_what_it_will_write_again(path):
+  write(path, 0, [1, 2, 3, 4])
+  write(path, 2, [3, 4, 5])
+  assert read(path) == [1, 2, 3, 4, 5]
+
+
+def test_line_cut_short_by_a_crash_is_dropped(path):
+  write(path, 0, [1, 2])
+  path.write_text(path.read_text() + '{"step": 3, "lo')
+  write(path, 2, [3])
+  assert read(path) == [1, 2, 3]
+
+
+def config(**log):
+  return ConfigDict({'log': {'tensorboard': False, 'wandb': False} | log})
+
+
+def test_tensorboard_events_are_written(tmp_path):
+  with Writers(epath.Path(tmp_path), config(tensorboard=True), 0) as writers:
+    writers.write(1, {'loss': 0.5, 'novel_acc': None})
+  (events,) = (tmp_path / 'tensorboard').iterdir()
+  assert b'loss' in events.read_bytes()
+  assert b'novel_acc' not in events.read_bytes()
+
+
+def test_wandb_asked_for_and_not_installed(tmp_path, monkeypatch):
+  monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+  with pytest.raises(UserError, match='pip install wandb'):
+    Writers(epath.Path(tmp_path), config(wandb=True), 0)
+
+
+def test_wandb_runs_of_two_folders_are_two(tmp_path, monkeypatch):
+  started = []
+  wandb = types.SimpleNamespace(
+    init=lambda **settings: started.append(settings)
+  )
+  monkeypatch.setitem(sys.modules, 'wandb', wandb)
+  for folder in ('one/1-supervised', 'two/1-supervised', 'one/1-supervised'):
+    WeightsAndBiases(epath.Path(tmp_path / folder), {})
+  first, second, again = started
+  assert first['id'] == again['id'] != second['id']
+  assert first['name'] == 'one/1-supervised'

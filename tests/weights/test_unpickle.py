@@ -1,0 +1,117 @@
+"""Pickles that do what no file of weights needs: read as data, never run."""
+
+import io
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from helpers import torch_writer as torch
+from helpers.weight_files import measured_read, write
+from input_pipeline.errors import UserError
+from owdfa_jax.weights.files import read
+
+
+class Malicious:
+  """Unpickling runs `function(*arguments)`."""
+
+  def __init__(self, function, *arguments):
+    self.reduced = function, arguments
+
+  def __reduce__(self):
+    return self.reduced
+
+
+class Attributes:
+  """Unpickling sets attributes, or calls `__setstate__`."""
+
+  def __init__(self):
+    self.attribute = 1
+
+
+def containers(pickled):
+  """A pickle as the object of either container."""
+  buffer = io.BytesIO()
+  with zipfile.ZipFile(buffer, 'w') as archive:
+    archive.writestr('archive/data.pkl', pickled)
+  start = b''.join(map(torch.pickle, (torch.MAGIC, 1001, {})))
+  return buffer.getvalue(), start + pickled + torch.pickle([])
+
+
+@pytest.mark.parametrize('protocol', [2, 4])
+@pytest.mark.parametrize(
+  ('value', 'named'),
+  [
+    (Malicious(os.system, 'touch executed'), 'posix.system'),
+    (Malicious(eval, 'open("executed", "w")'), 'eval'),
+    (Malicious(exec, 'open("executed", "w")'), 'exec'),
+    (Malicious(getattr, 'text', 'join'), 'getattr'),
+    (Attributes(), 'Attributes'),
+    (np.float64(1.0), 'scalar'),
+  ],
+)
+def test_refuses_to_run_anything(tmp_path, monkeypatch, protocol, value, named):
+  monkeypatch.chdir(tmp_path)
+  for content in containers(pickle.dumps({'state_dict': value}, protocol)):
+    with pytest.raises(UserError, match=named) as caught:
+      read(write(tmp_path, content))
+    assert '\n' not in str(caught.value)
+    assert not (tmp_path / 'executed').exists()
+
+
+SYSTEM = torch.name('os', 'system')
+HARMLESS = torch.name('collections', 'OrderedDict')
+
+
+@pytest.mark.parametrize(
+  ('instructions', 'message'),
+  [
+    (b'ios\nsystem\n.', 'INST'),
+    (b'(' + SYSTEM + b'o.', 'os.system'),
+    (HARMLESS + b')\x81.', 'NEWOBJ'),
+    (b'\x82\x01.', 'EXT1'),
+    (HARMLESS + b')R}b.', 'no state dict'),  # attributes of a dict: dropped
+    (HARMLESS + b'}b.', 'attributes'),
+    (b'](X\x01\x00\x00\x00ae}b.', 'attributes'),
+    (b')' + b')R.', 'a function'),
+    (HARMLESS + b']R.', 'arguments'),
+    (torch.name('torch', 'FloatStorage') + b')R.', 'a function'),
+    (torch.name('torch._utils', '_rebuild_tensor_v2.__globals__') + b'.', 'gl'),
+    (b'})Ns.', 'key of a dict'),
+    (b'}' + b')' + b'\x85' * 50_000 + b'Ns.', 'key of a dict'),
+    (b'\x85.', 'tuple'),
+    (b'.', 'pop'),
+    (b'(.', 'pop'),
+    (b't.', 'pop'),
+    (b'h\x05.', '5'),
+    (b'(Nu.', 'index'),
+    (b'}(Nu.', 'a dict'),
+    (b'Nq\x00h\x00a.', 'a list'),
+    (torch.instructions(('module', 'code')) + b'Q.', 'outside the pickle'),
+    (b'\x8a\xff', 'not enough data'),
+    (b'\x80\x02N', 'exhausted'),
+    (b'c\x1b[2J\x0b\nname\n.', r'the name \?\[2J\?\.name'),
+  ],
+)
+def test_odd_instructions(tmp_path, instructions, message):
+  for content in containers(instructions):
+    with pytest.raises(UserError, match=message):
+      read(write(tmp_path, content))
+
+
+def test_dict_inside_itself_comes_to_an_end(tmp_path):
+  name = torch.instructions('model')
+  for content in containers(b'}q\x00' + name + b'h\x00s.'):
+    with pytest.raises(UserError, match='no state dict'):
+      read(write(tmp_path, content))
+
+
+def test_list_named_often_does_not_fill_the_memory(tmp_path):
+  pairs = torch.instructions([[f'{i}', None] for i in range(3000)])
+  copy = HARMLESS + b'h\x00\x85R'
+  pickled = pairs + b'q\x00(' + 3000 * copy + b't.'
+  for content in containers(pickled):
+    with pytest.raises(UserError, match='no state dict'):
+      measured_read(write(tmp_path, content), 64 * 2**20)

@@ -1,0 +1,296 @@
+"""Networks initialised from files: what matches, what does not, features."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import pytest
+import safetensors.numpy
+from flax import nnx
+
+from helpers import torch_writer
+from helpers.resnet_goldens import (
+  channels_last,
+  check_final,
+  check_stages,
+  formula,
+  stage_outputs,
+  state_dict,
+)
+from input_pipeline.errors import UserError
+from owdfa_jax import parallel, weights
+from owdfa_jax.models import resnet
+from owdfa_jax.models.batch_norm import BatchNorm
+from owdfa_jax.weights.match import fill
+
+WRITERS = {
+  'weights.npz': lambda path, arrays: np.savez(path, **arrays),
+  'weights.safetensors': lambda path, arrays: safetensors.numpy.save_file(
+    arrays, path
+  ),
+  'zip.pth': torch_writer.save_zip,
+  'legacy.pth': torch_writer.save_legacy,
+}
+
+
+class Network(nnx.Module):
+  """What every classifier has: a backbone, a BN neck and a head."""
+
+  def __init__(self, name, width, num_outputs, rngs):
+    config = resnet.CONFIGS[name]
+    self.backbone = resnet.ResNet(config, width=width, rngs=rngs)
+    features = self.backbone.num_features
+    self.bottleneck = BatchNorm(features, use_bias=False)
+    self.fc2 = nnx.Linear(features, num_outputs, use_bias=False, rngs=rngs)
+
+
+def make(name='small', width=0.125, num_outputs=3, devices=8):
+  """(graphdef, params, batch_stats) of a network of zeros."""
+  network = nnx.eval_shape(
+    lambda: Network(name, width, num_outputs, nnx.Rngs(0))
+  )
+  graphdef, *variables = nnx.split(network, nnx.Param, nnx.BatchStat)
+  zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), variables)
+  return graphdef, *jax.device_put(
+    zeros, parallel.place(jax.devices()[:devices]).replicated
+  )
+
+
+@functools.cache
+def source(name='small', width=0.125, num_outputs=3):
+  """A state dict for it, each tensor different, as PyTorch has it."""
+  _, *trees = make(name, width, num_outputs)
+  shapes = {key: x.shape for key, x in weights.state_dict(*trees).items()}
+  return {key: formula(key, shape, 0) for key, shape in shapes.items()}
+
+
+def renamed(arrays, old, new):
+  return {
+    (new + key.removeprefix(old) if key.startswith(old) else key): value
+    for key, value in arrays.items()
+  }
+
+
+def test_every_tensor_lands_in_its_place():
+  _, params, stats = make()
+  new_params, new_stats, report = fill(source(), params, stats, 'here')
+  block = new_params['backbone']['layer2'][0]
+  for value, name in (
+    (
+      block['conv1']['kernel'],
+      'backbone.layer2.0.conv1.weight',
+    ),
+    (
+      block['downsample'][0]['kernel'],
+      'backbone.layer2.0.downsample.0.weight',
+    ),
+  ):
+    for index in ((0, 0, 0, 0), (0, 0, 1, 2)):
+      height, width, inner, outer = index
+      expected = source()[name][outer, inner, height, width]
+      assert value[...][index] == expected
+  np.testing.assert_array_equal(
+    new_params['fc2']['kernel'][...], source()['fc2.weight'].T
+  )
+  norm = new_params['backbone']['bn1'], new_stats['backbone']['bn1']
+  for value, leaf in (
+    (norm[0]['scale'], 'weight'),
+    (norm[0]['bias'], 'bias'),
+    (norm[1]['mean'], 'running_mean'),
+    (norm[1]['var'], 'running_var'),
+  ):
+    np.testing.assert_array_equal(value[...], source()[f'backbone.bn1.{leaf}'])
+  assert set(report.loaded) == set(source())
+  assert (report.missing, report.unused, report.other_shapes) == ((), (), ())
+
+
+def test_structure_types_and_devices_stay():
+  _, *old = make()
+  *new, _ = fill(source(), *old, 'here')
+  assert jax.tree.structure(new) == jax.tree.structure(old)
+  for before, after in zip(*map(jax.tree.leaves, (old, new)), strict=True):
+    assert after.dtype == before.dtype == jnp.float32
+    assert after.sharding == before.sharding
+    assert after.sharding.num_devices == 8
+    assert after.committed
+
+
+def test_sharded_leaf_stays_sharded():
+  _, params, stats = make(num_outputs=8)
+  placement = parallel.place()
+  kernel = params['fc2']['kernel']
+  split = jax.NamedSharding(placement.mesh, jax.P(None, 'data'))
+  kernel.set_value(jax.device_put(kernel[...], split))
+  arrays = source(num_outputs=8)
+  new_params, _, _ = fill(arrays, params, stats, 'here')
+  value = new_params['fc2']['kernel'][...]
+  assert value.sharding == split
+  np.testing.assert_array_equal(value, arrays['fc2.weight'].T)
+
+
+def test_donated_parameters_do_not_reach_into_the_source():
+  _, params, stats = make()
+  arrays = {key: value.copy() for key, value in source().items()}
+  params, _, _ = fill(arrays, params, stats, 'here')
+  scale = jax.jit(
+    lambda tree: jax.tree.map(lambda x: 2 * x, tree), donate_argnums=0
+  )
+  jax.block_until_ready(scale(params))
+  for key, value in arrays.items():
+    np.testing.assert_array_equal(value, source()[key])
+
+
+@pytest.mark.parametrize(
+  'prefix', ['', 'module.', 'encoder.', 'module.encoder.', 'model.backbone.']
+)
+def test_prefixes_of_wrappers(prefix):
+  arrays = renamed(source(), 'backbone.', prefix)
+  _, params, stats = make()
+  _, _, report = fill(arrays, params, stats, 'here')
+  assert (report.missing, report.unused) == ((), ())
+
+
+@pytest.mark.parametrize('dtype', [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_other_float_types_become_float32(dtype):
+  arrays = {key: value.astype(dtype) for key, value in source().items()}
+  _, params, stats = make()
+  new_params, _, _ = fill(arrays, params, stats, 'here')
+  kernel = new_params['fc2']['kernel'][...]
+  assert kernel.dtype == jnp.float32
+  np.testing.assert_array_equal(
+    kernel, arrays['fc2.weight'].T.astype(np.float32)
+  )
+
+
+def test_what_does_not_match_is_listed():
+  arrays = renamed(source(num_outputs=5), 'backbone.', '')
+  del arrays['bottleneck.weight']
+  arrays |= {
+    'fc.weight': np.zeros((1000, 32)),
+    'bn1.num_batches_tracked': np.array(7),
+  }
+  _, params, stats = make()
+  new_params, new_stats, report = fill(arrays, params, stats, 'here')
+  assert report.missing == ('bottleneck.weight',)
+  assert report.unused == ('fc.weight',)
+  assert report.other_shapes == (('fc2.weight', (5, 32), (3, 32)),)
+  for value in (
+    new_params['fc2']['kernel'],
+    new_params['bottleneck']['scale'],
+  ):
+    np.testing.assert_array_equal(value[...], 0)
+  np.testing.assert_array_equal(
+    new_stats['bottleneck']['var'][...], arrays['bottleneck.running_var']
+  )
+  line = str(report)
+  for text in ('from here', 'bottleneck.weight', 'fc.weight', '(5, 32)'):
+    assert text in line
+  assert '\n' not in line
+
+
+def refused(arrays, **network):
+  _, params, stats = make(**network)
+  with pytest.raises(UserError) as caught:
+    fill(arrays, params, stats, 'some.pth')
+  message = str(caught.value)
+  assert 'some.pth' in message and '\n' not in message
+  return message
+
+
+def test_another_network_is_refused():
+  message = refused({'features.0.weight': np.zeros((64, 3, 3, 3))})
+  assert 'no weights of the backbone' in message
+  assert 'features.0.weight' in message and 'backbone.bn1.' in message
+  message = refused(source(), width=0.25)
+  assert 'another shape' in message
+  assert '(4,)' in message and '(8,)' in message
+  message = refused(source('resnet18'), name='resnet34')
+  assert 'missing' in message and 'layer1.2' in message
+
+
+def test_kernel_shapes_are_told_as_pytorch_has_them():
+  arrays = dict(source())
+  arrays['backbone.conv1.weight'] = np.zeros((4, 3, 7, 7), np.float32)
+  message = refused(arrays)
+  assert '(4, 3, 7, 7)' in message and '(4, 3, 3, 3)' in message
+
+
+def test_a_transposed_matrix_is_not_taken():
+  arrays = source(num_outputs=32) | {}
+  arrays['fc2.weight'] = arrays['fc2.weight'][:3].T
+  _, params, stats = make()
+  _, _, report = fill(arrays, params, stats, 'here')
+  assert report.other_shapes == (('fc2.weight', (32, 3), (3, 32)),)
+
+
+def test_quantised_weights_are_refused():
+  arrays = dict(source())
+  arrays['backbone.conv1.weight'] = np.zeros((4, 3, 3, 3), np.int8)
+  assert 'int8' in refused(arrays)
+
+
+def test_two_networks_in_a_file_are_refused():
+  arrays = source() | renamed(source(), 'backbone.', 'module.')
+  message = refused(arrays)
+  assert 'two networks' in message
+
+
+@pytest.mark.parametrize('name', WRITERS)
+def test_export_and_load_give_the_same_network(tmp_path, name):
+  _, params, stats = make()
+  before = fill(source(), params, stats, 'here')[:2]
+  WRITERS[name](
+    tmp_path / name,
+    {
+      k: np.ascontiguousarray(v) for k, v in weights.state_dict(*before).items()
+    },
+  )
+  *after, report = weights.fill(
+    weights.read(tmp_path / name), params, stats, str(tmp_path / name)
+  )
+  assert report.source == str(tmp_path / name)
+  jax.tree.map(np.testing.assert_array_equal, tuple(after), before)
+
+
+@pytest.fixture(scope='module')
+def resnet50(golden):
+  """A ResNet-50's state dict by the goldens' formula, and its network."""
+  seed = int(golden('resnet50')['set_seed'])
+  arrays = {
+    name: formula(name, shape, seed) for name, shape in state_dict().items()
+  }
+  return arrays, make('resnet50', 1.0, devices=1)
+
+
+@pytest.fixture(scope='module')
+def forward(golden, resnet50):
+  graphdef = resnet50[1][0]
+  x = channels_last(golden('resnet50')['x'])
+
+  @jax.jit
+  def run(params, stats):
+    network = nnx.merge(graphdef, params, stats, copy=True)
+    return stage_outputs(network.backbone, x, train=False)
+
+  return run
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize('name', WRITERS)
+def test_resnet50_reproduces_the_sources_features(
+  golden, resnet50, forward, tmp_path, name
+):
+  file, (arrays, (_, params, stats)) = golden('resnet50'), resnet50
+  WRITERS[name](tmp_path / name, arrays)
+  params, stats, report = weights.fill(
+    weights.read(tmp_path / name), params, stats, str(tmp_path / name)
+  )
+  assert report.unused == ('fc.bias', 'fc.weight')
+  assert all(x.startswith(('bottleneck.', 'fc2.')) for x in report.missing)
+  outputs = forward(params, stats)
+  check_stages(file, 'eval', outputs, 1e-5)
+  pooled = np.asarray(outputs['layer4']).mean((1, 2))
+  logits = pooled @ arrays['fc.weight'].T + arrays['fc.bias']
+  check_final(file, 'eval', outputs['layer4'], logits, 1e-5)
