@@ -8,7 +8,7 @@ Without knowing how many classes there are:
 
 import ml_collections
 
-from configs import benchmarks, default
+from owdfa_jax.configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa40_1') -> ml_collections.ConfigDict:

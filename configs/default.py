@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from configs import benchmarks
+from owdfa_jax.configs import benchmarks
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:

@@ -6,7 +6,7 @@ python -m owdfa_jax.leaderboard --config=configs/leaderboard.py:simulated1 \
 
 import ml_collections
 
-from configs import benchmarks, default
+from owdfa_jax.configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:

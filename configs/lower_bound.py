@@ -7,7 +7,7 @@ python main.py --config=configs/lower_bound.py:owdfa1 --workdir=runs/lower
 
 import ml_collections
 
-from configs import benchmarks, default
+from owdfa_jax.configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:

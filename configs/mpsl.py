@@ -5,7 +5,7 @@ python main.py --config=configs/mpsl.py:owdfa4 --workdir=runs/mpsl_owdfa4
 
 import ml_collections
 
-from configs import benchmarks, cpl
+from owdfa_jax.configs import benchmarks, cpl
 
 
 def get_config(benchmark: str = 'owdfa4') -> ml_collections.ConfigDict:

@@ -5,7 +5,7 @@ python main.py --config=configs/simgcd.py:owdfa1 --workdir=runs/simgcd_owdfa1
 
 import ml_collections
 
-from configs import benchmarks, default
+from owdfa_jax.configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:

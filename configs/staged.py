@@ -11,8 +11,8 @@ import importlib
 
 import ml_collections
 
-from configs import benchmarks
 from input_pipeline.errors import UserError
+from owdfa_jax.configs import benchmarks
 
 METHODS = ('cpl', 'mpsl', 'cal', 'orca', 'simgcd')
 
@@ -30,7 +30,9 @@ def get_config(which: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
       f'unknown method: --config=...:{which}; give METHOD,BENCHMARK with one '
       f'of {", ".join(METHODS)}'
     )
-  config = importlib.import_module(f'configs.{method}').get_config(benchmark)
+  config = importlib.import_module(f'owdfa_jax.configs.{method}').get_config(
+    benchmark
+  )
   config.stages = stages = ml_collections.ConfigDict()
   # Epochs of the supervised stage; the method's own stage has `epochs`.
   stages.pretrain_epochs = 10

@@ -10,12 +10,12 @@ import math
 
 import pytest
 
-from configs import cpl
 from helpers import trees
 from helpers.runs import TINY
 from input_pipeline import meta, pack, prepare
 from input_pipeline.benchmarks import aigc, tables, tables40
 from owdfa_jax import experiment
+from owdfa_jax.configs import cpl
 from owdfa_jax.evaluation import evaluate
 from owdfa_jax.evaluation.metrics import REPORT_KEYS
 from owdfa_jax.training.loop import train

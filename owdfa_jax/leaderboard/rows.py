@@ -245,7 +245,7 @@ def load(name: str, benchmark: str) -> ml_collections.ConfigDict | None:
   says of CPL; None if it does not.
   """
   file, _, method = name.partition(':')
-  module = f'configs.{file}'
+  module = f'owdfa_jax.configs.{file}'
   if not file.isidentifier() or importlib.util.find_spec(module) is None:
     return None
   get_config = getattr(importlib.import_module(module), 'get_config', None)

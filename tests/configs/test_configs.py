@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from configs import benchmarks
 from helpers.paths import GOLDENS, ROOT
 from input_pipeline.errors import UserError
 from owdfa_jax import experiment
+from owdfa_jax.configs import benchmarks
 from owdfa_jax.methods import METHODS
 
 GOLDEN = GOLDENS / 'configs'
@@ -25,7 +25,9 @@ FILES = sorted(
 
 
 def load(name, benchmark):
-  return importlib.import_module(f'configs.{name}').get_config(benchmark)
+  return importlib.import_module(f'owdfa_jax.configs.{name}').get_config(
+    benchmark
+  )
 
 
 def text(config):

@@ -8,11 +8,11 @@ import ml_collections
 import numpy as np
 import pytest
 
-from configs import staged
 from helpers.runs import TINY, tiny_experiment
 from input_pipeline import pseudo_labels
 from input_pipeline.errors import UserError
 from owdfa_jax import weights
+from owdfa_jax.configs import staged
 from owdfa_jax.discovery import stages
 from owdfa_jax.methods import METHODS
 from owdfa_jax.training.checkpoints import read_network

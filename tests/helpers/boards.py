@@ -2,8 +2,8 @@
 
 import json
 
-from configs import leaderboard
 from input_pipeline import pipeline
+from owdfa_jax.configs import leaderboard
 from owdfa_jax.evaluation.report import COLUMNS
 from owdfa_jax.leaderboard import rows
 from owdfa_jax.training.workdir import claim_workdir

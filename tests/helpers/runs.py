@@ -25,7 +25,9 @@ def tiny_config(packed, method='cpl', **changes):
 
   `changes` has `__` for the dots of a field's name.
   """
-  config = importlib.import_module(f'configs.{method}').get_config('folder64')
+  config = importlib.import_module(f'owdfa_jax.configs.{method}').get_config(
+    'folder64'
+  )
   changes = {k.replace('__', '.'): v for k, v in changes.items()}
   config.update_from_flattened_dict(TINY | changes)
   config.data.path = str(packed)

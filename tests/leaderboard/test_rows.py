@@ -4,9 +4,9 @@ import types
 
 import pytest
 
-from configs import leaderboard
 from helpers.boards import TWO_ROWS, make_config, make_runs
 from input_pipeline.errors import UserError
+from owdfa_jax.configs import leaderboard
 from owdfa_jax.discovery import stages
 from owdfa_jax.experiment import make_method
 from owdfa_jax.leaderboard import results, rows

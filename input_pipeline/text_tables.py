@@ -1,0 +1,48 @@
+"""Prints tables: Markdown for pages, aligned columns for terminals."""
+
+from collections.abc import Sequence
+
+# The rule under a Markdown header, by a column's alignment.
+_RULES = {'l': '---', 'r': '---:'}
+
+
+def markdown(
+  header: Sequence[str], rows: Sequence[Sequence[str]], align: str = ''
+) -> str:
+  """Returns a Markdown table.
+
+  Args:
+    header: the column titles.
+    rows: the cells, as many in each row as there are titles. A bar in a cell
+      is escaped, since it would end the cell.
+    align: 'l' or 'r' for each column; '' aligns all columns to the left.
+
+  Returns:
+    The lines of the table, without a newline at the end.
+  """
+  rules = [_RULES[side] for side in align or 'l' * len(header)]
+  lines = [_escaped(header), rules, *map(_escaped, rows)]
+  return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def aligned(
+  header: Sequence[str], rows: Sequence[Sequence[str]], align: str = ''
+) -> str:
+  """Returns a table for a terminal: columns padded, two spaces between them.
+
+  The arguments are those of `markdown`; nothing is escaped.
+  """
+  lines = [header, *rows]
+  widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+  sides = align or 'l' * len(header)
+  return '\n'.join(
+    '  '.join(
+      cell.rjust(width) if side == 'r' else cell.ljust(width)
+      for cell, width, side in zip(line, widths, sides, strict=True)
+    ).rstrip()
+    for line in lines
+  )
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+  return [cell.replace('|', '&#124;') for cell in cells]

@@ -1,0 +1,57 @@
+"""Files are written whole or not at all, and absolute paths follow one rule."""
+
+import os
+import pathlib
+
+import pytest
+
+from input_pipeline import files
+from input_pipeline.errors import UserError
+
+
+def test_content_appears_only_at_the_end(tmp_path):
+  path = tmp_path / 'new' / 'a.txt'
+  with files.write_whole(path, text=True) as file:
+    file.write('grün\n')
+    assert not path.exists()
+  assert path.read_bytes() == 'grün\n'.encode()
+  assert os.listdir(path.parent) == ['a.txt']
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+  path = tmp_path / 'a'
+  path.write_bytes(b'old')
+  with pytest.raises(RuntimeError), files.write_whole(path) as file:
+    file.write(b'new')
+    raise RuntimeError
+  assert path.read_bytes() == b'old'
+  assert os.listdir(tmp_path) == ['a']
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+  (tmp_path / 'file').touch()
+  path = tmp_path / 'file' / 'report.json'
+  with (
+    pytest.raises(UserError, match=f'the report: {path} .*; go elsewhere'),
+    files.write_whole(path, what='the report', remedy='go elsewhere'),
+  ):
+    pass
+
+
+def test_full_disk(tmp_path):
+  """/dev/full takes nothing; a write there fails like one on a full disk."""
+  with (
+    pytest.raises(UserError, match='No space left'),
+    files.write_whole(tmp_path / 'a'),
+    open('/dev/full', 'wb') as full,
+  ):
+    full.write(b'x')
+    full.flush()
+  assert os.listdir(tmp_path) == []
+
+
+def test_absolute(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setenv('HOME', '/home/someone')
+  assert files.absolute('a/../b') == str(tmp_path / 'b')
+  assert files.absolute(pathlib.Path('~/runs')) == '/home/someone/runs'
