@@ -1,7 +1,7 @@
 """Batches of decoded uint8 images from a packed dataset, by random access.
 
-Training is a function of (seed, step) alone: threads, workers, processes and
-restarts change when a batch is made, never what is in it.
+A training batch is a function of (seed, step) alone. Threads, workers,
+processes and restarts change when a batch is made, never what is in it.
 """
 
 import threading
@@ -13,11 +13,15 @@ import numpy as np
 from absl import flags
 
 from input_pipeline import features, sampling
-from input_pipeline.dataset import PackedDataset, Split
-from input_pipeline.errors import UserError
-from input_pipeline.meta import LABELLED, UNLABELLED
+from input_pipeline.dataset import SPLITS, PackedDataset, Split
+from input_pipeline.errors import UserError, check_choice
+from input_pipeline.meta import UNLABELLED
+from input_pipeline.supervision import (
+  check_training_data,
+  given_label,
+  validation_rows,
+)
 
-SUPERVISION = ('open_world', 'labelled', 'all')
 CACHE_BYTES = 2**30
 _LAST_STEP = 2**40  # stands for "endless"; positions still fit an int64
 
@@ -39,9 +43,9 @@ def train_batches(
   pseudo_label: np.ndarray | None = None,
   cache_bytes: int = CACHE_BYTES,
 ) -> grain.DatasetIterator[Batch]:
-  """Returns the endless training batches from `start_step` on.
+  """Returns an endless iterator of training batches from `start_step` on.
 
-  Each is this process's part, b rows, of a global batch: `image` uint8
+  Each batch is this process's part, b rows, of a global batch: `image` uint8
   [b, S, S, 3] RGB; `label` int32 [b], the class id on labelled rows and -1 on
   all others; `true_label` int32 [b], for metrics only, -1 where unknown;
   `index` int32 [b], the row of the training split.
@@ -50,27 +54,32 @@ def train_batches(
     dataset: an open packed dataset.
     batch_size: B, rows of a global batch, half of them labelled.
     seed: of the stream, below 2**32.
-    supervision: 'open_world': even rows labelled and class-balanced, odd rows
-      unlabelled. 'labelled': the even rows of those very batches, so B / 2.
-      'all': B rows, all labelled, balanced over all classes; an upper bound.
-    start_step: the first batch's number.
-    process_index: of this process.
+    supervision: 'open_world': even rows are labelled and class-balanced, odd
+      rows are unlabelled. 'labelled': the even rows of the same batches, so
+      B / 2 rows. 'all': B rows, all labelled, balanced over all classes.
+    start_step: the number of the first batch.
+    process_index: the number of this process.
     process_count: processes that share a global batch in contiguous parts.
-    num_threads: batches decoded at a time (in each worker).
-    num_workers: worker processes; 0 decodes in this one.
-    validation_share: of each known class's labelled rows, never trained on.
-    pseudo_label: int32 [N], classes that a network gave to unlabelled rows, -1
-      for none. Such rows count as labelled, of these classes, and stay among
-      the unlabelled ones as well.
-    cache_bytes: decoded images are kept when the split fits in; not in workers.
+    num_threads: batches decoded at the same time (in each worker).
+    num_workers: worker processes; 0 decodes in this process.
+    validation_share: share of each known class's labelled rows that is held
+      out of training.
+    pseudo_label: int32 [N], classes that a network predicted for unlabelled
+      rows, -1 for none. Such a row counts as labelled with that class, and is
+      drawn as an unlabelled row as well.
+    cache_bytes: decoded images are kept in memory if the whole split fits into
+      this many bytes; workers keep none.
+
+  Returns:
+    A grain iterator; `close()` ends its threads and workers early.
 
   Raises:
     UserError: the arguments do not fit each other or the dataset, or, while
-      reading, a record is damaged. `close()` ends threads and workers early.
+      reading, a record is damaged.
   """
   split = dataset.train
   held_out = validation_rows(dataset, seed, validation_share)
-  check_training(dataset, batch_size, supervision, held_out)
+  check_training_data(dataset, batch_size, supervision, held_out)
   halves = 2 if supervision == 'labelled' else 1
   rows = batch_size // halves
   _check_divisible(rows, process_count, batch_size)
@@ -83,10 +92,11 @@ def train_batches(
     held_out=held_out,
   )
   images = _Images(dataset, 'train', 0 if num_workers else cache_bytes)
-  # A row in both halves of the stream has its label in the labelled one only.
+  # A pseudo-labelled row is drawn in both halves of the stream. Its label
+  # counts in the labelled half only.
   alternates = supervision == 'open_world'
 
-  def make(step: int) -> Batch:
+  def make_batch(step: int) -> Batch:
     positions = sampling.batch_positions(
       int(step), rows, process_index, process_count
     )
@@ -99,7 +109,7 @@ def train_batches(
       'index': index,
     }
 
-  return iterate(make, start_step, _LAST_STEP, num_threads, num_workers)
+  return iterate(make_batch, start_step, _LAST_STEP, num_threads, num_workers)
 
 
 def evaluation_batches(
@@ -113,27 +123,30 @@ def evaluation_batches(
   num_threads: int = 2,
   cache_bytes: int = CACHE_BYTES,
 ) -> grain.DatasetIterator[Batch]:
-  """Returns batches that hold every row of a split once, in order.
+  """Returns an iterator of batches that hold every row of a split once.
 
-  Each is this process's part, b rows, of a global batch: `image` uint8
+  Each batch is this process's part, b rows, of a global batch: `image` uint8
   [b, S, S, 3]; `label` int32 [b], the true class, -1 where unknown; `index`
   int32 [b], the row of the split; `mask` bool [b], False on padding, which
-  repeats an image with label and index -1. All processes get equally many.
+  repeats an image with label and index -1. All processes get the same number
+  of batches.
 
   Args:
     dataset: an open packed dataset.
     split_name: 'train' or 'test'.
     batch_size: rows of a global batch.
-    rows: int [N], the rows to visit; None for all.
-    process_index: of this process.
+    rows: int [N], the rows to visit, in this order; None for all.
+    process_index: the number of this process.
     process_count: processes that share a global batch in contiguous parts.
-    num_threads: batches decoded at a time.
-    cache_bytes: decoded images are kept when the split fits in.
+    num_threads: batches decoded at the same time.
+    cache_bytes: decoded images are kept in memory if the whole split fits into
+      this many bytes.
 
   Raises:
-    UserError: nothing to visit, `batch_size` does not divide, a damaged record.
+    UserError: there is no row to visit, `batch_size` does not divide among the
+      processes, or, while reading, a record is damaged.
   """
-  split = _split(dataset, split_name)
+  split = _split_of(dataset, split_name)
   rows = np.arange(len(split)) if rows is None else rows
   if not len(rows):
     raise UserError(
@@ -143,7 +156,7 @@ def evaluation_batches(
   images = _Images(dataset, split_name, cache_bytes)
   index = np.asarray(rows, np.int32)
 
-  def make(step: int) -> Batch:
+  def make_batch(step: int) -> Batch:
     positions = sampling.batch_positions(
       int(step), batch_size, process_index, process_count
     )
@@ -157,64 +170,16 @@ def evaluation_batches(
     }
 
   steps = -(-len(index) // batch_size)
-  return iterate(make, 0, steps, num_threads, num_workers=0)
-
-
-def given_label(
-  split: Split, supervision: str, pseudo_label: np.ndarray | None
-) -> np.ndarray:
-  """Returns the class that each row is trained as, int32 [N], -1 for none.
-
-  The one place where labels are given out: nothing else tells a loss the class
-  of an unlabelled row.
-  """
-  revealed = (split.tag == LABELLED) | (supervision == 'all')
-  rest = -1 if pseudo_label is None else pseudo_label
-  return np.where(revealed, split.label, rest).astype(np.int32)
-
-
-def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:
-  """Returns floor(training rows / batch_size).
-
-  Raises:
-    UserError: that is zero.
-  """
-  steps = len(dataset.train) // batch_size
-  if not steps:
-    raise UserError(
-      f'dataset smaller than one batch: {dataset.path} has '
-      f'{len(dataset.train)} training rows, batch_size={batch_size}; lower '
-      'batch_size'
-    )
-  return steps
-
-
-def validation_rows(
-  dataset: PackedDataset, seed: int, share: float
-) -> np.ndarray:
-  """Returns the training rows held out for validation, sorted, int32 [V].
-
-  They are labelled rows, `share` of each known class; see
-  `sampling.validation_rows`.
-  """
-  if not 0 <= share < 1:
-    raise UserError(
-      f'validation_share={share}: must be at least 0 and less than 1'
-    )
-  if not 0 <= seed < 2**32:
-    raise UserError(f'seed={seed}: must be from 0 to {2**32 - 1}')
-  return sampling.validation_rows(
-    dataset.train.label, dataset.train.tag, share, seed
-  )
+  return iterate(make_batch, 0, steps, num_threads, num_workers=0)
 
 
 class _Images:
-  """Decodes rows of one split, each only once where they fit in memory."""
+  """Decodes rows of one split, and keeps them if the split fits in memory."""
 
   def __init__(
     self, dataset: PackedDataset, split_name: str, cache_bytes: int
   ) -> None:
-    self._split = _split(dataset, split_name)
+    self._split = _split_of(dataset, split_name)
     self._where = f'{dataset.path}, {split_name} split'
     self._shape = (dataset.image_size, dataset.image_size, 3)
     fits = len(self._split) * np.prod(self._shape) <= cache_bytes
@@ -226,7 +191,7 @@ class _Images:
       return np.stack([self._decode(int(row)) for row in rows])
     images, ready = self._cache
     for row in rows[~ready[rows]]:
-      # Two threads may both decode a row: they write the same bytes.
+      # No lock: two threads that decode the same row write the same bytes.
       images[row] = self._decode(int(row))
       ready[row] = True
     return images[rows]
@@ -244,8 +209,8 @@ class _Images:
     return image
 
 
-# Split -> (images uint8 [N, S, S, 3], ready bool [N]). Pages are committed as
-# they are written, and every pass over a split shares them.
+# Split -> (images uint8 [N, S, S, 3], ready bool [N]). All passes over a split
+# share one array, and np.empty takes memory only for the rows written so far.
 _caches: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _caches_lock = threading.Lock()
 
@@ -261,16 +226,24 @@ def _cache_of(
 
 
 def iterate(
-  make: Callable[[int], Batch],
+  make_batch: Callable[[int], Batch],
   start: int,
   stop: int,
   num_threads: int,
   num_workers: int,
 ) -> grain.DatasetIterator[Batch]:
-  """Iterates `make(start), make(start + 1), ...`, made ahead and in order."""
-  # Whole batches are the elements: workers take every n-th element, which
-  # would otherwise change what is in a batch.
-  batches = grain.MapDataset.range(start, stop).map(make)
+  """Returns an iterator of `make_batch(start)`, `make_batch(start + 1)`, ...
+
+  Args:
+    make_batch: makes the batch of a step; called in threads or workers.
+    start: the first step.
+    stop: one more than the last step.
+    num_threads: batches made at the same time (in each worker).
+    num_workers: worker processes; 0 makes batches in this process.
+  """
+  # The elements are whole batches: workers take every n-th element, so smaller
+  # elements would make a batch depend on the number of workers.
+  batches = grain.MapDataset.range(start, stop).map(make_batch)
   ahead = 2 * num_threads
   options = grain.ReadOptions(
     num_threads=num_threads, prefetch_buffer_size=ahead
@@ -287,11 +260,9 @@ def iterate(
   return iter(iterable)
 
 
-def _split(dataset: PackedDataset, name: str) -> Split:
-  splits = {'train': dataset.train, 'test': dataset.test}
-  if name not in splits:
-    raise UserError(f'no split {name!r}: there are train and test')
-  return splits[name]
+def _split_of(dataset: PackedDataset, name: str) -> Split:
+  check_choice('split', name, SPLITS)
+  return {'train': dataset.train, 'test': dataset.test}[name]
 
 
 def _check_divisible(rows: int, process_count: int, batch_size: int) -> None:
@@ -300,51 +271,3 @@ def _check_divisible(rows: int, process_count: int, batch_size: int) -> None:
       f'batch_size={batch_size}: its {rows} rows do not divide among '
       f'{process_count} processes; choose a multiple'
     )
-
-
-def check_training(
-  dataset: PackedDataset,
-  batch_size: int,
-  supervision: str,
-  held_out: np.ndarray,
-) -> None:
-  """Checks that `train_batches` has what it would read.
-
-  Args:
-    dataset: to train on.
-    batch_size: of all processes.
-    supervision: one of `SUPERVISION`.
-    held_out: int [N], labelled rows not to be trained on.
-
-  Raises:
-    UserError: the arguments do not fit each other or the dataset.
-  """
-  split = dataset.train
-  if supervision not in SUPERVISION:
-    raise UserError(
-      f'supervision={supervision!r}: choose from {", ".join(SUPERVISION)}'
-    )
-  if batch_size < 1 or (batch_size % 2 and supervision != 'all'):
-    raise UserError(
-      f'batch_size={batch_size}: must be even and positive; half of a batch is '
-      'labelled'
-    )
-  steps_per_epoch(dataset, batch_size)
-  if supervision == 'open_world' and not (split.tag == UNLABELLED).any():
-    raise UserError(
-      f'no unlabelled images: {dataset.path} has none to train on; label '
-      "fewer, or use supervision='labelled'"
-    )
-  if supervision == 'all' and (split.label == -1).any():
-    raise UserError(
-      f"supervision='all' needs every label: {dataset.path} has "
-      f'{(split.label == -1).sum()} training images of unknown class'
-    )
-  usable = split.tag == LABELLED
-  usable[held_out] = False
-  for entry in dataset.classes[: dataset.num_known]:
-    if not (usable & (split.label == entry.label)).any():
-      raise UserError(
-        f'empty class: {dataset.path}: class {entry.name!r} has no labelled '
-        'training image; label some, or make it a novel class'
-      )

@@ -11,11 +11,15 @@ from etils import epath
 from flax import nnx
 
 from input_pipeline import dataset as dataset_lib
-from input_pipeline import pipeline, pseudo_labels
+from input_pipeline import pseudo_labels
 from input_pipeline.errors import UserError
 from input_pipeline.meta import UNLABELLED
-from owdfa_jax import parallel
-from owdfa_jax.evaluation import metrics
+from input_pipeline.supervision import (
+  SUPERVISION,
+  check_training_data,
+  validation_rows,
+)
+from owdfa_jax import parallel, report_fields
 from owdfa_jax.losses.pseudo_labels import RULES
 from owdfa_jax.methods import METHODS
 from owdfa_jax.methods.base import Method
@@ -27,10 +31,10 @@ from owdfa_jax.models import classifier
 EVAL_SPLITS = (*dataset_lib.SPLITS, 'unlabelled')
 # The settings that name one of a few things, where no other file checks them.
 CHOICES = {
-  'data.supervision': pipeline.SUPERVISION,
+  'data.supervision': SUPERVISION,
   'eval.split': EVAL_SPLITS,
   'eval.selection': ('test', 'validation', 'last'),
-  'eval.metric': metrics.SCORES,
+  'eval.metric': report_fields.SELECTION_METRICS,
 }
 
 Build = Callable[[nnx.Rngs], classifier.Classifier]
@@ -185,13 +189,11 @@ def read_pseudo_label(experiment: Experiment) -> np.ndarray | None:
 def check_training(experiment: Experiment) -> None:
   """`UserError` where its data lacks what the training would read."""
   config = experiment.config
-  pipeline.check_training(
+  check_training_data(
     experiment.dataset,
     config.batch_size,
     config.data.supervision,
-    pipeline.validation_rows(
-      experiment.dataset, config.seed, validation_share(config)
-    ),
+    validation_rows(experiment.dataset, config.seed, validation_share(config)),
   )
 
 

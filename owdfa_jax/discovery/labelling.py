@@ -7,7 +7,7 @@ import ml_collections
 import numpy as np
 from jax.experimental import multihost_utils
 
-from input_pipeline import pipeline, pseudo_labels
+from input_pipeline import pseudo_labels, supervision
 from input_pipeline.meta import LABELLED, UNLABELLED
 from owdfa_jax.discovery import clusters
 from owdfa_jax.evaluation.evaluate import restore
@@ -96,7 +96,7 @@ def trained_label(experiment: Experiment) -> np.ndarray:
   dataset, config = experiment.dataset, experiment.config
   label = np.where(dataset.train.tag == LABELLED, dataset.train.label, -1)
   label[
-    pipeline.validation_rows(dataset, config.seed, validation_share(config))
+    supervision.validation_rows(dataset, config.seed, validation_share(config))
   ] = -1
   return label.astype(np.int32)
 

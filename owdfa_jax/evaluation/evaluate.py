@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 from flax import nnx
 
-from input_pipeline import pipeline
+from input_pipeline import pipeline, supervision
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.evaluation import metrics
@@ -136,7 +136,7 @@ class Evaluator:
     numbers, _ = self.score(*network)
     judged = numbers
     if config.eval.selection == 'validation':
-      rows = pipeline.validation_rows(
+      rows = supervision.validation_rows(
         self._experiment.dataset, config.seed, validation_share(config)
       )
       judged, _ = self.score(*network, split='train', rows=rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 import ml_collections
 
-from input_pipeline import pipeline
+from input_pipeline import supervision
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.report import COLUMNS, file_name
 from owdfa_jax.leaderboard.rows import Run
@@ -92,7 +92,7 @@ def finished_report(run: Run) -> dict[str, Any] | None:
     field: experiment.config.eval[field]
     for field in ('checkpoint', 'selection', 'split')
   }
-  total = experiment.config.epochs * pipeline.steps_per_epoch(
+  total = experiment.config.epochs * supervision.steps_per_epoch(
     experiment.dataset, experiment.config.batch_size
   )
   last = report.get('last') or {}

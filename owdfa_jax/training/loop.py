@@ -1,131 +1,149 @@
-"""The training loop: steps, epochs, checkpoints, the log."""
+"""The training loop: steps, epochs, evaluations and checkpoints."""
 
 import contextlib
 
+import grain
 import jax
 
 from input_pipeline import pipeline
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation import evaluate, report
 from owdfa_jax.experiment import (
   Experiment,
   read_pseudo_label,
   validation_share,
 )
-from owdfa_jax.methods.base import Calendar
-from owdfa_jax.training import optimizers, step
-from owdfa_jax.training import state as state_lib
 from owdfa_jax.training.checkpoints import Checkpoints
-from owdfa_jax.training.initial import start_from
+from owdfa_jax.training.evaluator import MakeEvaluator
+from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
+from owdfa_jax.training.setup import set_up_training
+from owdfa_jax.training.state import TrainState
 from owdfa_jax.training.workdir import claim_workdir
 from owdfa_jax.training.writers import Writers
 
 
-def train(experiment: Experiment) -> int:
-  """Trains from where the workdir stands to the last epoch.
+def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
+  """Trains from the latest checkpoint in the workdir to the last epoch.
 
   Args:
-    experiment: as `experiment.set_up` returns it.
+    experiment: what `experiment.set_up` returns.
+    make_evaluator: makes what evaluates the network after an epoch.
 
   Returns:
-    0 when the last epoch is reached. When a signal ended it early, after a
-    checkpoint that the same command resumes from, the exit status that tells
-    a shell so.
+    0 once the last epoch is complete. If a signal stopped the run early, the
+    exit status that stands for the signal; the run is then saved, and the same
+    command resumes it.
 
   Raises:
-    UserError: the data is damaged or the workdir cannot be written.
+    UserError: the data is damaged, the workdir cannot be written, or it holds
+      another run.
   """
-  config, dataset = experiment.config, experiment.dataset
-  placement = experiment.placement
+  config, placement = experiment.config, experiment.placement
   claim_workdir(experiment)
-  epoch_steps = pipeline.steps_per_epoch(dataset, config.batch_size)
-  total = config.epochs * epoch_steps
-  tx, schedule = optimizers.make_optimizer(
-    **config.optimizer, epochs=config.epochs, steps_per_epoch=epoch_steps
-  )
-  graphdef, state = state_lib.initialise(
-    experiment.build,
-    experiment.method,
-    experiment.num_outputs,
-    tx,
-    num_examples=len(dataset.train),
-    seed=config.seed,
-    placement=placement,
-  )
-  clock_at = Calendar(dataset.num_known, config.epochs, epoch_steps)
-  train_step = step.make_train_step(
-    graphdef, experiment.method, tx, schedule, clock_at, config.seed, placement
-  )
-  end_epoch = step.make_end_epoch(
-    graphdef, experiment.method, clock_at, placement
-  )
-  evaluator = evaluate.Evaluator(experiment, graphdef)
-
+  training, state = set_up_training(experiment)
+  evaluator = make_evaluator(experiment, training.graphdef)
   with Checkpoints(experiment.workdir) as checkpoints:
-    start = checkpoints.latest() or 0
-    check_epochs(config.epochs, start, epoch_steps)
+    start, total = checkpoints.latest() or 0, training.num_steps
+    check_epochs(config.epochs, start, training.steps_per_epoch)
     if start == total:
-      say(f'complete already: {config.epochs} epochs, {total} steps')
+      say(f'already complete: {config.epochs} epochs, {total} steps')
       return 0
-    if start:
-      state = checkpoints.restore(start, state)
-      say(f'resuming after step {start} of {total}')
-    elif config.model.init:
-      state = start_from(
-        config.model.init, state, with_head=config.model.init_head
-      )
-    batches = pipeline.train_batches(
-      dataset,
-      batch_size=config.batch_size,
-      seed=config.seed,
-      supervision=config.data.supervision,
-      validation_share=validation_share(config),
-      pseudo_label=read_pseudo_label(experiment),
-      start_step=start,
-      process_index=jax.process_index(),
-      process_count=jax.process_count(),
-      num_threads=config.data.num_threads,
-      num_workers=config.data.num_workers,
-    )
+    state = restore_or_initialise(experiment, checkpoints, state)
     with (
-      contextlib.closing(batches),
+      contextlib.closing(open_batches(experiment, start)) as batches,
       Writers(experiment.workdir, config, start) as writers,
-      Progress(writers, start, total, config) as progress,
+      Progress(writers, start, total, config.log.every_steps) as progress,
       Interrupt(checkpoints.preemption()) as interrupt,
-      # Whatever a step needs from the host, `put_batch` brings.
+      # Implicit transfers stall the device. `put_batch` allows its own.
       jax.transfer_guard_host_to_device('disallow'),
     ):
-      for done in range(start + 1, total + 1):
+      for step in range(start + 1, total + 1):
         batch = placement.put_batch(progress.next_batch(batches))
-        state, scalars = train_step(state, batch)
-        progress.step(done, scalars)
-        if done % epoch_steps == 0:
-          epoch = done // epoch_steps
-          state = end_epoch(state)
+        # The old state is donated to the step: nothing may refer to it now.
+        state, scalars = training.train_step(state, batch)
+        progress.count_step(step, scalars)
+        if step % training.steps_per_epoch == 0:
+          epoch = step // training.steps_per_epoch
+          state = training.end_epoch(state)
           metrics = None
-          if epoch % config.eval.every_epochs == 0 or done == total:
-            metrics = evaluator.judge(done, state)
-            progress.evaluation(done, metrics)
-            say(f'epoch {epoch}/{config.epochs}  {report.headline(metrics)}')
-          checkpoints.save(done, state, metrics)
+          if epoch % config.eval.every_epochs == 0 or step == total:
+            result = evaluator.evaluate_epoch(step, state)
+            metrics = result.metrics
+            progress.record_evaluation(step, metrics)
+            say(f'epoch {epoch}/{config.epochs}  {result.summary}')
+          checkpoints.save(step, state, metrics)
           progress.restart_clock()
-        if interrupt.requested(done):
-          checkpoints.save(done, state)
+        if interrupt.requested(step):
+          checkpoints.save(step, state)
           say(
-            f'stopped by a signal; step {done} of {total} is saved: '
-            'the same command goes on from there'
+            f'stopped by a signal: step {step} of {total} is saved; run the '
+            'same command again to resume'
           )
           return interrupt.exit_status
   return 0
 
 
-def check_epochs(epochs: int, start: int, epoch_steps: int) -> None:
-  """`UserError` for fewer epochs than the run has done already."""
-  if start > epochs * epoch_steps:
+def check_epochs(epochs: int, start: int, steps_per_epoch: int) -> None:
+  """Raises `UserError` if the run has trained more than `epochs` already.
+
+  Args:
+    epochs: of the config.
+    start: the step of the latest checkpoint, 0 if there is none.
+    steps_per_epoch: steps of one epoch.
+  """
+  if start > epochs * steps_per_epoch:
     raise UserError(
-      f'the run is further than that: --config.epochs={epochs}, but '
-      f'{start / epoch_steps:g} epochs are done; give at least as many, or '
-      'another --workdir'
+      f'too few epochs: --config.epochs={epochs} is fewer than the '
+      f'{start / steps_per_epoch:g} epochs already trained; give at least as '
+      'many, or another --workdir'
     )
+
+
+def restore_or_initialise(
+  experiment: Experiment, checkpoints: Checkpoints, state: TrainState
+) -> TrainState:
+  """Returns the state to train from.
+
+  The order matters: a resumed run must not read its initial weights again.
+  1. The latest checkpoint of the workdir, if there is one.
+  2. Otherwise the weights named by `model.init`, if any, in a new state.
+  3. Otherwise the new state as it is.
+
+  Args:
+    experiment: what is trained.
+    checkpoints: of its workdir.
+    state: the state before the first step.
+  """
+  model = experiment.config.model
+  step = checkpoints.latest()
+  if step is not None:
+    say(f'resuming after step {step}')
+    return checkpoints.restore(step, state)
+  if model.init:
+    return load_initial_weights(model.init, state, with_head=model.init_head)
+  return state
+
+
+def open_batches(
+  experiment: Experiment, start: int
+) -> grain.DatasetIterator[pipeline.Batch]:
+  """Returns this process's rows of the training batches from step `start` on.
+
+  The stream is a function of the seed and the step, so a resumed run reads
+  the batches that an uninterrupted run would read.
+  """
+  config = experiment.config
+  return pipeline.train_batches(
+    experiment.dataset,
+    batch_size=config.batch_size,
+    seed=config.seed,
+    supervision=config.data.supervision,
+    validation_share=validation_share(config),
+    pseudo_label=read_pseudo_label(experiment),
+    start_step=start,
+    process_index=jax.process_index(),
+    process_count=jax.process_count(),
+    num_threads=config.data.num_threads,
+    num_workers=config.data.num_workers,
+  )

@@ -2,7 +2,7 @@
 
 import json
 
-from input_pipeline import pipeline
+from input_pipeline import supervision
 from owdfa_jax.configs import leaderboard
 from owdfa_jax.evaluation.report import COLUMNS
 from owdfa_jax.leaderboard import rows
@@ -38,7 +38,7 @@ def pretend(run, value=0.5, **changes):
   """Leaves what a finished run would, with `value` for every metric."""
   config, folder = run.experiment.config, run.experiment.workdir
   claim_workdir(run.experiment)
-  steps = pipeline.steps_per_epoch(run.experiment.dataset, config.batch_size)
+  steps = supervision.steps_per_epoch(run.experiment.dataset, config.batch_size)
   report = {
     **dict.fromkeys(COLUMNS, value),
     'checkpoint_step': 1,

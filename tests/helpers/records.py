@@ -1,4 +1,6 @@
-"""Packed datasets in memory whose images tell their rows, for the tests."""
+"""Small packed datasets whose images encode their row and label."""
+
+import dataclasses
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ NUM_KNOWN = 3
 
 
 def make_split(path, label, tag):
-  """Records whose image tells the row: red = row, green = label + 1."""
+  """Writes records whose images are flat: red = row, green = label + 1."""
   rows = []
   with open(path, 'wb') as file:
     for row, (y, t) in enumerate(zip(label, tag, strict=True)):
@@ -39,6 +41,7 @@ def make_split(path, label, tag):
 
 
 def make_dataset(folder, known_sizes=(9, 14, 5), unlabelled=30, test=21):
+  """Returns an open dataset of 3 known and 2 novel classes."""
   draws = np.random.RandomState(0)
   label = np.repeat(np.arange(NUM_KNOWN), known_sizes)
   tag = np.append(np.ones(len(label)), np.full(unlabelled, 2))
@@ -58,4 +61,11 @@ def make_dataset(folder, known_sizes=(9, 14, 5), unlabelled=30, test=21):
     image_size=SIZE,
     train=train,
     test=make_split(folder / 'test', label, np.full(test, 2)),
+  )
+
+
+def with_train(dataset, **changes):
+  """Returns the dataset with fields of its training split replaced."""
+  return dataclasses.replace(
+    dataset, train=dataclasses.replace(dataset.train, **changes)
   )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.runs import fresh_state, stop_after, tiny_experiment
-from input_pipeline import pipeline, pseudo_labels
+from input_pipeline import pipeline, pseudo_labels, supervision
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.evaluation import evaluate
@@ -173,7 +173,7 @@ def test_validation_rows_select_and_are_not_trained_on(packed, tmp_path):
   )
   assert train(experiment) == 0
   (line,) = (x for x in lines(tmp_path) if 'eval/score' in x)
-  rows = evaluate.pipeline.validation_rows(experiment.dataset, 0, 0.25)
+  rows = supervision.validation_rows(experiment.dataset, 0, 0.25)
   labelled = (experiment.dataset.train.tag == 1).sum()
   assert len(rows) == pytest.approx(labelled / 4, abs=2)
   # A share of as many images as are held out, not as are in the test split.
