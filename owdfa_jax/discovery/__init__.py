@@ -1,1 +1,1 @@
-"""Discover novel sources from features, and train in stages on them."""
+"""Discovery of novel sources: clusters, pseudo-labels, staged training."""

@@ -1,9 +1,7 @@
-"""Clusters of features, of which the labelled rows hold the known ones.
+"""Clusters features so that known classes keep clusters of their own.
 
-Semi-supervised k-means (Vaze et al., Generalized category discovery, CVPR
-2022): a labelled row always belongs to the cluster of its class, the others go
-where they are nearest. Features tell novel sources apart better than a head
-does that nobody taught them.
+Features separate novel sources better than an untrained head: the novel outputs
+of a head see no label, while clusters need none.
 """
 
 import functools
@@ -12,22 +10,26 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import optimize
 
-# Distances decide by their small differences.
+from owdfa_jax import vectors
+
+# A row's cluster depends on small differences of large distances, which the
+# default precision of accelerators would lose.
 _EXACT = jax.lax.Precision.HIGHEST
 _TINY = 1e-12
 
 
 class Clusters(NamedTuple):
-  """Where each of N rows belongs.
+  """The clusters of N rows.
 
   Attributes:
-    assigned: int32 [N], its cluster.
+    assigned: int32 [N], the cluster of each row.
     margin: float32 [N] in [0, 1], 1 - the distance to the nearest centre over
-      that to the next: 0 half-way between two. (A labelled row's own centre
-      may be another one.)
-    inertia: float32 [], the sum of the squared distances to the own centres.
+      the distance to the second nearest: 0 half-way between two centres, 1 on
+      a centre. For a labelled row the nearest centre may belong to another
+      cluster than `assigned`.
+    inertia: float32 [], the sum of squared distances of the rows to the centres
+      of their clusters.
   """
 
   assigned: jax.Array
@@ -47,39 +49,67 @@ def semi_supervised_kmeans(
 ) -> Clusters:
   """Clusters rows by the direction of their features.
 
-  Args:
-    feature: float32 [N, C]; only its direction counts.
-    label: int32 [N], a known class, or -1 for a row without label. Every known
-      class has a row.
-    num_known: clusters 0 .. num_known - 1 are the known classes.
-    num_clusters: those and the novel ones.
-    key: draws the novel clusters' first centres (k-means++).
-    num_restarts: how often; the clustering of lowest inertia is returned.
-    num_iterations: at most, of assigning rows and moving centres.
-  """
-  feature = feature / (jnp.linalg.norm(feature, axis=1, keepdims=True) + _TINY)
-  labelled = label >= 0
-  known = _means(feature, label, num_known, jnp.zeros_like(feature[:num_known]))
+  This is k-means on the unit sphere with one constraint: a labelled row always
+  belongs to the cluster of its class. The clusters of known classes start at
+  the means of their labelled rows, those of novel classes by k-means++ among
+  the unlabelled rows.
 
-  def once(key: jax.Array) -> Clusters:
-    centres = _first_centres(feature, ~labelled, known, num_clusters, key)
+  k-means prefers clusters of similar size and spread: a source with few images
+  may be merged with another one while a large source is split. `num_clusters`
+  has to be given; a wrong number does the same.
+
+  Each iteration costs O(N K C) operations and O(N K) memory, with K clusters of
+  C-dimensional features. Restarts run one after the other, so they cost time
+  but no memory.
+
+  Args:
+    feature: float32 [N, C]; the length of a row does not matter.
+    label: int32 [N], a known class, or -1 for an unlabelled row. Every known
+      class needs a labelled row.
+    num_known: the number of known classes; their clusters are
+      0 .. num_known - 1.
+    num_clusters: K, the number of known and novel clusters.
+    key: draws the first centres of the novel clusters.
+    num_restarts: how many times to start anew. The clusters of lowest inertia
+      are returned.
+    num_iterations: the largest number of iterations of one start; it ends
+      earlier if no centre moves.
+
+  References:
+    Vaze et al., "Generalized category discovery", CVPR 2022, section 3.2.
+    Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding",
+    SODA 2007.
+  """
+  feature = vectors.unit(feature)
+  labelled = label >= 0
+  known_centres = _means(
+    feature, label, num_known, jnp.zeros_like(feature[:num_known])
+  )
+
+  def cluster_once(key: jax.Array) -> Clusters:
+    first = _first_centres(feature, ~labelled, known_centres, num_clusters, key)
 
     def move(loop: tuple[int, jax.Array, jax.Array]) -> tuple:
       count, _, centres = loop
       nearest = _squared_distances(feature, centres).argmin(1)
       assigned = jnp.where(labelled, label, nearest)
-      moved = _means(feature, assigned, num_clusters, centres)
-      return count + 1, centres, moved
+      return (
+        count + 1,
+        centres,
+        _means(feature, assigned, num_clusters, centres),
+      )
 
-    def moving(loop: tuple[int, jax.Array, jax.Array]) -> jax.Array:
+    def is_moving(loop: tuple[int, jax.Array, jax.Array]) -> jax.Array:
       count, before, centres = loop
       return (count < num_iterations) & jnp.any(before != centres)
 
-    start = 0, jnp.full_like(centres, jnp.inf), centres
-    _, _, centres = jax.lax.while_loop(moving, move, start)
+    start = 0, jnp.full_like(first, jnp.inf), first
+    _, _, centres = jax.lax.while_loop(is_moving, move, start)
     return _assign(feature, label, centres)
 
-  runs = jax.lax.map(once, jax.random.split(key, num_restarts))
+  # `map` rather than `vmap`: one start's distances in memory at a time, and a
+  # start that has converged stops.
+  runs = jax.lax.map(cluster_once, jax.random.split(key, num_restarts))
   return jax.tree.map(lambda x: x[runs.inertia.argmin()], runs)
 
 
@@ -96,44 +126,50 @@ def _assign(
 
 def _first_centres(
   feature: jax.Array,
-  free: jax.Array,
-  known: jax.Array,
+  unlabelled: jax.Array,
+  known_centres: jax.Array,
   num_clusters: int,
   key: jax.Array,
 ) -> jax.Array:
-  """The known classes' means; then one unlabelled row after another, the
-  likelier the farther (squared) from all centres so far.
+  """Appends centres drawn by k-means++ to those of the known classes.
+
+  Each new centre is an unlabelled row, drawn with a probability in proportion
+  to its squared distance from the nearest centre so far.
   """
-  missing = num_clusters - len(known)
-  # Centres not drawn yet lie beyond every row.
-  far = jnp.full((missing, feature.shape[1]), 4.0)
-  centres = jnp.concatenate([known, far])
+  num_known = len(known_centres)
+  # Centres not drawn yet lie farther from every row of the unit sphere than
+  # any other centre can, so they are never the nearest one.
+  far = jnp.full((num_clusters - num_known, feature.shape[1]), 4.0)
+  centres = jnp.concatenate([known_centres, far])
 
   def draw(n: int, centres: jax.Array) -> jax.Array:
     distance = _squared_distances(feature, centres).min(1)
-    weight = jnp.where(free, jnp.log(distance + _TINY), -jnp.inf)
+    weight = jnp.where(unlabelled, jnp.log(distance + _TINY), -jnp.inf)
     row = jax.random.categorical(jax.random.fold_in(key, n), weight)
     return centres.at[n].set(feature[row])
 
-  return jax.lax.fori_loop(len(known), num_clusters, draw, centres)
+  return jax.lax.fori_loop(num_known, num_clusters, draw, centres)
 
 
 def _means(
-  feature: jax.Array, assigned: jax.Array, count: int, empty: jax.Array
+  feature: jax.Array, assigned: jax.Array, num_clusters: int, empty: jax.Array
 ) -> jax.Array:
-  """The mean [count, C] of each cluster's rows; of none, its row of `empty`.
+  """Returns the mean [K, C] of each cluster's rows.
 
-  Rows assigned to -1 belong nowhere.
+  A cluster without rows gets its row of `empty`. Rows assigned to -1 belong to
+  no cluster.
   """
-  member = jax.nn.one_hot(assigned, count)
+  member = jax.nn.one_hot(assigned, num_clusters)
   size = member.sum(0)[:, None]
   total = jnp.einsum('nk,nc->kc', member, feature, precision=_EXACT)
   return jnp.where(size > 0, total / jnp.maximum(size, 1), empty)
 
 
 def _squared_distances(feature: jax.Array, centres: jax.Array) -> jax.Array:
+  """Returns squared distances [N, K] between rows and centres."""
   product = jnp.matmul(feature, centres.T, precision=_EXACT)
   squares = (feature**2).sum(1, keepdims=True) + (centres**2).sum(1)
+  # Rounding can make the distance of a row from itself negative.
   return jnp.maximum(squares - 2 * product, 0)
 
 
@@ -143,23 +179,27 @@ def match_outputs(
   num_known: int,
   outputs: np.ndarray,
 ) -> np.ndarray:
-  """Names clusters by the outputs of a head, so that they agree on most rows.
+  """Renames clusters as outputs of a head, so that both agree on most rows.
+
+  Without this the next round would teach each output the images of another
+  source than the one it stands for.
 
   Args:
-    assigned: int [N], each row's cluster.
-    predicted: int [N], the output that the head prefers for it.
-    num_known: the first clusters are the known classes: they keep their name.
-    outputs: int [K], the outputs in use, ascending, the known ones first; as
-      many as there are clusters.
+    assigned: int [N], the cluster of each row.
+    predicted: int [N], the head's most probable output for each row.
+    num_known: the number of known classes, whose clusters keep their names.
+    outputs: int [K], the outputs in use, ascending and as many as there are
+      clusters; the known classes come first.
 
   Returns:
-    int32 [N], each row's cluster by its name.
+    int32 [N], the output that each row's cluster is renamed as.
   """
-  count = len(outputs)
-  overlap = np.zeros((count, outputs.max() + 1), np.int64)
+  from scipy import optimize
+
+  overlap = np.zeros((len(outputs), outputs.max() + 1), np.int64)
   np.add.at(overlap, (assigned, predicted), 1)
   novel = overlap[num_known:][:, outputs[num_known:]]
   cluster, output = optimize.linear_sum_assignment(novel, maximize=True)
-  name = outputs.astype(np.int32)
-  name[num_known + cluster] = outputs[num_known + output]
-  return name[assigned]
+  output_of_cluster = outputs.astype(np.int32)
+  output_of_cluster[num_known + cluster] = outputs[num_known + output]
+  return output_of_cluster[assigned]

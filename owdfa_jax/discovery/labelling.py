@@ -1,4 +1,4 @@
-"""A network's own labels for the unlabelled rows: what a round trains on."""
+"""Labels unlabelled images by a trained network, for a round of training."""
 
 from typing import Any, NamedTuple
 
@@ -10,18 +10,19 @@ from jax.experimental import multihost_utils
 from input_pipeline import pseudo_labels, supervision
 from input_pipeline.meta import LABELLED, UNLABELLED
 from owdfa_jax.discovery import clusters
-from owdfa_jax.evaluation.evaluate import restore
-from owdfa_jax.experiment import Experiment, eval_rows, validation_share
+from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.experiment import Experiment
 from owdfa_jax.models import classifier
+from owdfa_jax.settings import eval_rows, validation_share
 from owdfa_jax.training.progress import say
 
 
-class Opinion(NamedTuple):
-  """What is thought of N unlabelled rows.
+class PredictedLabels(NamedTuple):
+  """The labels that a network gives to N unlabelled rows.
 
   Attributes:
-    row: int [N], of the training split.
-    label: int32 [N], an output of the network.
+    row: int [N], the rows of the training split.
+    label: int32 [N], outputs of the network.
     confidence: float32 [N] in [0, 1].
   """
 
@@ -33,49 +34,66 @@ class Opinion(NamedTuple):
 def label_unlabelled(
   experiment: Experiment, path: str, settings: ml_collections.ConfigDict
 ) -> None:
-  """Writes the labels of a run's network, where they are sure, to `path`.
+  """Writes the confident labels of a run's network to a file.
 
   Args:
     experiment: a trained run.
-    path: the file, as `input_pipeline.pseudo_labels` writes it.
-    settings: `label_by`, a key of `LABELLERS`; `keep_share` and
-      `keep_confidence`, for `sure`.
+    path: the file, in the format of `input_pipeline.pseudo_labels`.
+    settings: `label_by`, a key of `LABELLERS`, and the limits for
+      `select_confident`: `keep_confidence` and `keep_share`.
   """
   dataset = experiment.dataset
-  opinion = LABELLERS[settings.label_by](experiment)
-  kept = sure(opinion, settings.keep_confidence, settings.keep_share)
+  predicted = LABELLERS[settings.label_by](experiment)
+  kept = select_confident(
+    predicted, settings.keep_confidence, settings.keep_share
+  )
   label = np.full(len(dataset.train), -1, np.int32)
-  label[opinion.row[kept]] = opinion.label[kept]
+  label[predicted.row[kept]] = predicted.label[kept]
   if jax.process_index() == 0:
-    pseudo_labels.write(path, dataset, label)
-  # Other processes of a pod read the file next.
-  multihost_utils.sync_global_devices('labels of a round are written')
+    pseudo_labels.write_pseudo_labels(path, dataset, label)
+  # The other processes of a pod read the file next.
+  multihost_utils.sync_global_devices('pseudo-labels are written')
+  num_classes = len(np.unique(predicted.label[kept]))
   say(
-    f'{kept.sum()} of {len(kept)} unlabelled images keep the class they were '
-    f'given, {len(np.unique(opinion.label[kept]))} classes'
+    f'{kept.sum()} of {len(kept)} unlabelled images keep their pseudo-label, '
+    f'{num_classes} classes'
   )
 
 
-def by_head(experiment: Experiment) -> Opinion:
-  """The class that the network names, by its probability."""
-  evaluator, network, _ = restore(experiment)
+def label_by_head(experiment: Experiment) -> PredictedLabels:
+  """Labels rows by the most probable output; its probability is the confidence.
+
+  Args:
+    experiment: a trained run.
+  """
+  restored = restore_network(experiment)
   split, rows = eval_rows(experiment.dataset, 'unlabelled')
-  seen = evaluator.predict(*network, evaluator.batches(split, rows))
-  return Opinion(seen.row, seen.predicted, seen.confidence)
+  predictions = restored.predictor.predict(
+    restored.params,
+    restored.batch_stats,
+    restored.predictor.batches(split, rows),
+  )
+  return PredictedLabels(
+    predictions.row, predictions.predicted, predictions.confidence
+  )
 
 
-def by_clusters(experiment: Experiment) -> Opinion:
-  """The cluster of a row's feature, by its margin, under the name of the
-  output that prefers most of its rows.
+def label_by_clusters(experiment: Experiment) -> PredictedLabels:
+  """Labels rows by clusters of features; a row's margin is the confidence.
+
+  Each cluster gets the output that most of its rows have.
+
+  Args:
+    experiment: a trained run.
   """
   dataset = experiment.dataset
-  evaluator, network, _ = restore(experiment)
-  seen, feature = evaluator.predict_and_feature(
-    *network, evaluator.batches('train')
+  restored = restore_network(experiment)
+  predictions, features = restored.predictor.predict_with_features(
+    restored.params, restored.batch_stats, restored.predictor.batches('train')
   )
-  outputs = outputs_in_use(experiment, network[1])
+  outputs = indices_in_use(experiment, restored.batch_stats)
   found = clusters.semi_supervised_kmeans(
-    feature,
+    features,
     trained_label(experiment),
     dataset.num_known,
     len(outputs),
@@ -85,44 +103,64 @@ def by_clusters(experiment: Experiment) -> Opinion:
   assigned, margin = (
     jax.device_get(x)[row] for x in (found.assigned, found.margin)
   )
-  named = clusters.match_outputs(
-    assigned, seen.predicted[row], dataset.num_known, outputs
+  label = clusters.match_outputs(
+    assigned, predictions.predicted[row], dataset.num_known, outputs
   )
-  return Opinion(row, named, margin)
+  return PredictedLabels(row, label, margin)
+
+
+# The functions behind `stage_plan.LABEL_BY`.
+LABELLERS = {'head': label_by_head, 'clusters': label_by_clusters}
 
 
 def trained_label(experiment: Experiment) -> np.ndarray:
-  """The labels that training was given, int32 [N]; -1 on all other rows."""
+  """Returns the labels that the training used, int32 [N]; -1 on other rows.
+
+  Labelled rows that are held out for validation were not used either.
+
+  Args:
+    experiment: a trained run.
+  """
   dataset, config = experiment.dataset, experiment.config
   label = np.where(dataset.train.tag == LABELLED, dataset.train.label, -1)
-  label[
-    supervision.validation_rows(dataset, config.seed, validation_share(config))
-  ] = -1
+  held_out = supervision.validation_rows(
+    dataset, config.seed, validation_share(config)
+  )
+  label[held_out] = -1
   return label.astype(np.int32)
 
 
-def outputs_in_use(experiment: Experiment, batch_stats: Any) -> np.ndarray:
-  """Int [K]: all, but for those that the method switched off."""
-  live = classifier.live_outputs(batch_stats)
-  if live is None:
-    return np.arange(experiment.num_outputs)
-  return np.flatnonzero(jax.device_get(live))
+def indices_in_use(experiment: Experiment, batch_stats: Any) -> np.ndarray:
+  """Returns the outputs that pruning left in use, int [K], ascending.
 
-
-# What `--config.stages.label_by` names.
-LABELLERS = {'head': by_head, 'clusters': by_clusters}
-
-
-def sure(opinion: Opinion, confidence: float, share: float) -> np.ndarray:
-  """Which labels to keep, bool [N]: of each class the `share` of highest
-  confidence, if it is at least `confidence`.
-
-  A share, because a network is less sure of novel classes than of known ones,
-  and one threshold for all would leave them out.
+  Args:
+    experiment: a trained run.
+    batch_stats: its network's statistics.
   """
-  kept = np.zeros(len(opinion.row), bool)
-  for label in np.unique(opinion.label):
-    rows = np.flatnonzero(opinion.label == label)
-    order = np.argsort(-opinion.confidence[rows], kind='stable')
+  in_use = classifier.in_use_from_statistics(batch_stats)
+  if in_use is None:
+    return np.arange(experiment.num_outputs)
+  return np.flatnonzero(jax.device_get(in_use))
+
+
+def select_confident(
+  predicted: PredictedLabels, least_confidence: float, share: float
+) -> np.ndarray:
+  """Returns which labels to keep, bool [N].
+
+  Keeps the most confident `share` of each class, as far as their confidence is
+  at least `least_confidence`. The share is per class because a network is less
+  confident of novel classes than of known ones: one threshold for all would
+  leave the novel classes out.
+
+  Args:
+    predicted: the labels.
+    least_confidence: in [0, 1].
+    share: in (0, 1]; at least one row of each class passes it.
+  """
+  kept = np.zeros(len(predicted.row), bool)
+  for label in np.unique(predicted.label):
+    rows = np.flatnonzero(predicted.label == label)
+    order = np.argsort(-predicted.confidence[rows], kind='stable')
     kept[rows[order[: int(np.ceil(share * len(rows)))]]] = True
-  return kept & (opinion.confidence >= confidence)
+  return kept & (predicted.confidence >= least_confidence)

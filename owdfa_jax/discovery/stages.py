@@ -1,17 +1,16 @@
-"""Staged training, the papers' paradigm: pre-train, discover, then iterate.
+"""Staged training, as the papers do it: pre-train, discover, then iterate.
 
-1. Supervised training on the labelled rows.
-2. The method, from there.
-3. Rounds: the unlabelled rows are labelled by what the network makes of them,
-   the sure ones join the labelled rows, and the method goes on from there.
+1. Supervised training on the labelled images.
+2. The method, from the network of stage 1 with a new head.
+3. Rounds: the network labels the unlabelled images, the confident labels join
+   the given ones, and the method trains on from there.
 
-Each stage is an ordinary run in a folder of its own, with an ordinary config,
-so each can be resumed, evaluated and looked at like any other.
+Each stage is an ordinary run with a folder and a config of its own, so it can
+be resumed, evaluated and inspected like any other run.
 """
 
 import itertools
-import json
-import os
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -19,210 +18,147 @@ import ml_collections
 from etils import epath
 
 from input_pipeline.errors import UserError
-from owdfa_jax.discovery.labelling import LABELLERS, label_unlabelled
-from owdfa_jax.evaluation import report as report_lib
+from input_pipeline.files import absolute
+from owdfa_jax.discovery.labelling import label_unlabelled
+from owdfa_jax.discovery.stage_plan import (
+  StageKind,
+  check_stages,
+  plan_stages,
+)
+from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
-from owdfa_jax.experiment import Experiment, set_up
-from owdfa_jax.training.checkpoints import has_checkpoint
-from owdfa_jax.training.initial import checkpoint_of
-from owdfa_jax.training.loop import train
+from owdfa_jax.evaluation.report import (
+  REPORT_FILE,
+  main_table,
+  split_file,
+  write_json,
+)
+from owdfa_jax.experiment import Experiment, build_experiment, set_up
+from owdfa_jax.training.initial_weights import checkpoint_path
 from owdfa_jax.training.progress import say
-from owdfa_jax.training.workdir import trained_setting
-
-PRETRAINING = '1-supervised'
-
-
-def names(config: ml_collections.ConfigDict) -> list[str]:
-  """The stages of a config, in order: the folders of their runs."""
-  rounds = [f'3-round{n}' for n in range(1, config.stages.rounds + 1)]
-  return [PRETRAINING, f'2-{config.method.name}', *rounds]
+from owdfa_jax.training.run_record import has_checkpoint, recorded_setting
 
 
 def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
-  """Trains and evaluates every stage that is not done; writes their report.
+  """Trains and evaluates the stages that are not complete; writes the report.
 
   Args:
-    config: of the method, with `stages`.
-    workdir: gets a folder for each stage, and `report.json` of them all.
+    config: of the run, with `stages`.
+    workdir: gets a folder per stage, and a `report.json` of all stages.
 
   Returns:
-    As `train` does: 0, or the exit status of an interruption.
+    What `train` returns: 0, or the exit status of an interruption.
 
   Raises:
-    UserError: as `train`, and for settings of the stages out of range.
+    UserError: as `train` raises; settings of the stages are out of range; or a
+      stage would be extended that a later stage has started from.
   """
-  # Mistakes of a later stage show before the first one trains.
-  check_epochs(experiments(config, workdir))
-  folder = epath.Path(os.path.abspath(os.path.expanduser(workdir)))
+  # Sets up every stage first, so that mistakes in the settings of a later
+  # stage show before the first one trains.
+  check_started_stages(set_up_stages(config, workdir))
+  folder = epath.Path(absolute(workdir))
+  stages = plan_stages(config)
   reports: dict[str, dict[str, Any]] = {}
   init, labels = config.model.init, ''
-  order = names(config)
-  for name, following in zip(order, [*order[1:], None], strict=True):
-    say(f'\nstage {name}')
+  for stage, following in zip(stages, [*stages[1:], None], strict=True):
+    say(f'\nstage {stage.name}')
     experiment = set_up(
-      stage_config(config, name, init, labels), str(folder / name)
+      stage.config(config, init=init, pseudo_labels=labels),
+      str(folder / stage.name),
     )
-    if status := train(experiment):
+    if status := train_with_evaluation(experiment):
       return status
-    reports[name] = evaluate(experiment)
-    step = reports[name]['checkpoint_step']
-    init = checkpoint_of(experiment.workdir, step)
-    if following is not None and name != PRETRAINING:
+    reports[stage.name] = evaluate(experiment)
+    step = reports[stage.name]['checkpoint_step']
+    init = checkpoint_path(experiment.workdir, step)
+    if following is not None and following.kind is StageKind.ROUND:
       labels = str(experiment.workdir / f'pseudo_labels-{step}.npz')
-      # Whoever trains on them already must not find others there.
-      if not has_checkpoint(folder / following):
+      # A round that has trained on these labels must find them unchanged.
+      if not has_checkpoint(folder / following.name):
         label_unlabelled(experiment, labels, config.stages)
   if jax.process_index() == 0:
-    write(folder, reports)
+    write_stage_report(folder, reports)
   return 0
 
 
 def evaluate_stages(config: ml_collections.ConfigDict, workdir: str) -> None:
-  """Evaluates every stage of a run that is done, and writes their report.
+  """Evaluates every stage of a complete run and writes the report of all.
+
+  Args:
+    config: of the run, with `stages`.
+    workdir: of the run.
 
   Raises:
     UserError: a stage has no checkpoint yet.
   """
   reports = {
     experiment.workdir.name: evaluate(experiment)
-    for experiment in experiments(config, workdir)
+    for experiment in set_up_stages(config, workdir)
   }
   if jax.process_index() == 0:
-    write(epath.Path(os.path.abspath(os.path.expanduser(workdir))), reports)
+    write_stage_report(epath.Path(absolute(workdir)), reports)
 
 
 def last_stage(
   config: ml_collections.ConfigDict, workdir: str
 ) -> tuple[ml_collections.ConfigDict, str]:
-  """The config and workdir of the final network: what to use."""
-  check(config)
-  name = names(config)[-1]
-  return stage_config(config, name, '', ''), str(epath.Path(workdir) / name)
-
-
-def experiments(
-  config: ml_collections.ConfigDict, workdir: str
-) -> list[Experiment]:
-  """All stages, set up but for what each gets from the one before it."""
-  check(config)
-  return [
-    set_up(stage_config(config, name, '', ''), str(epath.Path(workdir) / name))
-    for name in names(config)
-  ]
-
-
-def check_epochs(planned: list[Experiment]) -> None:
-  """`UserError` where a stage would train on that another has begun from."""
-  for before, after in itertools.pairwise(planned):
-    trained, asked = trained_setting(before, 'epochs'), before.config.epochs
-    if has_checkpoint(after.workdir) and trained != asked:
-      raise UserError(
-        f'a stage cannot go on once the next one has begun: {before.workdir} '
-        f'was to have {trained} epochs (now {asked}); give the same number, '
-        'or another --workdir'
-      )
-
-
-def check(config: ml_collections.ConfigDict) -> None:
-  """`UserError` for settings of the stages that make no sense."""
-  if config.eval.checkpoint.isdecimal():
-    raise UserError(
-      f'a step cannot be meant in every stage: --config.eval.checkpoint='
-      f"{config.eval.checkpoint}; use 'best' or 'latest'"
-    )
-  for field in ('pretrain_epochs', 'round_epochs'):
-    if config.stages[field] < 1:
-      raise UserError(
-        f'setting too small: --config.stages.{field}={config.stages[field]}; '
-        'give at least 1'
-      )
-  if config.stages.rounds < 0:
-    raise UserError(
-      f'setting too small: --config.stages.rounds={config.stages.rounds}; '
-      'give at least 0'
-    )
-  for field, low in (
-    ('keep_share', 'above 0'),
-    ('keep_confidence', 'of at least 0'),
-    ('round_learning_rate_factor', 'above 0'),
-  ):
-    value = config.stages[field]
-    if not 0 <= value <= 1 or (value == 0 and low == 'above 0'):
-      raise UserError(
-        f'setting out of range: --config.stages.{field}={value}; give a share '
-        f'{low}, at most 1'
-      )
-  if config.stages.label_by not in LABELLERS:
-    raise UserError(
-      f'unknown setting: --config.stages.label_by={config.stages.label_by}; '
-      f'use one of {", ".join(LABELLERS)}'
-    )
-  if config.data.pseudo_labels:
-    raise UserError(
-      'pseudo-labels of your own have no place in stages, which make theirs: '
-      f'--config.data.pseudo_labels={config.data.pseudo_labels}; leave it out'
-    )
-
-
-def stage_config(
-  config: ml_collections.ConfigDict, name: str, init: str, labels: str
-) -> ml_collections.ConfigDict:
-  """The config of one stage: that of an ordinary run.
+  """Returns the config and the workdir of the last stage's run.
 
   Args:
-    config: of all stages.
-    name: of this one.
-    init: the weights to begin with.
-    labels: the file of pseudo-labels; '' for none.
+    config: of the run, with `stages`.
+    workdir: of the run.
   """
-  stage = ml_collections.ConfigDict(config.to_dict())
-  del stage['stages']
-  stage.model.init = init
-  stage.data.pseudo_labels = labels
-  if name == PRETRAINING:
-    stage.method.name = 'supervised'
-    stage.method.params = ml_collections.ConfigDict()
-    stage.pseudo.rule = ''
-    stage.data.supervision = 'labelled'
-    stage.epochs = config.stages.pretrain_epochs
-  elif name.startswith('2-'):
-    # Nothing taught the novel outputs anything yet: they are all alike.
-    stage.model.init_head = False
-  else:
-    # How the labels were chosen belongs to a round's settings.
-    stage.data.label_by = config.stages.label_by
-    stage.data.keep_share = config.stages.keep_share
-    stage.data.keep_confidence = config.stages.keep_confidence
-    stage.epochs = config.stages.round_epochs
-    stage.optimizer.learning_rate *= config.stages.round_learning_rate_factor
-  if name != names(config)[-1] and stage.eval.selection == 'test':
-    # The test would choose the network that makes the next stage's labels.
-    stage.eval.selection = 'last'
-  return stage.lock()
+  stage = plan_stages(config)[-1]
+  return stage.config(config), str(epath.Path(workdir) / stage.name)
 
 
-def write(folder: epath.Path, reports: dict[str, dict[str, Any]]) -> None:
-  """Prints a row for each stage and writes `report.json`: the last stage's,
-  with those of all `stages`, under the name of its split.
+def set_up_stages(
+  config: ml_collections.ConfigDict, workdir: str
+) -> list[Experiment]:
+  """Sets up all stages, without what each gets from the stage before.
+
+  Args:
+    config: of the run, with `stages`.
+    workdir: of the run.
+
+  Raises:
+    UserError: settings of a stage do not fit.
   """
-  *_, final = reports.values()
-  name = report_lib.file_name(final['split'])
-  content = final | {'stages': reports}
-  report_lib.replace(
-    folder / name,
-    lambda file: file.write(json.dumps(content, indent=2) + '\n'),
-  )
-  print(f'\n{stage_table(reports)}\n\nwritten: {folder}/{name}')
+  return [build_experiment(part) for part in check_stages(config, workdir)]
 
 
-def stage_table(reports: dict[str, dict[str, Any]]) -> str:
-  """The paper's row of every stage as a Markdown table."""
-  columns = report_lib.COLUMNS
-  lines = [
-    '| stage | ' + ' | '.join(columns.values()) + ' |',
-    '| --- |' + ' ---: |' * len(columns),
-  ]
-  for name, numbers in reports.items():
-    cells = (report_lib.percent(numbers[column]) for column in columns)
-    lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
-  return '\n'.join(lines)
+def check_started_stages(stages: list[Experiment]) -> None:
+  """Checks that no stage is extended that a later stage already started from.
+
+  Args:
+    stages: all stages of the run.
+
+  Raises:
+    UserError: a stage's number of epochs changed after the next stage started.
+  """
+  for stage, following in itertools.pairwise(stages):
+    trained, epochs = recorded_setting(stage, 'epochs'), stage.config.epochs
+    if has_checkpoint(following.workdir) and trained != epochs:
+      raise UserError(
+        'extending a stage that a later stage already started from: '
+        f'{stage.workdir} has {trained} epochs (now {epochs}); give the same '
+        'number, or another --workdir'
+      )
+
+
+def write_stage_report(
+  folder: epath.Path, reports: Mapping[str, dict[str, Any]]
+) -> None:
+  """Prints a row per stage and writes `report.json` of the whole run.
+
+  The file holds the report of the last stage, and the reports of all under
+  `stages`. Its name depends on the split, see `report.split_file`.
+
+  Args:
+    folder: the workdir of the run.
+    reports: the report of each stage by its name, in order.
+  """
+  *_, last = reports.values()
+  name = split_file(REPORT_FILE, last['split'])
+  write_json(folder / name, last | {'stages': dict(reports)})
+  print(f'\n{main_table(reports, "stage")}\n\nwritten: {folder}/{name}')

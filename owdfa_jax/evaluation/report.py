@@ -1,163 +1,169 @@
-"""What a person reads: the paper's row, the classes, and the files of both."""
+"""Prints the tables of an evaluation and writes its report files."""
 
 import csv
 import json
 import os
-from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
-from etils import epath
+from input_pipeline import text_tables
+from input_pipeline.files import write_whole
+from owdfa_jax.evaluation.predictions import Predictions, output_names
+from owdfa_jax.experiment import Experiment
+from owdfa_jax.report_fields import NUM_OUTPUTS_IN_USE, TABLE_COLUMNS
+from owdfa_jax.settings import eval_rows
 
-from input_pipeline import features
-from input_pipeline.errors import UserError
-from owdfa_jax.experiment import Experiment, eval_rows
-
-if TYPE_CHECKING:
-  from owdfa_jax.evaluation.evaluate import Predictions
-
-# The paper's columns, then the stricter accuracy of novel classes.
-COLUMNS = {
-  'known_acc': 'Known ACC',
-  'novel_acc': 'Novel ACC',
-  'novel_nmi': 'Novel NMI',
-  'novel_ari': 'Novel ARI',
-  'all_acc': 'All ACC',
-  'all_nmi': 'All NMI',
-  'all_ari': 'All ARI',
-  'new_acc': 'New ACC',
-}
+REPORT_FILE = 'report.json'
+ATTRIBUTIONS_FILE = 'attributions.csv'
+_REMEDY = 'free some space, then run again with --mode=eval'
 
 
 def percent(value: float | None) -> str:
-  """A fraction as a percentage with two decimals; 'n/a' for None."""
+  """Formats a fraction in percent with two decimals; None as 'n/a'."""
   return 'n/a' if value is None else f'{100 * value:.2f}'
 
 
-def headline(numbers: dict[str, Any]) -> str:
-  """One line of an epoch: the accuracies and All NMI."""
+def headline(result: Mapping[str, Any]) -> str:
+  """Returns the main metrics of an evaluation on one line."""
   names = ('known_acc', 'novel_acc', 'new_acc', 'all_acc', 'all_nmi')
   return '  '.join(
-    f'{COLUMNS[name]} {percent(numbers[name])}' for name in names
+    f'{TABLE_COLUMNS[name]} {percent(result[name])}' for name in names
   )
 
 
-def main_table(numbers: dict[str, Any]) -> str:
-  """The paper's row as a Markdown table."""
-  return '\n'.join(
-    [
-      '| ' + ' | '.join(COLUMNS.values()) + ' |',
-      '|' + ' ---: |' * len(COLUMNS),
-      '| ' + ' | '.join(percent(numbers[name]) for name in COLUMNS) + ' |',
-    ]
-  )
+def main_table(
+  results: Mapping[str, Mapping[str, Any]], title: str = ''
+) -> str:
+  """Returns a Markdown table with the papers' columns.
+
+  Args:
+    results: the metrics of each row, by the row's name.
+    title: the header of the names; '' leaves the names out.
+  """
+  header = list(TABLE_COLUMNS.values())
+  rows = [
+    [percent(result[column]) for column in TABLE_COLUMNS]
+    for result in results.values()
+  ]
+  align = 'r' * len(header)
+  if title:
+    header, align = [title, *header], 'l' + align
+    rows = [[name, *row] for name, row in zip(results, rows, strict=True)]
+  return text_tables.markdown(header, rows, align)
 
 
-def class_table(experiment: Experiment, per_class: list[dict]) -> str:
-  """Each true class: how many images, and where they went."""
+def class_table(
+  per_class: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> str:
+  """Returns a table of the true classes and where their images went.
+
+  Args:
+    per_class: the entries of a report.
+    names: the name of each output.
+  """
   header = ('class', 'known', 'images', 'correct', 'most often called', 'share')
-  lines = [header]
-  for entry in per_class:
-    info = experiment.dataset.classes[entry['label']]
-    lines.append(
-      (
-        info.name,
-        'known' if info.known else 'novel',
-        str(entry['count']),
-        percent(entry['accuracy']),
-        class_name(experiment, entry['predicted']),
-        percent(entry['predicted_share']),
-      )
+  rows = [
+    (
+      entry['name'],
+      'known' if entry['known'] else 'novel',
+      str(entry['count']),
+      percent(entry['accuracy']),
+      names[entry['predicted']],
+      percent(entry['predicted_share']),
     )
-  widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-  return '\n'.join(
-    '  '.join(cell.ljust(w) for cell, w in zip(line, widths, strict=True))
-    for line in lines
-  )
+    for entry in per_class
+  ]
+  return text_tables.aligned(header, rows, 'llrrlr')
 
 
-def class_name(experiment: Experiment, predicted: int) -> str:
-  """A known class by its name, a discovered one as `novel-<output>`.
+def split_file(name: str, split: str) -> str:
+  """Returns a file's name for a split, such as 'report_train.json'.
 
-  Novel outputs are clusters: which of them is which method, nobody told.
-  """
-  if predicted < experiment.dataset.num_known:
-    return experiment.dataset.classes[predicted].name
-  return f'novel-{predicted}'
+  The test split has the plain name, so that evaluating another split does not
+  overwrite the report of the test split.
 
-
-def write(
-  experiment: Experiment, report: dict[str, Any], predictions: 'Predictions'
-) -> None:
-  """Prints the tables; writes `report.json` and `attributions.csv`, under the
-  names of the split.
-
-  Raises:
-    UserError: the workdir cannot be written.
-  """
-  split = experiment.config.eval.split
-  names = file_name(split), file_name(split, 'attributions.csv')
-  replace(
-    experiment.workdir / names[0],
-    lambda file: file.write(json.dumps(report, indent=2) + '\n'),
-  )
-  replace(
-    experiment.workdir / names[1],
-    lambda file: write_attributions(file, experiment, predictions),
-  )
-  which = report['checkpoint']
-  if which == 'best':
-    which += f' by {report["selection"]}'
-  print(
-    f'\ncheckpoint: step {report["checkpoint_step"]} ({which}), '
-    f'{report["num_examples"]} {report["split"]} images\n'
-  )
-  print(class_table(experiment, report['per_class']))
-  print(f'\n{main_table(report)}\n')
-  if report['estimated_classes'] is not None:
-    print(f'estimated classes, known and novel: {report["estimated_classes"]}')
-  print(f'written: {experiment.workdir}/{", ".join(names)}')
-
-
-def file_name(split: str, name: str = 'report.json') -> str:
-  """What the file is called for a split: `report_train.json`; its own name is
-  that of the test split, which no other one overwrites.
+  Args:
+    name: the plain name, such as 'report.json'.
+    split: one of `experiment.EVAL_SPLITS`.
   """
   stem, suffix = os.path.splitext(name)
   return name if split == 'test' else f'{stem}_{split}{suffix}'
 
 
-def write_attributions(
-  file: IO[str], experiment: Experiment, predictions: 'Predictions'
+def write_report(
+  experiment: Experiment, report: dict[str, Any], predictions: Predictions
 ) -> None:
-  """One CSV line an image: where it lay, the source named, how surely."""
-  name, _ = eval_rows(experiment.dataset, experiment.config.eval.split)
-  split = getattr(experiment.dataset, name)
+  """Prints the tables; writes `report.json` and `attributions.csv`.
+
+  For splits other than 'test' the files are named as by `split_file`.
+
+  Args:
+    experiment: the run; the files go to its workdir.
+    report: the content of `report.json`.
+    predictions: of the images of `eval.split`.
+
+  Raises:
+    UserError: a file cannot be written.
+  """
+  workdir, split = experiment.workdir, report['split']
+  names = output_names(experiment)
+  report_name = split_file(REPORT_FILE, split)
+  write_json(workdir / report_name, report)
+  table_name = split_file(ATTRIBUTIONS_FILE, split)
+  with write_whole(
+    workdir / table_name, text=True, what='the attributions', remedy=_REMEDY
+  ) as file:
+    _write_attributions(file, experiment, predictions, names)
+  which = report['checkpoint']
+  if which == 'best':
+    which += f' by {report["selection"]}'
+  print(
+    f'\ncheckpoint: step {report["checkpoint_step"]} ({which}), '
+    f'{report["num_examples"]} {split} images\n'
+  )
+  print(class_table(report['per_class'], names))
+  print(f'\n{main_table({"": report})}\n')
+  if report[NUM_OUTPUTS_IN_USE] is not None:
+    print(f'outputs in use, known and novel: {report[NUM_OUTPUTS_IN_USE]}')
+  print(f'written: {workdir}/{report_name}, {table_name}')
+
+
+def write_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
+  """Writes a report as JSON.
+
+  Raises:
+    UserError: the file cannot be written.
+  """
+  with write_whole(path, text=True, what='the report', remedy=_REMEDY) as file:
+    file.write(json.dumps(report, indent=2) + '\n')
+
+
+def _write_attributions(
+  file: IO[str],
+  experiment: Experiment,
+  predictions: Predictions,
+  names: Sequence[str],
+) -> None:
+  """Writes one CSV line per image: its path, its source and the confidence."""
+  dataset = experiment.dataset
+  split_name, _ = eval_rows(dataset, experiment.config.eval.split)
+  split = getattr(dataset, split_name)
   table = csv.writer(file)
   table.writerow(['image', 'source', 'confidence', 'output', 'true_source'])
-  for row, predicted, confidence in zip(
-    predictions.row, predictions.predicted, predictions.confidence, strict=True
+  for row, image, output, confidence in zip(
+    predictions.row,
+    split.ids(predictions.row),
+    predictions.predicted,
+    predictions.confidence,
+    strict=True,
   ):
     label = split.label[row]
     table.writerow(
       [
-        features.decode(split.source[row]).id,
-        class_name(experiment, predicted),
+        image,
+        names[output],
         f'{confidence:.4f}',
-        predicted,
-        experiment.dataset.classes[label].name if label >= 0 else '',
+        output,
+        dataset.classes[label].name if label >= 0 else '',
       ]
     )
-
-
-def replace(path: epath.Path, write_to: Callable[[IO[str]], Any]) -> None:
-  """Writes a file whole or not at all."""
-  partial = path.with_name(path.name + '.partial')
-  try:
-    with open(partial, 'w', newline='') as file:
-      write_to(file)
-    os.replace(partial, path)
-  except OSError as error:
-    raise UserError(
-      f'the report could not be written: {path} ({error.strerror}); '
-      'free some space, then run again with --mode=eval'
-    ) from error

@@ -1,1 +1,1 @@
-"""Many runs on one dataset, to one table: methods by seeds."""
+"""Trains many methods with several seeds and compares them in one table."""

@@ -1,9 +1,9 @@
-"""Trains the rows of a leaderboard, as many seeds each, and compares them.
+"""Trains methods with several seeds each and compares them in one table.
 
-  python -m owdfa_jax.leaderboard --config=configs/leaderboard.py:simulated1 \
-    --workdir=runs/leaderboard
+  owdfa leaderboard --config=leaderboard:simulated1 --workdir=runs/leaderboard
 
-The same command again goes on where it stopped and skips what is finished.
+In a checkout, `python -m owdfa_jax.leaderboard` does the same. The same command
+again resumes where it stopped and skips finished runs.
 """
 
 import functools
@@ -11,40 +11,61 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax.commands.flags import parse
-from owdfa_jax.leaderboard.compare import compare
+from owdfa_jax.leaderboard.runs import choose_runs, make_runs
 
-_EXAMPLE = 'configs/leaderboard.py:BENCHMARK'
+_EXAMPLE = 'leaderboard:BENCHMARK'
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, f'What to compare: {_EXAMPLE}.', lock_config=True
 )
 _WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'Where the runs and the table are kept.'
+  'workdir', None, 'The folder of the runs and the table.'
 )
 
 
-def main(argv: Sequence[str]) -> None:
-  """Ends with an interrupted run's exit status."""
+def main() -> None:
+  """Parses the command line, trains and compares."""
+  flags_parser = functools.partial(
+    parse,
+    config=_CONFIG,
+    example=_EXAMPLE,
+    needs='rows',
+    description=__doc__ or '',
+  )
+  with one_line_errors():
+    app.run(_run, flags_parser=flags_parser)
+
+
+def _run(argv: Sequence[str]) -> None:
   del argv
-  if _WORKDIR.value is None:
-    raise UserError('nowhere to keep the runs: give --workdir=DIR')
-  # Orbax speaks of its doings, and warns of saves without metrics.
-  logging.set_verbosity(logging.ERROR)
-  # The table is the same whoever trained which part of it.
+  config, workdir = _CONFIG.value, _WORKDIR.value
+  if workdir is None:
+    raise UserError('no folder for the runs: give --workdir=DIR')
+  runs = make_runs(config, workdir)
+  choose_runs(config, runs)
+
+  # Imports JAX, which takes seconds, only once the command is known to be
+  # right.
+  from owdfa_jax.commands import startup
+  from owdfa_jax.leaderboard.compare import compare
+
+  startup.silence_orbax()
+  startup.use_compilation_cache(runs[0].config.compilation_cache)
+  sys.exit(compare(config, runs, workdir, _command_line()))
+
+
+def _command_line() -> str:
+  """Returns the command that makes the whole table.
+
+  Which process trained which part of it does not matter to the table.
+  """
   arguments = [x for x in sys.argv[1:] if not x.startswith('--config.only_')]
-  command = shlex.join(['python', '-m', 'owdfa_jax.leaderboard', *arguments])
-  sys.exit(compare(_CONFIG.value, _WORKDIR.value, command))
+  return shlex.join(['python', '-m', 'owdfa_jax.leaderboard', *arguments])
 
 
 if __name__ == '__main__':
-  with one_line_errors():
-    app.run(
-      main,
-      flags_parser=functools.partial(
-        parse, config=_CONFIG, example=_EXAMPLE, needs='rows'
-      ),
-    )
+  main()

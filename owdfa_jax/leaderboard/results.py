@@ -1,57 +1,62 @@
-"""Which runs of a leaderboard are finished, and what they say."""
+"""Finds the finished runs of a leaderboard and reads their reports."""
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
+from etils import epath
 
 from input_pipeline import supervision
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation.report import COLUMNS, file_name
-from owdfa_jax.leaderboard.rows import Run
+from owdfa_jax.discovery.stage_plan import SETTINGS_FROM_STAGE_BEFORE
+from owdfa_jax.evaluation.report import REPORT_FILE, split_file
+from owdfa_jax.leaderboard.runs import Run
 from owdfa_jax.leaderboard.table import Entry
-from owdfa_jax.training.checkpoints import has_checkpoint
-from owdfa_jax.training.workdir import check_workdir
+from owdfa_jax.report_fields import TABLE_COLUMNS
+from owdfa_jax.settings import RunInputs
+from owdfa_jax.training.run_record import (
+  CONFIG_FILE,
+  check_settings,
+  has_checkpoint,
+)
 
-# Runs that differ in these alone belong in one table. Unlike a resumed run,
-# whose epochs may grow: on a schedule that knows them, that is another run.
-FREE = (
+# Runs of one row may differ in these settings (or beginnings of their names).
+# `epochs` is not among them, although a resumed run may change it: a learning
+# rate schedule depends on the number of epochs, so that makes another run.
+FREE_SETTINGS = (
   'compilation_cache',
   'data.num_threads',
   'data.num_workers',
   'data.path',
   'eval.batch_size',
-  # What the report is on, it says itself.
+  # The report itself records these two.
   'eval.checkpoint',
   'eval.split',
   'log.',
 )
-# What a stage gets from the one before it.
-HANDED_ON = (
-  'model.init',
-  'data.pseudo_labels',
-  'pseudo_labels',
-)
-# Beside a run's report: where it was made.
-MACHINE = 'machine.json'
-# By `data.supervision` of plain cross entropy.
+# The file beside a run's report that records the machine.
+MACHINE_FILE = 'machine.json'
+# Training with cross entropy alone gives a bound, depending on the labels.
 BOUNDS = {'labelled': 'lower', 'all': 'upper'}
 
 
-def collect(runs: Sequence[Run]) -> list[Entry]:
-  """The rows in their order, each with the reports that are there."""
-  by_row: dict[str, list[Run]] = {}
+def collect_entries(runs: Sequence[Run]) -> list[Entry]:
+  """Returns an entry per row, in the order of the rows, with what is finished.
+
+  Raises:
+    UserError: a folder holds a run with other settings.
+  """
+  runs_of_row: dict[str, list[Run]] = {}
   for run in runs:
-    by_row.setdefault(run.row.name, []).append(run)
+    runs_of_row.setdefault(run.row.name, []).append(run)
   entries = []
-  for name, row_runs in by_row.items():
-    config = row_runs[0].experiment.config
+  for name, row_runs in runs_of_row.items():
     reports = {run.seed: finished_report(run) for run in row_runs}
     entries.append(
       Entry(
         name=name,
-        bound=bound(config),
+        bound=bound_kind(row_runs[0].last.config),
         epochs=row_runs[0].epochs,
         seeds=tuple(reports),
         reports={seed: r for seed, r in reports.items() if r is not None},
@@ -60,53 +65,63 @@ def collect(runs: Sequence[Run]) -> list[Entry]:
   return entries
 
 
-def bound(config: ml_collections.ConfigDict) -> str:
-  """'lower' or 'upper' for a yardstick's config, '' for a method's."""
+def bound_kind(config: ml_collections.ConfigDict) -> str:
+  """Returns 'lower' or 'upper' if a run is a bound, '' if it has a method."""
   if config.method.name != 'supervised':
     return ''
   return BOUNDS.get(config.data.supervision, '')
 
 
 def finished_report(run: Run) -> dict[str, Any] | None:
-  """What the report says of a run that is done, and the `machine` that
-  finished it, where that is on record; None for any other run.
+  """Returns the report of a finished run; None if the run is not finished.
+
+  Returns:
+    The content of the run's `report.json`, and `machine`, the machine that
+    finished the run, or None if that is not recorded.
 
   Raises:
-    UserError: the folder holds a run of other settings.
+    UserError: the folder holds a run with other settings.
   """
-  free = FREE + HANDED_ON if run.staged else FREE
-  name = file_name(run.experiment.config.eval.split)
-  for experiment in run.experiments:
-    folder = experiment.workdir
+  name = split_file(REPORT_FILE, run.last.config.eval.split)
+  free = FREE_SETTINGS
+  if run.is_staged:
+    free += SETTINGS_FROM_STAGE_BEFORE
+  for part in run.parts:
+    folder = part.workdir
     if not has_checkpoint(folder) and not (folder / name).exists():
       return None
-    if not (folder / 'config.json').exists():
+    if not (folder / CONFIG_FILE).exists():
       raise UserError(
-        f'a run of unknown settings: {folder} has no config.json; remove that '
-        'folder, or choose another --workdir'
+        f'a run of unknown settings: {folder} has no {CONFIG_FILE}; remove '
+        'that folder, or choose another --workdir'
       )
-    check_workdir(experiment, lambda name: not name.startswith(free))
-  experiment, folder = run.experiment, run.experiment.workdir
-  report = read_json(folder / name)
-  wanted = {
-    field: experiment.config.eval[field]
-    for field in ('checkpoint', 'selection', 'split')
-  }
-  total = experiment.config.epochs * supervision.steps_per_epoch(
-    experiment.dataset, experiment.config.batch_size
+    check_settings(part, lambda setting: not setting.startswith(free))
+  folder = run.last.workdir
+  report = _read_json(folder / name)
+  if not _is_complete(report, run.last):
+    return None
+  return report | {'machine': _read_json(folder / MACHINE_FILE).get('machine')}
+
+
+def _is_complete(report: dict[str, Any], part: RunInputs) -> bool:
+  """Whether a report is of the evaluation asked for, after the last epoch."""
+  config = part.config
+  num_steps = config.epochs * supervision.steps_per_epoch(
+    part.dataset, config.batch_size
   )
   last = report.get('last') or {}
-  if (
-    not report.keys() >= COLUMNS.keys()
-    or any(report.get(field) != value for field, value in wanted.items())
-    or last.get('checkpoint_step') != total
-  ):
-    return None
-  return report | {'machine': read_json(folder / MACHINE).get('machine')}
+  return (
+    report.keys() >= TABLE_COLUMNS.keys()
+    and all(
+      report.get(field) == config.eval[field]
+      for field in ('checkpoint', 'selection', 'split')
+    )
+    and last.get('checkpoint_step') == num_steps
+  )
 
 
-def read_json(path: Any) -> dict[str, Any]:
-  """An object from a file; empty where that is missing or cut short."""
+def _read_json(path: epath.Path) -> dict[str, Any]:
+  """Returns the object in a file, or {} if it is missing or damaged."""
   try:
     content = json.loads(path.read_text())
   except (FileNotFoundError, ValueError):

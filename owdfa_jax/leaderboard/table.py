@@ -1,4 +1,4 @@
-"""The leaderboard as text: Markdown to read, CSV to go on with."""
+"""Formats a leaderboard: a Markdown table to read, CSV files to work with."""
 
 import csv
 import dataclasses
@@ -7,23 +7,21 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from owdfa_jax.evaluation.report import COLUMNS
-
-# The method's own count of classes, where it makes one.
-ESTIMATE = 'estimated_classes'
+from input_pipeline import text_tables
+from owdfa_jax.report_fields import NUM_OUTPUTS_IN_USE, TABLE_COLUMNS
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-  """A row and what is finished of it.
+  """A row of the table with the reports of its finished runs.
 
   Attributes:
-    name: as the table has it.
+    name: the row's name in the table.
     bound: 'lower', 'upper', or '' for a method.
-    epochs: of each of its runs.
-    seeds: all that it is to have.
-    reports: seed -> what its `report.json` holds, of the finished ones; and
-      `machine`, where it was trained, or None.
+    epochs: the epochs of each of its runs.
+    seeds: the seeds of all its runs.
+    reports: the content of `report.json` and the `machine` of each finished
+      run, by seed.
   """
 
   name: str
@@ -33,25 +31,31 @@ class Entry:
   reports: dict[int, dict[str, Any]]
 
   def values(self, column: str) -> list[float]:
-    """Of each finished seed; empty where one does not have it."""
+    """Returns the value of each finished run; [] if one of them has none."""
     found = [report.get(column) for report in self.reports.values()]
     values = [float(value) for value in found if value is not None]
     return values if len(values) == len(found) else []
 
   def mean(self, column: str) -> float | None:
-    """Over the finished seeds."""
+    """Returns the mean over the finished runs, or None."""
     values = self.values(column)
     return statistics.fmean(values) if values else None
 
   def deviation(self, column: str) -> float | None:
-    """The sample standard deviation (n - 1); None for less than two seeds."""
+    """Returns the sample standard deviation (n - 1); None below two runs."""
     values = self.values(column)
     return statistics.stdev(values) if len(values) > 1 else None
 
+  @property
+  def progress(self) -> str:
+    """How many runs are finished: '3' for all of 3, otherwise '1 of 3'."""
+    done, wanted = len(self.reports), len(self.seeds)
+    return str(done) if done == wanted else f'{done} of {wanted}'
+
 
 def bound_means(entries: Sequence[Entry], column: str) -> dict[str, float]:
-  """'lower' and 'upper' -> mean of that bound, of those that are there."""
-  means = {}
+  """Returns the means of the rows that are bounds, by 'lower' and 'upper'."""
+  means: dict[str, float] = {}
   for entry in entries:
     mean = entry.mean(column)
     if entry.bound and mean is not None:
@@ -60,7 +64,11 @@ def bound_means(entries: Sequence[Entry], column: str) -> dict[str, float]:
 
 
 def gap_closed(entry: Entry, entries: Sequence[Entry]) -> float | None:
-  """(All ACC - lower) / (upper - lower) of a method; None without a gap."""
+  """Returns how much of the gap between the bounds a method closes.
+
+  The value is (All ACC - lower) / (upper - lower). It is None for a bound, and
+  when a bound is missing or the upper bound is not above the lower one.
+  """
   bounds, mean = bound_means(entries, 'all_acc'), entry.mean('all_acc')
   if entry.bound or mean is None or bounds.keys() != {'lower', 'upper'}:
     return None
@@ -68,44 +76,44 @@ def gap_closed(entry: Entry, entries: Sequence[Entry]) -> float | None:
   return (mean - bounds['lower']) / gap if gap > 0 else None
 
 
-def markdown(entries: Sequence[Entry], facts: Sequence[str]) -> str:
-  """The table, and under it `facts` on how it was made, one a line."""
+def leaderboard_markdown(entries: Sequence[Entry], notes: Sequence[str]) -> str:
+  """Returns the table in Markdown, with notes as a list below it.
+
+  Args:
+    entries: the rows.
+    notes: how the table was made, a line each.
+  """
   gaps = {entry.name: gap_closed(entry, entries) for entry in entries}
   with_gap = any(gap is not None for gap in gaps.values())
-  with_estimate = any(entry.values(ESTIMATE) for entry in entries)
-  header = ['row', 'seeds', *COLUMNS.values()]
-  header += ['gap closed'] * with_gap + ['classes found'] * with_estimate
-  lines = [header, ['---', '---', *['---:'] * (len(header) - 2)]]
+  with_outputs = any(entry.values(NUM_OUTPUTS_IN_USE) for entry in entries)
+  header = ['row', 'seeds', *TABLE_COLUMNS.values()]
+  header += ['gap closed'] * with_gap + ['outputs in use'] * with_outputs
+  rows = []
   for entry in entries:
-    line = [entry.name, finished(entry)]
-    line += [cell(entry, column, 100) for column in COLUMNS]
+    row = [entry.name, entry.progress]
+    row += [_format_cell(entry, column, 100) for column in TABLE_COLUMNS]
     if with_gap:
       gap = gaps[entry.name]
-      line.append('' if gap is None else f'{100 * gap:.0f} %')
-    if with_estimate:
-      line.append(cell(entry, ESTIMATE, 1) if entry.values(ESTIMATE) else '')
-    lines.append(line)
-  notes = [
+      row.append('' if gap is None else f'{100 * gap:.0f} %')
+    if with_outputs:
+      has_number = entry.values(NUM_OUTPUTS_IN_USE)
+      row.append(_format_cell(entry, NUM_OUTPUTS_IN_USE) if has_number else '')
+    rows.append(row)
+  explained = [
     'Percent, mean ± standard deviation (n - 1) over the finished seeds.'
   ]
   if with_gap:
-    notes.append(
+    explained.append(
       'Gap closed: how far All ACC is on the way from the lower to the upper '
       'bound.'
     )
-  table = '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
-  below = '\n'.join(f'- {line}' for line in [*notes, *facts])
-  return f'{table}\n\n{below}\n'
+  align = 'll' + 'r' * (len(header) - 2)
+  listed = '\n'.join(f'- {line}' for line in [*explained, *notes])
+  return f'{text_tables.markdown(header, rows, align)}\n\n{listed}\n'
 
 
-def finished(entry: Entry) -> str:
-  """'3' of 3 seeds, or '1 of 3'."""
-  done, wanted = len(entry.reports), len(entry.seeds)
-  return str(done) if done == wanted else f'{done} of {wanted}'
-
-
-def cell(entry: Entry, column: str, scale: float) -> str:
-  """'69.4 ± 1.0'; 'n/a' where the data has no such number; else blank."""
+def _format_cell(entry: Entry, column: str, scale: float = 1) -> str:
+  """Returns '69.4 ± 1.0'; 'n/a' for a missing number; '' without a run."""
   if not entry.reports:
     return ''
   mean, deviation = entry.mean(column), entry.deviation(column)
@@ -116,8 +124,8 @@ def cell(entry: Entry, column: str, scale: float) -> str:
 
 
 def rows_csv(entries: Sequence[Entry]) -> str:
-  """One CSV line a row: fractions, blank where there is no number."""
-  columns = [*COLUMNS, ESTIMATE]
+  """Returns a CSV line per row: fractions, blank where there is no number."""
+  columns = [*TABLE_COLUMNS, NUM_OUTPUTS_IN_USE]
   lines: list[list[Any]] = [
     ['row', 'seeds', 'finished', 'epochs']
     + [f'{column}_{kind}' for column in columns for kind in ('mean', 'sd')]
@@ -128,13 +136,13 @@ def rows_csv(entries: Sequence[Entry]) -> str:
     for column in columns:
       line += [entry.mean(column), entry.deviation(column)]
     lines.append([*line, gap_closed(entry, entries)])
-  return to_csv(lines)
+  return _to_csv(lines)
 
 
 def runs_csv(entries: Sequence[Entry]) -> str:
-  """One CSV line a finished run: fractions, blank where there is no number."""
-  columns = [*COLUMNS, ESTIMATE, 'checkpoint_step', 'machine']
-  return to_csv(
+  """Returns a CSV line per finished run, as in `rows_csv`."""
+  columns = [*TABLE_COLUMNS, NUM_OUTPUTS_IN_USE, 'checkpoint_step', 'machine']
+  return _to_csv(
     [['row', 'seed', *columns]]
     + [
       [entry.name, seed, *map(entry.reports[seed].get, columns)]
@@ -144,8 +152,7 @@ def runs_csv(entries: Sequence[Entry]) -> str:
   )
 
 
-def to_csv(lines: Sequence[Sequence[Any]]) -> str:
-  """Lines of cells as CSV text; None becomes blank."""
+def _to_csv(lines: Sequence[Sequence[Any]]) -> str:
   file = io.StringIO(newline='')
   csv.writer(file, lineterminator='\n').writerows(lines)
   return file.getvalue()

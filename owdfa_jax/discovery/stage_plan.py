@@ -1,0 +1,182 @@
+"""The stages of a staged run, and the config of each of them.
+
+A config of `configs/staged.py` is that of its method with a section `stages`.
+"""
+
+import dataclasses
+import enum
+
+import ml_collections
+from etils import epath
+
+from input_pipeline.errors import UserError, check_choice
+from owdfa_jax.settings import RunInputs, check_run
+
+# What labels the unlabelled images of a round; `labelling.LABELLERS` has the
+# functions. Only names here, so that settings are checked without jax.
+LABEL_BY = ('head', 'clusters')
+# Settings (as a workdir records them) that a stage gets from the stage before,
+# so that they are unknown until that has finished.
+SETTINGS_FROM_STAGE_BEFORE = (
+  'model.init',
+  'data.pseudo_labels',
+  'pseudo_labels',
+)
+
+
+class StageKind(enum.Enum):
+  """What a stage trains.
+
+  Attributes:
+    SUPERVISED: cross entropy on the labelled images.
+    METHOD: the run's method, from the network of the supervised stage.
+    ROUND: the run's method, with pseudo-labels of the stage before.
+  """
+
+  SUPERVISED = 'supervised'
+  METHOD = 'method'
+  ROUND = 'round'
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+  """One stage of a staged run.
+
+  Attributes:
+    name: the stage's folder in the workdir, such as '3-round1'.
+    kind: what it trains.
+    epochs: how many epochs it trains.
+    is_last: whether its network is the result of the run.
+  """
+
+  name: str
+  kind: StageKind
+  epochs: int
+  is_last: bool
+
+  def config(
+    self,
+    run_config: ml_collections.ConfigDict,
+    *,
+    init: str = '',
+    pseudo_labels: str = '',
+  ) -> ml_collections.ConfigDict:
+    """Returns the config of this stage, that of an ordinary run.
+
+    Args:
+      run_config: the config of all stages; it is not changed.
+      init: the weights to start from (`model.init`); '' for new ones.
+      pseudo_labels: the file of pseudo-labels; '' for none.
+    """
+    config = ml_collections.ConfigDict(run_config.to_dict())
+    settings = run_config.stages
+    del config['stages']
+    config.model.init = init
+    config.data.pseudo_labels = pseudo_labels
+    config.epochs = self.epochs
+    match self.kind:
+      case StageKind.SUPERVISED:
+        config.method.name = 'supervised'
+        config.method.params = ml_collections.ConfigDict()
+        config.pseudo.rule = ''
+        config.data.supervision = 'labelled'
+      case StageKind.METHOD:
+        # The supervised stage only pushed the novel outputs down, all in the
+        # same way, so its head cannot tell novel sources apart.
+        config.model.init_head = False
+      case StageKind.ROUND:
+        # Recorded with the run: other labels make another run.
+        config.data.label_by = settings.label_by
+        config.data.keep_share = settings.keep_share
+        config.data.keep_confidence = settings.keep_confidence
+        config.optimizer.learning_rate *= settings.round_learning_rate_factor
+    if not self.is_last and config.eval.selection == 'test':
+      # Otherwise the test split would select the network that makes the
+      # pseudo-labels of the next stage.
+      config.eval.selection = 'last'
+    return config.lock()
+
+
+def plan_stages(config: ml_collections.ConfigDict) -> tuple[Stage, ...]:
+  """Returns the stages of a run in the order of their training.
+
+  Args:
+    config: of the run, with `stages`.
+
+  Raises:
+    UserError: settings of the stages are out of range.
+  """
+  check_stage_settings(config)
+  settings = config.stages
+  stages = [
+    ('1-supervised', StageKind.SUPERVISED, settings.pretrain_epochs),
+    (f'2-{config.method.name}', StageKind.METHOD, config.epochs),
+  ]
+  stages += [
+    (f'3-round{n}', StageKind.ROUND, settings.round_epochs)
+    for n in range(1, settings.rounds + 1)
+  ]
+  return tuple(
+    Stage(*stage, is_last=number == len(stages))
+    for number, stage in enumerate(stages, 1)
+  )
+
+
+def check_stages(
+  config: ml_collections.ConfigDict, workdir: str
+) -> list[RunInputs]:
+  """Checks all stages, without what each gets from the stage before.
+
+  Args:
+    config: of the run, with `stages`.
+    workdir: of the run.
+
+  Raises:
+    UserError: settings of a stage or the data do not fit.
+  """
+  return [
+    check_run(stage.config(config), str(epath.Path(workdir) / stage.name))
+    for stage in plan_stages(config)
+  ]
+
+
+def check_stage_settings(config: ml_collections.ConfigDict) -> None:
+  """Raises `UserError` if settings of the stages are out of range.
+
+  Args:
+    config: of the run, with `stages`.
+  """
+  settings = config.stages
+  if config.eval.checkpoint.isdecimal():
+    raise UserError(
+      'stages have different steps: --config.eval.checkpoint='
+      f"{config.eval.checkpoint}; use 'best' or 'latest'"
+    )
+  if config.data.pseudo_labels:
+    raise UserError(
+      'stages make their own pseudo-labels: --config.data.pseudo_labels='
+      f'{config.data.pseudo_labels}; leave it out'
+    )
+  for field, least in (
+    ('pretrain_epochs', 1),
+    ('round_epochs', 1),
+    ('rounds', 0),
+  ):
+    if settings[field] < least:
+      raise UserError(
+        f'setting too small: --config.stages.{field}={settings[field]}; '
+        f'give at least {least}'
+      )
+  for field, zero_allowed in (
+    ('keep_share', False),
+    ('keep_confidence', True),
+    ('round_learning_rate_factor', False),
+  ):
+    value = settings[field]
+    if not 0 <= value <= 1 or (value == 0 and not zero_allowed):
+      least = 'at least 0' if zero_allowed else 'above 0'
+      raise UserError(
+        f'setting out of range: --config.stages.{field}={value}; give a number '
+        f'{least} and at most 1'
+      )
+  check_choice('--config.stages.label_by', settings.label_by, LABEL_BY)

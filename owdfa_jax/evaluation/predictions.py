@@ -1,0 +1,186 @@
+"""Predictions for images, each image once, on any number of devices."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from input_pipeline import pipeline
+from owdfa_jax import parallel
+from owdfa_jax.experiment import Experiment
+from owdfa_jax.training import augment
+
+# One step's images on the host, or its results on the devices.
+HostBatch = dict[str, np.ndarray]
+DeviceBatch = dict[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+  """What a network predicts for N images, in the order of their rows.
+
+  Attributes:
+    row: int32 [N], the row of the split.
+    predicted: int32 [N], the most probable output.
+    confidence: float32 [N], the probability of that output.
+    fake_probability: float32 [N], the probability of all outputs except the
+      known classes of real images.
+  """
+
+  row: np.ndarray
+  predicted: np.ndarray
+  confidence: np.ndarray
+  fake_probability: np.ndarray
+
+
+class Predictor:
+  """The compiled forward pass of a run's network."""
+
+  def __init__(self, experiment: Experiment, graphdef: nnx.GraphDef):
+    """Prepares the forward pass; the first batch compiles it.
+
+    Args:
+      experiment: the run.
+      graphdef: the network's static definition.
+    """
+    self._experiment = experiment
+    # Only known classes: which novel output gathers real images is unknown.
+    real = [
+      entry.label
+      for entry in experiment.dataset.classes
+      if entry.face_type == 1 and entry.known
+    ]
+    self._forward = make_forward(graphdef, real, experiment.placement)
+    self._forward_with_features = make_forward(
+      graphdef, real, experiment.placement, with_features=True
+    )
+
+  def predict(
+    self, params: Any, batch_stats: Any, batches: Iterator[HostBatch]
+  ) -> Predictions:
+    """Classifies images.
+
+    Args:
+      params: the network's parameters, on the devices.
+      batch_stats: the network's statistics, on the devices.
+      batches: `image` uint8 [b, S, S, 3], `index` int32 [b] and `mask` bool
+        [b]: this process's part of each global batch.
+
+    Returns:
+      The predictions for the rows with a true `mask`, sorted by `index`.
+    """
+    forward = functools.partial(self._forward, params, batch_stats)
+    return Predictions(**self._collect(forward, batches))
+
+  def predict_with_features(
+    self, params: Any, batch_stats: Any, batches: Iterator[HostBatch]
+  ) -> tuple[Predictions, np.ndarray]:
+    """Classifies images and returns their global features too.
+
+    The arguments are those of `predict`.
+
+    Returns:
+      The predictions, and float32 [N, C] features in the same order.
+    """
+    forward = functools.partial(
+      self._forward_with_features, params, batch_stats
+    )
+    columns = self._collect(forward, batches)
+    features = columns.pop('feature')
+    return Predictions(**columns), features
+
+  def batches(
+    self, split: str, rows: np.ndarray | None = None
+  ) -> Iterator[HostBatch]:
+    """Returns the images of a split in evaluation batches.
+
+    Args:
+      split: 'train' or 'test'.
+      rows: int [N], the rows to read; None reads all.
+    """
+    config = self._experiment.config
+    return pipeline.evaluation_batches(
+      self._experiment.dataset,
+      split,
+      rows=rows,
+      batch_size=parallel.round_up(
+        config.eval.batch_size, self._experiment.placement
+      ),
+      process_index=jax.process_index(),
+      process_count=jax.process_count(),
+      num_threads=config.data.num_threads,
+    )
+
+  def _collect(
+    self,
+    forward: Callable[[DeviceBatch], DeviceBatch],
+    batches: Iterator[HostBatch],
+  ) -> HostBatch:
+    """Runs all batches; returns the columns without padding, in row order."""
+    placement = self._experiment.placement
+    collected = []
+    for batch in batches:
+      batch = {name: batch[name] for name in ('image', 'index', 'mask')}
+      results = parallel.to_host(forward(placement.put_batch(batch)))
+      is_image = results.pop('mask')
+      collected.append({name: x[is_image] for name, x in results.items()})
+    columns = {
+      name: np.concatenate([results[name] for results in collected])
+      for name in collected[0]
+    }
+    # Threads and processes deliver rows in any order; sorting by row makes the
+    # result the same for every batch size and number of devices.
+    order = np.argsort(columns['row'], kind='stable')
+    return {name: x[order] for name, x in columns.items()}
+
+
+def make_forward(
+  graphdef: nnx.GraphDef,
+  real: list[int],
+  placement: parallel.Placement,
+  *,
+  with_features: bool = False,
+) -> Callable[[Any, Any, DeviceBatch], DeviceBatch]:
+  """Returns the compiled `(params, batch_stats, batch) -> columns`.
+
+  Args:
+    graphdef: the network's static definition.
+    real: labels of the known classes of real (not forged) images.
+    placement: batches are split over its devices. Results are replicated, so
+      that every process of a pod sees all rows.
+    with_features: return `feature` too, which is far larger than the other
+      columns.
+  """
+
+  def forward(params: Any, batch_stats: Any, batch: DeviceBatch) -> DeviceBatch:
+    model = nnx.merge(graphdef, params, batch_stats)
+    outputs = model(augment.normalise(batch['image']), train=False)
+    probability = jax.nn.softmax(outputs.logits)
+    real_probability = probability[:, jnp.array(real, jnp.int32)].sum(-1)
+    columns = {
+      'row': batch['index'],
+      'mask': batch['mask'],
+      'predicted': jnp.argmax(probability, -1).astype(jnp.int32),
+      'confidence': probability.max(-1),
+      'fake_probability': 1 - real_probability,
+    }
+    return columns | ({'feature': outputs.feature} if with_features else {})
+
+  return jax.jit(forward, out_shardings=placement.replicated)
+
+
+def output_names(experiment: Experiment) -> list[str]:
+  """Returns a name for each of the network's outputs.
+
+  Known classes have names. A novel output is a cluster of images, and the
+  data does not say which source it stands for: it is `novel-<output>`.
+  """
+  dataset = experiment.dataset
+  known = [entry.name for entry in dataset.classes[: dataset.num_known]]
+  novel = range(dataset.num_known, experiment.num_outputs)
+  return known + [f'novel-{output}' for output in novel]

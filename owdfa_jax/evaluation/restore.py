@@ -1,0 +1,71 @@
+"""Restores the network of a run's checkpoint for evaluation."""
+
+import dataclasses
+from typing import Any
+
+from owdfa_jax.evaluation.predictions import Predictor
+from owdfa_jax.experiment import Experiment
+from owdfa_jax.training import state
+from owdfa_jax.training.checkpoints import Checkpoints
+from owdfa_jax.training.run_record import (
+  NETWORK_SETTINGS,
+  check_checkpoint,
+  check_settings,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoredNetwork:
+  """A checkpoint's network, ready to predict.
+
+  Attributes:
+    predictor: the compiled forward pass.
+    params: the network's parameters, on the devices.
+    batch_stats: the network's statistics, on the devices.
+    step: the checkpoint's step.
+    last_metrics: the metrics of the latest checkpoint, with its step as
+      `checkpoint_step`; None if it was saved between evaluations.
+  """
+
+  predictor: Predictor
+  params: Any
+  batch_stats: Any
+  step: int
+  last_metrics: dict[str, Any] | None
+
+
+def restore_network(experiment: Experiment) -> RestoredNetwork:
+  """Restores the checkpoint that `eval.checkpoint` names.
+
+  Only parameters and statistics are read. They may have been saved from any
+  number of devices.
+
+  Raises:
+    UserError: there is no such checkpoint, or it is of another network.
+  """
+  check_checkpoint(experiment)
+  check_settings(experiment, lambda name: name.startswith(NETWORK_SETTINGS))
+  graphdef, params, batch_stats = state.abstract_network(
+    experiment.build, experiment.placement
+  )
+  with Checkpoints(experiment.workdir, reads_only=True) as checkpoints:
+    step = choose_step(experiment.config.eval.checkpoint, checkpoints)
+    params, batch_stats = checkpoints.restore_model(step, params, batch_stats)
+    last_metrics = checkpoints.last_metrics()
+  return RestoredNetwork(
+    Predictor(experiment, graphdef), params, batch_stats, step, last_metrics
+  )
+
+
+def choose_step(wanted: str, checkpoints: Checkpoints) -> int:
+  """Returns the step of a checkpoint that exists.
+
+  Args:
+    wanted: 'best', 'latest' or a step, as `eval.checkpoint` has it.
+    checkpoints: of the run.
+  """
+  if wanted.isdecimal():
+    return int(wanted)
+  step = checkpoints.best() if wanted == 'best' else checkpoints.latest()
+  assert step is not None
+  return step

@@ -1,0 +1,100 @@
+"""Makes the config of a run from a row: its file, shared and own settings."""
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Sequence
+
+import ml_collections
+from ml_collections.config_flags import config_path
+
+from input_pipeline.errors import UserError
+from owdfa_jax.leaderboard.rows import Row
+
+
+def make_row_config(
+  row: Row, seed: int, shared: Sequence[str], benchmark: str
+) -> ml_collections.ConfigDict:
+  """Returns the config of one run.
+
+  Args:
+    row: of the leaderboard. Its own settings are applied last.
+    seed: of the run.
+    shared: settings of all rows, each as 'field=value'.
+    benchmark: the argument of the row's config file.
+
+  Raises:
+    UserError: there is no such config file, or a setting does not fit.
+  """
+  config = load_config(row.config, benchmark)
+  if config is None:
+    raise UserError(
+      f'no such method: row {row.name!r} has config={row.config!r}; name a '
+      'file of configs/ without its .py, such as cpl, or staged:cpl'
+    )
+  config.lock()
+  for setting in shared:
+    _override(config, setting, f'--config.shared (row {row.name!r})')
+  for setting in row.overrides:
+    _override(config, setting, f'row {row.name!r}')
+  config.seed = seed
+  return config
+
+
+def load_config(name: str, benchmark: str) -> ml_collections.ConfigDict | None:
+  """Returns the config of a run from a file of `configs/`.
+
+  Args:
+    name: the file without '.py'; `staged:cpl` is `staged.py` for CPL.
+    benchmark: the file's argument.
+
+  Returns:
+    The config; None if there is no such file, or it configures no run.
+  """
+  file, _, method = name.partition(':')
+  module = f'owdfa_jax.configs.{file}'
+  if not file.isidentifier() or importlib.util.find_spec(module) is None:
+    return None
+  get_config = getattr(importlib.import_module(module), 'get_config', None)
+  if get_config is None:
+    return None
+  config = get_config(f'{method},{benchmark}' if method else benchmark)
+  return config if 'method' in config else None
+
+
+def _override(
+  config: ml_collections.ConfigDict, setting: str, where: str
+) -> None:
+  """Applies 'field=value', or raises `UserError`."""
+  field, equals, text = setting.partition('=')
+  if field == 'seed':
+    raise UserError(
+      f'a row has no seed of its own: {where} has {setting!r}; all rows have '
+      'the seeds of --config.seeds'
+    )
+  if not equals:
+    raise UserError(f'no value: {where} has {setting!r}; write field=value')
+  try:
+    before = config_path.get_value(field, config)
+  except (AttributeError, KeyError) as error:
+    raise UserError(
+      f'no such setting: {where} has {setting!r}; configs/default.py and the '
+      "row's config list the fields"
+    ) from error
+  # A text such as '12' must not become a number.
+  value = text if isinstance(before, str) else _literal(text)
+  try:
+    config.update_from_flattened_dict({field: value})
+  except (AttributeError, TypeError, ValueError) as error:
+    raise UserError(
+      f'a value does not fit: {where} has {setting!r}, now it is {before!r}; '
+      'give a value of that type'
+    ) from error
+
+
+def _literal(text: str) -> object:
+  """Returns the number, truth value or tuple that `text` is, else `text`."""
+  try:
+    return ast.literal_eval(text)
+  except (SyntaxError, ValueError):
+    return text

@@ -1,0 +1,169 @@
+"""Makes the runs of a leaderboard: each row with each seed, in its own folder.
+
+Nothing here imports jax, so that mistakes in the settings show at once.
+"""
+
+import dataclasses
+from collections.abc import Set
+
+import ml_collections
+from ml_collections.config_flags import config_path
+
+from input_pipeline.errors import UserError
+from input_pipeline.files import absolute
+from owdfa_jax.discovery.stage_plan import check_stages
+from owdfa_jax.leaderboard.row_configs import make_row_config
+from owdfa_jax.leaderboard.rows import Row, read_rows, read_seeds, slug
+from owdfa_jax.settings import RunInputs, check_run, check_training_split
+
+# Rows that differ in these settings have other data or another way of
+# evaluation, and cannot be compared.
+SAME_FOR_ALL = (
+  'data.path',
+  'eval.checkpoint',
+  'eval.metric',
+  'eval.selection',
+  'eval.split',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A row with a seed: one ordinary run, or a staged one.
+
+  Attributes:
+    row: of the table.
+    seed: of the run.
+    config: of the run; a staged run's has `stages`.
+    folder: the run's workdir, `WORKDIR/<row>-<seed>`.
+    parts: what it trains, one after the other: the stages of a staged run, or
+      the run itself.
+  """
+
+  row: Row
+  seed: int
+  config: ml_collections.ConfigDict
+  folder: str
+  parts: tuple[RunInputs, ...]
+
+  @property
+  def is_staged(self) -> bool:
+    """Whether it is trained in stages."""
+    return 'stages' in self.config
+
+  @property
+  def last(self) -> RunInputs:
+    """The part whose network is evaluated for the table."""
+    return self.parts[-1]
+
+  @property
+  def epochs(self) -> int:
+    """The epochs of all parts together."""
+    return sum(part.config.epochs for part in self.parts)
+
+
+def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
+  """Returns all runs of a leaderboard, sorted by seed, then by row.
+
+  Settings and data of every run are checked, so that mistakes show before the
+  first one trains.
+
+  Args:
+    config: of the leaderboard.
+    workdir: gets a folder per run.
+
+  Raises:
+    UserError: rows, seeds or settings are invalid, or rows differ in a setting
+      of `SAME_FOR_ALL`.
+  """
+  # Without model selection, use the last checkpoint.
+  checkpoint = 'latest' if config.selection == 'last' else 'best'
+  shared = (
+    f'eval.metric={config.metric}',
+    f'eval.selection={config.selection}',
+    f'eval.checkpoint={checkpoint}',
+    *config.shared,
+  )
+  folder = absolute(workdir)
+  runs = [
+    make_run(
+      row,
+      seed,
+      make_row_config(row, seed, shared, config.benchmark),
+      f'{folder}/{row.slug}-{seed}',
+    )
+    for seed in read_seeds(config.seeds)
+    for row in read_rows(config.rows)
+  ]
+  check_same_for_all(runs)
+  return runs
+
+
+def make_run(
+  row: Row, seed: int, config: ml_collections.ConfigDict, folder: str
+) -> Run:
+  """Returns a run whose parts have been checked.
+
+  Args:
+    row: of the leaderboard.
+    seed: of the run.
+    config: of the run; with `stages` for training in stages.
+    folder: the run's workdir, absolute.
+
+  Raises:
+    UserError: settings or data do not fit.
+  """
+  if 'stages' in config:
+    parts = tuple(check_stages(config, folder))
+  else:
+    parts = (check_run(config, folder),)
+  for part in parts:
+    check_training_split(part)
+  return Run(row, seed, config, folder, parts)
+
+
+def check_same_for_all(runs: list[Run]) -> None:
+  """Raises `UserError` if runs differ in a setting of `SAME_FOR_ALL`."""
+  for field in SAME_FOR_ALL:
+    values = sorted(
+      {str(config_path.get_value(field, run.last.config)) for run in runs}
+    )
+    if len(values) > 1:
+      raise UserError(
+        f'rows that cannot be compared: {field}={" and ".join(values)}; all '
+        'rows need the same dataset and evaluation: give this setting to all, '
+        'in --config.shared'
+      )
+
+
+def choose_runs(
+  config: ml_collections.ConfigDict, runs: list[Run]
+) -> list[Run]:
+  """Returns the runs that this process trains.
+
+  Args:
+    config: of the leaderboard. `only_rows` and `only_seeds` choose; empty, they
+      choose all.
+    runs: of the leaderboard.
+
+  Raises:
+    UserError: a row or seed is chosen that the leaderboard does not have.
+  """
+  names = {slug(name) for name in config.only_rows.split(',') if name.strip()}
+  _check_chosen('only_rows', names, {run.row.slug for run in runs})
+  seeds = set(config.only_seeds)
+  _check_chosen('only_seeds', seeds, {run.seed for run in runs})
+  return [
+    run
+    for run in runs
+    if (not names or run.row.slug in names) and (not seeds or run.seed in seeds)
+  ]
+
+
+def _check_chosen(field: str, chosen: Set, present: Set) -> None:
+  if unknown := chosen - present:
+    raise UserError(
+      f'not in this leaderboard: --config.{field} names '
+      f'{", ".join(map(str, unknown))}; '
+      f'there are {", ".join(map(str, sorted(present)))}'
+    )
