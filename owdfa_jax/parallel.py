@@ -1,4 +1,4 @@
-"""Devices: one mesh axis, `data`; batches are split over it, states copied."""
+"""Devices: batches are split over them, everything else is on all of them."""
 
 import dataclasses
 from typing import Any
@@ -11,7 +11,7 @@ from input_pipeline.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-  """Where arrays live.
+  """Where arrays are stored.
 
   Attributes:
     mesh: all devices of all processes along one axis, `data`.
@@ -21,7 +21,7 @@ class Placement:
 
   @property
   def replicated(self) -> jax.NamedSharding:
-    """The same array on every device."""
+    """A copy of the whole array on every device."""
     return jax.NamedSharding(self.mesh, jax.P())
 
   @property
@@ -30,16 +30,16 @@ class Placement:
     return jax.NamedSharding(self.mesh, jax.P('data'))
 
   def put_batch(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
-    """Makes global arrays of this process's rows of a global batch.
+    """Copies a batch to the devices.
 
     Args:
-      batch: name -> [local rows, ...]; the global array is the concatenation
-        over processes.
+      batch: by name, [b, ...]: this process's rows of the global batch.
 
     Returns:
-      name -> [global rows, ...], split over `data`.
+      By name, [B, ...]: the rows of all processes, in the order of the
+      processes, split over the devices.
     """
-    # The one place where data crosses from host to device.
+    # The training loop forbids transfers from the host; this one is meant.
     with jax.transfer_guard_host_to_device('allow'):
       return jax.tree.map(
         lambda rows: jax.make_array_from_process_local_data(
@@ -49,16 +49,15 @@ class Placement:
       )
 
 
-def place(devices: list[jax.Device] | None = None) -> Placement:
-  """Lays a one-axis mesh over `devices` (default: every device there is).
-
-  The axis is `Auto`: pairing compares all rows with all rows, gathers and
-  sorts, which `Explicit` axes (the default of `jax.make_mesh`) reject.
-  """
+def make_placement(devices: list[jax.Device] | None = None) -> Placement:
+  """Returns a placement over `devices`; over all devices by default."""
   devices = jax.devices() if devices is None else devices
   mesh = jax.make_mesh(
     (len(devices),),
     ('data',),
+    # Losses compare all rows of a batch with all rows, gather and sort. With
+    # `Explicit` axes, the default, JAX rejects that; with `Auto` axes the
+    # compiler chooses the communication.
     axis_types=(jax.sharding.AxisType.Auto,),
     devices=devices,
   )
@@ -66,10 +65,14 @@ def place(devices: list[jax.Device] | None = None) -> Placement:
 
 
 def check_batch_size(batch_size: int, placement: Placement) -> None:
-  """`UserError` unless every device gets the same number of row pairs.
+  """Raises `UserError` unless a batch splits evenly over the devices.
 
-  A labelled and an unlabelled row lie side by side, so half a batch (what
-  the lower bound runs on) must divide as well.
+  Each device gets as many labelled as unlabelled rows. The labelled half alone
+  must split evenly as well: the lower bound trains on it.
+
+  Args:
+    batch_size: rows of a global batch.
+    placement: the devices.
   """
   devices = placement.mesh.size
   if batch_size % (2 * devices):
@@ -80,10 +83,10 @@ def check_batch_size(batch_size: int, placement: Placement) -> None:
 
 
 def round_up(rows: int, placement: Placement) -> int:
-  """The smallest multiple of the device count that is at least `rows`."""
+  """Returns the smallest multiple of the device count that is >= `rows`."""
   return -(-rows // placement.mesh.size) * placement.mesh.size
 
 
 def to_host(tree: Any) -> Any:
-  """Fetches replicated arrays as numpy, on every process alike."""
+  """Returns replicated arrays as numpy arrays, the same on every process."""
   return jax.device_get(tree)

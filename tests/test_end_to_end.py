@@ -1,7 +1,7 @@
-"""Each benchmark from its datasets' folders to a report, in miniature.
+"""Tests each benchmark from its datasets' folders to a report.
 
-Counts are a hundredth of the published ones. Every command finds what the one
-before wrote where the guides say it lies.
+There are a hundredth as many images as published. Each command reads what the
+one before it wrote, at the paths that the guides name.
 """
 
 import collections
@@ -14,11 +14,10 @@ from helpers import trees
 from helpers.runs import TINY
 from input_pipeline import meta, pack, prepare
 from input_pipeline.benchmarks import aigc, tables, tables40
-from owdfa_jax import experiment
+from owdfa_jax import experiment, report_fields
 from owdfa_jax.configs import cpl
 from owdfa_jax.evaluation import evaluate
-from owdfa_jax.evaluation.metrics import REPORT_KEYS
-from owdfa_jax.training.loop import train
+from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -31,8 +30,8 @@ OW_DFA_PP = {
   'owdfa4': 'Protocol4_openset_real_fake_aigc_meta.csv',
 }
 OWDFA_40 = {f'owdfa40_{n}': f'owdfa40_protocol{n}_meta.csv' for n in (1, 2, 3)}
-# (known and novel classes; training and test images), as published. OW-DFA++
-# says only how many classes there are; the rest is that of our table.
+# (known classes, novel classes, training images, test images), as published.
+# OW-DFA++ publishes the classes only; its counts are those of our table.
 PUBLISHED = {
   'owdfa1': (8, 12, 27_200, 6_800),
   'owdfa2': (9, 13, 47_200, 11_800),
@@ -54,7 +53,7 @@ def run_prepare(root, benchmark, datasets, out):
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-  """Where a user stands: the CSVs of all benchmarks lie below `data`."""
+  """A user's working directory with the CSVs of all benchmarks in `data`."""
   root = tmp_path_factory.mktemp('benchmarks')
   datasets = trees.owdfa(root / 'faces')
   trees.df3(datasets, [entry.folder for entry in aigc.read(aigc.GUESS)])
@@ -77,7 +76,7 @@ def class_table(name):
 
 
 def images_of(name, label):
-  """(labelled in all, training, test) images of a class."""
+  """Returns the numbers of labelled, training and test images of a class."""
   entry = class_table(name)[label]
   size = 20 if entry.known else 15
   if entry.forgery_type == tables.REAL:
@@ -88,7 +87,7 @@ def images_of(name, label):
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
-def test_the_csv_has_the_published_classes_and_counts(root, name):
+def test_csv_has_the_published_classes_and_counts(root, name):
   known, novel, train_images, test_images = PUBLISHED[name]
   table = meta.read(csv_of(root, name))
   assert table.num_known == known
@@ -111,7 +110,7 @@ def test_the_csv_has_the_published_classes_and_counts(root, name):
     for n in PUBLISHED
   ],
 )
-def test_it_is_packed_trained_on_and_judged(root, monkeypatch, name):
+def test_benchmark_is_packed_trained_and_evaluated(root, monkeypatch, name):
   monkeypatch.chdir(root)
   settings = two_steps(name)
   known, novel, train_images, test_images = PUBLISHED[name]
@@ -131,7 +130,7 @@ def test_it_is_packed_trained_on_and_judged(root, monkeypatch, name):
     assert (counts['labelled'] > 0) == entry['known']
     assert (counts['test'], counts['skipped']) == (test_size, 0)
 
-  assert train(experiment.set_up(settings, f'runs/{name}')) == 0
+  assert train_with_evaluation(experiment.set_up(settings, f'runs/{name}')) == 0
   again = experiment.set_up(settings, f'runs/{name}')
   assert again.num_outputs == known + novel
   evaluate.evaluate(again)
@@ -139,24 +138,24 @@ def test_it_is_packed_trained_on_and_judged(root, monkeypatch, name):
 
 
 def two_steps(name):
-  """CPL's config of the benchmark, made tiny; an epoch is two batches."""
+  """Returns a tiny CPL config whose only epoch has two steps."""
   config = cpl.get_config(name)
   config.update_from_flattened_dict(TINY)
   config.model.backbone, config.model.dtype = 'small', 'float32'
-  # For 8 devices, half of it labelled.
+  # A multiple of 16: 8 devices, each with labelled and unlabelled rows.
   config.batch_size = PUBLISHED[name][2] // 100 // 2 // 16 * 16
   config.epochs, config.log.every_steps = 1, 1
   return config.lock()
 
 
 def check_report(done, num_examples):
-  """`report.json` is whole, and every number in it can be one."""
+  """Checks that the files of a run are complete and all numbers finite."""
   report = json.loads((done.workdir / 'report.json').read_text())
   assert report['checkpoint_step'] == 2
   assert report['num_examples'] == num_examples
   classes = done.dataset.classes
   has_real = any(info.face_type == 1 for info in classes)
-  for key in REPORT_KEYS:
+  for key in report_fields.METRICS:
     if key.startswith('real_fake') and not has_real:
       assert report[key] is None
     else:

@@ -1,4 +1,7 @@
-"""A user's mistakes: one line, what to do, no traceback, a non-zero exit."""
+"""Tests that a user's mistake gives one line that says what to do.
+
+There is no traceback, and the exit status is not 0.
+"""
 
 import json
 import os
@@ -14,8 +17,8 @@ from helpers.paths import ROOT
 from helpers.runs import tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
+from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
-from owdfa_jax.training.loop import train
 from owdfa_jax.training.workdir import claim_workdir
 
 TINY = (
@@ -28,7 +31,7 @@ TINY = (
 
 
 def command(*arguments, shell='', devices=1):
-  """Runs main.py as a user would, after the commands in `shell`."""
+  """Runs main.py as a user would, after the shell commands in `shell`."""
   return subprocess.run(
     ['bash', '-c', f'{shell} exec "$@"', 'bash', sys.executable, 'main.py']
     + [*map(str, arguments)],
@@ -41,8 +44,8 @@ def command(*arguments, shell='', devices=1):
   )
 
 
-def the_one_line(result):
-  """The error's line; fails unless there is exactly one, and a bad exit."""
+def error_line(result):
+  """Returns the line of the error, after checking that it is the only one."""
   assert result.returncode not in (0, -6, -11), result.stdout
   assert 'Traceback' not in result.stderr, result.stderr
   errors = [
@@ -53,7 +56,7 @@ def the_one_line(result):
 
 
 def fails(*arguments, **keywords):
-  return the_one_line(command(*arguments, **keywords))
+  return error_line(command(*arguments, **keywords))
 
 
 def test_missing_data(tmp_path):
@@ -64,7 +67,7 @@ def test_missing_data(tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
-def test_foreign_data(tmp_path):
+def test_folder_that_is_no_packed_data(tmp_path):
   (tmp_path / 'holiday.jpg').write_bytes(b'?')
   with pytest.raises(UserError, match=str(tmp_path)):
     tiny_experiment(tmp_path, tmp_path / 'run')
@@ -90,14 +93,14 @@ def test_classes_that_do_not_match_the_head(packed, tmp_path):
     ('epochs', 0),
   ],
 )
-def test_settings(packed, tmp_path, field, value):
+def test_setting_out_of_range(packed, tmp_path, field, value):
   with pytest.raises(UserError, match=f'{value}.*;') as error:
     experiment = tiny_experiment(packed, tmp_path / 'run', **{field: value})
-    train(experiment)
+    train_with_evaluation(experiment)
   assert field.split('.')[-1] in str(error.value)
 
 
-def test_settings_that_make_no_sense_together(packed, tmp_path):
+def test_settings_that_contradict_each_other(packed, tmp_path):
   with pytest.raises(UserError, match='every label.*upper_bound'):
     tiny_experiment(packed, tmp_path, data__supervision='all')
   with pytest.raises(UserError, match='nothing to validate on'):
@@ -121,7 +124,7 @@ def test_settings_that_make_no_sense_together(packed, tmp_path):
     (['stray'], 'stray'),
   ],
 )
-def test_command_line(arguments, named):
+def test_mistake_on_the_command_line(arguments, named):
   assert named in fails(*TINY, *arguments, '--workdir=unused')
 
 
@@ -140,7 +143,7 @@ def test_batch_not_divisible_by_the_devices(packed, tmp_path):
 
 
 def damaged(packed, folder, damage):
-  """A copy of the packed data with `damage` done to its first shard."""
+  """Copies the packed data, and damages its first shard."""
   shutil.copytree(packed, folder)
   shard = sorted(folder.glob('*train.tfrecord*'))[0]
   content = bytearray(shard.read_bytes())
@@ -169,7 +172,7 @@ def test_truncated_shard(packed, tmp_path):
 
 
 def test_empty_class(packed, tmp_path):
-  """A known class whose labelled rows are all gone from the index."""
+  """No row of a known class is labelled."""
   shutil.copytree(packed, tmp_path / 'data')
   path = tmp_path / 'data' / 'train.index.npz'
   with np.load(path) as file:
@@ -183,11 +186,11 @@ def test_empty_class(packed, tmp_path):
 def test_file_where_the_workdir_should_be(packed, tmp_path):
   (tmp_path / 'run').write_text('in the way')
   experiment = tiny_experiment(packed, tmp_path / 'run')
-  with pytest.raises(UserError, match=f'--workdir={tmp_path}/run'):
-    train(experiment)
+  with pytest.raises(UserError, match=f'{tmp_path}/run/.*another --workdir'):
+    train_with_evaluation(experiment)
 
 
-def test_disk_that_takes_no_checkpoint(packed, tmp_path):
+def test_disk_too_small_for_a_checkpoint(packed, tmp_path):
   line = fails(
     *TINY,
     f'--config.data.path={packed}',
@@ -197,8 +200,8 @@ def test_disk_that_takes_no_checkpoint(packed, tmp_path):
   assert str(tmp_path / 'run') in line
 
 
-def started(packed, workdir, **changes):
-  """A workdir whose run has begun to save."""
+def start_run(packed, workdir, **changes):
+  """Makes a workdir whose run has saved a checkpoint, though an empty one."""
   claim_workdir(tiny_experiment(packed, workdir, **changes))
   (workdir / 'checkpoints' / '5').mkdir(parents=True, exist_ok=True)
 
@@ -214,15 +217,15 @@ def started(packed, workdir, **changes):
   ],
 )
 def test_workdir_of_another_config(packed, tmp_path, field, value):
-  started(packed, tmp_path)
+  start_run(packed, tmp_path)
   other = tiny_experiment(packed, tmp_path, **{field: value})
   with pytest.raises(UserError, match=f'another config.* {field}='):
-    train(other)
+    train_with_evaluation(other)
 
 
 def test_rows_held_out_may_not_change(packed, tmp_path):
-  """They would select among checkpoints that were trained on them."""
-  started(packed, tmp_path)
+  """Otherwise images that were trained on would select the checkpoint."""
+  start_run(packed, tmp_path)
   other = tiny_experiment(packed, tmp_path, eval__selection='validation')
   with pytest.raises(
     UserError, match='eval.selection=test .*held_out=0.0 .now 0.1'
@@ -231,14 +234,14 @@ def test_rows_held_out_may_not_change(packed, tmp_path):
 
 
 def test_every_difference_is_named(packed, tmp_path):
-  started(packed, tmp_path)
+  start_run(packed, tmp_path)
   other = tiny_experiment(packed, tmp_path, seed=1, model__width=0.25)
   with pytest.raises(UserError, match='model.width=0.125 .*seed=0 '):
     claim_workdir(other)
 
 
 def test_workdir_of_other_data(packed, tmp_path):
-  started(packed, tmp_path)
+  start_run(packed, tmp_path)
   table = imagesets.write_set(tmp_path / 'images', novel=2, per_class=32)
   pack.pack(table, tmp_path / 'data', pack.Options(size=32), workers=1)
   other = tiny_experiment(tmp_path / 'data', tmp_path)
@@ -247,34 +250,34 @@ def test_workdir_of_other_data(packed, tmp_path):
 
 
 def test_workdir_takes_more_epochs_and_moved_data(packed, tmp_path):
-  started(packed, tmp_path / 'run')
+  start_run(packed, tmp_path / 'run')
   shutil.copytree(packed, tmp_path / 'moved')
-  started(tmp_path / 'moved', tmp_path / 'run', epochs=9)
+  start_run(tmp_path / 'moved', tmp_path / 'run', epochs=9)
   written = json.loads((tmp_path / 'run' / 'config.json').read_text())
   assert written['epochs'] == 9
 
 
-def test_workdir_where_nothing_was_saved_takes_any_config(packed, tmp_path):
+def test_workdir_without_checkpoint_takes_any_config(packed, tmp_path):
   claim_workdir(tiny_experiment(packed, tmp_path))
   claim_workdir(tiny_experiment(packed, tmp_path, seed=1))
 
 
 def test_damaged_config_of_a_workdir(packed, tmp_path):
-  started(packed, tmp_path)
+  start_run(packed, tmp_path)
   (tmp_path / 'config.json').write_text('{"seed": ')
   with pytest.raises(UserError, match='damaged file.*config.json'):
     claim_workdir(tiny_experiment(packed, tmp_path))
 
 
 def test_evaluation_of_another_network(packed, tmp_path):
-  started(packed, tmp_path)
+  start_run(packed, tmp_path)
   wide = tiny_experiment(packed, tmp_path, model__width=0.25, batch_size=32)
   with pytest.raises(UserError, match='model.width=0.125') as error:
     evaluate(wide)
   assert 'batch_size' not in str(error.value)
 
 
-def test_looking_leaves_nothing_behind(packed, tmp_path):
+def test_evaluation_does_not_create_the_workdir(packed, tmp_path):
   with pytest.raises(UserError, match='train first'):
     evaluate(tiny_experiment(packed, tmp_path / 'run'))
   assert not (tmp_path / 'run').exists()
@@ -283,8 +286,10 @@ def test_looking_leaves_nothing_behind(packed, tmp_path):
 @pytest.mark.parametrize(
   'checkpoint, named', [('best', 'train first'), ('7', 'step 7'), ('x', 'x')]
 )
-def test_evaluation_of_what_is_not_there(packed, tmp_path, checkpoint, named):
-  started(packed, tmp_path)
+def test_evaluation_of_a_missing_checkpoint(
+  packed, tmp_path, checkpoint, named
+):
+  start_run(packed, tmp_path)
   (tmp_path / 'checkpoints' / '5').rmdir()
   experiment = tiny_experiment(packed, tmp_path, eval__checkpoint=checkpoint)
   with pytest.raises(UserError, match=named):

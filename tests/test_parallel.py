@@ -9,7 +9,7 @@ from owdfa_jax import parallel
 
 
 def test_batch_is_split_over_the_devices_in_order():
-  placement = parallel.place()
+  placement = parallel.make_placement()
   rows = np.arange(16, dtype=np.int32)
   whole = placement.put_batch({'index': rows})['index']
   assert whole.sharding == placement.by_batch
@@ -20,15 +20,15 @@ def test_batch_is_split_over_the_devices_in_order():
 
 @pytest.mark.parametrize('batch_size', [16, 128])
 def test_batch_that_divides(batch_size):
-  parallel.check_batch_size(batch_size, parallel.place())
+  parallel.check_batch_size(batch_size, parallel.make_placement())
 
 
 @pytest.mark.parametrize('batch_size', [8, 20])
 def test_batch_that_does_not(batch_size):
   with pytest.raises(UserError, match=f'batch_size={batch_size} .*8 devices'):
-    parallel.check_batch_size(batch_size, parallel.place())
+    parallel.check_batch_size(batch_size, parallel.make_placement())
 
 
 def test_round_up():
-  three = parallel.place(jax.devices()[:3])
+  three = parallel.make_placement(jax.devices()[:3])
   assert [parallel.round_up(n, three) for n in (1, 3, 4)] == [3, 3, 6]

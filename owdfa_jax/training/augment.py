@@ -1,7 +1,8 @@
-"""Random image transforms on the device, inside the step.
+"""Random views of images, computed on the devices inside the step.
 
-The draws are apart from their application, so that tests can inject them. All
-of it is sharding-invariant: one draw per row of the global batch.
+Drawing the transforms is separate from applying them, so that tests can apply
+chosen ones. There is one draw per row of the global batch, whichever device the
+row is on, so the result does not depend on the number of devices.
 """
 
 import dataclasses
@@ -13,8 +14,9 @@ import jax.numpy as jnp
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# The papers crop to 292 pixels and resize to 256.
+# The papers resize a crop to 292 pixels, and that to 256.
 ENLARGEMENT = 292 / 256
+# Share of the area and aspect ratio of a random crop; draws until one fits.
 CROP_SCALE = (0.5, 1.0)
 CROP_RATIO = (3 / 4, 4 / 3)
 CROP_TRIES = 10
@@ -22,14 +24,14 @@ CROP_TRIES = 10
 
 @dataclasses.dataclass(frozen=True)
 class View:
-  """Probabilities of the transforms, and the strength of the colour one.
+  """The probabilities of the transforms of a view.
 
   Attributes:
     flip: probability of a horizontal flip.
     crop: probability of a random resized crop.
     jitter: probability of a brightness and contrast change.
-    strength: brightness changes by up to this share of 255, contrast by up to
-      this share of itself, either way.
+    strength: the largest change: of brightness as a share of 255, of contrast
+      as a share of itself, up or down.
   """
 
   flip: float = 0.0
@@ -48,14 +50,14 @@ VIEWS = {
 
 @flax.struct.dataclass
 class Draws:
-  """What was drawn for each of B images.
+  """The transforms drawn for B images.
 
   Attributes:
-    flip: [B] bool.
-    crop: [B] bool.
-    box: [B, 4] float32, whole pixels: top, left, height, width.
-    contrast: [B] float32, a factor.
-    brightness: [B] float32, grey levels added.
+    flip: bool [B], whether to mirror.
+    crop: bool [B], whether to crop.
+    box: float32 [B, 4], the crop in whole pixels: top, left, height, width.
+    contrast: float32 [B], a factor.
+    brightness: float32 [B], grey levels to add.
   """
 
   flip: jax.Array
@@ -65,13 +67,59 @@ class Draws:
   brightness: jax.Array
 
 
-def draw_boxes(key: jax.Array, num: int, height: int, width: int) -> jax.Array:
-  """Boxes of the random resized crop, [num, 4] float32 (see `Draws.box`).
+def random_view(key: jax.Array, images: jax.Array, view: str) -> jax.Array:
+  """Returns a random view of each image.
 
-  The usual rule: a share of the area, uniform, and an aspect ratio, uniform in
-  its logarithm, tried up to ten times until the box fits; else the whole image.
+  Args:
+    key: determines the transforms.
+    images: uint8 [B, S, S, 3].
+    view: a key of `VIEWS`.
+
+  Returns:
+    float32 [B, S, S, 3], whole grey levels 0..255.
   """
-  area_key, ratio_key, place_key = jax.random.split(key, 3)
+  num, size = images.shape[:2]
+  draws = draw_transforms(key, num, size, VIEWS[view])
+  return apply_transforms(draws, images, VIEWS[view])
+
+
+def normalise(images: jax.Array) -> jax.Array:
+  """Maps grey levels [..., 3] to float32 with ImageNet's mean 0 and std 1."""
+  mean, std = jnp.array(IMAGENET_MEAN), jnp.array(IMAGENET_STD)
+  return (images.astype(jnp.float32) / 255 - mean) / std
+
+
+def draw_transforms(key: jax.Array, num: int, size: int, view: View) -> Draws:
+  """Draws the transforms of `num` square images of `size` pixels."""
+  keys = jax.random.split(key, 6)
+  jitter = jax.random.bernoulli(keys[3], view.jitter, (num,))
+  contrast = view.strength * jax.random.uniform(keys[4], (num,), minval=-1)
+  brightness = view.strength * jax.random.uniform(keys[5], (num,), minval=-1)
+  return Draws(
+    flip=jax.random.bernoulli(keys[0], view.flip, (num,)),
+    crop=jax.random.bernoulli(keys[1], view.crop, (num,)),
+    box=draw_boxes(keys[2], num, size, size),
+    contrast=1 + jnp.where(jitter, contrast, 0),
+    brightness=255 * jnp.where(jitter, brightness, 0),
+  )
+
+
+def draw_boxes(key: jax.Array, num: int, height: int, width: int) -> jax.Array:
+  """Draws the boxes of random resized crops.
+
+  The share of the area is uniform, the aspect ratio log-uniform. The first of
+  ten draws that fits into the image counts; if none fits, the whole image.
+
+  Args:
+    key: determines the boxes.
+    num: B, how many boxes.
+    height: of the image, in pixels.
+    width: of the image, in pixels.
+
+  Returns:
+    float32 [B, 4], whole pixels: top, left, height, width.
+  """
+  area_key, ratio_key, corner_key = jax.random.split(key, 3)
   tries = (num, CROP_TRIES)
   scale = jax.random.uniform(
     area_key, tries, minval=CROP_SCALE[0], maxval=CROP_SCALE[1]
@@ -87,81 +135,21 @@ def draw_boxes(key: jax.Array, num: int, height: int, width: int) -> jax.Array:
     fits.any(1)[:, None], jnp.take_along_axis(sizes, first, 1)[:, 0], limits
   )
   room = limits - size
-  place = jnp.floor(jax.random.uniform(place_key, (num, 2)) * (room + 1))
-  return jnp.concatenate([jnp.minimum(place, room), size], -1)
+  corner = jnp.floor(jax.random.uniform(corner_key, (num, 2)) * (room + 1))
+  # Rounding in float32 can reach room + 1.
+  return jnp.concatenate([jnp.minimum(corner, room), size], -1)
 
 
-def draw(key: jax.Array, num: int, size: int, view: View) -> Draws:
-  """Draws the transforms of `num` square images of `size` pixels."""
-  keys = jax.random.split(key, 6)
-  jitter = jax.random.bernoulli(keys[3], view.jitter, (num,))
-  contrast = view.strength * jax.random.uniform(keys[4], (num,), minval=-1)
-  brightness = view.strength * jax.random.uniform(keys[5], (num,), minval=-1)
-  return Draws(
-    flip=jax.random.bernoulli(keys[0], view.flip, (num,)),
-    crop=jax.random.bernoulli(keys[1], view.crop, (num,)),
-    box=draw_boxes(keys[2], num, size, size),
-    contrast=1 + jnp.where(jitter, contrast, 0),
-    brightness=255 * jnp.where(jitter, brightness, 0),
-  )
+def apply_transforms(draws: Draws, images: jax.Array, view: View) -> jax.Array:
+  """Applies drawn transforms: flip, crop, colour, resize.
 
+  Args:
+    draws: the transforms of each image.
+    images: [B, S, S, 3], whole grey levels 0..255.
+    view: transforms of probability 0 are left out of the program.
 
-def interpolation_weights(
-  start: jax.Array, length: jax.Array, source: int, target: int
-) -> tuple[jax.Array, jax.Array]:
-  """Bilinear weights of one axis: two [B, target, source] float32.
-
-  `length` [B] pixels from `start` [B] on are stretched to `target` pixels;
-  half-pixel centres, edges clamped to the box. Row o of the two holds the
-  weight of output pixel o's left and right neighbour, in 1/2048ths.
-  """
-  centre = (jnp.arange(target) + 0.5) * (length[:, None] / target) - 0.5
-  centre = jnp.clip(centre, 0, length[:, None] - 1) + start[:, None]
-  distance = jnp.arange(source) - centre[..., None]
-  weights = jnp.round(2048 * jnp.maximum(1 - jnp.abs(distance), 0))
-  left = distance <= 0
-  return jnp.where(left, weights, 0), jnp.where(left, 0, weights)
-
-
-def resize(images: jax.Array, box: jax.Array, target: int) -> jax.Array:
-  """Crops [B, H, W, 3] to `box` [B, 4] and resizes to [B, target, target, 3].
-
-  Matrix products along each axis, instead of gathers. Values are whole grey
-  levels in float32, on both sides. Rounds where OpenCV's fixed-point
-  INTER_LINEAR does: it drops fractions of each vertical neighbour, which
-  darkens by a quarter of a level on average.
-  """
-  _, height, width, _ = images.shape
-  top, left, box_height, box_width = box.T
-  above, below = interpolation_weights(top, box_height, height, target)
-  columns = sum(interpolation_weights(left, box_width, width, target))
-  # Reduced precision would be off by whole grey levels.
-  product = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
-  images = jnp.floor(product('bwj,bijc->biwc', columns, images) / 16)
-  above, below = (
-    jnp.floor(product('bhi,biwc->bhwc', rows / 2**16, images))
-    for rows in (above, below)
-  )
-  return jnp.floor((above + below + 2) / 4)
-
-
-def adjust(
-  images: jax.Array, contrast: jax.Array, brightness: jax.Array
-) -> jax.Array:
-  """Contrast [B] times value plus brightness [B], cut to whole 0..255.
-
-  Cut, not rounded, as a cast to uint8 does.
-  """
-  shape = (-1, 1, 1, 1)
-  images = images * contrast.reshape(shape) + brightness.reshape(shape)
-  return jnp.floor(jnp.clip(images, 0, 255))
-
-
-def apply(draws: Draws, images: jax.Array, view: View) -> jax.Array:
-  """Applies what was drawn: [B, S, S, 3] to the same shape, float32.
-
-  Values are whole grey levels 0..255. `view` only tells which transforms can
-  be left out altogether because they never happen.
+  Returns:
+    float32 [B, S, S, 3], whole grey levels 0..255.
   """
   images = images.astype(jnp.float32)
   size = images.shape[1]
@@ -171,29 +159,91 @@ def apply(draws: Draws, images: jax.Array, view: View) -> jax.Array:
     images = jnp.where(flip, images[:, :, ::-1], images)
   adjusted = images
   if view.jitter:
-    adjusted = adjust(images, draws.contrast, draws.brightness)
+    adjusted = adjust_colour(images, draws.contrast, draws.brightness)
   if not view.crop:
     return adjusted
+  # Every row is cropped, and `where` keeps the rows that were drawn: a program
+  # has one shape, whichever rows those are.
   enlarged = round(size * ENLARGEMENT)
-  cropped = resize(images, draws.box, enlarged)
+  cropped = crop_and_resize(images, draws.box, enlarged)
   if view.jitter:
-    cropped = adjust(cropped, draws.contrast, draws.brightness)
+    cropped = adjust_colour(cropped, draws.contrast, draws.brightness)
   whole = jnp.tile(jnp.float32([0, 0, enlarged, enlarged]), (len(images), 1))
-  cropped = resize(cropped, whole, size)
+  cropped = crop_and_resize(cropped, whole, size)
   return jnp.where(draws.crop.reshape(rows), cropped, adjusted)
 
 
-def augment(key: jax.Array, images: jax.Array, view: str) -> jax.Array:
-  """A random view (a key of `VIEWS`) of uint8 images [B, S, S, 3].
+def adjust_colour(
+  images: jax.Array, contrast: jax.Array, brightness: jax.Array
+) -> jax.Array:
+  """Multiplies by the contrast, then adds the brightness.
 
-  Returns whole grey levels 0..255, float32, of the same shape.
+  Args:
+    images: [B, H, W, 3], grey levels.
+    contrast: [B], a factor.
+    brightness: [B], grey levels to add.
+
+  Returns:
+    float32 [B, H, W, 3], whole grey levels 0..255. Fractions are dropped, not
+    rounded, as by a cast to uint8.
   """
-  num, size = images.shape[:2]
-  draws = draw(key, num, size, VIEWS[view])
-  return apply(draws, images, VIEWS[view])
+  shape = (-1, 1, 1, 1)
+  images = images * contrast.reshape(shape) + brightness.reshape(shape)
+  return jnp.floor(jnp.clip(images, 0, 255))
 
 
-def normalise(images: jax.Array) -> jax.Array:
-  """Grey levels [..., 3] to float32, mean 0 and deviation 1 on ImageNet."""
-  mean, std = jnp.array(IMAGENET_MEAN), jnp.array(IMAGENET_STD)
-  return (images.astype(jnp.float32) / 255 - mean) / std
+def crop_and_resize(
+  images: jax.Array, box: jax.Array, target: int
+) -> jax.Array:
+  """Crops to boxes and resizes bilinearly, as OpenCV does for uint8 images.
+
+  OpenCV computes in fixed point and drops the fraction of each vertical
+  neighbour, which darkens by a quarter of a grey level on average. The same is
+  done here, to match the papers' code.
+
+  Args:
+    images: float32 [B, H, W, 3], whole grey levels.
+    box: float32 [B, 4], whole pixels: top, left, height, width.
+    target: T, pixels of each side of the result.
+
+  Returns:
+    float32 [B, T, T, 3], whole grey levels.
+  """
+  _, height, width, _ = images.shape
+  top, left, box_height, box_width = box.T
+  above, below = interpolation_weights(top, box_height, height, target)
+  columns = sum(interpolation_weights(left, box_width, width, target))
+  # Matrix products along each axis, since accelerators gather slowly. At lower
+  # precision they would be wrong by whole grey levels.
+  product = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+  images = jnp.floor(product('bwj,bijc->biwc', columns, images) / 16)
+  above, below = (
+    jnp.floor(product('bhi,biwc->bhwc', rows / 2**16, images))
+    for rows in (above, below)
+  )
+  return jnp.floor((above + below + 2) / 4)
+
+
+def interpolation_weights(
+  start: jax.Array, length: jax.Array, source: int, target: int
+) -> tuple[jax.Array, jax.Array]:
+  """Returns the bilinear weights that resize a part of one axis.
+
+  Pixel centres are at half-integers. Beyond the part, its edge is repeated.
+
+  Args:
+    start: [B], first pixel of the part.
+    length: [B], pixels of the part.
+    source: S, pixels of the axis.
+    target: T, pixels of the result.
+
+  Returns:
+    float32 [B, T, S] for the left and the same for the right neighbour of each
+    output pixel, in 1/2048ths, as OpenCV rounds them.
+  """
+  centre = (jnp.arange(target) + 0.5) * (length[:, None] / target) - 0.5
+  centre = jnp.clip(centre, 0, length[:, None] - 1) + start[:, None]
+  distance = jnp.arange(source) - centre[..., None]
+  weights = jnp.round(2048 * jnp.maximum(1 - jnp.abs(distance), 0))
+  left = distance <= 0
+  return jnp.where(left, weights, 0), jnp.where(left, 0, weights)

@@ -1,4 +1,4 @@
-"""Checkpoints on disk. The only file that knows Orbax."""
+"""Checkpoints on disk. This is the only file that uses Orbax."""
 
 import os
 import types
@@ -11,45 +11,52 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from input_pipeline.errors import UserError
-from owdfa_jax.training.state import TrainState, abstract
+from input_pipeline.files import absolute
+from owdfa_jax.report_fields import SELECTION_SCORE
+from owdfa_jax.training.run_record import CHECKPOINTS
+from owdfa_jax.training.state import TrainState, abstract_tree
 
 _policies = ocp.checkpoint_managers
-# The folder in a workdir that holds them.
-CHECKPOINTS = 'checkpoints'
+# What older checkpoints call their selection score.
+_OLD_SELECTION_SCORE = 'score'
 
 
 class Checkpoints:
-  """The `checkpoints/` folder of a run: its best epoch and its latest step.
+  """The `checkpoints/` folder of a run: its best and its latest checkpoint.
 
-  A checkpoint holds two items: `model` (parameters and statistics, all that
-  evaluation needs) and `train` (everything else). It appears under its step
-  number only once it is complete; remains of interrupted saves are removed.
+  A checkpoint has two items: `model` (parameters and statistics, all that
+  evaluation needs) and `train` (the rest of the train state). Its folder gets
+  the step number as its name once the checkpoint is complete, so a save that
+  was killed leaves no checkpoint. The next training run removes what it left.
 
-  Used as a context manager: leaving it waits for the save under way.
+  As a context manager, it waits at the end for the save in progress.
   """
 
   def __init__(self, workdir: epath.Path, *, reads_only: bool = False):
-    """Opens the folder, making it where there is none.
+    """Opens the folder of checkpoints.
 
     Args:
-      workdir: of the run.
-      reads_only: make nothing and clear nothing away: another process may be
-        saving there.
+      workdir: of the run; an absolute path, since Orbax saves in the
+        background and fails there without a message on a relative one.
+      reads_only: neither create the folder nor remove unfinished saves, which
+        may belong to another process that is training.
     """
     self.folder = workdir / CHECKPOINTS
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
-        best_fn=_score,
+        best_fn=_selection_score,
         best_mode='max',
-        # "The best two" alone would delete the latest step, and with it the
-        # point to resume from.
+        # Two policies: BestN alone would delete the latest checkpoint when it
+        # is not the best, and a resumed run would repeat those steps.
         preservation_policy=_policies.AnyPreservationPolicy(
           [
             _policies.LatestN(1),
             _policies.BestN(
-              get_metric_fn=_score,
+              get_metric_fn=_selection_score,
               n=1,
+              # A checkpoint saved between evaluations, after a signal, is not
+              # a candidate for the best.
               keep_checkpoints_without_metrics=False,
             ),
           ]
@@ -71,52 +78,67 @@ class Checkpoints:
     try:
       self.wait()
     except UserError:
+      # An error of the block itself matters more than that of the save.
       if error is None:
         raise
     finally:
       self._manager.close()
 
   def latest(self) -> int | None:
-    """The highest step saved, or None."""
+    """Returns the highest step saved, or None."""
     return self._manager.latest_step()
 
   def best(self) -> int | None:
-    """The step of the highest score; the latest if none was scored."""
+    """Returns the step with the highest selection score.
+
+    If no checkpoint has a score, returns the latest step, or None.
+    """
     best = self._manager.best_step()
     return self.latest() if best is None else best
 
-  def preemption(self) -> Callable[[int], bool] | None:
-    """On a pod: whether its processes have agreed to stop after a step."""
+  def preemption_check(self) -> Callable[[int], bool] | None:
+    """Returns what tells the processes of a pod to stop after a given step.
+
+    All processes of a pod must stop after the same step, so they agree on it
+    with each other. Returns None if there is only one process.
+    """
     if jax.process_count() == 1:
       return None
     return self._manager.reached_preemption
 
   def last_metrics(self) -> dict[str, Any] | None:
-    """The metrics of the latest step, with it as `checkpoint_step`; None when
-    that was saved between evaluations.
+    """Returns the metrics of the latest checkpoint, and its `checkpoint_step`.
+
+    Returns None if it was saved between evaluations, or if there is none.
     """
     step = self.latest()
     metrics = None if step is None else self._manager.metrics(step)
-    return metrics and {'checkpoint_step': step, **metrics}
+    if not metrics:
+      return None
+    score = {SELECTION_SCORE: _selection_score(metrics)}
+    rest = {k: v for k, v in metrics.items() if k != _OLD_SELECTION_SCORE}
+    return {'checkpoint_step': step, **rest, **score}
 
   def save(
     self, step: int, state: TrainState, metrics: dict[str, Any] | None = None
   ) -> None:
-    """Starts saving `state`; training may go on at once.
+    """Starts to save `state` in the background.
+
+    Does nothing if `step` is saved already.
 
     Args:
-      step: the number of steps taken; saving the same step twice does nothing.
-      state: may be donated as soon as this returns.
-      metrics: of the evaluation at this step, with the `score` that decides
-        which checkpoint is best.
+      step: the number of steps taken.
+      state: may be donated as soon as this method returns.
+      metrics: of the evaluation at this step, with the `selection_score` that
+        decides which checkpoint is the best; None between evaluations.
 
     Raises:
-      UserError: this or the save before it could not be written.
+      UserError: this checkpoint or the one before it could not be written.
     """
     if self.latest() == step:
       return
     try:
-      self._reserve(state)
+      self._check_space(state)
       self._manager.save(
         step,
         metrics=metrics,
@@ -129,7 +151,11 @@ class Checkpoints:
       raise self._cannot_write(error) from error
 
   def wait(self) -> None:
-    """Returns when the save under way is complete."""
+    """Waits until the save in progress is complete.
+
+    Raises:
+      UserError: it could not be written.
+    """
     try:
       self._manager.wait_until_finished()
     except (OSError, ValueError, RuntimeError) as error:
@@ -139,32 +165,39 @@ class Checkpoints:
     """Returns the state saved at `step`.
 
     Args:
-      step: one of those saved.
-      state: of the same shapes; tells types and placement, is not changed.
+      step: one of the steps saved.
+      state: a state of the same shapes; it determines types and shardings, and
+        is not changed.
     """
     items = self._manager.restore(
       step,
       args=ocp.args.Composite(
-        model=ocp.args.StandardRestore(abstract(_model_item(state))),
-        train=ocp.args.StandardRestore(abstract(_train_item(state))),
+        model=ocp.args.StandardRestore(abstract_tree(_model_item(state))),
+        train=ocp.args.StandardRestore(abstract_tree(_train_item(state))),
       ),
     )
     return TrainState(**items['model'], **items['train'])
 
-  def restore_model(self, step: int, params: Any, batch_stats: Any) -> Any:
-    """Returns the parameters and statistics saved at `step`, nothing else.
+  def restore_model(
+    self, step: int, params: Any, batch_stats: Any
+  ) -> tuple[Any, Any]:
+    """Returns the parameters and statistics saved at `step`.
 
     Args:
-      step: one of those saved.
-      params: `jax.ShapeDtypeStruct` leaves with the shardings wanted: any
-        number of devices, whatever it was saved from.
-      batch_stats: likewise.
+      step: one of the steps saved.
+      params: `jax.ShapeDtypeStruct` leaves with the shardings wanted, for any
+        number of devices, whichever devices the checkpoint was saved from.
+      batch_stats: the same for the statistics.
+
+    Raises:
+      UserError: there is no checkpoint of that step.
     """
-    if step not in self._manager.all_steps():
-      kept = ', '.join(map(str, sorted(self._manager.all_steps()))) or 'none'
+    steps = sorted(self._manager.all_steps())
+    if step not in steps:
       raise UserError(
-        f'no such checkpoint: step {step} in {self.folder}; '
-        f'there are: {kept} (--config.eval.checkpoint)'
+        f'no such checkpoint: step {step} in {self.folder} '
+        f'(--config.eval.checkpoint); use one of '
+        f'{", ".join(map(str, steps)) or "none, train first"}'
       )
     target = {'params': params, 'batch_stats': batch_stats}
     items = self._manager.restore(
@@ -172,12 +205,9 @@ class Checkpoints:
     )
     return items['model']['params'], items['model']['batch_stats']
 
-  def _reserve(self, state: TrainState) -> None:
-    """`OSError` where the disk has no room for a checkpoint of `state`.
-
-    Asked beforehand: a full disk found out in the background takes its time
-    and a page of other threads' tracebacks.
-    """
+  def _check_space(self, state: TrainState) -> None:
+    # Orbax would notice a full disk in the background: late, and with the
+    # tracebacks of several threads. `fallocate` fails at once.
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     probe = self.folder / f'.space-{jax.process_index()}'
     try:
@@ -188,29 +218,24 @@ class Checkpoints:
 
   def _cannot_write(self, error: Exception) -> UserError:
     return UserError(
-      f'the checkpoint could not be written: {self.folder} '
+      f'cannot write the checkpoint: {self.folder} '
       f'({str(error).splitlines()[0][:200]}); free some space or choose '
       'another --workdir, then run the same command again to resume'
     )
 
 
-def has_checkpoint(workdir: epath.Path) -> bool:
-  """Whether a run has saved anything there; being begun is not enough."""
-  folder = workdir / CHECKPOINTS
-  return folder.exists() and any(x.name.isdecimal() for x in folder.iterdir())
-
-
 def read_network(path: epath.Path) -> tuple[Any, Any]:
-  """Reads a saved network as it is, whatever its shapes.
+  """Reads a saved network of any shape.
 
   Args:
-    path: a workdir, for its best checkpoint, or one checkpoint in it.
+    path: a workdir, for its best checkpoint, or one checkpoint,
+      `WORKDIR/checkpoints/STEP`.
 
   Returns:
-    Its parameters and statistics, nested dicts of arrays.
+    The parameters and the statistics, nested dicts of numpy arrays.
 
   Raises:
-    UserError: there is none.
+    UserError: there is no checkpoint.
   """
   if (path / CHECKPOINTS).exists():
     with Checkpoints(path, reads_only=True) as checkpoints:
@@ -218,12 +243,12 @@ def read_network(path: epath.Path) -> tuple[Any, Any]:
   if not (path / 'model').exists():
     raise UserError(
       f'no checkpoint: {path}; give the workdir of a run that has one (of a '
-      f'run in stages, the folder of a stage), or RUN/{CHECKPOINTS}/STEP'
+      f'staged run, the folder of a stage), or RUN/{CHECKPOINTS}/STEP'
     )
-  item = epath.Path(os.path.abspath(path)) / 'model'
+  item = epath.Path(absolute(path)) / 'model'
   with ocp.PyTreeCheckpointer() as checkpointer:
     tree = checkpointer.metadata(item).item_metadata.tree
-    # As numpy: the devices that saved it may be others than are here.
+    # As numpy: the devices it was saved from may not exist here.
     as_numpy = jax.tree.map(
       lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
     )
@@ -233,8 +258,10 @@ def read_network(path: epath.Path) -> tuple[Any, Any]:
   return model['params'], model['batch_stats']
 
 
-def _score(metrics: dict[str, Any]) -> float:
-  return metrics['score']
+def _selection_score(metrics: dict[str, Any]) -> float:
+  if SELECTION_SCORE in metrics:
+    return metrics[SELECTION_SCORE]
+  return metrics[_OLD_SELECTION_SCORE]
 
 
 def _model_item(state: TrainState) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""SIGTERM (and Ctrl-C) as a question asked between steps."""
+"""Stops a run between two steps after SIGTERM or Ctrl-C."""
 
 import os
 import signal
@@ -7,28 +7,30 @@ from collections.abc import Callable
 
 
 class Interrupt:
-  """Within the context, the first signal only sets a flag; a second kills.
+  """Turns the first signal into a flag that the training loop reads.
 
-  Schedulers give a job some seconds between SIGTERM and SIGKILL: enough to
-  finish the step under way and save.
+  Schedulers leave a job some seconds between SIGTERM and SIGKILL: enough to
+  finish the current step and save. A second signal has its usual effect.
+
+  As a context manager, it replaces the signal handlers and restores them.
   """
 
   def __init__(self, reached_preemption: Callable[[int], bool] | None = None):
-    """Prepares; nothing happens before the context is entered.
+    """Changes nothing until the context is entered.
 
     Args:
-      reached_preemption: of a pod, where all processes must stop after the
-        same step: answers that for a step, on every process alike. It listens
-        to SIGTERM itself. None for a single process.
+      reached_preemption: for the processes of a pod, returns whether to stop
+        after a given step, the same in all of them. It handles SIGTERM by
+        itself, so no handlers are replaced. None for a single process.
     """
-    self._reached = reached_preemption
-    # On a pod the signal is seen by jax alone; schedulers send SIGTERM.
+    self._reached_preemption = reached_preemption
+    # Pods do not report which signal came; schedulers send SIGTERM.
     self._number = int(signal.SIGTERM)
     self._received = False
     self._previous: dict[int, object] = {}
 
   def __enter__(self) -> 'Interrupt':
-    if self._reached is None:
+    if self._reached_preemption is None:
       for number in (signal.SIGTERM, signal.SIGINT):
         self._previous[number] = signal.signal(number, self._receive)
     return self
@@ -37,18 +39,23 @@ class Interrupt:
     self._restore()
 
   def requested(self, step: int) -> bool:
-    """Whether the run must save and leave after `step`."""
-    return self._received if self._reached is None else self._reached(step)
+    """Returns whether the run must save and exit after `step`.
+
+    On a pod, all processes must call this after every step.
+    """
+    if self._reached_preemption is None:
+      return self._received
+    return self._reached_preemption(step)
 
   @property
   def exit_status(self) -> int:
-    """The exit status by which a shell knows which signal it was."""
+    """The exit status that tells a shell which signal stopped the run."""
     return 128 + self._number
 
   def _receive(self, number: int, frame: types.FrameType | None) -> None:
     self._number, self._received = number, True
-    # Not `print`: the signal may have come in the middle of one.
-    os.write(2, b'\nstopping after this step; once more to stop at once\n')
+    # `print` is not safe here: the signal may have interrupted a `print`.
+    os.write(2, b'\nstopping after this step; press Ctrl-C to stop at once\n')
     self._restore()
 
   def _restore(self) -> None:

@@ -7,11 +7,8 @@ import jax
 
 from input_pipeline import pipeline
 from input_pipeline.errors import UserError
-from owdfa_jax.experiment import (
-  Experiment,
-  read_pseudo_label,
-  validation_share,
-)
+from owdfa_jax.experiment import Experiment, read_pseudo_label
+from owdfa_jax.settings import validation_share
 from owdfa_jax.training.checkpoints import Checkpoints
 from owdfa_jax.training.evaluator import MakeEvaluator
 from owdfa_jax.training.initial_weights import load_initial_weights
@@ -54,7 +51,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       contextlib.closing(open_batches(experiment, start)) as batches,
       Writers(experiment.workdir, config, start) as writers,
       Progress(writers, start, total, config.log.every_steps) as progress,
-      Interrupt(checkpoints.preemption()) as interrupt,
+      Interrupt(checkpoints.preemption_check()) as interrupt,
       # Implicit transfers stall the device. `put_batch` allows its own.
       jax.transfer_guard_host_to_device('disallow'),
     ):
@@ -65,6 +62,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
         progress.count_step(step, scalars)
         if step % training.steps_per_epoch == 0:
           epoch = step // training.steps_per_epoch
+          progress.finish_step()
           state = training.end_epoch(state)
           metrics = None
           if epoch % config.eval.every_epochs == 0 or step == total:
@@ -75,6 +73,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
           checkpoints.save(step, state, metrics)
           progress.restart_clock()
         if interrupt.requested(step):
+          progress.finish_step()
           checkpoints.save(step, state)
           say(
             f'stopped by a signal: step {step} of {total} is saved; run the '

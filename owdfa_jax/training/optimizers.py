@@ -1,10 +1,10 @@
-"""Adam with coupled L2, and learning rates that change by epoch."""
+"""Adam with L2 regularisation, and learning rates that change by epoch."""
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import check_choice
 
 
 def make_schedule(
@@ -16,28 +16,34 @@ def make_schedule(
   decay_epochs: int = 10,
   decay_factor: float = 0.2,
 ) -> optax.Schedule:
-  """Maps a step to its learning rate, constant within an epoch.
+  """Returns a function from a step to its learning rate.
 
-  'step' multiplies by `decay_factor` every `decay_epochs` epochs; 'cosine' is
-  learning_rate (1 + cos(pi epoch / epochs)) / 2.
+  The rate is constant within an epoch, as in the papers' code.
+
+  Args:
+    name: 'step', which multiplies the rate by `decay_factor` every
+      `decay_epochs` epochs, or 'cosine', for which it is
+      learning_rate (1 + cos(pi epoch / epochs)) / 2.
+    learning_rate: in the first epoch.
+    epochs: of the whole run; only 'cosine' depends on it, so only a run with
+      'step' can be extended as if it had been longer from the start.
+    steps_per_epoch: steps of one epoch.
+    decay_epochs: see `name`.
+    decay_factor: see `name`.
 
   Raises:
-    UserError: an unknown name.
+    UserError: `name` is neither of the two.
   """
 
   def step_decay(epoch: jax.Array) -> jax.Array:
-    # Integers: a quotient in floats may fall just short of a whole number.
+    # Integer division: a float quotient can fall just below a whole number.
     return learning_rate * jnp.float32(decay_factor) ** (epoch // decay_epochs)
 
   schedules = {
     'step': step_decay,
     'cosine': optax.cosine_decay_schedule(learning_rate, epochs),
   }
-  if name not in schedules:
-    raise UserError(
-      f'unknown learning-rate schedule: --config.optimizer.schedule={name}; '
-      f'choose one of {", ".join(schedules)}'
-    )
+  check_choice('--config.optimizer.schedule', name, schedules)
   by_epoch = schedules[name]
 
   def schedule(step: jax.typing.ArrayLike) -> jax.Array:
@@ -56,10 +62,23 @@ def make_optimizer(
   decay_epochs: int = 10,
   decay_factor: float = 0.2,
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
-  """Adam (0.9, 0.999, 1e-8) as PyTorch's, and the schedule of its rate.
+  """Returns Adam as in PyTorch, and the schedule of its learning rate.
 
-  `weight_decay` times the parameter joins the gradient before the moments (L2,
-  not AdamW's decoupled decay). The other arguments are `make_schedule`'s.
+  The moments decay with 0.9 and 0.999; epsilon is 1e-8.
+
+  Args:
+    schedule: the name of the schedule.
+    learning_rate: see `make_schedule`.
+    weight_decay: times the parameter, is added to the gradient before the
+      moments are computed. This is PyTorch's `Adam(weight_decay=...)`, an L2
+      penalty; the decay of AdamW does not pass through the moments.
+    epochs: see `make_schedule`.
+    steps_per_epoch: see `make_schedule`.
+    decay_epochs: see `make_schedule`.
+    decay_factor: see `make_schedule`.
+
+  Raises:
+    UserError: there is no such schedule.
   """
   rate = make_schedule(
     schedule,
@@ -69,9 +88,9 @@ def make_optimizer(
     decay_epochs=decay_epochs,
     decay_factor=decay_factor,
   )
-  transform = optax.chain(
+  optimizer = optax.chain(
     optax.add_decayed_weights(weight_decay),
     optax.scale_by_adam(),
     optax.scale_by_learning_rate(rate),
   )
-  return transform, rate
+  return optimizer, rate

@@ -1,14 +1,12 @@
-"""What a run says of itself: a progress bar, one line an epoch, the metrics."""
+"""Reports a run's progress: a progress bar, lines of text, and metrics."""
 
 import math
 import time
 import types
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from owdfa_jax.parallel import to_host
@@ -16,40 +14,40 @@ from owdfa_jax.training.writers import Writers
 
 
 def say(line: str) -> None:
-  """Prints a line above the progress bar, on the main process of a pod."""
+  """Prints a line above the progress bar, on the first process of a pod."""
   if jax.process_index() == 0:
     tqdm.write(line)
 
 
 class Progress:
-  """Times the steps and hands their scalars to the writers.
+  """Times the steps and passes their scalars to the writers.
 
-  The host stays one step ahead of the device, no more: it waits for the step
-  before the one it has just started. So the device always has work, batches
-  do not pile up, and the times are those of the device.
+  JAX runs a step on the device while the host continues. Each step is
+  therefore handled one step late: only after the next one has started does
+  `count_step` wait for it and write its scalars. The device always has a step
+  to run, batches do not pile up in memory, and the measured times are those of
+  the device.
+
+  As a context manager, it handles the last step at the end.
   """
 
-  def __init__(
-    self,
-    writers: Writers,
-    start: int,
-    total: int,
-    config: ConfigDict,
-  ):
-    """Begins counting.
+  def __init__(self, writers: Writers, start: int, total: int, every: int):
+    """Starts the progress bar and the clock.
 
     Args:
-      writers: get the scalars.
+      writers: receive the scalars.
       start: steps taken before.
       total: steps at the end of the run.
-      config: of the run; says how often scalars are recorded.
+      every: steps between two records of the scalars; the last step is
+        recorded too.
     """
     self._writers = writers
-    self._images = 0  # of a step, in all processes
-    self._every = config.log.every_steps
+    self._first = start + 1
     self._total = total
-    self._previous: dict[str, jax.Array] = {}
-    self._late: tuple[int, dict[str, Any]] | None = None
+    self._every = every
+    self._images_per_step = 0  # of all processes together
+    # The step that runs on the device, and its scalars.
+    self._running: tuple[int, dict[str, jax.Array]] | None = None
     self._bar = tqdm(
       total=total,
       initial=start,
@@ -69,12 +67,11 @@ class Progress:
     traceback: types.TracebackType | None,
   ) -> None:
     if error is None:
-      self.flush()
+      self.finish_step()
     self._bar.close()
 
   def restart_clock(self) -> None:
-    """Leaves what came between (an evaluation, a save) out of the rates."""
-    jax.block_until_ready(self._previous)
+    """Starts a new measurement of the rates."""
     self._since = time.perf_counter()
     self._steps = 0
     self._waited = 0.0
@@ -82,59 +79,65 @@ class Progress:
   def next_batch(
     self, batches: Iterator[dict[str, np.ndarray]]
   ) -> dict[str, np.ndarray]:
-    """Returns the next batch and counts how long the step waits for it."""
+    """Returns the next batch, and measures how long it was waited for."""
     began = time.perf_counter()
     batch = next(batches)
     self._waited += time.perf_counter() - began
-    self._images = len(batch['index']) * jax.process_count()
+    self._images_per_step = len(batch['index']) * jax.process_count()
     return batch
 
-  def step(self, done: int, scalars: dict[str, jax.Array]) -> None:
-    """Counts a step; records its scalars when their turn has come.
+  def count_step(self, step: int, scalars: dict[str, jax.Array]) -> None:
+    """Counts a step that has just started, and finishes the one before it.
 
     Args:
-      done: steps taken, this one included.
-      scalars: of this step, on the device; may still be being computed.
+      step: steps taken, this one included.
+      scalars: of this step, on the devices, possibly still being computed.
     """
-    compiled = bool(self._previous)
-    jax.block_until_ready(self._previous)
-    self._previous = scalars
+    self.finish_step()
+    self._running = step, scalars
     self._bar.update()
+
+  def finish_step(self) -> None:
+    """Waits for the running step, and records its scalars if they are due.
+
+    Called before an evaluation or a save, so that its time does not count as
+    the step's.
+    """
+    if self._running is None:
+      return
+    step, scalars = self._running
+    self._running = None
+    jax.block_until_ready(scalars)
     self._steps += 1
-    if done % self._every and done != self._total:
-      if not compiled:
-        # The first step compiles, which is no part of the rate.
-        self.restart_clock()
-      return
-    self.flush()
+    if step % self._every == 0 or step == self._total:
+      self._writers.write(step, as_numbers(scalars) | self._rates())
+      self.restart_clock()
+    elif step == self._first:
+      # The first step includes compilation, which would distort the rates.
+      self.restart_clock()
+
+  def record_evaluation(
+    self, step: int, metrics: dict[str, float | None]
+  ) -> None:
+    """Writes the metrics of an evaluation after `step`."""
+    self._writers.write(
+      step, {f'eval/{name}': value for name, value in metrics.items()}
+    )
+
+  def _rates(self) -> dict[str, float]:
     seconds = (time.perf_counter() - self._since) / self._steps
-    self._late = (
-      done,
-      {
-        **scalars,
-        'time/step_seconds': seconds,
-        'time/input_wait_seconds': self._waited / self._steps,
-        'time/steps_per_second': 1 / seconds,
-        'time/images_per_second': self._images / seconds,
-      },
-    )
-    self.restart_clock()
+    return {
+      'time/step_seconds': seconds,
+      'time/input_wait_seconds': self._waited / self._steps,
+      'time/steps_per_second': 1 / seconds,
+      'time/images_per_second': self._images_per_step / seconds,
+    }
 
-  def evaluation(self, done: int, scalars: dict[str, float | None]) -> None:
-    """Records the metrics of an evaluation after step `done`."""
-    self.flush()
-    self._writers.write(
-      done, {f'eval/{name}': value for name, value in scalars.items()}
-    )
 
-  def flush(self) -> None:
-    """Writes what is held back; waits for the device if it must."""
-    if self._late is None:
-      return
-    step, scalars = self._late
-    self._late = None
-    numbers = {name: float(x) for name, x in to_host(scalars).items()}
-    # JSON has no NaN: the mean of nothing is not available.
-    self._writers.write(
-      step, {k: None if math.isnan(x) else x for k, x in numbers.items()}
-    )
+def as_numbers(scalars: dict[str, jax.Array]) -> dict[str, float | None]:
+  """Returns the scalars as Python numbers; None instead of NaN.
+
+  A mean over no rows is NaN, which JSON does not have.
+  """
+  numbers = {name: float(x) for name, x in to_host(scalars).items()}
+  return {k: None if math.isnan(x) else x for k, x in numbers.items()}

@@ -1,4 +1,4 @@
-"""All that a training step changes, in one pytree."""
+"""The train state: everything that a training step changes, in one pytree."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,15 +16,19 @@ from owdfa_jax.parallel import Placement
 
 @flax.struct.dataclass
 class TrainState:
-  """Attributes, all replicated over the devices.
+  """What a step takes and returns. All arrays are replicated over the devices.
 
-  step: int32 [], the number of steps taken; with the seed it determines all
-    randomness of the next one.
-  params: the network's `nnx.Param` leaves, float32.
-  batch_stats: what the network keeps but does not learn: the running means and
-    variances of batch normalisation, float32, and which outputs are live.
-  opt_state: Adam's moments.
-  method: what the method carries from step to step; `()` for most.
+  The random key is not part of it: a step derives its key from the seed and
+  the step number, so a resumed run draws what an uninterrupted one draws.
+
+  Attributes:
+    step: int32 [], the number of steps taken.
+    params: the network's `nnx.Param` leaves, float32.
+    batch_stats: the network's `nnx.BatchStat` leaves, which are kept but not
+      learned: running means and variances of batch normalisation, float32, and
+      for networks that prune their head, bool [K], the outputs in use.
+    opt_state: the optimiser's state, Adam's moments.
+    method: the method's state between steps; `()` for most methods.
   """
 
   step: jax.Array
@@ -34,50 +38,52 @@ class TrainState:
   method: Any
 
 
-def split(model: Classifier) -> tuple[nnx.GraphDef, Any, Any]:
-  """Returns a network's static definition, parameters and statistics."""
+def split_network(model: Classifier) -> tuple[nnx.GraphDef, Any, Any]:
+  """Returns the static definition, parameters and statistics of a network."""
   graphdef, params, batch_stats = nnx.split(model, nnx.Param, nnx.BatchStat)
   return graphdef, params, batch_stats
 
 
-def initialise(
+def create_state(
   build: Callable[[nnx.Rngs], Classifier],
   method: Method,
   num_outputs: int,
-  tx: optax.GradientTransformation,
+  optimizer: optax.GradientTransformation,
   num_examples: int,
   seed: int,
   placement: Placement,
 ) -> tuple[nnx.GraphDef, TrainState]:
-  """Builds the network and the state, born where they live.
+  """Builds the network and the state before the first step.
+
+  The arrays are created on the devices, not copied there from the host.
 
   Args:
     build: makes the network from its random streams.
-    method: gives the method's own state.
-    num_outputs: width of the head.
-    tx: the optimiser.
-    num_examples: training images; methods may keep something for each.
-    seed: of the initial parameters.
+    method: makes the method's own state.
+    num_outputs: K, the width of the head.
+    optimizer: makes its state for the parameters.
+    num_examples: N, training images; methods may keep a value for each.
+    seed: determines the initial parameters.
     placement: the devices; the state is replicated over them.
 
   Returns:
-    The network's static definition, and the state before the first step.
+    The network's static definition, and the state.
   """
 
   def init(key: jax.Array) -> TrainState:
     model = build(nnx.Rngs(key))
-    _, params, batch_stats = split(model)
+    _, params, batch_stats = split_network(model)
     return TrainState(
       step=jnp.zeros((), jnp.int32),
       params=params,
       batch_stats=batch_stats,
-      opt_state=tx.init(params),
+      opt_state=optimizer.init(params),
       method=method.init(num_outputs, num_examples),
     )
 
-  graphdef, _, _ = split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
-  # A program that runs once is not worth optimising: a ResNet's many draws
-  # take half a minute to compile otherwise.
+  graphdef, _, _ = split_network(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
+  # This program runs once. With optimisation, the many random draws of a ResNet
+  # take half a minute to compile.
   compiled_init = jax.jit(
     init,
     out_shardings=placement.replicated,
@@ -92,10 +98,19 @@ def initialise(
 def abstract_network(
   build: Callable[[nnx.Rngs], Classifier], placement: Placement
 ) -> tuple[nnx.GraphDef, Any, Any]:
-  """A network's static definition, and its parameters and statistics as
-  shapes, types and shardings: what restoring it needs, without building it.
+  """Describes a network without computing its weights.
+
+  Args:
+    build: makes the network from its random streams.
+    placement: the devices; the variables are to be replicated over them.
+
+  Returns:
+    The network's static definition, and its parameters and statistics as
+    `jax.ShapeDtypeStruct` leaves with shardings: what a restore needs.
   """
-  graphdef, *variables = split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
+  graphdef, *variables = split_network(
+    nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+  )
   params, batch_stats = jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(
       x.shape, x.dtype, sharding=placement.replicated
@@ -105,9 +120,8 @@ def abstract_network(
   return graphdef, params, batch_stats
 
 
-def abstract(state: Any) -> Any:
-  """Shapes, types and shardings of a tree: what a restore needs to know."""
+def abstract_tree(tree: Any) -> Any:
+  """Returns the shapes, types and shardings of a tree of arrays."""
   return jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
-    state,
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree
   )

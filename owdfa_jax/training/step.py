@@ -1,28 +1,29 @@
-"""One training step: uint8 images in, new parameters out, one program."""
+"""The training step: uint8 images in, new parameters out, in one program."""
 
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from owdfa_jax.losses import common, pairing
-from owdfa_jax.methods.base import Clock, Method, Rows
+from owdfa_jax.methods.base import Clock, Context, Method, Rows
+from owdfa_jax.models.outputs import Outputs
 from owdfa_jax.parallel import Placement
 from owdfa_jax.training import augment
-from owdfa_jax.training.state import TrainState, split
+from owdfa_jax.training.partner_metrics import partner_metrics
+from owdfa_jax.training.state import TrainState, split_network
 
 Batch = dict[str, jax.Array]
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, dict]]
+Scalars = dict[str, jax.Array]
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Scalars]]
 
 
 def make_train_step(
   graphdef: nnx.GraphDef,
   method: Method,
-  tx: optax.GradientTransformation,
+  optimizer: optax.GradientTransformation,
   schedule: optax.Schedule,
   clock_at: Callable[[jax.Array], Clock],
   seed: int,
@@ -30,71 +31,86 @@ def make_train_step(
 ) -> TrainStep:
   """Returns the compiled step: (state, batch) -> (state, scalars).
 
-  The batch is global and split over the devices; the state is replicated and
-  donated. Everything between a uint8 image and the new parameters happens
-  inside, so nothing waits for the host.
+  The batch is global and split over the devices: `image` uint8 [B, S, S, 3],
+  `label`, `true_label` and `index` int32 [B]. The compiler inserts the
+  communication, since losses compare all rows with all rows. The scalars are
+  float32 [], for the log.
 
   Args:
     graphdef: the network's static definition.
-    method: gives the loss.
-    tx: the optimiser.
+    method: computes the loss.
+    optimizer: turns gradients into updates.
     schedule: its learning rate by step, for the log.
-    clock_at: how far the training is after so many steps.
-    seed: with the number of the step, of all that is drawn.
+    clock_at: maps the number of steps taken to the training progress.
+    seed: with the step number, determines everything that is drawn.
     placement: the devices.
   """
 
   def train_step(
     train_state: TrainState, batch: Batch
-  ) -> tuple[TrainState, dict[str, Any]]:
+  ) -> tuple[TrainState, Scalars]:
+    # The key depends on the seed and the step only, so a resumed run draws
+    # what an uninterrupted one does.
     step_key = jax.random.fold_in(jax.random.key(seed), train_state.step)
     method_key, *view_keys = jax.random.split(step_key, 1 + len(method.views))
-    # The one selection of what a loss may see; true labels are not in it.
+    # A loss sees these fields of the batch and no others: no true labels.
     rows = Rows(label=batch['label'], index=batch['index'])
     clock = clock_at(train_state.step)
 
     def loss_fn(params: Any) -> tuple[jax.Array, tuple]:
-      # The statistics come from outside this trace: work on a copy of them.
+      # The statistics were made outside of the gradient's trace, and NNX
+      # updates variables in place, which JAX allows for a copy only.
       model = nnx.merge(graphdef, params, train_state.batch_stats, copy=True)
-      outputs = []
-      for view, key in zip(method.views, view_keys, strict=True):
-        augment_key, dropout_key = jax.random.split(key)
-        images = augment.normalise(
-          augment.augment(augment_key, batch['image'], view)
-        )
-        outputs.append(model(images, train=True, key=dropout_key))
+      outputs = tuple(
+        forward_view(model, batch['image'], view, key)
+        for view, key in zip(method.views, view_keys, strict=True)
+      )
       loss, result = method.loss(
-        tuple(outputs), rows, clock, train_state.method, method_key
+        Context(outputs, rows, clock, train_state.method, method_key)
       )
       return loss, (result, nnx.state(model, nnx.BatchStat))
 
     (loss, (result, batch_stats)), grads = jax.value_and_grad(
       loss_fn, has_aux=True
     )(train_state.params)
-    updates, opt_state = tx.update(
+    updates, opt_state = optimizer.update(
       grads, train_state.opt_state, train_state.params
     )
-    scalars = {
-      'loss': loss,
-      **result.terms,
-      **partner_scores(
-        result.partners, batch['true_label'], rows, clock.num_known
-      ),
-      'gradient_norm': optax.tree.norm(grads),
-      'learning_rate': schedule(train_state.step),
-    }
-    stepped = TrainState(
+    new_state = TrainState(
       step=train_state.step + 1,
       params=optax.apply_updates(train_state.params, updates),
       batch_stats=batch_stats,
       opt_state=opt_state,
       method=result.state,
     )
-    return stepped, {f'train/{name}': x for name, x in scalars.items()}
+    scalars: dict[str, Any] = {
+      'loss': loss,
+      **result.terms,
+      **partner_metrics(
+        result.partners, batch['true_label'], rows, clock.num_known
+      ),
+      'gradient_norm': optax.tree.norm(grads),
+      'learning_rate': schedule(train_state.step),
+    }
+    return new_state, {f'train/{name}': x for name, x in scalars.items()}
 
-  return jax.jit(
-    train_step, donate_argnums=0, out_shardings=placement.replicated
-  )
+  return _compile(train_step, placement)
+
+
+def forward_view(
+  model: Callable[..., Outputs], image: jax.Array, view: str, key: jax.Array
+) -> Outputs:
+  """Returns the network's outputs for a random view of a batch.
+
+  Args:
+    model: the network; its batch statistics are updated.
+    image: uint8 [B, S, S, 3].
+    view: a key of `augment.VIEWS`.
+    key: determines the view and the dropout.
+  """
+  augment_key, dropout_key = jax.random.split(key)
+  images = augment.normalise(augment.random_view(augment_key, image, view))
+  return model(images, train=True, key=dropout_key)
 
 
 def make_end_epoch(
@@ -103,60 +119,32 @@ def make_end_epoch(
   clock_at: Callable[[jax.Array], Clock],
   placement: Placement,
 ) -> Callable[[TrainState], TrainState]:
-  """Returns the compiled end of an epoch: what the method does to its state
-  and to the network's head. The state is donated; the arguments are those of
-  `make_train_step`.
+  """Returns the compiled function that ends an epoch: state -> state.
+
+  It lets the method change its state and the network's head. The arguments are
+  those of `make_train_step`.
   """
 
   def end_epoch(train_state: TrainState) -> TrainState:
     model = nnx.merge(
       graphdef, train_state.params, train_state.batch_stats, copy=True
     )
+    # The step before this one was the last of the epoch that ends.
+    clock = clock_at(train_state.step - 1)
     method_state, head = method.end_epoch(
-      train_state.method, model.get_head(), clock_at(train_state.step - 1)
+      train_state.method, model.get_head(), clock
     )
     model.set_head(head)
-    _, params, batch_stats = split(model)
+    _, params, batch_stats = split_network(model)
     return dataclasses.replace(
       train_state, params=params, batch_stats=batch_stats, method=method_state
     )
 
-  return jax.jit(
-    end_epoch, donate_argnums=0, out_shardings=placement.replicated
-  )
+  return _compile(end_epoch, placement)
 
 
-def partner_scores(
-  partner: dict[str, jax.Array],
-  true_label: jax.Array,
-  rows: Rows,
-  num_known: int,
-) -> dict[str, jax.Array]:
-  """How often unlabelled rows are paired, and rightly; for the log alone.
-
-  Args:
-    partner: by criterion, int32 [B]; a row itself where it has none.
-    true_label: int32 [B]; -1 where nobody knows.
-    rows: of the batch.
-    num_known: known classes; they come first.
-
-  Returns:
-    For each criterion `<name>_paired`, the share of the unlabelled rows with
-    a partner; of those, `<name>_right` is the share whose partner has the same
-    true label, and `<name>_right_known` and `<name>_right_novel` that of the
-    known and of the novel classes' rows; NaN where there are none to judge.
-  """
-  unlabelled = ~rows.labelled
-  judged_rows = {
-    'right': unlabelled,
-    'right_known': unlabelled & (true_label < num_known),
-    'right_novel': unlabelled & (true_label >= num_known),
-  }
-  scores = {}
-  for name, other in partner.items():
-    paired = unlabelled & (other != jnp.arange(len(other)))
-    scores[f'{name}_paired'] = common.masked_mean(paired, unlabelled)
-    for judgement, mask in judged_rows.items():
-      right, judged = pairing.partner_accuracy(other, true_label, mask)
-      scores[f'{name}_{judgement}'] = right / judged
-  return scores
+def _compile(function: Callable, placement: Placement) -> Callable:
+  # The state is donated: its memory is reused for the new state, so the device
+  # holds one state and not two. Replicated results keep the shardings the same
+  # from step to step, without which each step would compile again.
+  return jax.jit(function, donate_argnums=0, out_shardings=placement.replicated)

@@ -1,7 +1,7 @@
-"""Where the time of a training step goes: input, augmentation, network, rest.
+"""Times the parts of a training step: input, augmentation, network, method.
 
-Everything is measured in one process, the parts in turn and over again, so
-that their ratios hold on a machine that does other things besides.
+All parts run in one process, in turn and several times, so that other load on
+the machine affects them alike.
 """
 
 import statistics
@@ -9,48 +9,73 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import grain
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from input_pipeline import pipeline
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.losses import common
-from owdfa_jax.methods.base import Calendar
-from owdfa_jax.training import augment, optimizers, step
-from owdfa_jax.training import state as state_lib
+from owdfa_jax.training import augment
 from owdfa_jax.training.progress import say
+from owdfa_jax.training.setup import set_up_training
 from owdfa_jax.training.state import TrainState
+from owdfa_jax.training.step import Batch, TrainStep
 
 ROUNDS = 8
 
 
-def benchmark(experiment: Experiment) -> dict[str, float]:
+def time_step(experiment: Experiment) -> dict[str, float]:
   """Prints and returns the seconds of a step's parts, medians of 8 rounds.
 
+  Args:
+    experiment: what `experiment.set_up` returns; its workdir is not used.
+
   Returns:
-    input: decoding a batch, from shards, nothing cached (overlaps with the
-      step in training).
-    augmentation: of the batch, on the device.
-    network: forward and backward with a cross entropy alone, per view.
-    step: the whole training step.
-    method: what is left of it: pairing, losses, the optimiser.
+    input: reading and decoding a batch, with an empty cache. In training this
+      overlaps with the step.
+    augmentation: of a batch, for all views, on the device.
+    network: forward and backward pass with a cross entropy, for all views.
+    method: the rest of the step: pairing, losses, the optimiser.
+    step: the whole training step, the sum of the three parts before it.
+
+  Raises:
+    UserError: the data is damaged, or smaller than one batch.
   """
-  config, dataset = experiment.config, experiment.dataset
-  placement, method = experiment.placement, experiment.method
-  tx, schedule = optimizers.make_optimizer(
-    **config.optimizer, epochs=config.epochs, steps_per_epoch=1
+  training, state = set_up_training(experiment)
+  # The step below donates its state, so the network is timed with a copy.
+  params, batch_stats = jax.tree.map(
+    jnp.copy, (state.params, state.batch_stats)
   )
-  graphdef, state = state_lib.initialise(
-    experiment.build,
-    method,
-    experiment.num_outputs,
-    tx,
-    num_examples=len(dataset.train),
-    seed=config.seed,
-    placement=placement,
+  batches = uncached_batches(experiment)
+  batch = experiment.placement.put_batch(next(batches))
+  augment_views = make_augment_views(experiment.method.views)
+  network_gradient = make_network_gradient(training.graphdef)
+  seconds = median_seconds(
+    {
+      'input': lambda: next(batches),
+      'augmentation': lambda: augment_views(batch['image']),
+      'network': lambda: network_gradient(params, batch_stats, batch),
+      'step': repeat_step(training.train_step, state, batch),
+    }
   )
-  batches = pipeline.train_batches(
-    dataset,
+  step = seconds.pop('step')
+  # One pass was timed; a step has one for each view.
+  seconds['network'] *= len(experiment.method.views)
+  seconds['method'] = step - seconds['network'] - seconds['augmentation']
+  seconds['step'] = step
+  print_parts(experiment, len(batch['label']), seconds)
+  return seconds
+
+
+def uncached_batches(
+  experiment: Experiment,
+) -> grain.DatasetIterator[pipeline.Batch]:
+  """Returns training batches that are decoded when asked for, not before."""
+  config = experiment.config
+  return pipeline.train_batches(
+    experiment.dataset,
     batch_size=config.batch_size,
     seed=config.seed,
     supervision=config.data.supervision,
@@ -59,69 +84,81 @@ def benchmark(experiment: Experiment) -> dict[str, float]:
     num_threads=0,
     cache_bytes=0,
   )
-  batch = placement.put_batch(next(batches))
-  clock_at = Calendar(dataset.num_known, config.epochs, 1)
-  train_step = step.make_train_step(
-    graphdef, method, tx, schedule, clock_at, config.seed, placement
-  )
 
-  def whole_step() -> Any:
-    # The step consumes the state it is given.
-    nonlocal state
-    state, scalars = train_step(state, batch)
-    return scalars
 
-  views = jax.jit(
+def make_augment_views(
+  views: tuple[str, ...],
+) -> Callable[[jax.Array], list[jax.Array]]:
+  """Returns the compiled augmentation: uint8 images -> one array per view."""
+  return jax.jit(
     lambda image: [
-      augment.augment(jax.random.key(0), image, view) for view in method.views
+      augment.random_view(jax.random.key(0), image, view) for view in views
     ]
   )
-  gradient = jax.jit(lambda s: network_gradient(graphdef, s, batch))
-  seconds = medians(
-    {
-      'input': lambda: next(batches),
-      'augmentation': lambda: views(batch['image']),
-      'network': lambda: gradient(state),
-      'step': whole_step,
-    }
-  )
-  seconds['network'] *= len(method.views)
-  whole = seconds.pop('step')
-  seconds['method'] = whole - seconds['network'] - seconds['augmentation']
-  seconds['step'] = whole
-  say(
-    f'{config.method.name}, {config.model.backbone}, batch of '
-    f'{len(batch["label"])}, {placement.mesh.size} x '
-    f'{jax.devices()[0].device_kind}'
-  )
-  for name, value in seconds.items():
-    share = value / whole
-    say(f'{name:14} {1000 * value:9.1f} ms {100 * share:6.1f} % of a step')
-  say('input is decoded beside the step; the other parts add up to it')
-  return seconds
 
 
-def network_gradient(
-  graphdef: nnx.GraphDef, state: TrainState, batch: dict[str, jax.Array]
-) -> Any:
-  """Gradient of a plain cross entropy, without augmentation and parts."""
+def make_network_gradient(
+  graphdef: nnx.GraphDef,
+) -> Callable[[Any, Any, Batch], Any]:
+  """Returns the compiled gradient of a plain cross entropy.
 
-  def loss(params: Any) -> jax.Array:
-    model = nnx.merge(graphdef, params, state.batch_stats, copy=True)
+  It has no augmentation and no method:
+  (params, batch_stats, batch) -> gradient of params.
+  """
+
+  def loss(params: Any, batch_stats: Any, batch: Batch) -> jax.Array:
+    model = nnx.merge(graphdef, params, batch_stats, copy=True)
     images = augment.normalise(batch['image'])
     logits = model(images, train=True, key=jax.random.key(0)).logits
     return common.margin_cross_entropy(logits, batch['label'], 0.0).mean()
 
-  return jax.grad(loss)(state.params)
+  return jax.jit(jax.grad(loss))
 
 
-def medians(parts: dict[str, Callable[[], Any]]) -> dict[str, float]:
-  """Median seconds of each part, all of them once a round."""
+def repeat_step(
+  train_step: TrainStep, state: TrainState, batch: Batch
+) -> Callable[[], Any]:
+  """Returns a function that takes one more step with each call."""
+
+  def next_step() -> Any:
+    nonlocal state
+    state, scalars = train_step(state, batch)
+    return scalars
+
+  return next_step
+
+
+def median_seconds(parts: dict[str, Callable[[], Any]]) -> dict[str, float]:
+  """Returns the median seconds of each part over `ROUNDS` rounds.
+
+  Every round runs each part once and waits for its result.
+  """
   taken: dict[str, list[float]] = {name: [] for name in parts}
   for _ in range(1 + ROUNDS):
     for name, part in parts.items():
       began = time.perf_counter()
       jax.block_until_ready(part())
       taken[name].append(time.perf_counter() - began)
-  # The first round compiles.
+  # The first round includes compilation.
   return {name: statistics.median(times[1:]) for name, times in taken.items()}
+
+
+def print_parts(
+  experiment: Experiment, num_rows: int, seconds: dict[str, float]
+) -> None:
+  """Prints each part's milliseconds and its share of a step.
+
+  Args:
+    experiment: what was timed.
+    num_rows: rows of a batch.
+    seconds: what `time_step` returns.
+  """
+  config = experiment.config
+  say(
+    f'{config.method.name}, {config.model.backbone}, batch of {num_rows}, '
+    f'{experiment.placement.mesh.size} x {jax.devices()[0].device_kind}'
+  )
+  for name, value in seconds.items():
+    share = value / seconds['step']
+    say(f'{name:14} {1000 * value:9.1f} ms {100 * share:6.1f} % of a step')
+  say('the input is decoded while the step runs; the other parts add up to it')

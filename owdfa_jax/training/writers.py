@@ -1,4 +1,4 @@
-"""Scalars of a run: JSON lines always; TensorBoard and W&B where wanted."""
+"""Writes a run's scalars: JSON lines always, TensorBoard and W&B if wanted."""
 
 import hashlib
 import importlib.util
@@ -7,121 +7,148 @@ import os
 from typing import Any, Protocol
 
 import jax
-import tensorboardX
 from etils import epath
 from ml_collections import ConfigDict
+from typing_extensions import override
 
 from input_pipeline.errors import UserError
+from input_pipeline.files import write_whole
+
+_RESUME = 'free some space, then run the same command again to resume'
 
 
 class Writer(Protocol):
-  """Something that takes named scalars of a step."""
+  """Receives named scalars of a step."""
 
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
-    """Records `scalars`, those of `step`; None means not available."""
+    """Writes the scalars of `step`; None means that one is not available."""
 
   def close(self) -> None:
-    """Flushes and lets go."""
+    """Writes what is buffered and releases resources."""
 
 
-class JsonLines:
-  """One JSON object a line in `metrics.jsonl`: `step`, then the scalars."""
+class JsonLines(Writer):
+  """Writes `metrics.jsonl`: one JSON object per line, `step` and scalars."""
 
   def __init__(self, path: epath.Path, first_step: int):
-    """Opens `path`, dropping what a resumed run will write again.
+    """Opens `path`, and removes the lines that a resumed run writes again.
 
     Args:
-      path: of the file; made where there is none.
-      first_step: lines of later steps than this are dropped.
+      path: of the file; created if it does not exist.
+      first_step: the step to resume from; lines of later steps are removed.
+
+    Raises:
+      UserError: the file cannot be written.
     """
     kept = []
     if path.exists():
       lines = path.read_text().splitlines()
-      kept = [line for line in lines if _step(line) <= first_step]
-    partial = path.with_name(path.name + '.partial')
-    partial.write_text(''.join(line + '\n' for line in kept))
-    os.replace(partial, path)
+      kept = [line for line in lines if _step_of(line) <= first_step]
+    with write_whole(
+      path, text=True, what='the metrics', remedy=_RESUME
+    ) as file:
+      file.writelines(line + '\n' for line in kept)
     self._path = path
     self._file = open(path, 'a')
 
+  @override
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
-    """Appends one line."""
     try:
       self._file.write(json.dumps({'step': step, **scalars}) + '\n')
+      # So that the line can be read, and survives a kill.
       self._file.flush()
     except OSError as error:
       raise UserError(
-        f'metrics could not be written: {self._path} ({error.strerror}); '
-        'free some space, then run the same command again to resume'
+        f'cannot write the metrics: {self._path} ({error.strerror}); {_RESUME}'
       ) from error
 
+  @override
   def close(self) -> None:
-    """Closes the file."""
     self._file.close()
 
 
-class TensorBoard:
-  """TensorBoard events in the `tensorboard/` folder, through tensorboardX."""
+class TensorBoard(Writer):
+  """Writes TensorBoard events to the `tensorboard/` folder."""
 
   def __init__(self, folder: epath.Path, first_step: int):
-    """Opens a new event file; TensorBoard drops later steps of older ones."""
+    """Opens a new event file.
+
+    Args:
+      folder: of the event files.
+      first_step: the step to resume from; TensorBoard ignores later steps in
+        the older event files.
+    """
+    # Imported here, because runs without TensorBoard do not need it.
+    import tensorboardX
+
     self._writer = tensorboardX.SummaryWriter(
       os.fspath(folder), purge_step=first_step + 1
     )
 
+  @override
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
-    """Adds one point to each curve."""
     for name, value in scalars.items():
       if value is not None:
         self._writer.add_scalar(name, value, step)
 
+  @override
   def close(self) -> None:
-    """Flushes and closes the event file."""
     self._writer.close()
 
 
-class WeightsAndBiases:
-  """A Weights & Biases run, in `wandb/`; offline unless WANDB_MODE is set."""
+class WeightsAndBiases(Writer):
+  """Logs to a Weights & Biases run, offline unless WANDB_MODE is set."""
 
   def __init__(self, folder: epath.Path, config: dict[str, Any]):
-    """Starts the run, or continues that of the same folder.
+    """Starts a run, or continues the run of the same folder.
 
-    Folders of stages and leaderboards share their last name, hence the two.
+    Args:
+      folder: the workdir; gets a `wandb/` folder. Its path identifies the run.
+      config: settings to show with the run.
     """
+    # Imported here, because it is optional.
     import wandb  # pyrefly: ignore[missing-import]
 
     os.environ.setdefault('WANDB_MODE', 'offline')
     self._run = wandb.init(
       dir=os.fspath(folder),
+      # Stages and leaderboards name their folders alike, so the name has two.
       name=f'{folder.parent.name}/{folder.name}',
       id=hashlib.sha256(os.fspath(folder).encode()).hexdigest()[:16],
       resume='allow',
       config=config,
     )
 
+  @override
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
-    """Logs one step."""
     present = {k: v for k, v in scalars.items() if v is not None}
     self._run.log(present, step=step)
 
+  @override
   def close(self) -> None:
-    """Finishes the run."""
     self._run.finish()
 
 
-class Writers:
-  """All the writers a config asks for; a context manager."""
+class Writers(Writer):
+  """All writers that a config asks for.
+
+  Only the first process of a pod writes. As a context manager, it closes the
+  writers at the end.
+  """
 
   def __init__(
-    self,
-    workdir: epath.Path,
-    config: ConfigDict,
-    first_step: int,
+    self, workdir: epath.Path, config: ConfigDict, first_step: int
   ) -> None:
-    """Opens them; only the main process of a pod writes anything.
+    """Opens the writers.
+
+    Args:
+      workdir: of the run.
+      config: of the run; `log` selects the writers.
+      first_step: the step to resume from, 0 for a new run.
 
     Raises:
-      UserError: W&B is asked for and not installed.
+      UserError: W&B is asked for and not installed, or the log cannot be
+        written.
     """
     self._writers: list[Writer] = []
     if jax.process_index() != 0:
@@ -141,17 +168,21 @@ class Writers:
     return self
 
   def __exit__(self, *exception: object) -> None:
-    for writer in self._writers:
-      writer.close()
+    self.close()
 
+  @override
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
-    """Hands `scalars` of `step` to every writer."""
     for writer in self._writers:
       writer.write(step, scalars)
 
+  @override
+  def close(self) -> None:
+    for writer in self._writers:
+      writer.close()
 
-def _step(line: str) -> float:
-  """The step of a line; infinite for one that a crash cut short."""
+
+def _step_of(line: str) -> float:
+  # Infinite for a line that a crash cut short, so that it is removed.
   try:
     return json.loads(line)['step']
   except (ValueError, KeyError, TypeError):

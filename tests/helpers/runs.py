@@ -1,12 +1,12 @@
-"""Small runs on a packed dataset, for the tests."""
+"""Makes small runs on a packed dataset."""
 
-import importlib
+import dataclasses
 import os
 import signal
 
-from owdfa_jax import experiment
-from owdfa_jax.training import optimizers, state
+from owdfa_jax import configs, experiment
 from owdfa_jax.training.progress import Progress
+from owdfa_jax.training.setup import set_up_training
 
 TINY = {
   'model.width': 0.125,
@@ -15,19 +15,21 @@ TINY = {
   'eval.batch_size': 16,
   'log.every_steps': 2,
   'log.tensorboard': False,
-  # The cosine knows the number of epochs; this one does not.
+  # Does not depend on the number of epochs, so a run of one epoch can be
+  # extended to two and must equal a run of two.
   'optimizer.schedule': 'step',
 }
 
 
 def tiny_config(packed, method='cpl', **changes):
-  """The config of `method` for 32-pixel images, a few steps an epoch.
+  """Returns a config for 32-pixel images, with a few steps per epoch.
 
-  `changes` has `__` for the dots of a field's name.
+  Args:
+    packed: the folder of the packed dataset.
+    method: the name of a file in `configs`.
+    **changes: fields of the config, with `__` for each dot in their names.
   """
-  config = importlib.import_module(f'owdfa_jax.configs.{method}').get_config(
-    'folder64'
-  )
+  config = configs.load(method, 'folder64')
   changes = {k.replace('__', '.'): v for k, v in changes.items()}
   config.update_from_flattened_dict(TINY | changes)
   config.data.path = str(packed)
@@ -35,35 +37,31 @@ def tiny_config(packed, method='cpl', **changes):
 
 
 def tiny_experiment(packed, workdir, method='cpl', **changes):
-  """That config's experiment in `workdir`."""
+  """Returns the experiment of `tiny_config` in `workdir`."""
   config = tiny_config(packed, method, **changes)
   return experiment.set_up(config, str(workdir))
 
 
-def fresh_state(experiment, seed=7):
-  """The state such a run would begin with."""
-  tx, _ = optimizers.make_optimizer(
-    **experiment.config.optimizer, epochs=1, steps_per_epoch=1
-  )
-  _, fresh = state.initialise(
-    experiment.build,
-    experiment.method,
-    experiment.num_outputs,
-    tx,
-    num_examples=len(experiment.dataset.train),
-    seed=seed,
-    placement=experiment.placement,
-  )
-  return fresh
+def initial_state(experiment, seed=7):
+  """Returns the state before the first step of a run with that seed."""
+  config = experiment.config.copy_and_resolve_references()
+  config.seed = seed
+  _, state = set_up_training(dataclasses.replace(experiment, config=config))
+  return state
 
 
 def stop_after(patch, number):
-  """Lets a signal arrive after so many steps; `patch` is a MonkeyPatch."""
-  step = Progress.step
+  """Sends this process SIGTERM after step `number`.
 
-  def step_then_signal(self, done, scalars):
-    step(self, done, scalars)
-    if done == number:
+  Args:
+    patch: a `pytest.MonkeyPatch`, which undoes it.
+    number: of the step.
+  """
+  count_step = Progress.count_step
+
+  def count_step_then_signal(self, step, scalars):
+    count_step(self, step, scalars)
+    if step == number:
       os.kill(os.getpid(), signal.SIGTERM)
 
-  patch.setattr(Progress, 'step', step_then_signal)
+  patch.setattr(Progress, 'count_step', count_step_then_signal)

@@ -10,10 +10,10 @@ from owdfa_jax.training import augment
 from owdfa_jax.training.augment import VIEWS, Draws
 
 draw_boxes = jax.jit(augment.draw_boxes, static_argnums=(1, 2, 3))
-draw = jax.jit(augment.draw, static_argnums=(1, 2, 3))
-resize = jax.jit(augment.resize, static_argnums=2)
-apply = jax.jit(augment.apply, static_argnums=2)
-random_view = jax.jit(augment.augment, static_argnums=2)
+draw_transforms = jax.jit(augment.draw_transforms, static_argnums=(1, 2, 3))
+crop_and_resize = jax.jit(augment.crop_and_resize, static_argnums=2)
+apply_transforms = jax.jit(augment.apply_transforms, static_argnums=2)
+random_view = jax.jit(augment.random_view, static_argnums=2)
 
 KEY = jax.random.key(0)
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
@@ -42,8 +42,8 @@ def test_crop_and_the_two_resizes(golden):
   for corners, expected in zip(
     file['rrc_boxes_x1y1x2y2'], file['rrc73_then_resize64'], strict=True
   ):
-    enlarged = resize(image, box_of(*corners), 73)
-    result = resize(enlarged, box_of(0, 0, 73, 73), 64)[0]
+    enlarged = crop_and_resize(image, box_of(*corners), 73)
+    result = crop_and_resize(enlarged, box_of(0, 0, 73, 73), 64)[0]
     assert np.abs(np.asarray(result) - expected).max() <= 1
 
 
@@ -55,7 +55,7 @@ def test_resize_as_opencv(golden):
     if key.endswith(suffix) and not key.startswith('calpil'):
       image = file[key.replace(suffix, '_image')]
       height, width = image.shape[:2]
-      result = resize(
+      result = crop_and_resize(
         jnp.asarray(image, jnp.float32)[None],
         box_of(0, 0, width, height),
         file[key].shape[0],
@@ -68,7 +68,7 @@ def test_brightness_and_contrast(golden):
   file = golden('transforms')
   contrast, brightness = file['bc_alpha_beta_f64'].T
   images = np.repeat(file['bc_in'][None], len(contrast), 0)
-  for adjust in (augment.adjust, jax.jit(augment.adjust)):
+  for adjust in (augment.adjust_colour, jax.jit(augment.adjust_colour)):
     result = adjust(
       images, jnp.asarray(contrast), jnp.asarray(255 * brightness)
     )
@@ -127,7 +127,7 @@ def test_a_box_that_never_fits_is_the_whole_image():
 def test_draws_are_distributed_as_the_view_says(name):
   view = VIEWS[name]
   num = 20_000
-  drawn = draw(KEY, num, 64, view)
+  drawn = draw_transforms(KEY, num, 64, view)
   jittered = np.asarray(drawn.brightness != 0)
   for share, probability in (
     (drawn.flip.mean(), view.flip),
@@ -149,13 +149,13 @@ def test_draws_are_distributed_as_the_view_says(name):
 
 
 def test_neutral_draws_change_nothing():
-  result = apply(draws(8), IMAGES, VIEWS['standard'])
+  result = apply_transforms(draws(8), IMAGES, VIEWS['standard'])
   np.testing.assert_array_equal(result, IMAGES)
 
 
 def test_flip_mirrors_the_chosen_rows():
   flip = jnp.arange(8) % 2 == 0
-  result = apply(draws(8, flip=flip), IMAGES, VIEWS['weak'])
+  result = apply_transforms(draws(8, flip=flip), IMAGES, VIEWS['weak'])
   np.testing.assert_array_equal(result[::2], IMAGES[::2, :, ::-1])
   np.testing.assert_array_equal(result[1::2], IMAGES[1::2])
 
@@ -174,7 +174,7 @@ def test_order_is_flip_crop_adjust_resize():
   enlarged = cv2.resize(crop, (18, 18)).astype(np.float64)
   adjusted = np.clip(enlarged * 1.5 - 20, 0, 255).astype(np.uint8)
   expected = cv2.resize(adjusted, (16, 16)).astype(np.float64)
-  result = np.asarray(apply(drawn, image, VIEWS['standard'])[0])
+  result = np.asarray(apply_transforms(drawn, image, VIEWS['standard'])[0])
   # A level off in the first resize is multiplied by the contrast.
   assert np.abs(result - expected).max() <= 2
 

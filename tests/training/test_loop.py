@@ -1,4 +1,4 @@
-"""The loop: resume, signals, the log, the devices."""
+"""Tests of the training loop: resuming, signals, the log, checkpoints."""
 
 import json
 import signal
@@ -7,35 +7,38 @@ import jax
 import numpy as np
 import pytest
 
-from helpers.runs import fresh_state, stop_after, tiny_experiment
+from helpers.runs import initial_state, stop_after, tiny_experiment
 from input_pipeline import pipeline, pseudo_labels, supervision
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.evaluation import evaluate
+from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.training.checkpoints import Checkpoints
+from owdfa_jax.training.evaluator import EpochResult
 from owdfa_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
 
-def lines(workdir):
+def read_log(workdir):
   text = (workdir / 'metrics.jsonl').read_text()
   return [json.loads(line) for line in text.splitlines()]
 
 
-def steps_of(workdir, prefix):
+def logged_steps(workdir, prefix):
+  """Returns the steps for which names beginning with `prefix` are logged."""
   return [
     line['step']
-    for line in lines(workdir)
+    for line in read_log(workdir)
     if any(name.startswith(prefix) for name in line)
   ]
 
 
 def saved_state(experiment):
-  """The latest checkpoint as numpy."""
-  blank = fresh_state(experiment)
+  """Returns the latest checkpoint as numpy arrays."""
+  target = initial_state(experiment)
   with Checkpoints(experiment.workdir) as checkpoints:
-    return jax.device_get(checkpoints.restore(checkpoints.latest(), blank))
+    return jax.device_get(checkpoints.restore(checkpoints.latest(), target))
 
 
 def assert_equal_states(a, b):
@@ -44,17 +47,18 @@ def assert_equal_states(a, b):
 
 @pytest.fixture(scope='module')
 def whole(packed, tmp_path_factory):
-  """An uninterrupted run of two epochs."""
+  """The experiment of an uninterrupted run of two epochs."""
   experiment = tiny_experiment(packed, tmp_path_factory.mktemp('whole'))
-  assert train(experiment) == 0
+  assert train_with_evaluation(experiment) == 0
   return experiment
 
 
 def test_log_has_losses_rates_and_evaluations(whole):
   epoch = saved_state(whole).step // 2
-  assert steps_of(whole.workdir, 'eval/') == [epoch, 2 * epoch]
-  assert steps_of(whole.workdir, 'train/') == list(range(2, 2 * epoch + 1, 2))
-  first = lines(whole.workdir)[0]
+  assert logged_steps(whole.workdir, 'eval/') == [epoch, 2 * epoch]
+  every_second = list(range(2, 2 * epoch + 1, 2))
+  assert logged_steps(whole.workdir, 'train/') == every_second
+  first = read_log(whole.workdir)[0]
   for name in (
     'train/loss',
     'train/cross_entropy',
@@ -73,50 +77,53 @@ def test_log_has_losses_rates_and_evaluations(whole):
 def test_resumed_run_equals_the_uninterrupted_one(
   whole, packed, tmp_path, capsys
 ):
-  assert train(tiny_experiment(packed, tmp_path, epochs=1)) == 0
+  shorter = tiny_experiment(packed, tmp_path, epochs=1)
+  assert train_with_evaluation(shorter) == 0
   capsys.readouterr()
-  assert train(tiny_experiment(packed, tmp_path)) == 0
-  assert '2 epochs instead of 1' in capsys.readouterr().out
   resumed = tiny_experiment(packed, tmp_path)
+  assert train_with_evaluation(resumed) == 0
+  assert '2 epochs instead of 1' in capsys.readouterr().out
   assert_equal_states(saved_state(resumed), saved_state(whole))
-  losses = lambda e: [line.get('train/loss') for line in lines(e.workdir)]
+  losses = lambda e: [line.get('train/loss') for line in read_log(e.workdir)]
   assert losses(resumed) == losses(whole)
 
 
-def test_signal_saves_in_the_middle_and_the_same_command_goes_on(
+def test_signal_saves_within_an_epoch_and_the_same_command_resumes(
   whole, packed, tmp_path, monkeypatch
 ):
-  after = 3
-  stop_after(monkeypatch, after)
+  stop_after(monkeypatch, 3)
   handler = signal.getsignal(signal.SIGTERM)
   experiment = tiny_experiment(packed, tmp_path)
-  assert train(experiment) == 128 + signal.SIGTERM
-  assert saved_state(experiment).step == after
+  assert train_with_evaluation(experiment) == 128 + signal.SIGTERM
+  assert saved_state(experiment).step == 3
   assert signal.getsignal(signal.SIGTERM) is handler
 
   monkeypatch.undo()
-  assert train(experiment) == 0
+  assert train_with_evaluation(experiment) == 0
   assert_equal_states(saved_state(experiment), saved_state(whole))
-  assert steps_of(tmp_path, 'train/') == steps_of(whole.workdir, 'train/')
+  train_steps = logged_steps(tmp_path, 'train/')
+  assert train_steps == logged_steps(whole.workdir, 'train/')
 
 
-def test_fewer_epochs_than_are_done(whole, packed):
-  with pytest.raises(UserError, match='epochs=1, but 2 epochs are done'):
-    train(tiny_experiment(packed, whole.workdir, epochs=1))
+def test_fewer_epochs_than_trained_is_an_error(whole, packed):
+  fewer = tiny_experiment(packed, whole.workdir, epochs=1)
+  with pytest.raises(UserError, match='epochs=1 .* 2 epochs already trained'):
+    train_with_evaluation(fewer)
 
 
-def test_finished_run_has_nothing_left_to_do(whole, packed):
-  before = lines(whole.workdir)
-  assert train(whole) == 0
-  assert lines(whole.workdir) == before
+def test_finished_run_has_nothing_left_to_do(whole, capsys):
+  before = read_log(whole.workdir)
+  assert train_with_evaluation(whole) == 0
+  assert read_log(whole.workdir) == before
+  assert 'already complete' in capsys.readouterr().out
 
 
-def test_checkpoint_of_eight_devices_is_evaluated_on_one(
+def test_checkpoint_from_eight_devices_is_evaluated_on_one(
   whole, monkeypatch, capsys
 ):
   eight = evaluate.evaluate(whole)
-  one_device = parallel.place(jax.devices()[:1])
-  monkeypatch.setattr(parallel, 'place', lambda: one_device)
+  one_device = parallel.make_placement(jax.devices()[:1])
+  monkeypatch.setattr(parallel, 'make_placement', lambda: one_device)
   one = evaluate.evaluate(tiny_experiment(whole.dataset.path, whole.workdir))
   assert one['checkpoint_step'] == eight['checkpoint_step']
   assert one['num_examples'] == len(whole.dataset.test)
@@ -127,42 +134,66 @@ def test_checkpoint_of_eight_devices_is_evaluated_on_one(
   assert '| Known ACC |' in capsys.readouterr().out
 
 
-def test_best_and_latest_are_kept(whole):
+def test_best_and_latest_checkpoints_are_kept(whole):
   with Checkpoints(whole.workdir) as checkpoints:
     best, latest = checkpoints.best(), checkpoints.latest()
-  judged = {
+  score = {
     line['step']: line['eval/all_nmi']
-    for line in lines(whole.workdir)
+    for line in read_log(whole.workdir)
     if 'eval/all_nmi' in line
   }
-  assert best == max(judged, key=judged.get)
-  assert latest == max(judged)
+  assert best == max(score, key=score.get)
+  assert latest == max(score)
 
 
-def test_the_stream_gets_what_the_config_says(packed, tmp_path, monkeypatch):
+def test_evaluator_decides_which_checkpoint_is_best(packed, tmp_path, capsys):
+  """The loop takes any evaluator, here one that prefers the first epoch."""
+
+  class Evaluator:
+    def __init__(self, experiment, graphdef):
+      del graphdef
+      self.num_outputs = experiment.num_outputs
+
+    def evaluate_epoch(self, step, train_state):
+      assert train_state.step == step
+      metrics = {'selection_score': -float(step), 'outputs': self.num_outputs}
+      return EpochResult(metrics, f'summary of step {step}')
+
+  experiment = tiny_experiment(packed, tmp_path)
+  assert train(experiment, Evaluator) == 0
+  first, last = logged_steps(tmp_path, 'eval/selection_score')
+  with Checkpoints(experiment.workdir) as checkpoints:
+    assert (checkpoints.best(), checkpoints.latest()) == (first, last)
+  assert f'epoch 1/2  summary of step {first}' in capsys.readouterr().out
+
+
+def test_batches_get_the_settings_of_the_config(packed, tmp_path, monkeypatch):
   experiment = tiny_experiment(packed, tmp_path / 'labels', epochs=1)
   label = np.where(experiment.dataset.train.tag == 2, 3, -1)
   path = str(tmp_path / 'labels.npz')
   pseudo_labels.write(path, experiment.dataset, label)
-  given = {}
-  whole_stream = pipeline.train_batches
+  received = {}
+  train_batches = pipeline.train_batches
 
   def spy(*arguments, **keywords):
-    given.update(keywords)
-    return whole_stream(*arguments, **keywords)
+    received.update(keywords)
+    return train_batches(*arguments, **keywords)
 
   monkeypatch.setattr(pipeline, 'train_batches', spy)
-  asked = {
-    'data__pseudo_labels': path,
-    'eval__selection': 'validation',
-    'data__validation_share': 0.25,
-  }
-  assert train(tiny_experiment(packed, tmp_path, epochs=1, **asked)) == 0
-  np.testing.assert_array_equal(given['pseudo_label'], label)
-  assert given['validation_share'] == 0.25
+  experiment = tiny_experiment(
+    packed,
+    tmp_path,
+    epochs=1,
+    data__pseudo_labels=path,
+    eval__selection='validation',
+    data__validation_share=0.25,
+  )
+  assert train_with_evaluation(experiment) == 0
+  np.testing.assert_array_equal(received['pseudo_label'], label)
+  assert received['validation_share'] == 0.25
 
 
-def test_validation_rows_select_and_are_not_trained_on(packed, tmp_path):
+def test_validation_rows_select_the_checkpoint(packed, tmp_path):
   experiment = tiny_experiment(
     packed,
     tmp_path,
@@ -171,17 +202,19 @@ def test_validation_rows_select_and_are_not_trained_on(packed, tmp_path):
     eval__metric='known_acc',
     data__validation_share=0.25,
   )
-  assert train(experiment) == 0
-  (line,) = (x for x in lines(tmp_path) if 'eval/score' in x)
+  assert train_with_evaluation(experiment) == 0
+  (line,) = (x for x in read_log(tmp_path) if 'eval/selection_score' in x)
   rows = supervision.validation_rows(experiment.dataset, 0, 0.25)
   labelled = (experiment.dataset.train.tag == 1).sum()
   assert len(rows) == pytest.approx(labelled / 4, abs=2)
-  # A share of as many images as are held out, not as are in the test split.
-  assert (line['eval/score'] * len(rows)) % 1 == pytest.approx(0, abs=1e-6)
+  # The score is a share of the held-out rows, not of the test split.
+  num_right = line['eval/selection_score'] * len(rows)
+  assert num_right % 1 == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize('bound', ['lower_bound', 'upper_bound'])
-def test_bounds_train_on_the_same_budget(whole, packed, tmp_path, bound):
+def test_bounds_train_for_as_many_steps(whole, packed, tmp_path, bound):
   experiment = tiny_experiment(packed, tmp_path, bound)
-  assert train(experiment) == 0
-  assert steps_of(tmp_path, 'eval/') == steps_of(whole.workdir, 'eval/')
+  assert train_with_evaluation(experiment) == 0
+  evaluations = logged_steps(tmp_path, 'eval/')
+  assert evaluations == logged_steps(whole.workdir, 'eval/')

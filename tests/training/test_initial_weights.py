@@ -1,4 +1,4 @@
-"""The weights a run begins with: another run's, one of its checkpoints."""
+"""Tests of initial weights from a run, one of its checkpoints, or a file."""
 
 import os
 import subprocess
@@ -8,14 +8,17 @@ import jax
 import numpy as np
 import pytest
 
-from helpers.runs import fresh_state, tiny_experiment
+from helpers.runs import initial_state, tiny_experiment
 from input_pipeline.errors import UserError
 from owdfa_jax import weights
-from owdfa_jax.evaluation import evaluate
+from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
+from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.training import state
 from owdfa_jax.training.checkpoints import Checkpoints, read_network
-from owdfa_jax.training.initial import checkpoint_of, start_from
-from owdfa_jax.training.loop import train
+from owdfa_jax.training.initial_weights import (
+  checkpoint_path,
+  load_initial_weights,
+)
 from owdfa_jax.training.workdir import claim_workdir
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -24,44 +27,48 @@ pytestmark = pytest.mark.usefixtures('quick_compile')
 @pytest.fixture(scope='module')
 def trained(packed, tmp_path_factory):
   experiment = tiny_experiment(packed, tmp_path_factory.mktemp('trained'))
-  assert train(experiment) == 0
+  assert train_with_evaluation(experiment) == 0
   return experiment
 
 
 @pytest.fixture(scope='module')
 def best(trained):
-  """The network of its best checkpoint, and that checkpoint's step."""
-  start = fresh_state(trained)
+  """The network of the trained run's best checkpoint, and its step."""
+  start = initial_state(trained)
   with Checkpoints(trained.workdir) as checkpoints:
     step = checkpoints.best()
     network = checkpoints.restore_model(
-      step, *(state.abstract(x) for x in (start.params, start.batch_stats))
+      step, *(state.abstract_tree(x) for x in (start.params, start.batch_stats))
     )
   return network, step
 
 
 @pytest.mark.parametrize('whole_run', [True, False])
-def test_a_run_hands_on_its_network(trained, best, whole_run, capsys):
+def test_weights_come_from_a_run_and_the_rest_is_new(
+  trained, best, whole_run, capsys
+):
   network, step = best
-  init = trained.workdir if whole_run else checkpoint_of(trained.workdir, step)
-  start = start_from(str(init), fresh_state(trained))
+  init = (
+    trained.workdir if whole_run else checkpoint_path(trained.workdir, step)
+  )
+  start = load_initial_weights(str(init), initial_state(trained))
   jax.tree.map(
     np.testing.assert_array_equal, (start.params, start.batch_stats), network
   )
   assert start.step == 0 and 'initialised with' in capsys.readouterr().out
-  before = jax.tree.leaves(fresh_state(trained).opt_state)
+  before = jax.tree.leaves(initial_state(trained).opt_state)
   for ours, fresh in zip(jax.tree.leaves(start.opt_state), before, strict=True):
     np.testing.assert_array_equal(ours, fresh)
-  fresh = jax.tree.leaves(fresh_state(trained).params)
+  fresh = jax.tree.leaves(initial_state(trained).params)
   for ours, drawn in zip(jax.tree.leaves(start.params), fresh, strict=True):
     assert ours.sharding == drawn.sharding
 
 
-def test_a_file_of_weights_does_too(trained, best, tmp_path, capsys):
+def test_weights_come_from_a_file(trained, best, tmp_path, capsys):
   (params, batch_stats), _ = best
   path = tmp_path / 'weights.npz'
   np.savez(path, **weights.state_dict(params, batch_stats))
-  start = start_from(str(path), fresh_state(trained))
+  start = load_initial_weights(str(path), initial_state(trained))
   jax.tree.map(
     np.testing.assert_array_equal,
     (start.params, start.batch_stats),
@@ -70,15 +77,15 @@ def test_a_file_of_weights_does_too(trained, best, tmp_path, capsys):
   assert f'from {path}' in capsys.readouterr().out
 
 
-def test_another_method_takes_what_it_can_and_says_the_rest(
+def test_other_method_takes_what_fits_and_reports_the_rest(
   trained, packed, tmp_path, capsys
 ):
-  """The attention that CAL adds, and its wider head, are drawn as always."""
+  """CAL's attention and its wider head keep their random values."""
   cal = tiny_experiment(
     packed, tmp_path, 'cal', method__params__estimate_classes=True
   )
-  fresh = fresh_state(cal)
-  start = start_from(str(trained.workdir), fresh)
+  fresh = initial_state(cal)
+  start = load_initial_weights(str(trained.workdir), fresh)
   said = capsys.readouterr().out
   assert 'without a source: frequency_attention' in said
   assert 'fc2.weight (4, 32) for (20, 32), left out' in said or (
@@ -90,17 +97,17 @@ def test_another_method_takes_what_it_can_and_says_the_rest(
   assert not np.array_equal(stem(start), stem(fresh))
 
 
-def test_the_head_can_be_left_out(trained):
-  fresh = fresh_state(trained)
-  start = start_from(str(trained.workdir), fresh, with_head=False)
+def test_head_can_be_left_out(trained):
+  fresh = initial_state(trained)
+  start = load_initial_weights(str(trained.workdir), fresh, with_head=False)
   head = lambda s: np.asarray(s.params['fc2']['kernel'][...])
   neck = lambda s: np.asarray(s.params['bottleneck']['scale'][...])
   np.testing.assert_array_equal(head(start), head(fresh))
   assert not np.array_equal(neck(start), neck(fresh))
 
 
-def test_a_run_of_eight_devices_hands_on_to_one(trained, tmp_path):
-  """In a process that has one device; saving had eight."""
+def test_checkpoint_from_eight_devices_is_read_on_one(trained, tmp_path):
+  """Reads it in a process that has only one device."""
   command = (
     'import sys; from etils import epath;'
     'from owdfa_jax.training.checkpoints import read_network;'
@@ -120,22 +127,22 @@ def test_a_run_of_eight_devices_hands_on_to_one(trained, tmp_path):
   assert float(printed) == pytest.approx(total)
 
 
-def test_reading_leaves_a_save_under_way_alone(trained):
-  under_way = trained.workdir / 'checkpoints' / '9.orbax-checkpoint-tmp'
-  under_way.mkdir()
+def test_reading_does_not_remove_a_save_in_progress(trained):
+  in_progress = trained.workdir / 'checkpoints' / '9.orbax-checkpoint-tmp'
+  in_progress.mkdir()
   try:
-    start_from(str(trained.workdir), fresh_state(trained))
-    evaluate.restore(trained)
-    assert under_way.exists()
+    load_initial_weights(str(trained.workdir), initial_state(trained))
+    restore_network(trained)
+    assert in_progress.exists()
   finally:
-    under_way.rmdir()
+    in_progress.rmdir()
 
 
-def test_training_begins_there(trained, packed, tmp_path, capsys):
+def test_training_starts_from_the_weights(trained, packed, tmp_path, capsys):
   experiment = tiny_experiment(
     packed, tmp_path, epochs=1, model__init=str(trained.workdir)
   )
-  assert train(experiment) == 0
+  assert train_with_evaluation(experiment) == 0
   assert f'from {trained.workdir}' in capsys.readouterr().out
 
 
@@ -146,19 +153,19 @@ def test_training_begins_there(trained, packed, tmp_path, capsys):
     (lambda folder: folder, 'no checkpoint'),
   ],
 )
-def test_nothing_there(trained, tmp_path, make, message):
+def test_missing_weights_are_an_error(trained, tmp_path, make, message):
   with pytest.raises(UserError, match=message):
-    start_from(str(make(tmp_path)), fresh_state(trained))
+    load_initial_weights(str(make(tmp_path)), initial_state(trained))
 
 
-def test_another_backbone_is_told(trained, packed, tmp_path):
+def test_weights_of_another_backbone_are_an_error(trained, packed, tmp_path):
   wider = tiny_experiment(packed, tmp_path, model__width=0.25)
   with pytest.raises(UserError, match='another shape.*model.width'):
-    start_from(str(trained.workdir), fresh_state(wider))
+    load_initial_weights(str(trained.workdir), initial_state(wider))
 
 
-def test_a_refused_start_can_be_corrected(packed, tmp_path):
+def test_workdir_of_a_failed_start_can_be_used_again(packed, tmp_path):
   nowhere = tiny_experiment(packed, tmp_path, model__init='nowhere.npz')
   with pytest.raises(UserError, match='no such weights'):
-    train(nowhere)
+    train_with_evaluation(nowhere)
   claim_workdir(tiny_experiment(packed, tmp_path, model__width=0.25))

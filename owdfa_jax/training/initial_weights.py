@@ -1,0 +1,58 @@
+"""Starts a run from the weights of another run or of a file."""
+
+import dataclasses
+
+from etils import epath
+
+from input_pipeline.errors import UserError
+from owdfa_jax import weights
+from owdfa_jax.training.checkpoints import read_network
+from owdfa_jax.training.progress import say
+from owdfa_jax.training.run_record import CHECKPOINTS
+from owdfa_jax.training.state import TrainState
+
+# Names of the last layer's variables: its weights and its outputs in use.
+HEAD_PREFIXES = ('fc2.', 'live')
+
+
+def load_initial_weights(
+  init: str, state: TrainState, *, with_head: bool = True
+) -> TrainState:
+  """Returns `state` with the weights that `init` has for it.
+
+  Prints which weights were used and which were not.
+
+  Args:
+    init: a file of weights (see `weights.read`), the workdir of a run (for its
+      best checkpoint), or one checkpoint of a run, `RUN/checkpoints/STEP`.
+    state: keeps its own values where `init` has no weights of that shape.
+    with_head: whether to load the last layer too.
+
+  Raises:
+    UserError: `init` does not exist, is not a checkpoint or a file of weights,
+      or belongs to another backbone.
+  """
+  path = epath.Path(init)
+  if not path.exists():
+    raise UserError(
+      f'no such weights: --config.model.init={init}; give a .safetensors, '
+      '.npz or .pth file, or the workdir of a run'
+    )
+  if path.is_dir():
+    source = weights.state_dict(*read_network(path))
+  else:
+    source = weights.read(path)
+  if not with_head:
+    source = {
+      k: v for k, v in source.items() if not k.startswith(HEAD_PREFIXES)
+    }
+  params, batch_stats, report = weights.fill(
+    source, state.params, state.batch_stats, init
+  )
+  say(f'initialised with {report}')
+  return dataclasses.replace(state, params=params, batch_stats=batch_stats)
+
+
+def checkpoint_path(workdir: epath.Path, step: int) -> str:
+  """Returns the value of `model.init` that names one checkpoint of a run."""
+  return str(workdir / CHECKPOINTS / str(step))

@@ -1,0 +1,201 @@
+"""The record of a run in its workdir, without importing JAX.
+
+`config.json` holds the settings of the run. They tell whether a command
+continues that run, or evaluates the network that it trained.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from etils import epath
+
+from input_pipeline.dataset import PackedDataset
+from input_pipeline.errors import UserError
+from input_pipeline.files import file_sha256
+from owdfa_jax.settings import RunInputs, validation_share
+
+# The folder of checkpoints in a workdir.
+CHECKPOINTS = 'checkpoints'
+# The file of settings in a workdir.
+CONFIG_FILE = 'config.json'
+# The settings (or beginnings of their names) that may change when a run
+# resumes. Where and how fast the data is read does not change what is read.
+CHANGEABLE_SETTINGS = (
+  'epochs',
+  'eval.batch_size',
+  'eval.checkpoint',
+  'eval.every_epochs',
+  'eval.split',
+  'log.',
+  'compilation_cache',
+  'data.path',
+  'data.num_threads',
+  'data.num_workers',
+)
+# The settings (or beginnings of their names) that a checkpoint's network
+# depends on: evaluation must have the same.
+NETWORK_SETTINGS = (
+  'model.backbone',
+  'model.width',
+  'model.dtype',
+  'method.',
+  'data.num_classes',
+  'dataset',
+)
+
+
+def has_checkpoint(workdir: epath.Path) -> bool:
+  """Returns whether a run has saved a checkpoint in `workdir`.
+
+  False for a run that has started but not saved yet.
+  """
+  return bool(saved_steps(workdir))
+
+
+def saved_steps(workdir: epath.Path) -> list[int]:
+  """Returns the steps of the checkpoints in `workdir`, in order."""
+  folder = workdir / CHECKPOINTS
+  if not folder.exists():
+    return []
+  return sorted(int(x.name) for x in folder.iterdir() if x.name.isdecimal())
+
+
+def check_checkpoint(inputs: RunInputs) -> None:
+  """Checks that the workdir has the checkpoint that `eval.checkpoint` names.
+
+  Raises:
+    UserError: it has none, or not that one.
+  """
+  wanted, steps = inputs.config.eval.checkpoint, saved_steps(inputs.workdir)
+  if wanted not in ('best', 'latest') and not wanted.isdecimal():
+    raise UserError(
+      f'no such checkpoint: --config.eval.checkpoint={wanted}; '
+      "use 'best', 'latest' or the number of a step"
+    )
+  if wanted.isdecimal() and int(wanted) not in steps:
+    raise UserError(
+      f'no such checkpoint: step {wanted} in {inputs.workdir / CHECKPOINTS} '
+      '(--config.eval.checkpoint); use one of '
+      f'{", ".join(map(str, steps)) or "none, train first"}'
+    )
+  if not steps:
+    raise UserError(
+      f'nothing to evaluate: no checkpoint in --workdir={inputs.workdir}; '
+      'train first, with the same --config and --workdir'
+    )
+
+
+def check_settings(
+  inputs: RunInputs, must_match: Callable[[str], bool]
+) -> None:
+  """Checks that the run in the workdir has the settings of `inputs`.
+
+  A workdir without recorded settings passes.
+
+  Args:
+    inputs: what is to be done in its workdir.
+    must_match: whether a setting, such as 'model.width', has to be the same.
+
+  Raises:
+    UserError: settings that have to be the same differ, or the record is
+      damaged.
+  """
+  path = inputs.workdir / CONFIG_FILE
+  try:
+    before = flatten_settings(json.loads(path.read_text()))
+  except FileNotFoundError:
+    return
+  except (ValueError, AttributeError) as error:
+    raise UserError(
+      f'damaged file: {path} ({error}); remove it or choose another --workdir'
+    ) from error
+  now = flatten_settings(run_settings(inputs))
+  different = [
+    f'{name}={before.get(name)} (now {now.get(name)})'
+    for name in sorted(before.keys() | now.keys())
+    if must_match(name) and before.get(name) != now.get(name)
+  ]
+  if different:
+    raise UserError(
+      f'the workdir holds a run with another config: {path} has '
+      f'{", ".join(different)}; give the same settings, or another --workdir'
+    )
+
+
+def recorded_setting(inputs: RunInputs, name: str) -> Any:
+  """Returns a setting of the run that the workdir holds.
+
+  If the workdir does not record it, returns the setting of `inputs`.
+
+  Args:
+    inputs: of that workdir.
+    name: such as 'eval.selection'.
+  """
+  now = flatten_settings(run_settings(inputs))[name]
+  try:
+    recorded = json.loads((inputs.workdir / CONFIG_FILE).read_text())
+  except FileNotFoundError:
+    return now
+  return flatten_settings(recorded).get(name, now)
+
+
+def run_settings(inputs: RunInputs) -> dict[str, Any]:
+  """Returns what identifies a run: its config, and digests of its inputs.
+
+  Returns:
+    The config as nested dicts for JSON, and beside its sections:
+    dataset: the digest of the packed data.
+    pseudo_labels: the digest of their file, '' for none.
+    held_out: the share of the labelled rows kept for validation.
+  """
+  config = json.loads(inputs.config.to_json_best_effort())
+  # Sibling paths are stored relative, so that a staged run can be moved.
+  parent = f'{inputs.workdir.parent}/'
+  for section, name in (('model', 'init'), ('data', 'pseudo_labels')):
+    config[section][name] = config[section][name].replace(parent, '../')
+  return config | {
+    'dataset': dataset_digest(inputs.dataset),
+    'pseudo_labels': file_digest(inputs.config.data.pseudo_labels),
+    'held_out': validation_share(inputs.config),
+  }
+
+
+def flatten_settings(
+  settings: dict[str, Any], prefix: str = ''
+) -> dict[str, Any]:
+  """Returns nested settings as one dict with keys such as 'model.width'."""
+  flat = {}
+  for name, value in settings.items():
+    if isinstance(value, dict):
+      flat |= flatten_settings(value, f'{prefix}{name}.')
+    else:
+      flat[prefix + name] = value
+  return flat
+
+
+def file_digest(path: str) -> str:
+  """Returns 12 hex digits that identify a file's content; '' for no file."""
+  return file_sha256(path)[:12] if path else ''
+
+
+def dataset_digest(dataset: PackedDataset) -> str:
+  """Returns 12 hex digits that identify a packed dataset, wherever it is.
+
+  They depend on the table it was packed from, the image size, the classes, and
+  the label and tag of every record; not on paths or shards.
+  """
+  digest = hashlib.sha256(
+    json.dumps(
+      [
+        dataset.description['made']['meta_sha256'],
+        dataset.image_size,
+        [entry.name for entry in dataset.classes],
+      ]
+    ).encode()
+  )
+  for split in (dataset.train, dataset.test):
+    for column in (split.label, split.tag):
+      digest.update(column.tobytes())
+  return digest.hexdigest()[:12]
