@@ -4,7 +4,7 @@
   python docs/make_overview.py
 
 Left: an image of each class. Right: the outputs that the test images got, one
-row per class; a novel output stands in the column of the class it is matched to.
+row per class. A novel output is in the column of the class it is matched to.
 """
 
 import csv
@@ -14,7 +14,7 @@ import pathlib
 import matplotlib.image
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 IMAGES = ROOT / 'data' / 'simulated'
@@ -30,9 +30,14 @@ def main() -> None:
   report = json.loads((RUN / 'report.json').read_text())
   classes = report['per_class']
   figure = Figure((13.5, 6.5), layout='constrained')
-  left, right = figure.subfigures(1, 2)
+  left, right = figure.subfigures(1, 2, squeeze=False)[0]
   draw_gallery(left, classes, first_images())
-  draw_shares(right.subplots(), classes, shares(classes), report['all_acc'])
+  draw_shares(
+    right.subplots(squeeze=False)[0, 0],
+    classes,
+    shares(classes),
+    report['all_acc'],
+  )
   figure.savefig(PICTURE, dpi=100)
   print(f'written: {PICTURE.relative_to(ROOT)}')
 
@@ -61,7 +66,7 @@ def shares(classes: list[dict]) -> np.ndarray:
 
 
 def draw_gallery(
-  figure: Figure, classes: list[dict], images: dict[int, pathlib.Path]
+  figure: FigureBase, classes: list[dict], images: dict[int, pathlib.Path]
 ) -> None:
   """Draws an image of each class, framed by whether it is known."""
   figure.suptitle('simulated forgeries: known (blue) and novel (red)')
