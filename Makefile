@@ -1,21 +1,38 @@
-# make demo   the main job on simulated forgeries: images, shards, training, table
-# make test   format, lint, types and the quick tests (make test-all: the slow ones too)
+# The commands of this checkout; `make help` lists them. All of them install what
+# they need into .venv first.
+
+# The Python that makes .venv.
 PYTHON ?= python3
+# A shorter demo: make demo EPOCHS=1 IMAGES_PER_CLASS=40
+EPOCHS ?= 11
+IMAGES_PER_CLASS ?= 400
+
 VENV := .venv
 BIN := $(VENV)/bin
 IMAGES := data/simulated
 PACKED := data/packed/simulated1
 RUN := runs/demo
+# Our files, named: what else lies in the checkout changes no check.
+CODE := main.py configs input_pipeline owdfa_jax tests
 
-.PHONY: demo test test-all check format clean
+.PHONY: help demo test test-all check format clean
+
+help:
+	@echo 'make demo      simulate forgeries, pack, train CPL, evaluate: a table'
+	@echo '               (shorter: make demo EPOCHS=1 IMAGES_PER_CLASS=40)'
+	@echo 'make test      check, then the tests that take seconds'
+	@echo 'make test-all  check, then all tests'
+	@echo 'make check     format, lint and types'
+	@echo 'make format    formats the code and sorts its imports'
+	@echo 'make clean     removes what the demo made'
 
 demo: $(VENV)/.runtime
-	@echo '== 1/4 simulate: face images with the traces of 20 forgery methods'
-	$(BIN)/python -m input_pipeline.simulate --out $(IMAGES)
-	@echo '== 2/4 pack: images to TFRecord shards'
+	@echo '== 1/3 simulate: face images with the traces of 20 forgery methods'
+	$(BIN)/python -m input_pipeline.simulate --out $(IMAGES) --images_per_class $(IMAGES_PER_CLASS)
+	@echo '== 2/3 pack: images to TFRecord shards'
 	$(BIN)/python -m input_pipeline.pack --meta $(IMAGES)/Protocol1_openset_fake_meta.csv --size 64 --out $(PACKED)
-	@echo '== 3/4 train CPL, 4/4 restore the best checkpoint and evaluate it'
-	$(BIN)/python main.py --config=configs/cpl.py:simulated1 --workdir=$(RUN)
+	@echo '== 3/3 train CPL, then evaluate its best checkpoint'
+	$(BIN)/python main.py --config=configs/cpl.py:simulated1 --config.epochs=$(EPOCHS) --workdir=$(RUN)
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
@@ -24,13 +41,13 @@ test-all: check
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.test
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/pyrefly check
 
 format: $(VENV)/.test
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
 
 clean:
 	rm -rf $(IMAGES) $(PACKED) $(RUN)

@@ -1,0 +1,50 @@
+"""What each mode of a run does, once its inputs have been checked."""
+
+import ml_collections
+
+from owdfa_jax.discovery.stages import evaluate_stages, train_stages
+from owdfa_jax.evaluation.attribute import attribute
+from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
+from owdfa_jax.evaluation.evaluate import evaluate
+from owdfa_jax.experiment import build_experiment
+from owdfa_jax.settings import RunInputs
+from owdfa_jax.training.timing import time_step
+
+
+def run(mode: str, inputs: RunInputs, images: str | None) -> int:
+  """Runs one mode and returns the exit status.
+
+  Args:
+    mode: 'train', which ends with an evaluation, 'eval', 'attribute' or
+      'timing'.
+    inputs: of the run.
+    images: the folder of images to attribute.
+
+  Raises:
+    UserError: the run cannot start, or cannot go on.
+  """
+  experiment = build_experiment(inputs)
+  if mode == 'timing':
+    time_step(experiment)
+    return 0
+  if mode == 'attribute':
+    assert images is not None
+    return attribute(experiment, images)
+  if mode == 'train' and (status := train_with_evaluation(experiment)):
+    return status
+  evaluate(experiment)
+  return 0
+
+
+def run_stages(
+  mode: str, config: ml_collections.ConfigDict, workdir: str
+) -> int:
+  """Trains or evaluates all stages of a run and returns the exit status.
+
+  Raises:
+    UserError: see `discovery.stages`.
+  """
+  if mode == 'train':
+    return train_stages(config, workdir)
+  evaluate_stages(config, workdir)
+  return 0

@@ -1,0 +1,101 @@
+"""The console command: `owdfa COMMAND ...`."""
+
+import importlib
+import sys
+from typing import NamedTuple
+
+from input_pipeline.errors import UserError, one_line_errors
+from owdfa_jax import __version__
+
+
+class Command(NamedTuple):
+  """One command of `owdfa`.
+
+  Attributes:
+    summary: what it does, in one line.
+    module: where its function `main` is; imported only to run it.
+    arguments: given before the user's.
+  """
+
+  summary: str
+  module: str
+  arguments: tuple[str, ...] = ()
+
+
+_RUN = 'owdfa_jax.commands.run'
+COMMANDS = {
+  'simulate': Command(
+    'Makes simulated forgeries to try things out on.',
+    'input_pipeline.simulate.__main__',
+  ),
+  'prepare': Command(
+    'Makes the table of images (CSV) of a benchmark or of your own folders.',
+    'input_pipeline.prepare',
+  ),
+  'pack': Command(
+    'Packs the images of such a table into the files that training reads.',
+    'input_pipeline.pack',
+  ),
+  'train': Command(
+    'Trains a network and evaluates it; the same command resumes.',
+    _RUN,
+    ('--mode=train',),
+  ),
+  'eval': Command('Evaluates a checkpoint.', _RUN, ('--mode=eval',)),
+  'attribute': Command(
+    'Names the source of each image in a folder.', _RUN, ('--mode=attribute',)
+  ),
+  'leaderboard': Command(
+    'Trains several methods with several seeds and compares them.',
+    'owdfa_jax.leaderboard.__main__',
+  ),
+  'timing': Command(
+    'Times the parts of a training step.', _RUN, ('--mode=timing',)
+  ),
+  'pack-timing': Command(
+    'Times the parts of packing.', 'input_pipeline.pack_timing'
+  ),
+}
+
+
+def main() -> None:
+  """Runs the command that the command line names."""
+  words = sys.argv[1:]
+  if not words or words[0] in ('-h', '--help', 'help'):
+    print(usage())
+    sys.exit(0 if words else 2)
+  if words[0] == '--version':
+    print(f'owdfa {__version__}')
+    return
+  name, *arguments = words
+  with one_line_errors():
+    if name not in COMMANDS:
+      raise UserError(
+        f'unknown command: {name}; use one of {", ".join(COMMANDS)}'
+      )
+  command = COMMANDS[name]
+  # The commands read sys.argv; their help names the program by its first word.
+  sys.argv = [f'owdfa {name}', *command.arguments, *arguments]
+  importlib.import_module(command.module).main()
+
+
+def usage() -> str:
+  """Returns the commands with a line for each."""
+  width = max(map(len, COMMANDS))
+  lines = [
+    'usage: owdfa COMMAND ...',
+    '',
+    'Open-world deepfake attribution: names the known sources of forged faces,',
+    'and discovers the novel ones.',
+    '',
+    'commands:',
+    *(f'  {name:{width}}  {c.summary}' for name, c in COMMANDS.items()),
+    '',
+    '`owdfa COMMAND --help` lists the options of a command;',
+    '`owdfa --version` prints the version.',
+  ]
+  return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+  main()

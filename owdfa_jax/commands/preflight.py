@@ -1,0 +1,69 @@
+"""Checks a command's settings, data and workdir before JAX is imported."""
+
+import ml_collections
+
+from owdfa_jax.discovery.stage_plan import (
+  SETTINGS_FROM_STAGE_BEFORE,
+  check_stages,
+)
+from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.settings import RunInputs, check_run, check_training_split
+from owdfa_jax.training.run_record import (
+  CHANGEABLE_SETTINGS,
+  NETWORK_SETTINGS,
+  check_checkpoint,
+  check_settings,
+  has_checkpoint,
+)
+
+
+def check_inputs(
+  config: ml_collections.ConfigDict,
+  workdir: str,
+  mode: str,
+  images: str | None = None,
+) -> RunInputs:
+  """Checks what a run is given, for every stage if it has stages.
+
+  Args:
+    config: the settings.
+    workdir: the folder of the run.
+    mode: 'train', 'eval', 'attribute' or 'timing'.
+    images: the folder of images to attribute.
+
+  Returns:
+    The inputs of the run; of a run in stages, those of the last stage.
+
+  Raises:
+    UserError: a setting, the data or the workdir does not fit.
+  """
+  if 'stages' in config:
+    stages = check_stages(config, workdir)
+  else:
+    stages = [check_run(config, workdir)]
+  if images is not None and mode == 'attribute':
+    list_new_images(images)
+  # The other modes use the last stage's network alone.
+  for inputs in stages if mode in ('train', 'eval') else stages[-1:]:
+    if mode in ('train', 'timing'):
+      check_training_split(inputs)
+    if mode == 'train':
+      check_resumable(inputs, in_stages='stages' in config)
+    elif mode != 'timing':
+      check_trained(inputs)
+  return stages[-1]
+
+
+def check_resumable(inputs: RunInputs, *, in_stages: bool) -> None:
+  """Raises `UserError` if the workdir belongs to a run of other settings."""
+  may_differ = CHANGEABLE_SETTINGS
+  if in_stages:
+    may_differ += SETTINGS_FROM_STAGE_BEFORE
+  if has_checkpoint(inputs.workdir):
+    check_settings(inputs, lambda name: not name.startswith(may_differ))
+
+
+def check_trained(inputs: RunInputs) -> None:
+  """Raises `UserError` unless the workdir has a checkpoint of this network."""
+  check_checkpoint(inputs)
+  check_settings(inputs, lambda name: name.startswith(NETWORK_SETTINGS))

@@ -1,0 +1,101 @@
+"""Trains an open-world attribution network, or uses a trained one.
+
+  owdfa train --config=cpl:owdfa1 --workdir=runs/cpl
+  owdfa eval --config=cpl:owdfa1 --workdir=runs/cpl
+  owdfa attribute --config=cpl:owdfa1 --workdir=runs/cpl --images=FOLDER
+  owdfa timing --config=cpl:owdfa1
+
+In a checkout, `python main.py --mode=train|eval|attribute|timing` does the
+same. --config takes METHOD:BENCHMARK, or the path of a config file. Any field
+of the config can be overridden: --config.optimizer.learning_rate=1e-3
+"""
+
+import functools
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from input_pipeline.errors import UserError, one_line_errors
+from owdfa_jax.commands.config_files import shipped_configs
+from owdfa_jax.commands.flags import parse
+from owdfa_jax.commands.preflight import check_inputs
+
+MODES = ('train', 'eval', 'attribute', 'timing')
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'What to run: METHOD:BENCHMARK, or FILE:BENCHMARK.',
+  lock_config=True,
+)  # fmt: skip
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'The folder of the run: checkpoints, logs and reports.'
+)
+_MODE = flags.DEFINE_enum(
+  'mode',
+  'train',
+  MODES,
+  'train: train and evaluate; the same command resumes. eval: evaluate a '
+  'checkpoint. attribute: name the source of each of --images. timing: time '
+  'the parts of a training step.',
+)
+_IMAGES = flags.DEFINE_string(
+  'images', None, 'A folder of new images, for attribute.'
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+  'distributed',
+  False,
+  'Be one of several processes (a TPU or GPU pod): start the same command on '
+  'each. Slurm, Kubernetes and TPU pods are recognised; elsewhere give the '
+  'three flags below.',
+)
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator', None, 'host:port of process 0, for --distributed.'
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+  'num_processes', None, 'Number of processes, for --distributed.'
+)
+_PROCESS_ID = flags.DEFINE_integer(
+  'process_id', None, 'Number of this process, from 0, for --distributed.'
+)
+
+
+def main() -> None:
+  """Parses the command line and runs the mode it asks for."""
+  names = [name for name in shipped_configs() if name != 'leaderboard']
+  flags_parser = functools.partial(
+    parse,
+    config=_CONFIG,
+    example=f'METHOD:BENCHMARK, METHOD one of {", ".join(names)}',
+    needs='method',
+    description=__doc__ or '',
+  )
+  with one_line_errors():
+    app.run(_run, flags_parser=flags_parser)
+
+
+def _run(argv: Sequence[str]) -> None:
+  """Checks everything that can be checked early, then runs."""
+  del argv
+  config, mode, workdir = _CONFIG.value, _MODE.value, _WORKDIR.value
+  if workdir is None:
+    if mode != 'timing':
+      raise UserError('no folder for the run: give --workdir=DIR')
+    workdir = '.'  # timing neither reads nor writes there
+  if mode == 'attribute' and _IMAGES.value is None:
+    raise UserError('no images to attribute: give --images=FOLDER')
+  inputs = check_inputs(config, workdir, mode, _IMAGES.value)
+
+  # Imports JAX, which takes seconds, only once the command is known to be
+  # right.
+  from owdfa_jax.commands import modes, startup
+
+  startup.silence_orbax()
+  startup.use_compilation_cache(config.compilation_cache)
+  if _DISTRIBUTED.value:
+    startup.join_pod(
+      _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+    )
+  if 'stages' in config and mode in ('train', 'eval'):
+    sys.exit(modes.run_stages(mode, config, workdir))
+  sys.exit(modes.run(mode, inputs, _IMAGES.value))

@@ -1,0 +1,53 @@
+"""What every command does before its work: quiet logs, the cache, the pod."""
+
+import os
+
+import jax
+from absl import logging
+
+from input_pipeline.errors import UserError
+from input_pipeline.files import cache_folder
+
+
+def silence_orbax() -> None:
+  """Silences Orbax's info logs, and its warnings of saves without metrics."""
+  logging.set_verbosity(logging.ERROR)
+
+
+def use_compilation_cache(folder: str) -> None:
+  """Lets JAX keep compiled programs in a folder, for later runs.
+
+  Must come before the first program is compiled.
+
+  Args:
+    folder: 'auto' for one in the user's cache folder; '' keeps no programs.
+  """
+  if folder == 'auto':
+    folder = os.path.join(cache_folder(), 'compiled')
+  if folder:
+    jax.config.update('jax_compilation_cache_dir', os.path.expanduser(folder))
+
+
+def join_pod(
+  coordinator: str | None, num_processes: int | None, process_id: int | None
+) -> None:
+  """Connects to the other processes of a pod.
+
+  Must come before anything asks for devices. Slurm, Kubernetes and TPU pods are
+  recognised; there, all arguments may be None.
+
+  Args:
+    coordinator: host:port of process 0.
+    num_processes: number of processes.
+    process_id: number of this process, from 0.
+
+  Raises:
+    UserError: the other processes are not found.
+  """
+  try:
+    jax.distributed.initialize(coordinator, num_processes, process_id)
+  except ValueError as error:
+    raise UserError(
+      f'the other processes cannot be found: --distributed ({error}); '
+      'give --coordinator, --num_processes and --process_id'
+    ) from error

@@ -1,0 +1,10 @@
+"""Names that a config may give for a network, without importing JAX.
+
+Settings are checked against these names before anything slow is imported;
+`tests/models/test_names.py` keeps them equal to the definitions.
+"""
+
+# Keys of `owdfa_jax.models.resnet.CONFIGS`.
+BACKBONES = ('resnet18', 'resnet34', 'resnet50', 'small')
+# Keys of `owdfa_jax.models.classifier.DTYPES`.
+DTYPES = ('float32', 'bfloat16')
