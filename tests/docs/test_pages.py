@@ -65,3 +65,15 @@ def test_readme_leads_to_every_page():
   linked = set(_LINK.findall((ROOT / 'README.md').read_text()))
   pages = {f'docs/{page.name}' for page in (ROOT / 'docs').glob('*.md')}
   assert pages <= {link.partition('#')[0] for link in linked}
+
+
+def test_contributing_names_what_is_there():
+  """Tables such as `METHODS` are in a file that the same line links to."""
+  missing = []
+  for line in (ROOT / 'CONTRIBUTING.md').read_text().splitlines():
+    files = [path for path in _LINK.findall(line) if path.endswith('.py')]
+    text = ''.join((ROOT / path).read_text() for path in files)
+    for name in re.findall(r'`([A-Z][A-Z_]+[A-Z])`', line) if files else ():
+      if not re.search(rf'^{name}\b', text, re.MULTILINE):
+        missing.append((name, files))
+  assert not missing
