@@ -1,36 +1,40 @@
-"""What each benchmark fixes: where its packed data lies, and its classes."""
+"""The benchmarks: their packed data, their classes, and settings for them."""
 
 import dataclasses
 from typing import Any
 
 import ml_collections
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import check_choice
 
-# From scratch on 64 pixels: the small network, and a higher rate decayed to
-# zero. The rate was chosen on the upper bound.
-SMALL = {
+# Training from scratch on 64-pixel images: the small network, and a higher
+# learning rate that decays to zero. The rate was chosen on the upper bound.
+SMALL: dict[str, Any] = {
   'model.backbone': 'small',
   'model.dtype': 'float32',
   'optimizer.learning_rate': 1e-3,
   'optimizer.schedule': 'cosine',
   'epochs': 20,
 }
-# Sized for a CPU core and a few minutes.
+# Small enough for a few minutes on a CPU core.
 SIMULATED = SMALL | {
   'model.width': 0.5,
   'optimizer.learning_rate': 2e-3,
   'epochs': 11,
 }
-# Papers set these for a pretrained network and 50 epochs. From scratch novel
-# images fall into few outputs unless even usage weighs more: twice as much in
-# CPL, MPSL and ORCA, as in SimGCD's paper, and eight times in CAL, which halves
-# it. CAL's pseudo-labels begin after the first epoch; pruned in its first
-# epochs it would keep too few outputs; and the strong weight decay of the paper
-# leaves a fresh network too little. ORCA's full margin leaves nothing to learn
-# of the labels while a network is uncertain, as it is for long.
+# The papers' values are for a pretrained network and 50 epochs. When a network
+# is trained from scratch:
+# - Novel images fall into few outputs unless equal use of the outputs weighs
+#   more: twice as much in CPL, MPSL and ORCA, which is SimGCD's value, and eight
+#   times as much in CAL, whose term is halved.
+# - CAL has few epochs, so its pseudo-labels start after the first one. If it
+#   pruned in the first epochs, it would keep too few outputs. The paper's weight
+#   decay is too strong for a fresh network.
+# - ORCA's full margin leaves little to learn from the labels while a network is
+#   uncertain, and a fresh one is uncertain for long.
 FROM_SCRATCH: dict[str, dict[str, Any]] = {
   'cpl': {'method.params.entropy_weight': 2.0},
+  'mpsl': {'method.params.entropy_weight': 2.0},
   'orca': {
     'method.params.margin_scale': 1.0,
     'method.params.entropy_weight': 2.0,
@@ -42,23 +46,25 @@ FROM_SCRATCH: dict[str, dict[str, Any]] = {
     'optimizer.weight_decay': 1e-5,
   },
 }
-# Where CAL is not told the number of classes: even usage keeps outputs alive.
+# For CAL with estimate_classes: equal use of the outputs keeps them from being
+# pruned, so it weighs half as much.
 SCRATCH_UNKNOWN = ('method.params.uniformity_weight=4.0',)
 SHORT_STAGES = {'pretrain_epochs': 4, 'round_epochs': 6}
 
 
 @dataclasses.dataclass(frozen=True)
 class Benchmark:
-  """A packed dataset and the class counts it must have.
+  """A packed dataset, its class counts, and settings for it.
 
   Attributes:
-    path: the packed directory, as the README's commands write it.
-    num_known: known classes; `None` reads it from the packed data.
-    num_classes: known and novel classes; `None` likewise.
-    settings: of the run, where they are not the papers'.
-    stages: of a staged run, where they are not those of `configs.staged`.
-    methods: of a method, by its name, where they are not its paper's.
-    unknown_classes: of CAL, as overrides, where it finds the number of classes.
+    path: the packed directory, as the documented commands write it.
+    num_known: number of known classes; None reads it from the packed data.
+    num_classes: number of known and novel classes; None likewise.
+    settings: settings that differ from the papers'.
+    stages: settings of a staged run that differ from `configs/staged.py`.
+    methods: for each method by name, settings that differ from its paper's.
+    unknown_classes: further overrides, 'field=value', for CAL when it
+      estimates the number of classes.
   """
 
   path: str
@@ -81,7 +87,7 @@ BENCHMARKS = {
   'owdfa40_1': Benchmark('data/packed/owdfa40_1', 19, 41),
   'owdfa40_2': Benchmark('data/packed/owdfa40_2', 13, 41),
   'owdfa40_3': Benchmark('data/packed/owdfa40_3', 29, 41),
-  # Simulated forgeries with the class tables of Protocols 1 and 2.
+  # Simulated forgeries with the classes of Protocols 1 and 2.
   'simulated1': Benchmark(
     'data/packed/simulated1',
     num_known=8,
@@ -110,25 +116,37 @@ BENCHMARKS = {
     unknown_classes=SCRATCH_UNKNOWN,
   ),
 }
-# The papers speak of "Protocol 2"; both names are the same benchmark.
+# The papers' names, such as "Protocol 2", mean the same benchmarks.
 BENCHMARKS |= {f'protocol{n}': BENCHMARKS[f'owdfa{n}'] for n in (1, 2, 3, 4)}
 
 
-def apply(config: ml_collections.ConfigDict, name: str) -> None:
-  """Writes benchmark `name` into `config`; `UserError` if there is none."""
-  if name not in BENCHMARKS:
-    raise UserError(
-      f'unknown benchmark: --config=...:{name}; '
-      f'use one of {", ".join(BENCHMARKS)}'
-    )
-  benchmark = BENCHMARKS[name]
+def find(name: str) -> Benchmark:
+  """Returns the benchmark called `name`.
+
+  Raises:
+    UserError: there is none.
+  """
+  check_choice('benchmark', name, BENCHMARKS)
+  return BENCHMARKS[name]
+
+
+def apply_data(config: ml_collections.ConfigDict, name: str) -> None:
+  """Writes benchmark `name` into `config`: its data, and settings of any run.
+
+  Raises:
+    UserError: there is no such benchmark.
+  """
+  benchmark = find(name)
   config.data.path = benchmark.path
   config.data.num_known = benchmark.num_known
   config.data.num_classes = benchmark.num_classes
   config.update_from_flattened_dict(benchmark.settings)
 
 
-def adapt(config: ml_collections.ConfigDict, name: str) -> None:
-  """Writes what benchmark `name` sets for the config's method into it."""
-  settings = BENCHMARKS[name].methods.get(config.method.name, {})
+def apply_method(config: ml_collections.ConfigDict, name: str) -> None:
+  """Writes the settings of benchmark `name` for the config's method into it.
+
+  This comes last in a method's config, so that they override the paper's.
+  """
+  settings = find(name).methods.get(config.method.name, {})
   config.update_from_flattened_dict(settings)

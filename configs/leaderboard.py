@@ -1,4 +1,4 @@
-"""The leaderboard: every method, three seeds each, on one packed dataset.
+"""The leaderboard: every method with three seeds on one packed dataset.
 
 python -m owdfa_jax.leaderboard --config=configs/leaderboard.py:simulated1 \
   --workdir=runs/leaderboard
@@ -6,7 +6,7 @@ python -m owdfa_jax.leaderboard --config=configs/leaderboard.py:simulated1 \
 
 import ml_collections
 
-from owdfa_jax.configs import benchmarks, default
+from owdfa_jax.configs import benchmarks
 
 
 def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
@@ -15,13 +15,13 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
   Args:
     benchmark: a key of `configs.benchmarks.BENCHMARKS`.
   """
-  benchmarks.apply(default.get_config(), benchmark)
+  unknown_classes = benchmarks.find(benchmark).unknown_classes
   config = ml_collections.ConfigDict()
   config.benchmark = benchmark
   config.seeds = (0, 1, 2)
 
-  # Each has a name, a file of this folder, and settings as main.py's
-  # --config.FIELD=VALUE takes them.
+  # Each row has a name, a config of this folder, and perhaps overrides, written
+  # as main.py's --config.FIELD=VALUE takes them.
   config.rows = (
     {'name': 'lower bound', 'config': 'lower_bound'},
     {'name': 'ORCA', 'config': 'orca'},
@@ -34,23 +34,23 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
       'config': 'cal',
       'overrides': (
         'method.params.estimate_classes=True',
-        *benchmarks.BENCHMARKS[benchmark].unknown_classes,
+        *unknown_classes,
       ),
     },
     {'name': 'CPL in stages', 'config': 'staged:cpl'},
     {'name': 'upper bound', 'config': 'upper_bound'},
   )
-  # Which checkpoint counts: that of the 'last' epoch; or, as in the papers,
-  # the one of the highest metric on the 'test' split.
+  # Which checkpoint counts: that of the 'last' epoch or, as in the papers, the
+  # one of the highest metric on the 'test' split.
   config.selection = 'last'
   config.metric = 'all_nmi'
-  # Settings of all rows, in the same form; a row's own come after them.
-  # On the command line: --config.shared=epochs=5 --config.shared=batch_size=64
+  # Overrides for all rows; a row's own come after them. On the command line:
+  # --config.shared=epochs=5 --config.shared=batch_size=64
   config.shared = ()
 
-  # What this process trains, so that several can share the work: names of
-  # rows ('CPL,MPSL') and seeds. Empty means all. The table covers whatever is
-  # finished, by whichever process.
+  # Rows ('CPL,MPSL') and seeds that this process trains, so that several can
+  # share the work; empty means all. The table covers all finished runs, also
+  # those of other processes.
   config.only_rows = ''
   config.only_seeds = ()
   return config

@@ -1,6 +1,6 @@
-"""Lower bound: cross entropy on the labelled rows, nothing else.
+"""Lower bound: cross entropy on the labelled images alone.
 
-It never sees the unlabelled half, so it can only guess at novel classes.
+The unlabelled half is never seen, so novel classes can only be guessed.
 
 python main.py --config=configs/lower_bound.py:owdfa1 --workdir=runs/lower
 """
@@ -11,9 +11,8 @@ from owdfa_jax.configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
-  """Returns the settings of the supervised lower bound on `benchmark`."""
-  config = default.get_config(benchmark)
-  config.method.name = 'supervised'
+  """Returns the settings of the lower bound on `benchmark`."""
+  config = default.get_config('supervised', benchmark)
   config.data.supervision = 'labelled'
-  benchmarks.adapt(config, benchmark)
+  benchmarks.apply_method(config, benchmark)
   return config

@@ -5,13 +5,11 @@ python main.py --config=configs/mpsl.py:owdfa4 --workdir=runs/mpsl_owdfa4
 
 import ml_collections
 
-from owdfa_jax.configs import benchmarks, cpl
+from owdfa_jax.configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa4') -> ml_collections.ConfigDict:
-  """Returns the settings of MPSL on `benchmark`: CPL's, more voters."""
-  config = cpl.get_config(benchmark)
-  config.method.name = 'mpsl'
-  config.method.params.pseudo_filter = 'none'
-  benchmarks.adapt(config, benchmark)
+  """Returns the settings of MPSL on `benchmark`."""
+  config = default.get_config('mpsl', benchmark)
+  benchmarks.apply_method(config, benchmark)
   return config

@@ -1,7 +1,7 @@
-"""Upper bound: cross entropy with the labels of *every* training row.
+"""Upper bound: cross entropy with the labels of *every* training image.
 
-A yardstick of the benchmark, not a method: it is told what the others must
-discover.
+It shows what the benchmark allows, and is no method: it is given the labels
+that the methods must discover.
 
 python main.py --config=configs/upper_bound.py:owdfa1 --workdir=runs/upper
 """
@@ -12,9 +12,8 @@ from owdfa_jax.configs import benchmarks, default
 
 
 def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
-  """Returns the settings of the all-labels upper bound on `benchmark`."""
-  config = default.get_config(benchmark)
-  config.method.name = 'supervised'
+  """Returns the settings of the upper bound on `benchmark`."""
+  config = default.get_config('supervised', benchmark)
   config.data.supervision = 'all'
-  benchmarks.adapt(config, benchmark)
+  benchmarks.apply_method(config, benchmark)
   return config

@@ -1,4 +1,9 @@
-"""CAL's losses on two views, weak and strong, and its adaptive threshold."""
+"""CAL's losses on a weak and a strong view, and its adaptive threshold.
+
+References:
+  Zheng et al., Open-World Deepfake Attribution via Confidence-Aware Asymmetric
+  Learning, AAAI 2026.
+"""
 
 from typing import NamedTuple
 
@@ -6,6 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax.losses import common
+
+# The released code keeps the novel classes' mean confidence relative to the
+# known ones' in these bounds.
+MIN_RATIO, MAX_RATIO = 0.1, 10.0
 
 
 def confidence_consistency(
@@ -16,18 +25,20 @@ def confidence_consistency(
   teacher_temperature: float = 0.1,
   student_temperature: float = 1.0,
 ) -> jax.Array:
-  """CCR: the strong view learns the weak view's sharpened prediction.
+  """Computes L_CCR: the strong view learns the weak view's sharp prediction.
 
-  With q = sg softmax(weak / 0.1) and c = max q a row weighs
-  w = (1 - t) c + t (1 - c): confident rows early, doubtful ones late. The value
-  is w * CE(q, strong); no gradient reaches the weak view.
+  w CE(q, z_strong) with q = sg softmax(z_weak / 0.1), c = max q and the weight
+  w = (1 - t) c + t (1 - c): rows of high confidence weigh more early in
+  training, rows of low confidence late. No gradient reaches the weak view. The
+  sharpening brings c close to 1 where the top logit leads by 0.5 or more; in
+  the last epochs such rows weigh next to nothing.
 
   Args:
-    weak: float [B, K].
-    strong: float [B, K].
+    weak: z_weak, float [B, K].
+    strong: z_strong, float [B, K].
     progress: t = (epoch + 1) / epochs, in (0, 1].
     teacher_temperature: of the weak view's softmax.
-    student_temperature: of the strong view's.
+    student_temperature: of the strong view's softmax.
 
   Returns:
     float32 [B].
@@ -41,25 +52,27 @@ def confidence_consistency(
 
 
 def non_uniformity(
-  weak: jax.Array, strong: jax.Array, live: jax.Array | None = None
+  weak: jax.Array, strong: jax.Array, in_use: jax.Array | None = None
 ) -> jax.Array:
-  """(log K - H(mean p)) / 2 over both views' rows; 0 for even usage.
+  """Computes CAL's regulariser R, which is 0 if all classes are used equally.
+
+  R = (log K - H(mean p)) / 2, with the mean over both views' rows. K counts the
+  outputs in use only: with all of them R could never reach 0.
 
   Args:
     weak: float [B, K].
     strong: float [B, K].
-    live: bool [K], classes in use: K is their number, and the logits of the
-      others must be masked. None for all.
+    in_use: bool [K], the outputs that are not pruned; the logits of the others
+      must be masked. None means all.
 
   Returns:
-    float32 scalar.
+    float32 [].
   """
-  both = jnp.concatenate([weak, strong]).astype(jnp.float32)
-  mean = jax.nn.softmax(both).mean(axis=0)
-  # A masked class has probability 0, where the logarithm's gradient is not.
-  used = mean > 0
-  information = mean * jnp.log(jnp.where(used, mean, 1))
-  count = both.shape[-1] if live is None else jnp.sum(live)
+  logits = jnp.concatenate([weak, strong]).astype(jnp.float32)
+  mean = jax.nn.softmax(logits).mean(axis=0)
+  # A masked class has probability 0, where the logarithm's gradient is NaN.
+  information = mean * jnp.log(jnp.where(mean > 0, mean, 1))
+  count = logits.shape[-1] if in_use is None else jnp.sum(in_use)
   return (jnp.log(count) + jnp.sum(information)) / 2
 
 
@@ -71,17 +84,21 @@ def accept_pseudo_labels(
   known_threshold: float,
   novel_threshold: jax.Array | float,
 ) -> tuple[jax.Array, jax.Array]:
-  """ACR's choice: hard labels from the weak view where it is sure enough.
+  """Selects ACR's pseudo-labels: confident predictions of the weak view.
+
+  Known and novel predictions have thresholds of their own, because a network is
+  less confident about classes without labels. The labels come from the view
+  that they train (see `accepted_cross_entropy`), as in the released code.
 
   Args:
     weak: float [B, K].
-    unlabelled: bool [B].
-    num_known: a prediction below it is of a known class.
+    unlabelled: bool [B], the rows that may get a pseudo-label.
+    num_known: number of known classes, which come first.
     known_threshold: least confidence for a known class.
-    novel_threshold: least confidence for a novel one.
+    novel_threshold: least confidence for a novel class.
 
   Returns:
-    mask bool [B], accepted rows; target int32 [B].
+    The accepted rows, bool [B], and the predicted classes, int32 [B].
   """
   confidence, target = _prediction(weak)
   known = target < num_known
@@ -92,20 +109,32 @@ def accept_pseudo_labels(
 def accepted_cross_entropy(
   weak: jax.Array, mask: jax.Array, target: jax.Array
 ) -> jax.Array:
-  """ACR: mean cross entropy of the accepted rows, 0 without any.
+  """Computes L_ACR: the mean cross entropy of the accepted rows.
+
+  The mean is over the accepted rows alone, so a single one weighs as much as a
+  full batch of them. Without any, the loss is 0.
 
   Args:
     weak: float [B, K].
-    mask: bool [B], accepted rows.
-    target: int [B].
+    mask: bool [B], the accepted rows.
+    target: int [B], their pseudo-labels.
+
+  Returns:
+    float32 [].
   """
   return common.masked_mean(common.hard_pseudo_label(weak, target), mask)
 
 
 class ConfidenceSums(NamedTuple):
-  """Confidence of rows predicted as known and as novel, float32 scalars.
+  """Confidences of an epoch's rows, summed by the kind of the predicted class.
 
-  Summed over an epoch, of the rows whose two views agree on the class.
+  Only rows whose two views agree on the class count. All are float32 [].
+
+  Attributes:
+    known: sum over rows predicted as a known class.
+    known_count: number of these rows.
+    novel: sum over rows predicted as a novel class.
+    novel_count: number of these rows.
   """
 
   known: jax.Array
@@ -115,20 +144,21 @@ class ConfidenceSums(NamedTuple):
 
 
 def no_confidence() -> ConfidenceSums:
-  """The sums at the start of an epoch."""
+  """Returns the sums at the start of an epoch, all 0."""
+  # Four arrays, not one used four times: the step donates its buffers.
   return ConfidenceSums(*(jnp.zeros((), jnp.float32) for _ in range(4)))
 
 
 def add_confidence(
   sums: ConfidenceSums, weak: jax.Array, strong: jax.Array, num_known: int
 ) -> ConfidenceSums:
-  """Adds a batch, labelled rows included as in the released code.
+  """Adds a batch to an epoch's sums; labelled rows too, as the released code.
 
   Args:
-    sums: of the epoch so far.
+    sums: the epoch's sums so far.
     weak: float [B, K].
     strong: float [B, K].
-    num_known: a prediction below it is of a known class.
+    num_known: number of known classes, which come first.
   """
   confidence, target = _prediction(weak)
   agree = target == _prediction(strong)[1]
@@ -142,22 +172,28 @@ def add_confidence(
 
 
 def novel_threshold(
-  sums: ConfidenceSums, before: jax.Array, known_threshold: float
+  sums: ConfidenceSums, previous: jax.Array, known_threshold: float
 ) -> jax.Array:
-  """The next epoch's threshold for novel classes, float32 scalar.
+  """Computes the next epoch's threshold for novel classes, float32 [].
 
-  known_threshold * clip(mean novel confidence / mean known one, 0.1, 10); as it
-  was when nothing was predicted on one side.
+  tau_novel = tau_known clip(mean novel confidence / mean known confidence, 0.1,
+  10). It stays as it was if all predictions were known, or all novel.
+
+  Args:
+    sums: the sums of the epoch that ends.
+    previous: its threshold.
+    known_threshold: tau_known.
   """
   known = sums.known / jnp.maximum(sums.known_count, 1)
   novel = sums.novel / jnp.maximum(sums.novel_count, 1)
-  both = (sums.known_count > 0) & (sums.novel_count > 0)
-  ratio = novel / jnp.where(both, known, 1)
-  return jnp.where(both, known_threshold * jnp.clip(ratio, 0.1, 10), before)
+  has_both = (sums.known_count > 0) & (sums.novel_count > 0)
+  # The division must be finite even where its result is not used.
+  ratio = jnp.clip(novel / jnp.where(has_both, known, 1), MIN_RATIO, MAX_RATIO)
+  return jnp.where(has_both, known_threshold * ratio, previous)
 
 
 def _prediction(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Largest probability float32 [B] and its class int32 [B], no gradient."""
+  """Returns the largest probability, float32 [B], and its class, int32 [B]."""
   logits = jax.lax.stop_gradient(logits).astype(jnp.float32)
   confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
   return confidence, jnp.argmax(logits, axis=-1).astype(jnp.int32)

@@ -1,23 +1,24 @@
-"""Losses that methods share, as pure functions of logits.
+"""Losses that several methods share: pure functions of logits.
 
-Most return one value per row, so that the caller says which rows count: rows
-are addressed by masks, never by slices, and a batch may come in any order.
+Most return one value for each row, and the caller decides which rows count.
+Rows are selected by masks, never by slices, so a batch may come in any order.
 """
 
 import jax
 import jax.numpy as jnp
 import optax
 
-# torch's binary cross entropy clamps its logarithm here.
+# PyTorch's binary cross entropy, which the released code uses, clamps its
+# logarithm here.
 MIN_LOG_AGREEMENT = -100.0
 MIN_PROBABILITY = 1e-8
 
 
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
-  """Mean of `values` [B] where `mask` [B] holds; 0, not NaN, where none does.
+  """Returns the mean of `values` [B] where `mask` [B] holds.
 
-  Values outside the mask are not read: they and their gradient may be anything
-  finite.
+  Without any such row the mean is 0, not NaN. Values outside of the mask are
+  not read, but must be finite: a NaN would reach the gradient.
   """
   total = jnp.sum(jnp.where(mask, values, 0))
   return total / jnp.maximum(jnp.sum(mask), 1)
@@ -26,36 +27,51 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
 def margin_cross_entropy(
   logits: jax.Array, label: jax.Array, margin: jax.Array | float
 ) -> jax.Array:
-  """Cross entropy after *adding* `margin` to the true class's logit.
+  """Computes the cross entropy after adding a margin to the true class's logit.
 
-  CPL and MPSL use 0.2, a relaxed margin: it takes pressure off known classes.
+  CE(z + m onehot(y), y), the L_CE of CPL and MPSL with m = 0.2, and the L_S of
+  ORCA with an m that follows the uncertainty. The margin is *added*, so it
+  lowers the loss of known classes, which then do not learn faster than novel
+  ones. Margin losses of face recognition subtract it and do the opposite.
 
   Args:
     logits: float [B, K].
     label: int [B]; a row of label -1 (unlabelled) gets 0 and no gradient.
-    margin: what the true logit is given for nothing.
+    margin: m, constant added to the true class's logit.
 
   Returns:
     float32 [B].
+
+  References:
+    Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
+    ICCV 2023.
+    Cao et al., Open-World Semi-Supervised Learning, ICLR 2022.
   """
   logits = logits.astype(jnp.float32)
-  # An integer -1 would index the last class; its one-hot row is zeros.
+  # An integer label of -1 would select the last class; its one-hot row is 0.
   target = jax.nn.one_hot(label, logits.shape[-1])
   return optax.softmax_cross_entropy(logits + margin * target, target)
 
 
 def agreement(logits: jax.Array, others: jax.Array) -> jax.Array:
-  """-max(log <p_i, p'_i>, -100): two predictions should be of one class.
+  """Computes the loss of two predictions that should be of one class.
 
-  Gradient flows into both. A prediction that meets itself is pushed towards
-  confidence.
+  -max(log <p, p'>, -100), the summand of L_GLV, L_MPV and ORCA's L_P: binary
+  cross entropy of the inner product with target 1. The gradient flows into
+  both predictions. The loss of a prediction with itself is not 0 but
+  -log ||p||^2, so a row without a partner is pushed towards confidence.
 
   Args:
     logits: float [B, K], of p.
     others: float [B, K], of p'.
 
   Returns:
-    float32 [B].
+    float32 [B], in [0, 100].
+
+  References:
+    Cao et al., Open-World Semi-Supervised Learning, ICLR 2022.
+    Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
+    ICCV 2023.
   """
   # In the log domain nothing underflows on the way to e^-100, which float32
   # holds as a denormal at best, and the gradient is finite everywhere.
@@ -67,32 +83,42 @@ def agreement(logits: jax.Array, others: jax.Array) -> jax.Array:
 
 
 def pair_agreement(logits: jax.Array, partner: jax.Array) -> jax.Array:
-  """`agreement` of each row of [B, K] and its partner int [B]; float32 [B]."""
+  """Computes `agreement` of each row with its partner, float32 [B].
+
+  Args:
+    logits: float [B, K].
+    partner: int [B], the row of each row's partner.
+  """
   return agreement(logits, logits[partner])
 
 
 def soft_pseudo_label(
   logits: jax.Array, gumbel: jax.Array, *, detach_confidence: bool = False
 ) -> jax.Array:
-  """Cross entropy to a Gumbel-perturbed prediction, weighted by confidence.
+  """Computes the cross entropy to a perturbed prediction, times its confidence.
 
-  CPL's CSP and MPSL's FCP: r = softmax(sg(z) + G), t = argmax r, and the value
-  is CE(z, r) * p[t].
+  L_CSP of CPL (confidence-based soft pseudo-labels) and L_FCP of MPSL:
+  CE(z, r) p[t] with r = softmax(sg(z) + G) and t = argmax r, where G is Gumbel
+  noise, so that t is a sample of p. The released code differentiates the weight
+  p[t]; the loss then also falls when the network loses confidence.
 
   Args:
-    logits: float [B, K].
-    gumbel: standard Gumbel noise [B, K].
-    detach_confidence: hold the weight p[t] constant. The released code does
-      not, so its loss also falls by losing confidence.
+    logits: z, float [B, K].
+    gumbel: G, standard Gumbel noise, float [B, K].
+    detach_confidence: hold the weight p[t] constant.
 
   Returns:
     float32 [B].
+
+  References:
+    Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
+    ICCV 2023.
   """
   logits = logits.astype(jnp.float32)
   perturbed = jax.lax.stop_gradient(logits) + gumbel
   log_prob = jax.nn.log_softmax(logits)
-  chosen = jnp.argmax(perturbed, axis=-1, keepdims=True)
-  confidence = jnp.exp(jnp.take_along_axis(log_prob, chosen, axis=-1))[:, 0]
+  sampled = jnp.argmax(perturbed, axis=-1, keepdims=True)
+  confidence = jnp.exp(jnp.take_along_axis(log_prob, sampled, axis=-1))[:, 0]
   if detach_confidence:
     confidence = jax.lax.stop_gradient(confidence)
   cross_entropy = -jnp.sum(jax.nn.softmax(perturbed) * log_prob, axis=-1)
@@ -100,19 +126,35 @@ def soft_pseudo_label(
 
 
 def hard_pseudo_label(logits: jax.Array, target: jax.Array) -> jax.Array:
-  """Cross entropy [B] of `logits` [B, K] to classes int [B], none -1."""
+  """Computes the cross entropy to classes, float32 [B].
+
+  Args:
+    logits: float [B, K].
+    target: int [B]; unlike a label it must not be -1, which would select the
+      last class.
+  """
   return optax.softmax_cross_entropy_with_integer_labels(
     logits.astype(jnp.float32), target
   )
 
 
 def entropy(prob: jax.Array) -> jax.Array:
-  """Entropy in nats, [..., K] to [...]; probabilities clamped at 1e-8."""
+  """Computes entropies in nats, [..., K] to [...].
+
+  Probabilities are clamped at 1e-8, as in the released code; a clamped one has
+  no gradient.
+  """
   # `jnp.maximum` would halve the gradient of a probability at the clamp.
   prob = jnp.where(prob >= MIN_PROBABILITY, prob, MIN_PROBABILITY)
   return -jnp.sum(prob * jnp.log(prob), axis=-1)
 
 
 def mean_prediction_entropy(logits: jax.Array) -> jax.Array:
-  """Entropy of the batch's mean prediction, [B, K] to a scalar; maximised."""
+  """Computes the entropy of the batch's mean prediction, [B, K] to float32 [].
+
+  H(mean_i p_i), which ORCA, SimGCD, CPL and MPSL maximise, so it is subtracted
+  from the loss: otherwise all unlabelled rows can end up in one class. It asks
+  for equal use of the classes within each batch, which an unbalanced dataset
+  does not have.
+  """
   return entropy(jax.nn.softmax(logits.astype(jnp.float32)).mean(axis=0))

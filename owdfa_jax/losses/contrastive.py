@@ -1,4 +1,4 @@
-"""Contrastive losses on projections of two views, all of unit length."""
+"""Contrastive losses on projections of two views, as SimGCD uses them."""
 
 import jax
 import jax.numpy as jnp
@@ -9,20 +9,30 @@ from owdfa_jax.losses import common
 def info_nce(
   first: jax.Array, second: jax.Array, *, temperature: float
 ) -> jax.Array:
-  """Each view's counterpart against all other views of the batch.
+  """Computes the InfoNCE loss of two views of each image.
 
-  The mean over 2 B views of -log softmax of the cosine to the image's other
-  view, among all views but the one itself (van den Oord et al., 2018).
+  The mean over all 2 B views of -log softmax(<u, v> / temperature) at the
+  image's other view, among all views but the one itself. Every other image
+  counts as a negative, those of the same class too.
 
   Args:
-    first: float32 [B, D], of unit length.
-    second: float32 [B, D], other views of the same images.
+    first: float32 [B, D], vectors of length 1.
+    second: float32 [B, D], likewise, of other views of the same images.
     temperature: divides the cosines.
+
+  Returns:
+    float32 [].
+
+  References:
+    van den Oord et al., Representation Learning with Contrastive Predictive
+    Coding, arXiv:1807.03748, 2018.
+    Chen et al., A Simple Framework for Contrastive Learning of Visual
+    Representations, ICML 2020.
   """
   log_prob = _log_prob(jnp.concatenate([first, second]), None, temperature)
   size = len(first)
-  counterpart = jnp.roll(jnp.arange(2 * size), size)
-  return -jnp.take_along_axis(log_prob, counterpart[:, None], axis=1).mean()
+  other_view = jnp.roll(jnp.arange(2 * size), size)
+  return -jnp.take_along_axis(log_prob, other_view[:, None], axis=1).mean()
 
 
 def supervised_contrastive(
@@ -33,17 +43,26 @@ def supervised_contrastive(
   *,
   temperature: float,
 ) -> jax.Array:
-  """Views of one class against all labelled views (Khosla et al., 2020).
+  """Computes the supervised contrastive loss of the labelled rows.
 
-  The mean over labelled views of the mean over its positives (all other views
-  of its class) of -log softmax among the labelled views but the one itself.
+  The mean over the labelled views of the mean over their positives (all other
+  views of the class) of -log softmax(<u, v> / temperature) among the labelled
+  views but the one itself. This is L_out of the paper, where the logarithm
+  stands inside the mean over the positives. The loss is 0, not NaN, without
+  labelled rows.
 
   Args:
-    first: float32 [B, D], of unit length.
-    second: float32 [B, D], other views of the same images.
-    label: int [B], read on labelled rows only.
+    first: float32 [B, D], vectors of length 1.
+    second: float32 [B, D], likewise, of other views of the same images.
+    label: int [B]; read on labelled rows only.
     labelled: bool [B].
     temperature: divides the cosines.
+
+  Returns:
+    float32 [].
+
+  References:
+    Khosla et al., Supervised Contrastive Learning, NeurIPS 2020.
   """
   label, labelled = jnp.tile(label, 2), jnp.tile(labelled, 2)
   log_prob = _log_prob(jnp.concatenate([first, second]), labelled, temperature)
@@ -57,10 +76,13 @@ def supervised_contrastive(
 def _log_prob(
   views: jax.Array, candidates: jax.Array | None, temperature: float
 ) -> jax.Array:
-  """Row-wise log softmax [N, N] of the cosines, a view itself left out."""
-  # A large finite number: -inf times a probability of 0 would be NaN.
+  """Returns the log softmax of each row's cosines, [N, N].
+
+  A view itself is left out, and so are views that are no `candidates`.
+  """
   cosine = jnp.matmul(views, views.T, precision=jax.lax.Precision.HIGHEST)
-  taken = ~jnp.eye(len(views), dtype=bool)
+  compared = ~jnp.eye(len(views), dtype=bool)
   if candidates is not None:
-    taken &= candidates
-  return jax.nn.log_softmax(jnp.where(taken, cosine / temperature, -1e9))
+    compared &= candidates
+  # A large finite number: -inf times a probability of 0 would be NaN.
+  return jax.nn.log_softmax(jnp.where(compared, cosine / temperature, -1e9))

@@ -1,4 +1,9 @@
-"""CDAL's losses: its branch's share of a CPL or MPSL step."""
+"""CDAL's losses on its branch's outputs, which CPL and MPSL can add.
+
+References:
+  Zheng et al., Learning Counterfactually Decoupled Attention for Open-World
+  Model Attribution, ICCV 2025.
+"""
 
 import jax
 
@@ -6,39 +11,43 @@ from owdfa_jax.losses import common
 from owdfa_jax.models.counterfactual import CounterfactualOutputs
 
 
-def auxiliary(
+def attention_effect(
   outputs: CounterfactualOutputs, label: jax.Array, margin: float
 ) -> jax.Array:
-  """The effect of the factual maps, for original and degraded features.
+  """Computes how much the factual attention maps tell about the classes.
 
-  For each: CE_m(y) + CE_m(y - y^) - H(softmax(y^)), y by the factual maps and
-  y^ by the counterfactual ones: the maps must tell the classes, also beyond
-  what any other maps tell, and those should tell nothing. CDAL adds 0.5 times
-  this to the loss.
+  For original and degraded features each: CE_m(y) + CE_m(y - y^) - H(softmax
+  y^), where y are the logits by the factual maps, y^ those by counterfactual
+  maps, and CE_m is `common.margin_cross_entropy`. The factual maps must tell
+  the classes, also beyond what other maps tell, and other maps should tell
+  nothing. CDAL adds 0.5 times this to the loss.
+
+  The entropy is subtracted without a bound of its own: where K is large it
+  outweighs a small cross entropy, and the value is negative.
 
   Args:
-    outputs: of the branch, for B rows.
-    label: int32 [B], -1 on an unlabelled row, which does not count.
-    margin: added to the true logit, see `common.margin_cross_entropy`.
+    outputs: the branch's outputs for B rows.
+    label: int32 [B]; unlabelled rows, of label -1, do not count.
+    margin: added to the true class's logit.
 
   Returns:
     float32 [], the sum of both means over the labelled rows.
   """
-  rows = _effect(
-    outputs.factual, outputs.counterfactual, label, margin
-  ) + _effect(
+  original = _effect(outputs.factual, outputs.counterfactual, label, margin)
+  degraded = _effect(
     outputs.augmented_factual, outputs.augmented_counterfactual, label, margin
   )
-  return common.masked_mean(rows, label >= 0)
+  return common.masked_mean(original + degraded, label >= 0)
 
 
-def match(outputs: CounterfactualOutputs) -> jax.Array:
-  """Mean distance of original and degraded features, over all rows.
+def feature_distance(outputs: CounterfactualOutputs) -> jax.Array:
+  """Computes the mean distance of original and degraded features.
 
-  ||F_m - F'_m||, but for the sampled map m. CDAL adds 0.2 times this.
+  ||F_m - F'_m|| over all maps m but the sampled one, and over all rows, since
+  no label is needed. CDAL adds 0.2 times this to the loss.
 
   Args:
-    outputs: of the branch.
+    outputs: the branch's outputs.
 
   Returns:
     float32 [].
@@ -52,6 +61,7 @@ def _effect(
   label: jax.Array,
   margin: float,
 ) -> jax.Array:
+  """Returns the effect of each row, float32 [B]; logits are [B, K]."""
   return (
     common.margin_cross_entropy(factual, label, margin)
     + common.margin_cross_entropy(factual - counterfactual, label, margin)

@@ -1,28 +1,36 @@
-"""Who is paired with whom: CPL's global-local voting, MPSL's multi-perception.
+"""Pairs the rows of a batch, as CPL, MPSL and ORCA do.
 
-Everything works on the global batch, in float32 at full matrix precision, and
-carries no gradient. Unlabelled rows are voted on, labelled rows draw a partner
-of their class.
+An unlabelled row is paired with its nearest neighbour if local views of the
+image accept it, a labelled row with a random row of its class. Everything works
+on the global batch, in float32 at full matrix precision, and carries no
+gradient.
+
+References:
+  Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
+  ICCV 2023 (CPL).
+  Sun et al., Rethinking Open-World DeepFake Attribution with Multi-perspective
+  Sensory Learning, IJCV 133(2), 2025 (MPSL).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-EPSILON = 1e-12
+from owdfa_jax import vectors
 
 
 class Partners(NamedTuple):
-  """The pairing of one batch and what led to it, [B] each.
+  """The pairing of one batch, and what led to it.
 
   Attributes:
-    index: int32, each row's partner; the row itself where nothing was found.
-    vote: bool, the nearest neighbour was accepted; False on labelled rows.
-    either: bool, some local or frequency view accepted it (MPSL's union; equal
-      to `vote` in CPL); False on labelled rows.
-    nearest: int32, the nearest other row by the global feature.
+    index: int32 [B], each row's partner; the row itself if it has none.
+    vote: bool [B], whether the nearest neighbour was accepted; False on
+      labelled rows.
+    either: bool [B], whether any local or frequency view accepted it (the
+      union in MPSL's figure; equal to `vote` in CPL); False on labelled rows.
+    nearest: int32 [B], the nearest other row by the global feature.
   """
 
   index: jax.Array
@@ -31,12 +39,12 @@ class Partners(NamedTuple):
   nearest: jax.Array
 
 
-class Views(NamedTuple):
-  """What the bands, or the grids, of MPSL make of the batch, for diagnostics.
+class ViewVotes(NamedTuple):
+  """The votes of MPSL's V bands, or of its V grids.
 
   Attributes:
     accepted: bool [V, B], each view's vote on the global nearest neighbour.
-    nearest: int32 [V, B], each view's own nearest other row.
+    nearest: int32 [V, B], each view's own nearest other row, for the log.
   """
 
   accepted: jax.Array
@@ -44,57 +52,55 @@ class Views(NamedTuple):
 
 
 def _detached(features: jax.Array) -> jax.Array:
+  """Returns features as float32 without gradient."""
   return jax.lax.stop_gradient(features).astype(jnp.float32)
 
 
-def _product(left: jax.Array, right: jax.Array) -> jax.Array:
-  """[B, ...] and [B, ...] to all inner products [B, B]."""
+def _inner_products(left: jax.Array, right: jax.Array) -> jax.Array:
+  """Maps [B, ...] and [B, ...] to the inner products of all pairs, [B, B]."""
   left, right = left.reshape(len(left), -1), right.reshape(len(right), -1)
   return jnp.matmul(left, right.T, precision=jax.lax.Precision.HIGHEST)
 
 
-def _unit(vectors: jax.Array) -> jax.Array:
-  """Unit length over the last axis; a zero vector stays zero."""
-  norm = jnp.linalg.norm(vectors, axis=-1, keepdims=True)
-  return vectors / jnp.maximum(norm, EPSILON)
-
-
 def cosine_similarity(feature: jax.Array) -> jax.Array:
-  """Cosines of all pairs of rows, [B, C] to float32 [B, B]."""
-  unit = _unit(_detached(feature))
-  return _product(unit, unit)
+  """Computes the cosines of all pairs of rows, [B, C] to float32 [B, B]."""
+  unit = vectors.unit(_detached(feature))
+  return _inner_products(unit, unit)
 
 
 def part_similarity(parts: jax.Array) -> jax.Array:
-  """Cosines of two images' cells, weighted by the first one's energy.
+  """Computes cosines of two images' cells, weighted by the first one's energy.
 
-  S[i, j] = sum_c w[i, c] cos(l[i, c], l[j, c]) with w[i, c] = ||l[i, c]|| over
-  the norm of all of row i's ||l[i, .]||: not symmetric. As w times the unit
-  cell is the cell over the row's whole norm, S is one matrix product.
+  S[i, j] = sum_c w[i, c] cos(l[i, c], l[j, c]) with w[i, c] = ||l[i, c]|| /
+  ||l[i]||, the norm over all cells. The weights are those of row i, so S is not
+  symmetric.
 
   Args:
-    parts: float [B, P, C], P cells.
+    parts: l, float [B, P, C] with P cells.
 
   Returns:
     float32 [B, B].
   """
   parts = _detached(parts)
-  rows = _unit(parts.reshape(len(parts), -1))
-  return _product(rows, _unit(parts))
+  # w times the unit cell is the cell over the row's whole norm. S is then one
+  # matrix product, and no [B, B, P] array exists.
+  weighted_cells = vectors.unit(parts.reshape(len(parts), -1))
+  return _inner_products(weighted_cells, vectors.unit(parts))
 
 
 def band_similarity(band: jax.Array) -> jax.Array:
-  """Unweighted sum of the cells' cosines, [B, P, C] to float32 [B, B]."""
-  unit = _unit(_detached(band))
-  return _product(unit, unit)
+  """Sums the cells' cosines without weights, [B, P, C] to float32 [B, B]."""
+  unit = vectors.unit(_detached(band))
+  return _inner_products(unit, unit)
 
 
 def nearest_neighbour(similarity: jax.Array) -> jax.Array:
-  """The most similar *other* row, float [B, B] to int32 [B].
+  """Finds the most similar *other* row, float [B, B] to int32 [B].
 
-  The row itself is left out by its position: with a duplicate in the batch the
-  best of a row need not be the row itself. Alone in the batch, it is itself.
+  A row alone in its batch is its own neighbour.
   """
+  # Excluded by position: if an image is in the batch twice, the largest value
+  # of a row need not be the row itself.
   itself = jnp.eye(len(similarity), dtype=bool)
   others = jnp.where(itself, -jnp.inf, similarity)
   return jnp.argmax(others, axis=-1).astype(jnp.int32)
@@ -103,14 +109,14 @@ def nearest_neighbour(similarity: jax.Array) -> jax.Array:
 def _best_two(
   left: tuple[jax.Array, jax.Array], right: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-  """The largest two of two ordered pairs."""
+  """Returns the two largest, in order, of two ordered pairs."""
   first = jnp.maximum(left[0], right[0])
   runner_up = jnp.minimum(left[0], right[0])
   return first, jnp.maximum(runner_up, jnp.maximum(left[1], right[1]))
 
 
 def second_largest(values: jax.Array, axis: int) -> jax.Array:
-  """Second largest along an axis, counting equals: of (3, 3, 1) it is 3."""
+  """Returns the second largest value along an axis; of (3, 3, 1) it is 3."""
   # One pass that keeps the best two. `top_k` sorts (15 to 70 times slower on a
   # CPU at B = 128 to 4096) and, across sharded rows, gathers the whole matrix
   # where this reduction sends two numbers per column and device.
@@ -120,46 +126,63 @@ def second_largest(values: jax.Array, axis: int) -> jax.Array:
 
 
 def value_vote(similarity: jax.Array, nearest: jax.Array) -> jax.Array:
-  """The released code's test of a candidate in a local view, bool [B].
+  """Accepts a candidate by comparing similarities, as the released code does.
 
-  Accepts when the second largest of the row (which counts the row itself) is
-  no less than the second largest of the candidate's column as it is.
+  A candidate passes if the second largest value of the row, which counts the
+  row itself, is no less than the second largest of the candidate's column. This
+  is weaker than it looks: the view's own nearest neighbour may be another row.
 
   Args:
-    similarity: the view's float [B, B].
-    nearest: int [B], each row's candidate.
+    similarity: the view's similarities, float [B, B].
+    nearest: each row's candidate, int [B].
+
+  Returns:
+    bool [B].
   """
   row = second_largest(similarity, axis=1)
   return row >= second_largest(similarity, axis=0)[nearest]
 
 
 def agreement_vote(similarity: jax.Array, nearest: jax.Array) -> jax.Array:
-  """The papers' figure: the view's own nearest neighbour is the candidate."""
+  """Accepts the view's own nearest neighbour only, as the papers' figures show.
+
+  Args:
+    similarity: the view's similarities, float [B, B].
+    nearest: each row's candidate, int [B].
+
+  Returns:
+    bool [B].
+  """
   return nearest_neighbour(similarity) == nearest
 
 
-VOTES = {'value': value_vote, 'agreement': agreement_vote}
+# By the names in `methods.parameters.VOTE_RULES`.
+VOTES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+  'value': value_vote,
+  'agreement': agreement_vote,
+}
 
 
 def same_class_partner(
   draw: jax.Array, label: jax.Array, labelled: jax.Array
 ) -> jax.Array:
-  """Another labelled row of the same class, uniformly; itself if alone.
+  """Draws another labelled row of the same class, all equally likely.
 
   Args:
     draw: float32 [B], uniform in [0, 1).
-    label: int [B], read on labelled rows only.
+    label: int [B]; read on labelled rows only.
     labelled: bool [B].
 
   Returns:
-    int32 [B]; an unlabelled row gets itself.
+    int32 [B]; the row itself for an unlabelled row, and for the only one of its
+    class.
   """
   itself = jnp.arange(len(label), dtype=jnp.int32)
   candidates = (label[:, None] == label) & labelled[:, None] & labelled
   candidates &= itself[:, None] != itself
   position = jnp.cumsum(candidates, axis=1, dtype=jnp.int32)
   count = position[:, -1]
-  # Rounding must not take a draw next to 1 past the last candidate.
+  # The product of a draw next to 1 may be rounded up to `count`.
   chosen = jnp.minimum((draw * count).astype(jnp.int32), count - 1)
   hit = candidates & (position == chosen[:, None] + 1)
   partner = jnp.argmax(hit, axis=1).astype(jnp.int32)
@@ -174,6 +197,7 @@ def _pair(
   vote: jax.Array,
   either: jax.Array,
 ) -> Partners:
+  """Combines the votes on unlabelled rows with draws for labelled ones."""
   itself = jnp.arange(len(label), dtype=jnp.int32)
   voted = jnp.where(vote, nearest, itself)
   drawn = same_class_partner(draw, label, labelled)
@@ -190,11 +214,11 @@ def glv_partners(
   *,
   vote_rule: str = 'value',
 ) -> Partners:
-  """CPL's global-local voting.
+  """Pairs rows by CPL's global-local voting (GLV).
 
   Args:
     draw: float32 [B], uniform in [0, 1), for the labelled rows.
-    label: int [B], read on labelled rows only.
+    label: int [B]; read on labelled rows only.
     labelled: bool [B].
     feature: float [B, C], the global feature after the neck.
     parts: float [B, P, C], the local features of one grid.
@@ -205,12 +229,15 @@ def glv_partners(
   return _pair(draw, label, labelled, nearest, vote, vote)
 
 
-def _view(
+def _collect_votes(
   similarities: list[jax.Array], nearest: jax.Array, vote_rule: str
-) -> Views:
+) -> ViewVotes:
+  """Returns the votes of several views, given their similarities [B, B]."""
   vote = VOTES[vote_rule]
-  accepted = jnp.stack([vote(s, nearest) for s in similarities])
-  return Views(accepted, jnp.stack([*map(nearest_neighbour, similarities)]))
+  return ViewVotes(
+    accepted=jnp.stack([vote(view, nearest) for view in similarities]),
+    nearest=jnp.stack([nearest_neighbour(view) for view in similarities]),
+  )
 
 
 def mpsl_partners(
@@ -222,36 +249,44 @@ def mpsl_partners(
   bands: Sequence[jax.Array],
   *,
   vote_rule: str = 'value',
-) -> tuple[Partners, Views, Views]:
-  """MPSL's multi-perception voting: any band *and* any grid must accept.
+) -> tuple[Partners, ViewVotes, ViewVotes]:
+  """Pairs rows by MPSL's multi-perception voting (MPV).
+
+  A neighbour must be accepted by any band *and* by any grid.
 
   Args:
     draw: float32 [B], uniform in [0, 1), for the labelled rows.
-    label: int [B], read on labelled rows only.
+    label: int [B]; read on labelled rows only.
     labelled: bool [B].
     feature: float [B, C], the global feature after the neck.
-    parts: one float [B, P, C] per grid.
-    bands: one float [B, P, C] per detail band of the wavelet.
+    parts: one float [B, P, C] for each grid.
+    bands: one float [B, P, C] for each detail band of the wavelet.
     vote_rule: a key of `VOTES`.
 
   Returns:
-    The pairs, what the bands say and what the grids say.
+    The pairs, the bands' votes and the grids' votes.
   """
   nearest = nearest_neighbour(cosine_similarity(feature))
-  band = _view([*map(band_similarity, bands)], nearest, vote_rule)
-  grid = _view([*map(part_similarity, parts)], nearest, vote_rule)
+  band = _collect_votes([*map(band_similarity, bands)], nearest, vote_rule)
+  grid = _collect_votes([*map(part_similarity, parts)], nearest, vote_rule)
   by_band, by_grid = band.accepted.any(axis=0), grid.accepted.any(axis=0)
-  both, either = by_band & by_grid, by_band | by_grid
-  return _pair(draw, label, labelled, nearest, both, either), band, grid
+  pairs = _pair(
+    draw, label, labelled, nearest, by_band & by_grid, by_band | by_grid
+  )
+  return pairs, band, grid
 
 
 def perspectives(
-  pairs: Partners, band: Views, grid: Views
+  pairs: Partners, band: ViewVotes, grid: ViewVotes
 ) -> dict[str, jax.Array]:
-  """The partner int32 [B] that each perspective of MPSL would choose.
+  """Returns the partner that each perspective of MPSL would choose.
 
-  A single band or grid names its own nearest neighbour; a combination keeps the
-  global one or falls back to the row itself, as the released meters do.
+  A single band or grid chooses its own nearest neighbour. A combination keeps
+  the global nearest neighbour or falls back to the row itself, as the released
+  code's meters do. For the log only.
+
+  Returns:
+    int32 [B] by the name of the perspective.
   """
   itself = jnp.arange(len(pairs.nearest), dtype=jnp.int32)
 
@@ -277,20 +312,21 @@ def partner_accuracy(
   *,
   count_self: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
-  """How many partners have the row's true class; a metric, never a loss.
+  """Counts the partners that have the row's true class; a metric, not a loss.
 
   Args:
     partner: int [B].
-    true_label: int [B], -1 where unknown: such a row or partner is left out.
-    rows: bool [B], the rows to judge, for instance unlabelled and novel.
-    count_self: count a row paired with itself, as right. The released meters
-      do, which flatters a view that abstains.
+    true_label: int [B], -1 if unknown; a row is left out if its own or its
+      partner's label is unknown.
+    rows: bool [B], the rows to count, for instance unlabelled and novel.
+    count_self: count a row that is paired with itself as right. The released
+      code's meters do, which favours a view that seldom accepts.
 
   Returns:
-    The number right and the number judged, int32 scalars.
+    The number of right partners and of all counted ones, int32 [] each.
   """
-  judged = rows & (true_label >= 0) & (true_label[partner] >= 0)
+  counted = rows & (true_label >= 0) & (true_label[partner] >= 0)
   if not count_self:
-    judged &= partner != jnp.arange(len(partner))
-  right = judged & (true_label[partner] == true_label)
-  return jnp.sum(right), jnp.sum(judged)
+    counted &= partner != jnp.arange(len(partner))
+  right = counted & (true_label[partner] == true_label)
+  return jnp.sum(right), jnp.sum(counted)

@@ -1,31 +1,28 @@
-"""CAL's dynamic prototype pruning: how many novel classes are there?
+"""CAL's dynamic prototype pruning (DPP): how many novel classes are there?
 
-Training starts with many more prototypes than classes; after each epoch the
-little used novel ones are merged into their nearest used one. Shapes stay: a
-prototype keeps its row for life, and a mask says which rows are live. So
-whatever belongs to a prototype (Adam's moments, its class id) stays beside it,
-where the released code moves prototypes only.
+Training starts with many more prototypes than classes. After each epoch the
+novel prototypes that were used little are merged into their nearest used one.
+Shapes do not change: a prototype keeps its row, and a mask says which rows are
+in use. Whatever belongs to a prototype (Adam's moments, its class id) therefore
+stays aligned with it; the released code moves the prototypes alone.
+
+References:
+  Zheng et al., Open-World Deepfake Attribution via Confidence-Aware Asymmetric
+  Learning, AAAI 2026.
 """
 
 import jax
 import jax.numpy as jnp
 
+from owdfa_jax import vectors
 from owdfa_jax.losses import pairing
 
-# Minus infinity times a probability of 0 would be NaN.
-DEAD_LOGIT = -1e9
-
-# Two standard deviations of a normal distribution, as the paper has it.
+# The share of a normal distribution within two standard deviations.
 COVERAGE = 0.9544
 
 
-def mask_dead(logits: jax.Array, live: jax.Array) -> jax.Array:
-  """Logits [B, K] in which dead prototypes [K] get no probability."""
-  return jnp.where(live, logits, DEAD_LOGIT)
-
-
 def count_usage(logits: jax.Array) -> jax.Array:
-  """How many rows of [B, K] have each class on top, int32 [K]."""
+  """Counts the rows of [B, K] that have each class on top, int32 [K]."""
   top = jnp.argmax(logits, axis=-1, keepdims=True)
   classes = jnp.arange(logits.shape[-1])
   return jnp.sum(top == classes, axis=0, dtype=jnp.int32)
@@ -34,20 +31,20 @@ def count_usage(logits: jax.Array) -> jax.Array:
 def keep_count(
   usage: jax.Array, count: jax.Array | int, coverage: float
 ) -> jax.Array:
-  """How many of the most used prototypes to keep.
+  """Returns how many of the most used prototypes to keep.
 
-  First as many as make up the share `coverage` of all use. The rest is the
-  tail, from the last of those on; keeping goes on while a prototype is used at
-  least as much as the tail's mean, or falls from the one before it by at least
+  At first those that make up the share `coverage` of all use. The tail starts
+  at the last of them. Prototypes of the tail are kept, in order, until one is
+  used less than the tail's mean *and* falls from the one before it by less than
   the tail's mean fall.
 
   Args:
     usage: int or float [K] in descending order.
-    count: the first so many of `usage` are real, the rest is padding.
+    count: the first `count` entries of `usage` are real, the rest is padding.
     coverage: share in [0, 1].
 
   Returns:
-    int32 scalar, between 1 and `count`; all of them if none was used.
+    int32 [], from 1 to `count`; `count` if nothing was used.
   """
   position = jnp.arange(len(usage))
   real = position < count
@@ -57,7 +54,7 @@ def keep_count(
   first = jnp.sum(real & (jnp.cumsum(usage) < coverage * total))
   tail = real & (position >= first)
   below_mean = usage * jnp.sum(tail) < jnp.sum(usage * tail)
-  # The fall to the tail's first is not within the tail.
+  # The fall to the tail's first prototype starts outside of the tail.
   inside = tail & (position > first)
   fall = jnp.abs(jnp.diff(usage, prepend=usage[:1])) * inside
   small_fall = fall * jnp.sum(inside) < jnp.sum(fall)
@@ -69,11 +66,19 @@ def keep_count(
 def most_used(
   usage: jax.Array, eligible: jax.Array, coverage: float
 ) -> jax.Array:
-  """Which of the `eligible` [K] to keep by `usage` [K], bool [K].
+  """Selects the prototypes to keep by their usage.
 
-  Of equally used ones the lower index goes first.
+  Of prototypes used equally often, those of lower index are kept first.
+
+  Args:
+    usage: int [K].
+    eligible: bool [K], the prototypes to choose from.
+    coverage: see `keep_count`.
+
+  Returns:
+    bool [K], part of `eligible`.
   """
-  # Padding sorts behind a prototype that was never used.
+  # 1 sorts the others behind a prototype that was never used, which has 0.
   order = jnp.argsort(jnp.where(eligible, -usage, 1), stable=True)
   number = keep_count(usage[order], jnp.sum(eligible), coverage)
   rank = jnp.zeros_like(order).at[order].set(jnp.arange(len(order)))
@@ -89,32 +94,31 @@ def merge(
 ) -> jax.Array:
   """Merges each dropped prototype into the kept one nearest by cosine.
 
-  A prototype that receives any becomes the direction of the mean of itself and
-  these. It keeps its own length, where the released code gives it length 1 and
-  so changes the scale of its logits against the untouched ones.
+  A prototype that receives others takes the direction of the mean of itself and
+  these, and keeps its length. The released code gives it length 1, which
+  changes the scale of its logits relative to the other prototypes'.
 
   Args:
     prototypes: float32 [K, C].
-    kept: bool [K], those that may receive.
-    dropped: bool [K], those that go; their rows become 0.
-    parity_merge: the released code's length 1.
+    kept: bool [K], the prototypes that may receive others.
+    dropped: bool [K], the prototypes to merge; their rows become 0.
+    parity_merge: use length 1, as the released code does.
 
   Returns:
     float32 [K, C].
   """
   similarity = pairing.cosine_similarity(prototypes)
   nearest = jnp.argmax(jnp.where(kept, similarity, -jnp.inf), axis=1)
+  # joins[i, j]: prototype i is merged into prototype j.
   joins = jax.nn.one_hot(nearest, len(prototypes)) * dropped[:, None]
   joins = jnp.where(kept.any(), joins, 0)
   received = jnp.sum(joins, axis=0)
   total = prototypes + jnp.matmul(
     joins.T, prototypes, precision=jax.lax.Precision.HIGHEST
   )
-  mean = total / (1 + received[:, None])
-  length = jnp.linalg.norm(mean, axis=1, keepdims=True)
-  merged = mean / jnp.maximum(length, pairing.EPSILON)
+  merged = vectors.unit(total / (1 + received[:, None]))
   if not parity_merge:
-    merged *= jnp.linalg.norm(prototypes, axis=1, keepdims=True)
+    merged *= vectors.length(prototypes)
   result = jnp.where(received[:, None] > 0, merged, prototypes)
   return jnp.where(dropped[:, None], 0, result)
 
@@ -122,30 +126,31 @@ def merge(
 def prune(
   prototypes: jax.Array,
   usage: jax.Array,
-  live: jax.Array,
+  in_use: jax.Array,
   num_known: int,
   *,
   coverage: float = COVERAGE,
   parity_merge: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
-  """One epoch's pruning; known prototypes stay as they are.
+  """Prunes the novel prototypes by an epoch's usage; known ones stay.
 
   Args:
     prototypes: float32 [K, C].
-    usage: int [K], how often each was on top in the epoch.
-    live: bool [K].
-    num_known: the first so many prototypes are the known classes'.
+    usage: int [K], how often each prototype was on top during the epoch.
+    in_use: bool [K], the prototypes that are not pruned yet.
+    num_known: the first `num_known` prototypes belong to the known classes.
     coverage: see `keep_count`.
     parity_merge: see `merge`.
 
   Returns:
-    The prototypes, with zeros in dead rows, and who is live: never more than
-    before. The estimated number of classes is the sum of that mask.
+    The prototypes, float32 [K, C], with zeros in pruned rows, and the mask of
+    those in use, bool [K]: never more than before. Their number is the
+    estimated number of classes.
   """
-  # Whatever an optimiser left in dead rows.
-  prototypes = jnp.where(live[:, None], prototypes, 0)
-  novel = jnp.arange(len(live)) >= num_known
-  kept = most_used(usage, live & novel, coverage)
-  dropped = live & novel & ~kept
+  # Weight decay and moments move pruned rows too; they must not be merged.
+  prototypes = jnp.where(in_use[:, None], prototypes, 0)
+  novel = jnp.arange(len(in_use)) >= num_known
+  kept = most_used(usage, in_use & novel, coverage)
+  dropped = in_use & novel & ~kept
   prototypes = merge(prototypes, kept, dropped, parity_merge=parity_merge)
-  return prototypes, live & ~dropped
+  return prototypes, in_use & ~dropped

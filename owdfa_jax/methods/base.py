@@ -1,25 +1,28 @@
-"""What a method is: a pure function from outputs of the network to a loss."""
+"""The base class of training methods, and what their losses work on.
+
+A method is a pure function from the network's outputs for a batch to a loss,
+and, where it needs one, a state that the training carries from step to step.
+"""
 
 import abc
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import flax
 import jax
 
-from input_pipeline.errors import UserError
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
 @flax.struct.dataclass
 class Rows:
-  """What a loss may know of a batch besides the network's outputs.
+  """The labels of a batch, as far as a loss may know them.
 
-  The true labels of unlabelled rows are not among it, so no loss can read
-  them.
+  The true labels of unlabelled rows are absent, so that no loss can read them.
 
   Attributes:
-    label: int32 [B], the class of a labelled row, -1 on an unlabelled one.
+    label: int32 [B], the class of a labelled row, -1 for an unlabelled one.
     index: int32 [B], the row of the training split.
   """
 
@@ -28,18 +31,18 @@ class Rows:
 
   @property
   def labelled(self) -> jax.Array:
-    """Bool [B], the rows whose label is given."""
+    """Bool [B], the rows that have a label."""
     return self.label >= 0
 
 
 @flax.struct.dataclass
 class Clock:
-  """How far the training is, and of how many known classes.
+  """Training progress, and the number of known classes.
 
   Attributes:
-    epoch: int32 [], from 0.
+    epoch: int32 [], the current epoch, from 0.
     progress: float32 [], (epoch + 1) / epochs.
-    num_known: known classes; their outputs come first.
+    num_known: number of known classes; their outputs come first.
   """
 
   epoch: jax.Array
@@ -47,31 +50,55 @@ class Clock:
   num_known: int = flax.struct.field(pytree_node=False)
 
 
-@dataclasses.dataclass(frozen=True)
-class Calendar:
-  """How far a run is after so many steps."""
+def make_clock_at(
+  num_known: int, epochs: int, steps_per_epoch: int
+) -> Callable[[jax.Array], Clock]:
+  """Returns a function from the steps taken, int32 [], to the next one's clock.
 
-  num_known: int
-  epochs: int
-  steps_per_epoch: int
+  Args:
+    num_known: number of known classes.
+    epochs: length of the training.
+    steps_per_epoch: steps of each epoch.
+  """
 
-  def __call__(self, step: jax.Array) -> Clock:
-    """Maps the steps taken, int32 [], to the clock of the next one."""
-    epoch = step // self.steps_per_epoch
-    return Clock(epoch, (epoch + 1) / self.epochs, self.num_known)
+  def clock_at(step: jax.Array) -> Clock:
+    epoch = step // steps_per_epoch
+    return Clock(epoch, (epoch + 1) / epochs, num_known)
+
+  return clock_at
+
+
+@flax.struct.dataclass
+class Context:
+  """All that a loss is computed from.
+
+  Attributes:
+    outputs: the network's outputs, one for each of `Method.views`.
+    rows: labels and indices of the batch.
+    clock: progress of the training.
+    state: the method's state, as `Method.init`, the previous step or the last
+      `Method.end_epoch` returned it.
+    key: random key for this step's draws.
+  """
+
+  outputs: tuple[Outputs, ...]
+  rows: Rows
+  clock: Clock
+  state: Any
+  key: jax.Array
 
 
 @flax.struct.dataclass
 class Result:
-  """What a loss leaves beside its value.
+  """What a loss returns besides its value.
 
   Attributes:
-    terms: for the log, by name, float32 [] each: the summands before
-      weighting, and whatever else tells how it goes.
+    terms: numbers for the log by name, float32 [] each: the summands before
+      weighting, and whatever else shows how the training goes.
     state: the method's state after this step.
-    partners: for each criterion by which the method pairs rows, the partner
-      of each row; int32 [B] each, a row itself where it has none. Scored
-      against the true labels for the log, never used again.
+    partners: for each criterion by which the method pairs rows, int32 [B]: the
+      partner of each row, or the row itself if it has none. The log compares
+      them with the true labels; training never uses them again.
   """
 
   terms: dict[str, jax.Array]
@@ -81,12 +108,18 @@ class Result:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Method(abc.ABC):
-  """Base of all methods; a subclass gives `loss` and, if it must, the rest."""
+  """Base class of all methods; only `loss` must be implemented.
+
+  A method is a frozen dataclass that also inherits its parameters from
+  `owdfa_jax.methods.parameters`.
+  """
 
   @property
   def views(self) -> tuple[str, ...]:
-    """The augmented views of a batch that `loss` gets the outputs of, names in
-    `owdfa_jax.training.augment.VIEWS`; one forward pass each, in order.
+    """The augmented views of a batch that `loss` compares.
+
+    Names of `owdfa_jax.training.augment.VIEWS`. Each view is a forward pass of
+    its own, in this order.
     """
     return ('standard',)
 
@@ -96,8 +129,12 @@ class Method(abc.ABC):
     return Branches()
 
   def num_outputs(self, num_known: int) -> int | None:
-    """The width of the head where the method does not take it from the number
-    of classes, known and novel, but finds that number out; else None.
+    """Returns the width of the head, for methods that estimate the classes.
+
+    None, the default, means one output for each known and novel class.
+
+    Args:
+      num_known: number of known classes.
     """
     del num_known
 
@@ -112,39 +149,17 @@ class Method(abc.ABC):
     return ()
 
   @abc.abstractmethod
-  def loss(
-    self,
-    outputs: tuple[Outputs, ...],
-    rows: Rows,
-    clock: Clock,
-    state: Any,
-    key: jax.Array,
-  ) -> tuple[jax.Array, Result]:
-    """Returns the loss of a global batch, float32 [], and its by-products.
-
-    Args:
-      outputs: of the network, one for each of `views`.
-      rows: labels and indices of the batch's rows.
-      clock: how far the training is.
-      state: as `init`, the previous step or the last epoch's end left it.
-      key: for whatever the method draws in this step.
-    """
+  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+    """Returns the loss of a global batch, float32 [], and its by-products."""
 
   def end_epoch(self, state: Any, head: Head, clock: Clock) -> tuple[Any, Head]:
-    """Returns state and head for the next epoch; as they were by default.
+    """Returns the state and the head for the next epoch; unchanged by default.
 
-    `clock` is that of the epoch's steps. A change of the head shows in
-    networks with `Branches.prunable` alone.
+    Args:
+      state: the method's state after the epoch's last step.
+      head: the network's last layer. A changed head takes effect only in
+        networks with `Branches.prunable`.
+      clock: that of the epoch which ends.
     """
     del clock
     return state, head
-
-
-def check_at_least(least: float, **settings: float) -> None:
-  """`UserError` naming a method's setting that is less than `least`."""
-  for name, value in settings.items():
-    if value < least:
-      raise UserError(
-        f'setting too small: --config.method.params.{name}={value}; give at '
-        f'least {least}'
-      )

@@ -1,30 +1,27 @@
-"""CAL: confidence-aware asymmetric learning (Zheng et al., AAAI 2026)."""
+"""CAL: confidence-aware asymmetric learning."""
 
 import dataclasses
 
 import flax
 import jax
 import jax.numpy as jnp
+from typing_extensions import override
 
 from owdfa_jax.losses import cal, common, prototypes
-from owdfa_jax.methods.base import (
-  Clock,
-  Method,
-  Result,
-  Rows,
-  check_at_least,
-)
-from owdfa_jax.models.outputs import Branches, Head, Outputs
+from owdfa_jax.methods.base import Clock, Context, Method, Result
+from owdfa_jax.methods.parameters import CALParameters
+from owdfa_jax.models.outputs import Branches, Head, in_use_from_logits
 
 
 @flax.struct.dataclass
 class CALState:
-  """What an epoch of CAL gathers, and what the one before it decided.
+  """What CAL gathers during an epoch, and the threshold of the last one.
 
   Attributes:
-    novel_threshold: float32 [], confidence that a novel pseudo-label needs.
-    sums: of the confidences of this epoch so far.
-    usage: int32 [K], rows on top of which each output was in this epoch.
+    novel_threshold: float32 [], the least confidence of a pseudo-label of a
+      novel class.
+    sums: this epoch's confidences so far.
+    usage: int32 [K], how many rows of this epoch had each output on top.
   """
 
   novel_threshold: jax.Array
@@ -33,97 +30,75 @@ class CALState:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CAL(Method):
-  """Consistency of two views (CCR), pseudo-labels by an adaptive threshold
-  (ACR) and, for an unknown number of classes, pruned prototypes (DPP).
+class CAL(CALParameters, Method):
+  """Confidence-aware consistency, adaptive pseudo-labels, pruned prototypes.
 
-  Total = CE + uniformity_weight R + ACR + consistency_weight CCR, with CE of
-  both views and R the non-uniformity of their mean prediction.
+  L = L_CE + uniformity_weight R + L_ACR + consistency_weight L_CCR, where L_CE
+  covers both views, R is the non-uniformity of their mean prediction, ACR
+  (asymmetric confidence reinforcement) learns pseudo-labels above an adaptive
+  threshold, and CCR (confidence-aware consistency regularization) makes the
+  strong view agree with the weak one. With `estimate_classes`, DPP (dynamic
+  prototype pruning) finds the number of classes.
 
-  Attributes:
-    consistency_weight: of CCR.
-    uniformity_weight: of R; 1 in the paper.
-    known_threshold: confidence that a pseudo-label of a known class needs.
-    pseudo_from_epoch: the first epoch with pseudo-labels, from 0.
-    estimate_classes: start with `prototypes_per_known` outputs for each known
-      class and prune them, instead of being told the number of classes.
-    prototypes_per_known: see there.
-    prune_from_epoch: the first epoch at whose end outputs are pruned.
-    parity_merge: give merged prototypes length 1, as the released code does.
+  References:
+    Zheng et al., Open-World Deepfake Attribution via Confidence-Aware
+    Asymmetric Learning, AAAI 2026.
   """
 
-  consistency_weight: float = 0.2
-  uniformity_weight: float = 1.0
-  known_threshold: float = 0.9
-  pseudo_from_epoch: int = 5
-  estimate_classes: bool = False
-  prototypes_per_known: int = 10
-  prune_from_epoch: int = 0
-  parity_merge: bool = False
-
-  def __post_init__(self) -> None:
-    # With one each there would be no output for a novel class.
-    check_at_least(2, prototypes_per_known=self.prototypes_per_known)
-
   @property
+  @override
   def views(self) -> tuple[str, ...]:
-    """A flip, and a stronger change."""
     return ('weak', 'strong')
 
   @property
+  @override
   def branches(self) -> Branches:
-    """The attention by frequency, and outputs that can die."""
     return Branches(frequency_attention=True, prunable=self.estimate_classes)
 
+  @override
   def num_outputs(self, num_known: int) -> int | None:
-    """`prototypes_per_known` each, unless the number of classes is given."""
-    return (
-      self.prototypes_per_known * num_known if self.estimate_classes else None
-    )
+    if not self.estimate_classes:
+      return None
+    return self.prototypes_per_known * num_known
 
+  @override
   def init(self, num_outputs: int, num_examples: int) -> CALState:
-    """Nothing gathered; a threshold that every row passes, until an epoch has
-    seen both known and novel confidences (`cal.novel_threshold`).
-    """
     del num_examples
     return CALState(
+      # Every row passes until an epoch has predicted both known and novel
+      # classes; only then is there a ratio to adapt the threshold by.
       novel_threshold=jnp.zeros((), jnp.float32),
       sums=cal.no_confidence(),
       usage=jnp.zeros(num_outputs, jnp.int32),
     )
 
-  def loss(
-    self,
-    outputs: tuple[Outputs, ...],
-    rows: Rows,
-    clock: Clock,
-    state: CALState,
-    key: jax.Array,
-  ) -> tuple[jax.Array, Result]:
-    """Returns the weighted sum of the four terms."""
-    del key
-    weak, strong = (seen.logits for seen in outputs)
-    # Whoever masked the dead outputs knows them; here their logit tells.
-    live = weak[0] > prototypes.DEAD_LOGIT
+  @override
+  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+    rows, state = context.rows, context.state
+    num_known = context.clock.num_known
+    weak, strong = (view.logits for view in context.outputs)
+    in_use = in_use_from_logits(weak)
     accepted, target = cal.accept_pseudo_labels(
       weak,
-      ~rows.labelled & (clock.epoch >= self.pseudo_from_epoch),
-      clock.num_known,
+      ~rows.labelled & (context.clock.epoch >= self.pseudo_from_epoch),
+      num_known,
       known_threshold=self.known_threshold,
       novel_threshold=state.novel_threshold,
     )
-    # A stage before may have given a row an output that is dead by now.
-    labelled = rows.labelled & live[rows.label]
-    both = jnp.stack(
+    # A label from an earlier stage may name an output that is pruned by now.
+    labelled = rows.labelled & in_use[rows.label]
+    cross_entropy = jnp.stack(
       [
         common.margin_cross_entropy(logits, rows.label, margin=0.0)
         for logits in (weak, strong)
       ]
+    ).mean(axis=0)
+    consistency = cal.confidence_consistency(
+      weak, strong, context.clock.progress
     )
-    consistency = cal.confidence_consistency(weak, strong, clock.progress)
     terms = {
-      'cross_entropy': common.masked_mean(both.mean(0), labelled),
-      'non_uniformity': cal.non_uniformity(weak, strong, live),
+      'cross_entropy': common.masked_mean(cross_entropy, labelled),
+      'non_uniformity': cal.non_uniformity(weak, strong, in_use),
       'pseudo': cal.accepted_cross_entropy(weak, accepted, target),
       'consistency': consistency.mean(),
     }
@@ -133,22 +108,22 @@ class CAL(Method):
       + terms['pseudo']
       + self.consistency_weight * terms['consistency']
     )
-    told = {
+    for_the_log = {
       'pseudo_accepted': common.masked_mean(accepted, ~rows.labelled),
       'novel_threshold': state.novel_threshold,
-      'live_outputs': live.sum(),
+      'num_outputs_in_use': in_use.sum(),
     }
-    state = CALState(
+    next_state = CALState(
       novel_threshold=state.novel_threshold,
-      sums=cal.add_confidence(state.sums, weak, strong, clock.num_known),
+      sums=cal.add_confidence(state.sums, weak, strong, num_known),
       usage=state.usage + prototypes.count_usage(weak),
     )
-    return total, Result(terms=terms | told, state=state)
+    return total, Result(terms=terms | for_the_log, state=next_state)
 
+  @override
   def end_epoch(
     self, state: CALState, head: Head, clock: Clock
   ) -> tuple[CALState, Head]:
-    """Sets the next epoch's threshold and, if asked to, prunes the head."""
     threshold = cal.novel_threshold(
       state.sums, state.novel_threshold, self.known_threshold
     )
@@ -156,7 +131,7 @@ class CAL(Method):
       pruned = prototypes.prune(
         head.prototypes,
         state.usage,
-        head.live,
+        head.in_use,
         clock.num_known,
         parity_merge=self.parity_merge,
       )
@@ -164,11 +139,9 @@ class CAL(Method):
       head = jax.tree.map(
         lambda new, old: jnp.where(due, new, old), Head(*pruned), head
       )
-    return (
-      CALState(
-        novel_threshold=threshold,
-        sums=cal.no_confidence(),
-        usage=jnp.zeros_like(state.usage),
-      ),
-      head,
+    next_state = CALState(
+      novel_threshold=threshold,
+      sums=cal.no_confidence(),
+      usage=jnp.zeros_like(state.usage),
     )
+    return next_state, head

@@ -1,45 +1,58 @@
-"""MPSL: multi-perspective sensory learning (Sun et al., IJCV 2025)."""
+"""MPSL: multi-perspective sensory learning."""
 
 import dataclasses
 
 import jax
+from typing_extensions import override
 
 from owdfa_jax.losses import pairing
-from owdfa_jax.methods.base import Rows
-from owdfa_jax.methods.cpl import CPL
-from owdfa_jax.models.outputs import Branches, Outputs
+from owdfa_jax.methods.base import Context, Method, Result
+from owdfa_jax.methods.neighbour_voting import voting_loss
+from owdfa_jax.methods.parameters import MPSLParameters
+from owdfa_jax.models.outputs import Branches
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MPSL(CPL):
-  """CPL with more voters: three grids and three wavelet bands.
+class MPSL(MPSLParameters, Method):
+  """Multi-perspective sensory learning: CPL's loss with more local views.
 
-  A global neighbour is accepted when any grid *and* any band accepts it
-  (multi-perception voting). The pseudo-label term takes every unlabelled row,
-  as released; the paper's figure has `pseudo_filter = 'union'`.
+  L = L_CE + eta_1 L_MPV + eta_2 L_FCP - eta_3 H, see
+  `neighbour_voting.weighted_terms`. The global nearest neighbour of an
+  unlabelled row becomes its partner if any of three grids of parts *and* any
+  of three wavelet bands accept it. `counterfactual` adds CDAL's two terms.
+
+  References:
+    Sun et al., Rethinking Open-World DeepFake Attribution with
+    Multi-perspective Sensory Learning, IJCV 133(2), 2025.
+    Zheng et al., Learning Counterfactually Decoupled Attention for Open-World
+    Model Attribution, ICCV 2025 (CDAL).
   """
 
-  pseudo_filter: str = 'none'
-
   @property
+  @override
   def branches(self) -> Branches:
-    """Three grids of local views, and the wavelet."""
     return Branches(
       grids=(3, 5, 7), wavelet=True, counterfactual=self.counterfactual
     )
 
-  def pair(
-    self, draw: jax.Array, rows: Rows, seen: Outputs
-  ) -> tuple[pairing.Partners, dict[str, jax.Array]]:
-    """Returns the pairs, and the partners of each perspective."""
+  @override
+  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+    (outputs,) = context.outputs
+    rows = context.rows
+    partner_key, gumbel_key = jax.random.split(context.key)
     pairs, band, grid = pairing.mpsl_partners(
-      draw,
+      jax.random.uniform(partner_key, rows.label.shape),
       rows.label,
       rows.labelled,
-      seen.feature,
-      seen.parts,
-      seen.bands,
+      outputs.feature,
+      outputs.parts,
+      outputs.bands,
       vote_rule=self.vote_rule,
     )
-    named = pairing.perspectives(pairs, band, grid)
-    return pairs, named | {'partner': pairs.index}
+    total, terms = voting_loss(self, outputs, rows, pairs, gumbel_key)
+    return total, Result(
+      terms=terms,
+      state=context.state,
+      partners=pairing.perspectives(pairs, band, grid)
+      | {'partner': pairs.index},
+    )

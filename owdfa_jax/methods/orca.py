@@ -1,25 +1,28 @@
-"""ORCA: open-world semi-supervised learning (Cao et al., ICLR 2022)."""
+"""ORCA: open-world semi-supervised learning."""
 
 import dataclasses
 
 import flax
 import jax
 import jax.numpy as jnp
+from typing_extensions import override
 
 from owdfa_jax.losses import common, pairing
-from owdfa_jax.methods.base import Clock, Method, Result, Rows
-from owdfa_jax.models.outputs import Branches, Head, Outputs
+from owdfa_jax.methods.base import Clock, Context, Method, Result
+from owdfa_jax.methods.parameters import ORCAParameters
+from owdfa_jax.models.outputs import Branches, Head
 
 
 @flax.struct.dataclass
 class ORCAState:
-  """The uncertainty of the last epoch, and what this one gathers for it.
+  """The last epoch's uncertainty, and the sums for this epoch's.
 
   Attributes:
-    uncertainty: float32 [], 1 less the mean confidence on unlabelled rows, as
-      the epoch's steps saw them; the authors' code passes over them again.
-    confidence: float32 [], summed over this epoch's unlabelled rows.
-    count: float32 [], of those rows.
+    uncertainty: float32 [], 1 - mean confidence on unlabelled rows, gathered
+      during the last epoch's steps. The authors' code makes a pass of its own
+      over the data instead.
+    confidence: float32 [], sum over this epoch's unlabelled rows so far.
+    count: float32 [], number of these rows.
   """
 
   uncertainty: jax.Array
@@ -28,62 +31,51 @@ class ORCAState:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ORCA(Method):
+class ORCA(ORCAParameters, Method):
   """Cross entropy with an uncertainty-adaptive margin, pairs across views.
 
-  Total = CE + pair_weight BCE - entropy_weight H. The margin of CE is
-  `margin_scale` times the uncertainty of the last epoch: known classes, learnt
-  fast, are held back until the novel ones follow. An unlabelled row is paired
-  with its nearest neighbour, a labelled one with a row of its class.
+  L = L_S + eta_1 L_P - eta_2 H: cross entropy with a margin, the agreement of
+  paired rows, and the entropy of the mean prediction. The margin is
+  `margin_scale` times the uncertainty of the last epoch, so that known classes,
+  which are learnt fast, wait until the novel ones follow. An unlabelled row is
+  paired with its nearest neighbour, a labelled row with one of its class; the
+  two rows of a pair come from different views.
 
-  Attributes:
-    margin_scale: the s of the paper's margin, as its cosines are scaled.
-    pair_weight: eta 1 of the paper.
-    entropy_weight: eta 2.
+  References:
+    Cao et al., Open-World Semi-Supervised Learning, ICLR 2022.
   """
 
-  margin_scale: float = 10.0
-  pair_weight: float = 1.0
-  entropy_weight: float = 1.0
-
   @property
+  @override
   def views(self) -> tuple[str, ...]:
-    """Two alike."""
     return ('standard', 'standard')
 
   @property
+  @override
   def branches(self) -> Branches:
-    """A head of cosines."""
     return Branches(cosine=True)
 
+  @override
   def init(self, num_outputs: int, num_examples: int) -> ORCAState:
-    """As uncertain as can be."""
     del num_outputs, num_examples
-    zero = lambda: jnp.zeros((), jnp.float32)
-    return ORCAState(jnp.ones((), jnp.float32), zero(), zero())
+    # Three arrays, not one used twice: the step donates its buffers. An
+    # untrained network counts as fully uncertain.
+    return ORCAState(
+      uncertainty=jnp.ones((), jnp.float32),
+      confidence=jnp.zeros((), jnp.float32),
+      count=jnp.zeros((), jnp.float32),
+    )
 
-  def loss(
-    self,
-    outputs: tuple[Outputs, ...],
-    rows: Rows,
-    clock: Clock,
-    state: ORCAState,
-    key: jax.Array,
-  ) -> tuple[jax.Array, Result]:
-    """Returns the weighted sum of the three terms."""
-    del clock
-    first, second = outputs
-    nearest = pairing.nearest_neighbour(
-      pairing.cosine_similarity(first.feature)
-    )
-    drawn = pairing.same_class_partner(
-      jax.random.uniform(key, rows.label.shape), rows.label, rows.labelled
-    )
-    partner = jnp.where(rows.labelled, drawn, nearest)
-    margin = self.margin_scale * state.uncertainty
+  @override
+  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+    first, second = context.outputs
+    rows, state = context.rows, context.state
+    partner = self._partner(context)
     terms = {
       'cross_entropy': common.masked_mean(
-        common.margin_cross_entropy(first.logits, rows.label, margin),
+        common.margin_cross_entropy(
+          first.logits, rows.label, self.margin_scale * state.uncertainty
+        ),
         rows.labelled,
       ),
       'pairs': common.agreement(first.logits, second.logits[partner]).mean(),
@@ -94,25 +86,40 @@ class ORCA(Method):
       + self.pair_weight * terms['pairs']
       - self.entropy_weight * terms['entropy']
     )
+    # Only numbers for the next epoch's margin: no gradient.
     logits = jax.lax.stop_gradient(first.logits)
     confidence = jax.nn.softmax(logits).max(axis=-1)
-    state = dataclasses.replace(
+    next_state = dataclasses.replace(
       state,
       confidence=state.confidence + jnp.sum(confidence * ~rows.labelled),
       count=state.count + jnp.sum(~rows.labelled),
     )
     return total, Result(
       terms=terms | {'uncertainty': state.uncertainty},
-      state=state,
+      state=next_state,
       partners={'partner': partner},
     )
 
+  def _partner(self, context: Context) -> jax.Array:
+    """Returns each row's partner in the second view, int32 [B]."""
+    rows = context.rows
+    nearest = pairing.nearest_neighbour(
+      pairing.cosine_similarity(context.outputs[0].feature)
+    )
+    same_class = pairing.same_class_partner(
+      jax.random.uniform(context.key, rows.label.shape),
+      rows.label,
+      rows.labelled,
+    )
+    return jnp.where(rows.labelled, same_class, nearest)
+
+  @override
   def end_epoch(
     self, state: ORCAState, head: Head, clock: Clock
   ) -> tuple[ORCAState, Head]:
-    """Sets the uncertainty of the next epoch's margin."""
     del clock
     mean = state.confidence / jnp.maximum(state.count, 1)
     uncertainty = jnp.where(state.count > 0, 1 - mean, state.uncertainty)
-    zero = jnp.zeros_like(state.count)
-    return ORCAState(uncertainty, zero, jnp.zeros_like(zero)), head
+    # Two arrays again, for the same reason as in `init`.
+    confidence, count = jnp.zeros_like(mean), jnp.zeros_like(state.count)
+    return ORCAState(uncertainty, confidence, count), head

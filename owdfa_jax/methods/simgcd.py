@@ -1,78 +1,53 @@
-"""SimGCD: parametric generalized category discovery (Wen et al., ICCV 2023)."""
+"""SimGCD: parametric classification for generalized category discovery."""
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from typing_extensions import override
 
 from owdfa_jax.losses import common, contrastive
-from owdfa_jax.methods.base import (
-  Clock,
-  Method,
-  Result,
-  Rows,
-  check_at_least,
-)
+from owdfa_jax.methods.base import Clock, Context, Method, Result
+from owdfa_jax.methods.parameters import SimGCDParameters
 from owdfa_jax.models.classifier import COSINE_SCALE
-from owdfa_jax.models.outputs import Branches, Outputs
+from owdfa_jax.models.outputs import Branches
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SimGCD(Method):
-  """Cosine prototypes, each view taught by the other, and contrastive terms.
+class SimGCD(SimGCDParameters, Method):
+  """Cosine prototypes, self-distillation between views, contrastive terms.
 
-  Total = (1 - w) (distillation - entropy_weight H + InfoNCE)
-  + w (CE + supervised contrastive), w = supervised_weight. The student's
-  temperature is that of the head's cosines, 0.1.
+  L = (1 - lambda) (L_distillation - epsilon H + L_unsupervised)
+  + lambda (L_CE + L_supervised), where the last term of each bracket is
+  contrastive. The student's temperature is 0.1, as the head multiplies cosines
+  by 10.
 
-  Attributes:
-    supervised_weight: lambda of the paper.
-    entropy_weight: of the entropy H of the mean prediction; epsilon.
-    teacher_temperature: at the start.
-    final_teacher_temperature: after the warm-up.
-    warm_up: share of the training in which the teacher sharpens.
-    unsupervised_temperature: of InfoNCE.
-    supervised_temperature: of the supervised contrastive term.
-    projection: width of the projection that these two compare.
+  References:
+    Wen et al., Parametric Classification for Generalized Category Discovery: A
+    Baseline Study, ICCV 2023.
   """
 
-  supervised_weight: float = 0.35
-  entropy_weight: float = 2.0
-  teacher_temperature: float = 0.07
-  final_teacher_temperature: float = 0.04
-  warm_up: float = 0.15
-  unsupervised_temperature: float = 1.0
-  supervised_temperature: float = 0.07
-  projection: int = 256
-
-  def __post_init__(self) -> None:
-    check_at_least(1, projection=self.projection)
-
   @property
+  @override
   def views(self) -> tuple[str, ...]:
-    """Two alike."""
     return ('standard', 'standard')
 
   @property
+  @override
   def branches(self) -> Branches:
-    """A head of cosines, and a projection."""
     return Branches(cosine=True, projection=self.projection)
 
-  def loss(
-    self,
-    outputs: tuple[Outputs, ...],
-    rows: Rows,
-    clock: Clock,
-    state: Any,
-    key: jax.Array,
-  ) -> tuple[jax.Array, Result]:
-    """Returns the weighted sum of the five terms."""
-    del key
-    logits = jnp.concatenate([seen.logits for seen in outputs])
+  @override
+  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+    rows = context.rows
+    # Both views' rows below each other, [2 B, K].
+    logits = jnp.concatenate([view.logits for view in context.outputs])
     label, labelled = jnp.tile(rows.label, 2), jnp.tile(rows.labelled, 2)
-    first, second = (seen.projection for seen in outputs)
-    teacher = self.teacher(jnp.roll(logits, len(rows.label), axis=0), clock)
+    first, second = (view.projection for view in context.outputs)
+    # Rolled by B, each row learns from the other view of its image.
+    teacher = self.teacher(
+      jnp.roll(logits, len(rows.label), axis=0), context.clock
+    )
     student = jax.nn.log_softmax(logits)
     cross_entropy = common.margin_cross_entropy(logits, label, margin=0.0)
     terms = {
@@ -96,14 +71,22 @@ class SimGCD(Method):
       + terms['unsupervised_contrastive']
     )
     supervised = terms['cross_entropy'] + terms['supervised_contrastive']
-    total = (
-      1 - self.supervised_weight
-    ) * unsupervised + self.supervised_weight * supervised
-    return total, Result(terms=terms, state=state)
+    share = self.supervised_weight
+    total = (1 - share) * unsupervised + share * supervised
+    return total, Result(terms=terms, state=context.state)
 
   def teacher(self, logits: jax.Array, clock: Clock) -> jax.Array:
-    """What a view is taught by the other's logits [B, K]: a sharper softmax,
-    without gradient.
+    """Returns the target distribution that logits give the other view.
+
+    A softmax at the teacher's temperature, which falls during the warm-up; no
+    gradient.
+
+    Args:
+      logits: float32 [N, K], the cosine head's.
+      clock: progress of the training.
+
+    Returns:
+      float32 [N, K].
     """
     warmed = jnp.minimum(clock.progress / self.warm_up, 1)
     temperature = self.teacher_temperature + warmed * (

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 from flax import nnx
 
 from input_pipeline.errors import UserError
-from owdfa_jax.losses import prototypes
+from owdfa_jax import vectors
 from owdfa_jax.models import frequency_attention, perspectives, resnet
 from owdfa_jax.models.batch_norm import BatchNorm
 from owdfa_jax.models.counterfactual import Counterfactual
-from owdfa_jax.models.outputs import Branches, Head, Outputs
+from owdfa_jax.models.outputs import Branches, Head, Outputs, mask_pruned
 
 DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
 # What ORCA and SimGCD multiply a cosine with.
@@ -145,12 +145,14 @@ class Classifier(nnx.Module):
     if self.branches.cosine:
       kernel = self.fc2.kernel[...]
       logits = COSINE_SCALE * jnp.matmul(
-        unit(feature), unit(kernel, axis=0), precision=jax.lax.Precision.HIGHEST
+        vectors.unit(feature),
+        vectors.unit(kernel, axis=0),
+        precision=jax.lax.Precision.HIGHEST,
       )
     else:
       logits = self.fc2(feature)
     if self.branches.prunable:
-      logits = prototypes.mask_dead(logits, self.live[...])
+      logits = mask_pruned(logits, self.live[...])
     return logits
 
   def get_head(self) -> Head:
@@ -165,7 +167,7 @@ class Classifier(nnx.Module):
     """Replaces the last layer, where it can be pruned."""
     if self.branches.prunable:
       self.fc2.kernel[...] = head.prototypes.T
-      self.live[...] = head.live
+      self.live[...] = head.in_use
 
 
 class Projector(nnx.Module):
@@ -181,16 +183,10 @@ class Projector(nnx.Module):
   def __call__(self, feature: jax.Array) -> jax.Array:
     """Maps [B, C] to [B, size]."""
     hidden = nnx.gelu(self.layer1(feature))
-    return unit(self.layer3(nnx.gelu(self.layer2(hidden))))
+    return vectors.unit(self.layer3(nnx.gelu(self.layer2(hidden))))
 
 
-def unit(x: jax.Array, axis: int = -1) -> jax.Array:
-  """Vectors along `axis` brought to length 1, with a finite gradient at 0."""
-  square = jnp.sum(x * x, axis, keepdims=True)
-  return x * jax.lax.rsqrt(jnp.maximum(square, 1e-24))
-
-
-def live_outputs(batch_stats: Any) -> jax.Array | None:
+def in_use_from_statistics(batch_stats: Any) -> jax.Array | None:
   """Bool [K], the outputs in use; None for a network without `prunable`."""
   return batch_stats['live'][...] if 'live' in batch_stats else None
 

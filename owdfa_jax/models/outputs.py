@@ -1,10 +1,15 @@
-"""What a classifier is asked for, and what it returns."""
+"""What a method asks of a classifier, and what the classifier returns."""
 
 import dataclasses
 from typing import Any
 
 import flax.struct
 import jax
+import jax.numpy as jnp
+
+# The logit of a pruned output. It is finite because minus infinity times a
+# probability of 0 would be NaN; no other logit comes near it.
+PRUNED_LOGIT = -1e9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,12 +19,12 @@ class Branches:
   Attributes:
     grids: sides of the local grids of `Outputs.parts`.
     wavelet: whether training returns `Outputs.bands`.
-    frequency_attention: whether CAL's map, made from the image's spectrum,
-      weighs the feature map; in evaluation too.
-    cosine: whether logits are 10 times the cosine of feature and prototype.
+    frequency_attention: whether CAL's attention map, made from the image's
+      spectrum, weighs the feature map; in evaluation too.
+    cosine: whether a logit is 10 times the cosine of feature and prototype.
     projection: width of `Outputs.projection`; 0 for none.
     counterfactual: whether training returns `Outputs.counterfactual`.
-    prunable: whether outputs can be switched off for good (`Classifier.live`).
+    prunable: whether outputs can be pruned, that is masked for good.
   """
 
   grids: tuple[int, ...] = ()
@@ -33,18 +38,17 @@ class Branches:
 
 @flax.struct.dataclass
 class Outputs:
-  """One forward pass over a batch of B images; all float32.
+  """One forward pass over a batch of B images; all arrays are float32.
 
-  Whatever has a default is empty in evaluation and where `Branches` does not
-  ask for it.
+  Fields with a default are empty in evaluation, and where `Branches` does not
+  ask for them.
 
   Attributes:
-    logits: [B, K], one column per known and novel class.
+    logits: [B, K], one column for each known and novel class.
     feature: [B, C], the global feature after the batch-norm neck.
-    parts: one [B, P, C] per grid, P = cells of the grid, row by row; each cell
-      is normalised over the batch. Carries no gradient.
-    bands: the wavelet's detail bands LH, HL, HH, each [B, P, C]. Carries no
-      gradient.
+    parts: one [B, P, C] for each grid, with P cells row by row; each cell is
+      normalised over the batch. No gradient.
+    bands: the wavelet's detail bands LH, HL, HH, each [B, P, C]. No gradient.
     projection: [B, D], of unit length, for contrastive losses.
     counterfactual: a `models.counterfactual.CounterfactualOutputs`.
   """
@@ -59,12 +63,33 @@ class Outputs:
 
 @flax.struct.dataclass
 class Head:
-  """The network's last layer, as the end of an epoch may change it.
+  """The network's last layer, which the end of an epoch may change.
 
   Attributes:
     prototypes: float32 [K, C], a row for each output.
-    live: bool [K], the outputs in use.
+    in_use: bool [K], the outputs that are not pruned.
   """
 
   prototypes: jax.Array
-  live: jax.Array
+  in_use: jax.Array
+
+
+def mask_pruned(logits: jax.Array, in_use: jax.Array) -> jax.Array:
+  """Replaces the logits of pruned outputs, so that their probability is 0.
+
+  Args:
+    logits: float [B, K].
+    in_use: bool [K], the outputs that are not pruned.
+
+  Returns:
+    float [B, K].
+  """
+  return jnp.where(in_use, logits, PRUNED_LOGIT)
+
+
+def in_use_from_logits(logits: jax.Array) -> jax.Array:
+  """Recovers the mask of `mask_pruned` from masked logits [B, K], bool [K].
+
+  A loss sees logits only; this saves passing the mask along.
+  """
+  return logits[0] > PRUNED_LOGIT

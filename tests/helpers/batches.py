@@ -1,15 +1,18 @@
-"""Random batches as a method sees them, for the tests."""
+"""Random batches as a method's loss gets them."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from owdfa_jax.methods.base import Clock, Rows
+from owdfa_jax.methods.base import Clock, Context, Rows
 from owdfa_jax.models.outputs import Outputs
 
 CLOCK = Clock(epoch=0, progress=0.1, num_known=3)
+KEY = jax.random.key(0)
 
 
 def make_batch(seed=0, size=16, num_classes=6, num_features=8):
+  """Returns random outputs and rows; every other row is labelled."""
   draw = np.random.default_rng(seed)
   label = np.where(np.arange(size) % 2, -1, draw.integers(0, 3, size))
   outputs = Outputs(
@@ -23,6 +26,19 @@ def make_batch(seed=0, size=16, num_classes=6, num_features=8):
   return outputs, rows
 
 
-def units(seed, size=6, width=4):
+def make_two_views():
+  """Returns two views' outputs, of different logits, and the rows of both."""
+  first, rows = make_batch(0)
+  second, _ = make_batch(1)
+  return (first, second), rows
+
+
+def make_context(outputs, rows, clock=CLOCK, state=(), key=KEY):
+  """Returns the context of a loss; `outputs` has one entry for each view."""
+  return Context(outputs=outputs, rows=rows, clock=clock, state=state, key=key)
+
+
+def random_unit_vectors(seed, size=6, width=4):
+  """Returns vectors of length 1, float32 [size, width]."""
   x = np.random.default_rng(seed).normal(size=(size, width))
   return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from helpers.batches import units
+from helpers.batches import random_unit_vectors
 from owdfa_jax.losses import contrastive
 
 
@@ -18,7 +18,7 @@ def log_softmax_of_others(views, temperature, candidates):
 
 
 def test_info_nce_is_its_definition():
-  first, second = units(0), units(1)
+  first, second = random_unit_vectors(0), random_unit_vectors(1)
   views = np.concatenate([first, second])
   rows = list(log_softmax_of_others(views, 0.5, range(12)))
   expected = -np.mean([rows[i][(i + 6) % 12] for i in range(12)])
@@ -27,7 +27,7 @@ def test_info_nce_is_its_definition():
 
 
 def test_supervised_contrastive_is_its_definition():
-  first, second = units(0), units(1)
+  first, second = random_unit_vectors(0), random_unit_vectors(1)
   label = np.array([0, 0, 1, -1, -1, 2])
   labelled = label >= 0
   views = np.concatenate([first, second])
@@ -45,7 +45,7 @@ def test_supervised_contrastive_is_its_definition():
 
 
 def test_unlabelled_rows_do_not_matter_to_the_supervised_term():
-  first, second = units(0), units(1)
+  first, second = random_unit_vectors(0), random_unit_vectors(1)
   label = np.array([0, 0, 1, -1, -1, 2])
 
   def loss(first):
@@ -59,7 +59,7 @@ def test_unlabelled_rows_do_not_matter_to_the_supervised_term():
 
 
 def test_no_label_at_all_costs_nothing():
-  first, second = units(0), units(1)
+  first, second = random_unit_vectors(0), random_unit_vectors(1)
   label = np.full(6, -1)
   value, gradient = jax.value_and_grad(
     lambda x: contrastive.supervised_contrastive(

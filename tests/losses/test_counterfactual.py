@@ -31,7 +31,7 @@ def test_auxiliary_loss_by_hand():
   original = cross_entropy(y[0]) + cross_entropy(y[0] - 1) - np.log(3)
   degraded = 2 * cross_entropy(zero[0]) - np.log(3)
   np.testing.assert_allclose(
-    counterfactual.auxiliary(outputs, np.array([0]), 0.2),
+    counterfactual.attention_effect(outputs, np.array([0]), 0.2),
     original + degraded,
     rtol=1e-5,
   )
@@ -49,7 +49,7 @@ def test_counterfactual_logits_are_pushed_to_tell_nothing():
     cross_entropy = common.masked_mean(
       common.margin_cross_entropy(moved.factual, LABEL, 0.2), LABEL >= 0
     )
-    return counterfactual.auxiliary(moved, LABEL, 0.2) - cross_entropy
+    return counterfactual.attention_effect(moved, LABEL, 0.2) - cross_entropy
 
   step = -0.1 * jax.grad(loss)(jnp.zeros((6, 3)))
   before, after = (
@@ -68,10 +68,10 @@ def test_unlabelled_rows_do_not_matter_to_the_auxiliary_loss():
     outputs,
   )
   for label in (LABEL, np.full(6, -1)):
-    assert counterfactual.auxiliary(
+    assert counterfactual.attention_effect(
       outputs, label, 0.2
-    ) == counterfactual.auxiliary(other, label, 0.2)
-  assert counterfactual.auxiliary(outputs, np.full(6, -1), 0.2) == 0
+    ) == counterfactual.attention_effect(other, label, 0.2)
+  assert counterfactual.attention_effect(outputs, np.full(6, -1), 0.2) == 0
 
 
 def test_permuted_rows_do_not_change_the_losses():
@@ -79,17 +79,17 @@ def test_permuted_rows_do_not_change_the_losses():
   outputs = make_outputs()
   permuted = jax.tree.map(lambda x: x[order], outputs)
   np.testing.assert_allclose(
-    counterfactual.auxiliary(permuted, LABEL[order], 0.2),
-    counterfactual.auxiliary(outputs, LABEL, 0.2),
+    counterfactual.attention_effect(permuted, LABEL[order], 0.2),
+    counterfactual.attention_effect(outputs, LABEL, 0.2),
     rtol=1e-6,
   )
   np.testing.assert_allclose(
-    counterfactual.match(permuted),
-    counterfactual.match(outputs),
+    counterfactual.feature_distance(permuted),
+    counterfactual.feature_distance(outputs),
     rtol=1e-6,
   )
 
 
 def test_match_is_the_mean_over_all_rows():
   outputs = make_outputs().replace(distance=np.float32([0, 1, 2, 3, 4, 5]))
-  assert counterfactual.match(outputs) == 2.5
+  assert counterfactual.feature_distance(outputs) == 2.5

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from owdfa_jax.losses import prototypes
+from owdfa_jax.models.outputs import mask_pruned
 
 KEEP_COUNT = jax.jit(prototypes.keep_count)
 MERGE = jax.jit(prototypes.merge, static_argnames='parity_merge')
@@ -205,7 +206,7 @@ def test_dead_prototypes_get_no_probability_and_no_gradient():
   live = jnp.array([True, False, True])
 
   def loss(logits):
-    log_prob = jax.nn.log_softmax(prototypes.mask_dead(logits, live))
+    log_prob = jax.nn.log_softmax(mask_pruned(logits, live))
     return -jnp.sum(jnp.exp(log_prob) * log_prob)
 
   logits = jnp.array([[1.0, 50.0, 2.0]])

@@ -1,15 +1,16 @@
-"""CAL: its steps as recorded, its threshold, its pruned head."""
+"""CAL: recorded steps, its threshold, its pruned head."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers.batches import make_context
 from helpers.recorded import GRADIENT, LOSS, indices
 from owdfa_jax.losses import cal, prototypes
 from owdfa_jax.methods.base import Clock, Rows
 from owdfa_jax.methods.cal import CAL
-from owdfa_jax.models.outputs import Head, Outputs
+from owdfa_jax.models.outputs import PRUNED_LOGIT, Head, Outputs
 
 # The released code's names of the terms.
 TERMS = {
@@ -30,7 +31,7 @@ def test_steps_as_recorded(golden):
   def step(views, rows, epoch, state):
     clock = Clock(epoch, (epoch + 1) / epochs, num_known)
     outputs = tuple(Outputs(logits, logits) for logits in views)
-    return method.loss(outputs, rows, clock, state, jax.random.key(0))
+    return method.loss(make_context(outputs, rows, clock, state))
 
   gradient = jax.jit(jax.grad(step, has_aux=True))
   for s in indices(g, 'step', '_epoch'):
@@ -68,7 +69,7 @@ def test_steps_as_recorded(golden):
 
 @pytest.mark.golden
 def test_end_of_epoch_as_recorded(golden):
-  """The head after pruning, its rows in the released order."""
+  """Compares heads after pruning; the released code sorts the rows."""
   g = golden('cal')
   for i in indices(g, 'merge', '_end_valid'):
     if g[f'merge{i}_has_ties_at_border']:
@@ -83,8 +84,8 @@ def test_end_of_epoch_as_recorded(golden):
     _, head = method.end_epoch(
       state, Head(weight, jnp.ones(len(weight), bool)), Clock(0, 0.1, num_known)
     )
-    assert head.live.sum() == g[f'merge{i}_end_valid']
-    rows = head.prototypes[head.live]
+    assert head.in_use.sum() == g[f'merge{i}_end_valid']
+    rows = head.prototypes[head.in_use]
     recorded = g[f'merge{i}_end_fc2'][: len(rows)]
     np.testing.assert_allclose(
       rows[np.lexsort(rows.T)],
@@ -94,7 +95,7 @@ def test_end_of_epoch_as_recorded(golden):
     )
 
 
-def test_an_epoch_starts_from_nothing():
+def test_an_epoch_sets_the_threshold_and_starts_without_sums():
   method = CAL(estimate_classes=True)
   state = method.init(20, 1).replace(
     usage=jnp.arange(20),
@@ -106,32 +107,35 @@ def test_an_epoch_starts_from_nothing():
   assert not state.usage.any() and not np.any(state.sums)
 
 
-def test_pruning_waits_for_its_epoch():
+def test_pruning_starts_at_prune_from_epoch():
   method = CAL(estimate_classes=True, prune_from_epoch=2)
   usage = jnp.array([9, 9, 500, 400, 1, 0, 0, 0, 0, 0])
   head = Head(jnp.eye(10), jnp.ones(10, bool))
   state = method.init(10, 1).replace(usage=usage)
-  live = lambda epoch: method.end_epoch(state, head, Clock(epoch, 0.5, 2))[1]
-  assert live(1).live.sum() == 10
-  assert 4 <= live(2).live.sum() < 10
+  head_after = lambda epoch: method.end_epoch(
+    state, head, Clock(epoch, 0.5, 2)
+  )[1]
+  assert head_after(1).in_use.sum() == 10
+  assert 4 <= head_after(2).in_use.sum() < 10
 
 
-def test_labels_of_dead_outputs_do_not_count():
-  live = jnp.array([True, True, True, False])
-  logits = jnp.where(live, jnp.eye(4), prototypes.DEAD_LOGIT)
+def test_labels_of_pruned_outputs_do_not_count():
+  in_use = jnp.array([True, True, True, False])
+  logits = jnp.where(in_use, jnp.eye(4), PRUNED_LOGIT)
   method = CAL(estimate_classes=True)
 
   def loss(label):
     rows = Rows(label=jnp.array(label), index=jnp.arange(4))
-    seen = Outputs(logits=logits, feature=jnp.eye(4))
-    return method.loss(
-      (seen, seen), rows, Clock(0, 0.5, 2), method.init(4, 4), None
-    )[0]
+    view = Outputs(logits=logits, feature=jnp.eye(4))
+    context = make_context(
+      (view, view), rows, Clock(0, 0.5, 2), method.init(4, 4)
+    )
+    return method.loss(context)[0]
 
   np.testing.assert_allclose(loss([0, 1, 3, -1]), loss([0, 1, -1, -1]))
   assert loss([0, 1, 2, -1]) != loss([0, 1, -1, -1])
 
 
-def test_the_head_is_wide_only_where_classes_are_to_be_counted():
+def test_head_is_wider_only_if_the_classes_are_estimated():
   assert CAL(estimate_classes=True).num_outputs(8) == 80
   assert CAL().num_outputs(8) is None

@@ -4,71 +4,67 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from helpers.batches import CLOCK, make_batch
+from helpers.batches import CLOCK, make_context, make_two_views
 from owdfa_jax.losses import common
 from owdfa_jax.methods.orca import ORCA
 
-KEY = jax.random.key(0)
 
-
-def two_views():
-  first, rows = make_batch(0)
-  second, _ = make_batch(1)
-  return (first, second), rows
-
-
-def test_total_is_its_terms():
-  outputs, rows = two_views()
+def test_total_is_the_weighted_sum_of_its_terms():
+  outputs, rows = make_two_views()
   method = ORCA(pair_weight=0.3, entropy_weight=0.7)
-  state = method.init(6, 100)
-  total, result = method.loss(outputs, rows, CLOCK, state, KEY)
+  context = make_context(outputs, rows, state=method.init(6, 100))
+  total, result = method.loss(context)
   terms = result.terms
   np.testing.assert_allclose(
     total,
     terms['cross_entropy'] + 0.3 * terms['pairs'] - 0.7 * terms['entropy'],
     rtol=1e-6,
   )
+
+
+def test_pairs_join_the_two_views():
+  outputs, rows = make_two_views()
+  context = make_context(outputs, rows, state=ORCA().init(6, 100))
+  _, result = ORCA().loss(context)
   partner = result.partners['partner']
   expected = common.agreement(
     outputs[0].logits, outputs[1].logits[partner]
   ).mean()
-  np.testing.assert_allclose(terms['pairs'], expected, rtol=1e-6)
+  np.testing.assert_allclose(result.terms['pairs'], expected, rtol=1e-6)
   assert not np.any(partner[~rows.labelled] == np.flatnonzero(~rows.labelled))
 
 
-def test_margin_relaxes_while_uncertain():
-  outputs, rows = two_views()
-  method = ORCA()
-  blank = method.init(6, 100)
-  cost = lambda uncertainty: method.loss(
-    outputs,
-    rows,
-    CLOCK,
-    blank.replace(uncertainty=jnp.float32(uncertainty)),
-    KEY,
-  )[1].terms['cross_entropy']
-  plain = common.masked_mean(
+def test_margin_grows_with_the_uncertainty():
+  outputs, rows = make_two_views()
+  state = ORCA().init(6, 100)
+
+  def cross_entropy(uncertainty):
+    state_then = state.replace(uncertainty=jnp.float32(uncertainty))
+    context = make_context(outputs, rows, state=state_then)
+    return ORCA().loss(context)[1].terms['cross_entropy']
+
+  without_margin = common.masked_mean(
     common.margin_cross_entropy(outputs[0].logits, rows.label, 0.0),
     rows.labelled,
   )
-  np.testing.assert_allclose(cost(0.0), plain, rtol=1e-6)
-  assert cost(1.0) < cost(0.5) < cost(0.0)
+  np.testing.assert_allclose(cross_entropy(0.0), without_margin, rtol=1e-6)
+  assert cross_entropy(1.0) < cross_entropy(0.5) < cross_entropy(0.0)
 
 
 def test_uncertainty_is_that_of_the_epochs_unlabelled_rows():
-  outputs, rows = two_views()
-  method = ORCA()
-  state = method.init(6, 100)
-  for seen in (outputs, outputs[::-1]):
-    state = method.loss(seen, rows, CLOCK, state, KEY)[1].state
-  state, head = method.end_epoch(state, 'head', CLOCK)
+  outputs, rows = make_two_views()
+  state = ORCA().init(6, 100)
+  for views in (outputs, outputs[::-1]):
+    state = ORCA().loss(make_context(views, rows, state=state))[1].state
+  state, head = ORCA().end_epoch(state, 'head', CLOCK)
   confidence = [
-    jax.nn.softmax(seen.logits).max(-1)[~rows.labelled] for seen in outputs
+    jax.nn.softmax(view.logits).max(-1)[~rows.labelled] for view in outputs
   ]
   np.testing.assert_allclose(
     state.uncertainty, 1 - np.mean(confidence), rtol=1e-5
   )
   assert head == 'head'
   assert state.count == 0 and state.confidence == 0
-  after, _ = method.end_epoch(state, head, CLOCK)
+  # An epoch without unlabelled rows leaves the uncertainty as it was.
+  after, _ = ORCA().end_epoch(state, head, CLOCK)
   assert after.uncertainty == state.uncertainty

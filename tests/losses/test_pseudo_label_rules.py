@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from owdfa_jax.losses import pseudo_labels
-from owdfa_jax.losses.pseudo_labels import FixMatch, FlexMatch, FreeMatch
+from owdfa_jax.losses import pseudo_label_rules
+from owdfa_jax.losses.pseudo_label_rules import FixMatch, FlexMatch, FreeMatch
 
 STATE = {'rtol': 1e-5, 'atol': 1e-7}
 
 # The recorded variants: our rule, its weight, and the state's recorded names.
 VARIANTS = {
-  'max': (pseudo_labels.MaxProbability(), 0.5, ()),
+  'max': (pseudo_label_rules.MaxProbability(), 0.5, ()),
   'fixmatch': (FixMatch(), 0.5, ()),
   'fixmatch_default': (FixMatch(), 1.0, ()),
   'flexmatch_warmup': (
@@ -43,7 +43,9 @@ def training_step(rule):
 
   def loss(logits, state, index, unlabelled):
     mask, target, state = rule(state, logits, index, unlabelled)
-    value = pseudo_labels.pseudo_label_loss(logits, target, mask, unlabelled)
+    value = pseudo_label_rules.pseudo_label_loss(
+      logits, target, mask, unlabelled
+    )
     return value, (mask, target, state)
 
   return jax.jit(jax.value_and_grad(loss, has_aux=True))
@@ -106,9 +108,9 @@ def test_runs_as_recorded(golden, variant):
       np.testing.assert_allclose(value, g[f'{variant}_{name}'][t], **STATE)
 
 
-@pytest.mark.parametrize('name', pseudo_labels.RULES)
+@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
 def test_eight_devices_choose_as_one(name):
-  rule = pseudo_labels.RULES[name]()
+  rule = pseudo_label_rules.RULES[name]()
   auto = (jax.sharding.AxisType.Auto,)
   mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
   rows = NamedSharding(mesh, PartitionSpec('data'))
@@ -127,9 +129,9 @@ def test_eight_devices_choose_as_one(name):
   )
 
 
-@pytest.mark.parametrize('name', pseudo_labels.RULES)
+@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
 def test_labelled_rows_do_not_matter(name):
-  rule = pseudo_labels.RULES[name]()
+  rule = pseudo_label_rules.RULES[name]()
   poisoned = []
   for batch in random_run():
     labelled = ~batch['unlabelled']
@@ -148,9 +150,9 @@ def test_labelled_rows_do_not_matter(name):
   jax.tree.map(np.testing.assert_array_equal, state, state_poisoned)
 
 
-@pytest.mark.parametrize('name', pseudo_labels.RULES)
+@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
 def test_the_order_of_a_batch_is_immaterial(name):
-  rule = pseudo_labels.RULES[name]()
+  rule = pseudo_label_rules.RULES[name]()
   order = np.random.default_rng(3).permutation(16)
   moved = [
     {key: value[order] for key, value in batch.items()}
@@ -170,9 +172,9 @@ def test_the_order_of_a_batch_is_immaterial(name):
   )
 
 
-@pytest.mark.parametrize('name', pseudo_labels.RULES)
+@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
 def test_without_unlabelled_rows_nothing_moves(name):
-  rule = pseudo_labels.RULES[name]()
+  rule = pseudo_label_rules.RULES[name]()
   before = rule.init(4, 20)
   mask, _, after = rule(
     before, jnp.ones((2, 4)), jnp.arange(2), jnp.array([False, False])
@@ -181,9 +183,9 @@ def test_without_unlabelled_rows_nothing_moves(name):
   jax.tree.map(np.testing.assert_array_equal, after, before)
 
 
-@pytest.mark.parametrize('name', pseudo_labels.RULES)
+@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
 def test_the_first_state_can_be_donated(name):
-  state = pseudo_labels.RULES[name]().init(4, 20)
+  state = pseudo_label_rules.RULES[name]().init(4, 20)
   same = jax.jit(lambda x: jax.tree.map(jnp.copy, x), donate_argnums=0)(state)
   assert len(same) == len(state)
 
@@ -250,12 +252,12 @@ def test_masked_quantile_is_the_quantile_of_the_rows(values, mask):
   np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 
-QUANTILE = jax.jit(pseudo_labels.masked_quantile, static_argnums=2)
+QUANTILE = jax.jit(pseudo_label_rules.masked_quantile, static_argnums=2)
 
 
 def test_rejected_rows_count_in_the_mean():
   logits = jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]))
-  value = pseudo_labels.pseudo_label_loss(
+  value = pseudo_label_rules.pseudo_label_loss(
     logits,
     jnp.array([0, 1, 0]),
     jnp.array([False, True, False]),

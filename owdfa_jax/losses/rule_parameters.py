@@ -1,0 +1,57 @@
+"""Parameters of the pseudo-label rules, known without importing JAX.
+
+Configs take their defaults from here; `owdfa_jax.losses.pseudo_label_rules`
+adds what the rules compute.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaxProbabilityParameters:
+  """The rule that takes every prediction has no parameters."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FixMatchParameters:
+  """Parameters of FixMatch.
+
+  Attributes:
+    threshold: the least confidence of an accepted row; tau of the paper.
+  """
+
+  threshold: float = 0.95
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlexMatchParameters(FixMatchParameters):
+  """Parameters of FlexMatch: the threshold is that of a fully learnt class.
+
+  Attributes:
+    warm_up: also count the examples that were never confident when measuring a
+      class's progress, so that the thresholds rise slowly at first.
+  """
+
+  warm_up: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FreeMatchParameters:
+  """Parameters of FreeMatch.
+
+  Attributes:
+    momentum: weight of the old value in the moving averages; lambda.
+    quantile: the quantile of a batch's confidences that the global threshold
+      follows. The paper takes their mean; 0.8 is the released CPL code's.
+  """
+
+  momentum: float = 0.999
+  quantile: float = 0.8
+
+
+RULE_PARAMETERS = {
+  'max': MaxProbabilityParameters,
+  'fixmatch': FixMatchParameters,
+  'flexmatch': FlexMatchParameters,
+  'freematch': FreeMatchParameters,
+}
