@@ -13,7 +13,9 @@ import pytest
 from helpers import trees
 from helpers.runs import TINY
 from input_pipeline import meta, pack, prepare
-from input_pipeline.benchmarks import aigc, tables, tables40
+from input_pipeline.benchmarks import owdfa40_classes, owdfa_classes
+from input_pipeline.benchmarks.aigc_classes import read_aigc_classes
+from input_pipeline.forgery_types import REAL
 from owdfa_jax import experiment, report_fields
 from owdfa_jax.configs import cpl
 from owdfa_jax.evaluation import evaluate
@@ -55,11 +57,11 @@ def run_prepare(root, benchmark, datasets, out):
 def root(tmp_path_factory):
   """A user's working directory with the CSVs of all benchmarks in `data`."""
   root = tmp_path_factory.mktemp('benchmarks')
-  datasets = trees.owdfa(root / 'faces')
-  trees.df3(datasets, [entry.folder for entry in aigc.read(aigc.GUESS)])
+  datasets = trees.write_owdfa(root / 'faces')
+  trees.write_df3(datasets, [entry.folder for entry in read_aigc_classes()])
   run_prepare(root, 'owdfa', datasets, 'release')
   run_prepare(root, 'owdfapp', datasets, 'release')
-  run_prepare(root, 'owdfa40', trees.owdfa40(root / 'OWDFA40'), 'owdfa40')
+  run_prepare(root, 'owdfa40', trees.write_owdfa40(root / 'OWDFA40'), 'owdfa40')
   return root
 
 
@@ -71,15 +73,15 @@ def csv_of(root, name):
 
 def class_table(name):
   if name in OWDFA_40:
-    return tables40.protocol(int(name[-1]))
-  return tables.protocol(int(name[-1]), aigc.read(aigc.GUESS))
+    return owdfa40_classes.protocol_classes(int(name[-1]))
+  return owdfa_classes.protocol_classes(int(name[-1]), read_aigc_classes())
 
 
 def images_of(name, label):
   """Returns the numbers of labelled, training and test images of a class."""
   entry = class_table(name)[label]
   size = 20 if entry.known else 15
-  if entry.forgery_type == tables.REAL:
+  if entry.forgery_type == REAL:
     size = 200 if entry.known else 50
   # OWDFA-40 labels a share of the training images, OW-DFA one of all images.
   labelled = size * 6 // 10 if name in OWDFA_40 else size * 3 // 4
@@ -89,11 +91,11 @@ def images_of(name, label):
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_csv_has_the_published_classes_and_counts(root, name):
   known, novel, train_images, test_images = PUBLISHED[name]
-  table = meta.read(csv_of(root, name))
+  table = meta.read_meta(csv_of(root, name))
   assert table.num_known == known
   assert len(table) * 100 == train_images + test_images
   assert [(c.method, c.face_type) for c in meta.classes(table)] == [
-    (entry.method, int(entry.forgery_type == tables.REAL))
+    (entry.method, int(entry.forgery_type == REAL))
     for entry in class_table(name)
   ]
   for label in range(known + novel):

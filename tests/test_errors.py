@@ -3,7 +3,6 @@
 There is no traceback, and the exit status is not 0.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,14 +11,11 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import imagesets
 from helpers.paths import ROOT
-from helpers.runs import tiny_experiment
-from input_pipeline import pack
+from helpers.runs import start_run, tiny_experiment
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
-from owdfa_jax.training.workdir import claim_workdir
 
 TINY = (
   '--config=configs/cpl.py:folder64',
@@ -57,79 +53,6 @@ def error_line(result):
 
 def fails(*arguments, **keywords):
   return error_line(command(*arguments, **keywords))
-
-
-def test_missing_data(tmp_path):
-  line = fails(
-    *TINY, f'--config.data.path={tmp_path}/nothing', f'--workdir={tmp_path}/run'
-  )
-  assert f'{tmp_path}/nothing' in line and 'input_pipeline.pack' in line
-  assert not (tmp_path / 'run').exists()
-
-
-def test_folder_that_is_no_packed_data(tmp_path):
-  (tmp_path / 'holiday.jpg').write_bytes(b'?')
-  with pytest.raises(UserError, match=str(tmp_path)):
-    tiny_experiment(tmp_path, tmp_path / 'run')
-
-
-def test_classes_that_do_not_match_the_head(packed, tmp_path):
-  with pytest.raises(UserError, match='num_classes=22.* has 4;'):
-    tiny_experiment(packed, tmp_path, data__num_classes=22)
-
-
-@pytest.mark.parametrize(
-  'field, value',
-  [
-    ('method.name', 'clp'),
-    ('model.backbone', 'resnet9'),
-    ('model.dtype', 'float8'),
-    ('data.supervision', 'none'),
-    ('eval.selection', 'luck'),
-    ('eval.metric', 'all_luck'),
-    ('eval.split', 'dev'),
-    ('batch_size', 15),
-    ('batch_size', 4096),
-    ('epochs', 0),
-  ],
-)
-def test_setting_out_of_range(packed, tmp_path, field, value):
-  with pytest.raises(UserError, match=f'{value}.*;') as error:
-    experiment = tiny_experiment(packed, tmp_path / 'run', **{field: value})
-    train_with_evaluation(experiment)
-  assert field.split('.')[-1] in str(error.value)
-
-
-def test_settings_that_contradict_each_other(packed, tmp_path):
-  with pytest.raises(UserError, match='every label.*upper_bound'):
-    tiny_experiment(packed, tmp_path, data__supervision='all')
-  with pytest.raises(UserError, match='nothing to validate on'):
-    tiny_experiment(
-      packed,
-      tmp_path,
-      eval__selection='validation',
-      data__validation_share=0.0,
-    )
-
-
-@pytest.mark.parametrize(
-  'arguments, named',
-  [
-    (['--config.optimizer.lr=1'], '--config.optimizer.lr=1'),
-    (['--config.epoch=1'], '(epoch. Did you mean "epochs"'),
-    (['--config.epochs=many'], 'epochs'),
-    (['--config=configs/cpl.py:owdfa9'], 'owdfa40_1'),
-    (['--config=nowhere.py'], 'cpl, mpsl'),
-    (['--mode=sleep'], 'sleep'),
-    (['stray'], 'stray'),
-  ],
-)
-def test_mistake_on_the_command_line(arguments, named):
-  assert named in fails(*TINY, *arguments, '--workdir=unused')
-
-
-def test_no_workdir():
-  assert '--workdir' in fails(*TINY)
 
 
 def test_batch_not_divisible_by_the_devices(packed, tmp_path):
@@ -183,13 +106,6 @@ def test_empty_class(packed, tmp_path):
     tiny_experiment(tmp_path / 'data', tmp_path / 'run')
 
 
-def test_file_where_the_workdir_should_be(packed, tmp_path):
-  (tmp_path / 'run').write_text('in the way')
-  experiment = tiny_experiment(packed, tmp_path / 'run')
-  with pytest.raises(UserError, match=f'{tmp_path}/run/.*another --workdir'):
-    train_with_evaluation(experiment)
-
-
 def test_disk_too_small_for_a_checkpoint(packed, tmp_path):
   line = fails(
     *TINY,
@@ -198,75 +114,6 @@ def test_disk_too_small_for_a_checkpoint(packed, tmp_path):
     shell='ulimit -f 20;',
   )
   assert str(tmp_path / 'run') in line
-
-
-def start_run(packed, workdir, **changes):
-  """Makes a workdir whose run has saved a checkpoint, though an empty one."""
-  claim_workdir(tiny_experiment(packed, workdir, **changes))
-  (workdir / 'checkpoints' / '5').mkdir(parents=True, exist_ok=True)
-
-
-@pytest.mark.parametrize(
-  'field, value',
-  [
-    ('seed', 1),
-    ('model.width', 0.25),
-    ('method.params.margin', 0.1),
-    ('optimizer.learning_rate', 0.5),
-    ('data.supervision', 'labelled'),
-  ],
-)
-def test_workdir_of_another_config(packed, tmp_path, field, value):
-  start_run(packed, tmp_path)
-  other = tiny_experiment(packed, tmp_path, **{field: value})
-  with pytest.raises(UserError, match=f'another config.* {field}='):
-    train_with_evaluation(other)
-
-
-def test_rows_held_out_may_not_change(packed, tmp_path):
-  """Otherwise images that were trained on would select the checkpoint."""
-  start_run(packed, tmp_path)
-  other = tiny_experiment(packed, tmp_path, eval__selection='validation')
-  with pytest.raises(
-    UserError, match='eval.selection=test .*held_out=0.0 .now 0.1'
-  ):
-    claim_workdir(other)
-
-
-def test_every_difference_is_named(packed, tmp_path):
-  start_run(packed, tmp_path)
-  other = tiny_experiment(packed, tmp_path, seed=1, model__width=0.25)
-  with pytest.raises(UserError, match='model.width=0.125 .*seed=0 '):
-    claim_workdir(other)
-
-
-def test_workdir_of_other_data(packed, tmp_path):
-  start_run(packed, tmp_path)
-  table = imagesets.write_set(tmp_path / 'images', novel=2, per_class=32)
-  pack.pack(table, tmp_path / 'data', pack.Options(size=32), workers=1)
-  other = tiny_experiment(tmp_path / 'data', tmp_path)
-  with pytest.raises(UserError, match='another config.* dataset='):
-    claim_workdir(other)
-
-
-def test_workdir_takes_more_epochs_and_moved_data(packed, tmp_path):
-  start_run(packed, tmp_path / 'run')
-  shutil.copytree(packed, tmp_path / 'moved')
-  start_run(tmp_path / 'moved', tmp_path / 'run', epochs=9)
-  written = json.loads((tmp_path / 'run' / 'config.json').read_text())
-  assert written['epochs'] == 9
-
-
-def test_workdir_without_checkpoint_takes_any_config(packed, tmp_path):
-  claim_workdir(tiny_experiment(packed, tmp_path))
-  claim_workdir(tiny_experiment(packed, tmp_path, seed=1))
-
-
-def test_damaged_config_of_a_workdir(packed, tmp_path):
-  start_run(packed, tmp_path)
-  (tmp_path / 'config.json').write_text('{"seed": ')
-  with pytest.raises(UserError, match='damaged file.*config.json'):
-    claim_workdir(tiny_experiment(packed, tmp_path))
 
 
 def test_evaluation_of_another_network(packed, tmp_path):

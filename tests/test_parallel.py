@@ -1,4 +1,4 @@
-"""Global batches from local rows, and sizes that do not divide."""
+"""Tests of how batches are split over the devices."""
 
 import jax
 import numpy as np
@@ -19,12 +19,12 @@ def test_batch_is_split_over_the_devices_in_order():
 
 
 @pytest.mark.parametrize('batch_size', [16, 128])
-def test_batch_that_divides(batch_size):
+def test_batch_size_that_splits_evenly(batch_size):
   parallel.check_batch_size(batch_size, parallel.make_placement())
 
 
 @pytest.mark.parametrize('batch_size', [8, 20])
-def test_batch_that_does_not(batch_size):
+def test_batch_size_that_does_not_split_evenly(batch_size):
   with pytest.raises(UserError, match=f'batch_size={batch_size} .*8 devices'):
     parallel.check_batch_size(batch_size, parallel.make_placement())
 

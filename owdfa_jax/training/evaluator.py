@@ -29,7 +29,11 @@ class EpochResult:
 
 
 class Evaluator(Protocol):
-  """Evaluates the network between epochs."""
+  """Evaluates the network between epochs.
+
+  The training loop forbids implicit transfers from the host to the devices in
+  the meantime; `Placement.put_batch` may be used.
+  """
 
   def evaluate_epoch(self, step: int, train_state: TrainState) -> EpochResult:
     """Returns the metrics of the network in `train_state`.

@@ -1,3 +1,5 @@
+"""Tests of the random views against recorded values and OpenCV."""
+
 import dataclasses
 
 import cv2
@@ -20,7 +22,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
 
 
 def draws(num, **changes):
-  """Draws that change nothing, but for `changes`."""
+  """Returns draws that change nothing, except for `changes`."""
   neutral = Draws(
     flip=jnp.zeros(num, bool),
     crop=jnp.zeros(num, bool),
@@ -88,7 +90,7 @@ def test_normalise(golden):
 
 
 @pytest.mark.golden
-def test_boxes_are_distributed_as_the_reference(golden):
+def test_boxes_are_distributed_as_in_the_reference(golden):
   file = golden('transforms')
   height, width = map(int, file['rrc_stats_image_hw'])
   boxes = np.asarray(draw_boxes(KEY, 20_000, height, width))
@@ -117,14 +119,14 @@ def test_boxes_are_whole_and_inside_and_reach_every_edge():
     assert abs((start - room / 2).mean()) < 0.1
 
 
-def test_a_box_that_never_fits_is_the_whole_image():
-  # One pixel high: an aspect ratio of at most 4/3 cannot keep half of it.
+def test_box_is_the_whole_image_if_no_draw_fits():
+  # One pixel high: with a ratio of at most 4/3, no box has half of the area.
   boxes = draw_boxes(KEY, 50, 1, 40)
   np.testing.assert_array_equal(boxes, np.tile([0, 0, 1, 40], (50, 1)))
 
 
 @pytest.mark.parametrize('name', sorted(VIEWS))
-def test_draws_are_distributed_as_the_view_says(name):
+def test_draws_have_the_probabilities_of_the_view(name):
   view = VIEWS[name]
   num = 20_000
   drawn = draw_transforms(KEY, num, 64, view)
@@ -160,7 +162,7 @@ def test_flip_mirrors_the_chosen_rows():
   np.testing.assert_array_equal(result[1::2], IMAGES[1::2])
 
 
-def test_order_is_flip_crop_adjust_resize():
+def test_order_is_flip_crop_colour_resize():
   image = IMAGES[:1]
   drawn = draws(
     1,
@@ -175,7 +177,7 @@ def test_order_is_flip_crop_adjust_resize():
   adjusted = np.clip(enlarged * 1.5 - 20, 0, 255).astype(np.uint8)
   expected = cv2.resize(adjusted, (16, 16)).astype(np.float64)
   result = np.asarray(apply_transforms(drawn, image, VIEWS['standard'])[0])
-  # A level off in the first resize is multiplied by the contrast.
+  # An error of one level in the first resize is multiplied by the contrast.
   assert np.abs(result - expected).max() <= 2
 
 
@@ -186,7 +188,7 @@ def test_augmented_values_are_grey_levels():
   assert result.min() >= 0 and result.max() <= 255
 
 
-def test_none_is_the_image_itself():
+def test_view_none_changes_nothing():
   np.testing.assert_array_equal(random_view(KEY, IMAGES, 'none'), IMAGES)
 
 

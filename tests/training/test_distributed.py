@@ -1,4 +1,4 @@
-"""Two processes of a pod, on loopback: they train as one process would."""
+"""Tests that two processes of a pod train as one process does."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def start(packed, workdir, num_processes, process_id, port):
 
 
 def run(packed, workdir, num_processes):
-  """The log and the report of a run of four devices in all."""
+  """Trains on four devices in all; returns the log and the report."""
   port = portpicker.pick_unused_port()
   processes = [
     start(packed, workdir, num_processes, i, port) for i in range(num_processes)

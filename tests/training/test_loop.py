@@ -155,7 +155,7 @@ def test_evaluator_decides_which_checkpoint_is_best(packed, tmp_path, capsys):
       self.num_outputs = experiment.num_outputs
 
     def evaluate_epoch(self, step, train_state):
-      assert train_state.step == step
+      assert int(train_state.step) == step
       metrics = {'selection_score': -float(step), 'outputs': self.num_outputs}
       return EpochResult(metrics, f'summary of step {step}')
 
@@ -171,7 +171,7 @@ def test_batches_get_the_settings_of_the_config(packed, tmp_path, monkeypatch):
   experiment = tiny_experiment(packed, tmp_path / 'labels', epochs=1)
   label = np.where(experiment.dataset.train.tag == 2, 3, -1)
   path = str(tmp_path / 'labels.npz')
-  pseudo_labels.write(path, experiment.dataset, label)
+  pseudo_labels.write_pseudo_labels(path, experiment.dataset, label)
   received = {}
   train_batches = pipeline.train_batches
 

@@ -1,3 +1,5 @@
+"""Tests of Adam and of the learning-rate schedules."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,12 +10,12 @@ from input_pipeline.errors import UserError
 from owdfa_jax.training import optimizers
 
 
-def run(transform, start, grads):
-  """The parameters after each step, and the last Adam state."""
-  params, state = jnp.asarray(start), transform.init(jnp.asarray(start))
+def run_steps(optimizer, start, grads):
+  """Returns the parameters after each step, and the optimiser's last state."""
+  params, state = jnp.asarray(start), optimizer.init(jnp.asarray(start))
   history = []
   for grad in grads:
-    updates, state = transform.update(jnp.asarray(grad), state, params)
+    updates, state = optimizer.update(jnp.asarray(grad), state, params)
     params = optax.apply_updates(params, updates)
     history.append(params)
   return np.stack(history), state
@@ -38,11 +40,11 @@ def prefixes(file):
 def test_adam_with_coupled_decay(golden):
   file = golden('optim')
   for prefix in prefixes(file):
-    transform, _ = optimizers.make_optimizer(
+    optimizer, _ = optimizers.make_optimizer(
       **settings(file, prefix), epochs=50, steps_per_epoch=100
     )
-    params, state = run(
-      transform, file[f'{prefix}_p0'], file[f'{prefix}_grads']
+    params, state = run_steps(
+      optimizer, file[f'{prefix}_p0'], file[f'{prefix}_grads']
     )
     np.testing.assert_allclose(
       params, file[f'{prefix}_params'], rtol=1e-6, atol=1e-7
@@ -71,7 +73,7 @@ def test_trajectory_across_decays(golden):
   file = golden('optim')
   rates = file['steps_lr_f64']
   every = int(np.argmax(rates < rates[0]))
-  transform, schedule = optimizers.make_optimizer(
+  optimizer, schedule = optimizers.make_optimizer(
     **settings(file, 'owdfa') | {'learning_rate': float(rates[0])},
     epochs=len(rates),
     steps_per_epoch=1,
@@ -80,7 +82,7 @@ def test_trajectory_across_decays(golden):
   np.testing.assert_allclose(
     [schedule(i) for i in range(len(rates))], rates, rtol=1e-6
   )
-  params, _ = run(transform, file['steps_p0'], file['steps_grads'])
+  params, _ = run_steps(optimizer, file['steps_p0'], file['steps_grads'])
   np.testing.assert_allclose(params, file['steps_params'], rtol=1e-6, atol=1e-7)
 
 
@@ -94,16 +96,16 @@ def test_cosine_is_constant_within_an_epoch_and_ends_near_zero():
 
 
 def test_decay_is_coupled():
-  # Without a gradient the moments see the decay alone, and Adam's first step
-  # is a whole learning rate; decoupled decay would move by 1e-3 * 1e-5.
-  transform, _ = optimizers.make_optimizer(
+  # Without a gradient the moments contain only the decay, so Adam's first step
+  # is a whole learning rate. Decoupled decay would move by 1e-3 * 1e-5.
+  optimizer, _ = optimizers.make_optimizer(
     schedule='step',
     learning_rate=1e-3,
     weight_decay=1e-5,
     epochs=1,
     steps_per_epoch=1,
   )
-  params, _ = run(transform, np.ones(1, np.float32), np.zeros((1, 1)))
+  params, _ = run_steps(optimizer, np.ones(1, np.float32), np.zeros((1, 1)))
   np.testing.assert_allclose(params, [[1 - 1e-3]], rtol=1e-4)
 
 
@@ -115,7 +117,7 @@ def test_schedule_is_traceable():
   np.testing.assert_allclose(rates, [1, 1, 0.2, 0.04], rtol=1e-6)
 
 
-def test_unknown_schedule_names_the_known_ones():
+def test_unknown_schedule_is_an_error_that_lists_the_known_ones():
   with pytest.raises(UserError, match='schedule=linear; .*step, cosine'):
     optimizers.make_schedule(
       'linear', learning_rate=1.0, epochs=1, steps_per_epoch=1

@@ -1,4 +1,4 @@
-"""The step as a whole: devices, compilation, blindness, memory."""
+"""Tests of the whole step: devices, compilation, labels, memory."""
 
 import functools
 
@@ -21,7 +21,7 @@ from owdfa_jax.training import state, step
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
-# Every method, and what can be added to any.
+# Every method, and the terms that can be added.
 RUNS = {name: method() for name, method in METHODS.items()} | {
   'cal': CAL(pseudo_from_epoch=0),
   'cal, classes unknown': CAL(estimate_classes=True, pseudo_from_epoch=0),
@@ -48,7 +48,7 @@ def make_batch(seed):
 
 @functools.cache
 def prepare(method_name, num_devices):
-  """The placement, initial state, step and end of epoch of a tiny network."""
+  """Returns placement, initial state, step and end of epoch of a tiny run."""
   placement = parallel.make_placement(jax.devices()[:num_devices])
   method = RUNS[method_name]
   outputs = method.num_outputs(KNOWN) or CLASSES
@@ -60,21 +60,27 @@ def prepare(method_name, num_devices):
     branches=method.branches,
     rngs=rngs,
   )
-  tx = optax.adam(1e-3)
+  optimizer = optax.adam(1e-3)
   graphdef, start = state.create_state(
-    build, method, outputs, tx, num_examples=100, seed=0, placement=placement
+    build,
+    method,
+    outputs,
+    optimizer,
+    num_examples=100,
+    seed=0,
+    placement=placement,
   )
   clock_at = make_clock_at(KNOWN, epochs=10, steps_per_epoch=2)
   train_step = step.make_train_step(
-    graphdef, method, tx, lambda count: 1e-3, clock_at, 0, placement
+    graphdef, method, optimizer, lambda count: 1e-3, clock_at, 0, placement
   )
   end_epoch = step.make_end_epoch(graphdef, method, clock_at, placement)
-  # The step donates its state: every caller works on a copy of its own.
+  # The step donates its state, so every caller needs a copy.
   return placement, jax.device_get(start), train_step, end_epoch
 
 
 def run(method_name, num_devices, batches):
-  """The state and scalars after one step a batch, as numpy."""
+  """Returns the state and scalars after one step per batch, as numpy."""
   placement, start, train_step, _ = prepare(method_name, num_devices)
   current = jax.device_put(start, placement.replicated)
   for batch in batches:
@@ -91,8 +97,8 @@ def test_one_and_eight_devices_agree(method):
     np.testing.assert_allclose(
       eight_scalars[name], value, rtol=1e-5, atol=1e-6, err_msg=name
     )
-  # Adam divides by the gradient's own size, so parameters whose gradient is
-  # rounding noise may go either way: statistics compare, not parameters.
+  # Adam divides by the size of the gradient, so a parameter whose gradient is
+  # rounding noise can move either way. Statistics can be compared.
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
     one.batch_stats,
@@ -101,7 +107,7 @@ def test_one_and_eight_devices_agree(method):
 
 
 @pytest.mark.parametrize('method', RUNS)
-def test_true_labels_reach_nothing_but_the_log(method):
+def test_true_labels_reach_only_the_log(method):
   batch = make_batch(0)
   poisoned = batch | {'true_label': (batch['true_label'] + 1) % CLASSES}
   (clean, clean_scalars) = run(method, 8, [batch])
@@ -126,7 +132,7 @@ def test_steps_and_ends_of_epochs_compile_once(method):
     current = end_epoch(current)
     counts.append(compiled.count(COMPILATION))
   assert counts[1] == counts[2] == counts[0]
-  # A compilation would have been heard.
+  # The listener does hear compilations.
   jax.jit(lambda x: x + len(compiled))(current.step)
   assert compiled.count(COMPILATION) > counts[0]
 
@@ -146,8 +152,8 @@ def test_state_is_donated():
   assert all(leaf.is_deleted() for leaf in jax.tree.leaves(current.params))
 
 
-def test_nothing_of_the_size_batch_by_batch_by_cells():
-  """The vote's largest array is [B, B] or a feature, never their product."""
+def test_no_array_has_batch_by_batch_by_cells_elements():
+  """The largest arrays of the vote are [B, B] and [cells, B, C]."""
   placement, start, train_step, _ = prepare('cpl', 8)
   current = jax.device_put(start, placement.replicated)
   batch = placement.put_batch(make_batch(0))
@@ -158,7 +164,7 @@ def test_nothing_of_the_size_batch_by_batch_by_cells():
   assert f'tensor<{cells}x{BATCH}x{BATCH}' not in text
 
 
-def test_the_networks_statistics_move_in_training_only():
+def test_a_step_updates_the_statistics():
   _, start, *_ = prepare('cpl', 8)
   moved, _ = run('cpl', 8, [make_batch(0)])
   means = lambda s: jax.tree.leaves(nnx.to_pure_dict(s.batch_stats))

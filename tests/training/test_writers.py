@@ -1,4 +1,4 @@
-"""The log's lines, their order after a resume, and the optional writers."""
+"""Tests of the lines of the log, also after a resume, and the other writers."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ def read(path):
   return [json.loads(line)['step'] for line in path.read_text().splitlines()]
 
 
-def test_lines_are_objects_with_their_step(path):
+def test_line_is_an_object_with_its_step(path):
   write(path, 0, [1])
   assert json.loads(path.read_text()) == {
     'step': 1,
@@ -37,13 +37,13 @@ def test_lines_are_objects_with_their_step(path):
   }
 
 
-def test_resume_drops_what_it_will_write_again(path):
+def test_resumed_run_replaces_the_later_lines(path):
   write(path, 0, [1, 2, 3, 4])
   write(path, 2, [3, 4, 5])
   assert read(path) == [1, 2, 3, 4, 5]
 
 
-def test_line_cut_short_by_a_crash_is_dropped(path):
+def test_line_cut_short_by_a_crash_is_removed(path):
   write(path, 0, [1, 2])
   path.write_text(path.read_text() + '{"step": 3, "lo')
   write(path, 2, [3])
@@ -62,13 +62,13 @@ def test_tensorboard_events_are_written(tmp_path):
   assert b'novel_acc' not in events.read_bytes()
 
 
-def test_wandb_asked_for_and_not_installed(tmp_path, monkeypatch):
+def test_wandb_that_is_not_installed_is_an_error(tmp_path, monkeypatch):
   monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
   with pytest.raises(UserError, match='pip install wandb'):
     Writers(epath.Path(tmp_path), config(wandb=True), 0)
 
 
-def test_wandb_runs_of_two_folders_are_two(tmp_path, monkeypatch):
+def test_each_folder_has_its_own_wandb_run(tmp_path, monkeypatch):
   started = []
   wandb = types.SimpleNamespace(
     init=lambda **settings: started.append(settings)
