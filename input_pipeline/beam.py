@@ -1,9 +1,9 @@
-"""Shards on a cluster, by Apache Beam: Flink, Spark, Dataflow or one machine.
+"""Writes shards on a cluster with Apache Beam: Flink, Spark or Dataflow.
 
-Every worker needs this package, and must see the image files and the output
-folder under the names that this machine has for them: a shared file system, or
-a URL for the output. Small files beside the shards say what to do and what came
-of it, so that the pipeline itself stays small.
+Every worker needs this package installed, and must see the image files and the
+output folder under the same names as this machine: on a shared file system, or
+at a URL for the output. Each shard's task and result travel in small files
+beside the shard, so that the Beam pipeline passes nothing but paths.
 """
 
 import dataclasses
@@ -18,31 +18,33 @@ from input_pipeline.errors import UserError
 from input_pipeline.processes import silence_decoders
 from input_pipeline.shards import (
   Encoding,
+  ImageRow,
   Packed,
-  Row,
   Shard,
   Written,
   write_shard,
 )
 
-RUNNERS = ('DirectRunner', 'FlinkRunner', 'SparkRunner', 'DataflowRunner')
 
-
-def write_shards(
+def write_shards_with_beam(
   shards: list[Shard],
   runner: str,
   options: str,
   known: str,
   finished: Callable[[Written], object],
 ) -> list[Written]:
-  """Writes all shards in one pipeline; results in the order given.
+  """Writes all shards in one Beam pipeline.
 
   Args:
-    shards: to write.
-    runner: one of `RUNNERS`.
+    shards: the shards to write.
+    runner: one of `pack_options.BEAM_RUNNERS`.
     options: further options of Beam, as on a command line.
     known: path or URL of the faces found before.
-    finished: called here with each result, before an error too.
+    finished: called in this process with each result, also with those that
+      come before an error.
+
+  Returns:
+    The results, in the order of `shards`.
 
   Raises:
     UserError: Beam is not installed or refuses the options, an image is
@@ -59,7 +61,8 @@ def write_shards(
       'of its own: `pip install -r requirements-beam.txt`'
     ) from error
   for shard in shards:
-    storage.write_bytes(_spec(_place(shard)), _dump(dataclasses.asdict(shard)))
+    task = _to_json(dataclasses.asdict(shard))
+    storage.write_bytes(_task_path(shard.path), task)
   try:
     flags = [f'--runner={runner}', *shlex.split(options)]
     with beam.Pipeline(
@@ -67,100 +70,104 @@ def write_shards(
     ) as pipeline:
       _ = (
         pipeline
-        | beam.Create([_place(shard) for shard in shards])
-        | beam.Reshuffle()  # or one worker might get them all
-        | beam.Map(_write, known)
+        | beam.Create([shard.path for shard in shards])
+        | beam.Reshuffle()  # without it one worker may get all shards
+        | beam.Map(_run_task, known)
       )
-  # A runner's own failures come in kinds of its own.
+  # Each runner raises its own kinds of exceptions.
   except Exception as error:
     lines = str(error).splitlines() or [repr(error)]
     raise UserError(f'--runner={runner} failed: {lines[0]}') from error
   return _collect(shards, finished)
 
 
-def _write(place: str, known: str) -> None:
-  """Writes the shard of that path or URL.
+def _run_task(path: str, known: str) -> None:
+  """Writes the shard at a path or URL, in a worker.
 
-  An error goes into the result: raised, it would be tried again and again.
+  An error is written as the result. If it were raised, the runner would repeat
+  the task.
   """
   silence_decoders()
   try:
-    shard = _shard(json.loads(storage.read_bytes(_spec(place)) or b'null'))
+    task = storage.read_bytes(_task_path(path)) or b'null'
+    shard = _shard_of(json.loads(task))
     found = {}
     if shard.crop is not None:
-      found = detections.load(known, faces.detector(shard.crop).name)
+      detector = faces.detector(shard.crop).name
+      found = detections.load_detections(known, detector)
     written = write_shard(shard, lambda count: None, found)
     fields = dataclasses.asdict(written)
     result = {k: value for k, value in fields.items() if k != 'shard'}
   except UserError as error:
     result = {'error': str(error)}
-  storage.write_bytes(_result(place), _dump(result))
+  storage.write_bytes(_result_path(path), _to_json(result))
 
 
 def _collect(
   shards: list[Shard], finished: Callable[[Written], object]
 ) -> list[Written]:
+  """Reads the results of all shards, and removes the small files."""
   written, errors = [], []
   for shard in shards:
-    content = storage.read_bytes(_result(_place(shard)))
+    content = storage.read_bytes(_result_path(shard.path))
     if content is None:
       raise UserError(
-        f'no result for {_place(shard)}: the workers must write to the same '
+        f'no result for {shard.path}: the workers must write to the same '
         'folder as this machine'
       )
     result = json.loads(content)
     if 'error' in result:
       errors.append(result['error'])
       continue
-    written.append(_written(shard, result))
+    written.append(_written_of(shard, result))
     finished(written[-1])
   if errors:
     raise UserError(errors[0])
   for shard in shards:
-    names = [_spec(shard.name), _result(shard.name)]
+    names = [_task_path(shard.name), _result_path(shard.name)]
     storage.remove(shard.folder, names)
   return written
 
 
-def _place(shard: Shard) -> str:
-  return f'{shard.folder}/{shard.name}'
+def _task_path(path: str) -> str:
+  return f'{path}.spec.json'
 
 
-def _spec(place: str) -> str:
-  return f'{place}.spec.json'
+def _result_path(path: str) -> str:
+  return f'{path}.result.json'
 
 
-def _result(place: str) -> str:
-  return f'{place}.result.json'
-
-
-def _dump(fields: dict) -> bytes:
+def _to_json(fields: dict) -> bytes:
   return json.dumps(fields).encode()
 
 
-def _shard(fields: dict | None) -> Shard:
+def _shard_of(fields: dict | None) -> Shard:
+  """Returns the shard whose fields went through JSON."""
   if fields is None:
-    raise UserError('a worker does not see the output folder; share it')
+    raise UserError(
+      'a worker does not see the output folder; put it on a shared file system'
+    )
   crop = fields['crop']
   return Shard(
     **fields
     | {
-      'rows': tuple(Row(**row) for row in fields['rows']),
+      'rows': tuple(ImageRow(**row) for row in fields['rows']),
       'encoding': Encoding(**fields['encoding']),
       'crop': None if crop is None else faces.Crop(**crop),
     }
   )
 
 
-def _written(shard: Shard, fields: dict) -> Written:
+def _written_of(shard: Shard, fields: dict) -> Written:
+  """Returns the result whose fields went through JSON."""
   return Written(
     shard,
     **fields
     | {
       'records': [Packed(**record) for record in fields['records']],
-      'skipped': [(Row(**row), why) for row, why in fields['skipped']],
+      'skipped': [(ImageRow(**row), why) for row, why in fields['skipped']],
       'detected': {
-        sha256: None if face is None else faces.Face(**face)
+        sha256: None if face is None else faces.FaceBox(**face)
         for sha256, face in fields['detected'].items()
       },
     },

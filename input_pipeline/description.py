@@ -1,6 +1,7 @@
-"""The metadata of a packed directory: tfds's files and our description."""
+"""The metadata of a packed directory: our description, and tfds's files."""
 
 import collections
+import dataclasses
 import importlib.metadata
 import os
 import pathlib
@@ -10,40 +11,39 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow_datasets as tfds
 
-from input_pipeline import dataset, features, meta
-from input_pipeline.data_card import Card
-from input_pipeline.shards import Encoding, Packed, Row, Written
+from input_pipeline import features, meta
+from input_pipeline.packed_format import FORMAT, FORMAT_VERSION, NAME, SPLITS
+from input_pipeline.plan import Plan
+from input_pipeline.shards import ImageRow, Packed, Written
 
+# Packages whose version may change the packed bytes.
 _VERSIONED = ('numpy', 'opencv-python-headless', 'tensorflow-datasets')
+_MOST_EXAMPLES = 3
 
 
 def write_tfds_metadata(
-  directory: pathlib.Path,
-  size: int,
-  classes: tuple[meta.ClassInfo, ...],
-  written: list[Written],
-  card: Card,
+  directory: pathlib.Path, plan: Plan, written: list[Written]
 ) -> None:
   """Writes `features.json` and `dataset_info.json`, as tfds reads them."""
   formats = _formats(written)
   schema = features.schema(
-    size,
-    [entry.name for entry in classes],
+    plan.encoding.size,
+    [entry.name for entry in plan.classes],
     formats[0] if len(formats) == 1 else None,
   )
   identity = tfds.core.dataset_info.DatasetIdentity(
-    name=dataset.NAME,
+    name=NAME,
     version=tfds.core.Version('1.0.0'),
     data_dir=os.fspath(directory),
     module_name='input_pipeline.features',
   )
   info = tfds.core.DatasetInfo(
     builder=identity,
-    description=card.description,
+    description=plan.card.description,
     features=schema,
-    homepage=card.homepage or None,
-    citation=card.citation or None,
-    license=card.licence or None,
+    homepage=plan.card.homepage or None,
+    citation=plan.card.citation or None,
+    license=plan.card.licence or None,
   )
   info.set_splits(
     tfds.core.splits.SplitDict(
@@ -54,7 +54,7 @@ def write_tfds_metadata(
           num_bytes=_data_bytes(results),
           filename_template=tfds.core.ShardedFileTemplate(
             data_dir=directory,
-            dataset_name=dataset.NAME,
+            dataset_name=NAME,
             split=split,
             filetype_suffix='tfrecord',
           ),
@@ -66,10 +66,123 @@ def write_tfds_metadata(
   info.write_to_directory(directory)
 
 
+def describe(
+  name: str,
+  plan: Plan,
+  columns: dict[str, dict[str, np.ndarray]],
+  written: list[Written],
+) -> dict:
+  """Returns the description: what is packed and how it was made.
+
+  Args:
+    name: of the packed directory.
+    plan: the packing.
+    columns: the index of each split.
+    written: the results of all shards.
+  """
+  packed = [*_records(written)]
+  counts = _count_classes(plan, columns, written, packed)
+  return {
+    'format': FORMAT,
+    'format_version': FORMAT_VERSION,
+    'name': name,
+    'image_size': plan.encoding.size,
+    'image_formats': _formats(written),
+    'original_bytes': plan.encoding.keep,
+    'num_known': plan.table.num_known,
+    'num_classes': len(plan.classes),
+    'novel_count_known': bool((columns['train']['label'] >= 0).all()),
+    'classes': [
+      {
+        'label': entry.label,
+        'name': entry.name,
+        'method': entry.method,
+        'forgery_type': entry.forgery_type,
+        'image_source': entry.image_source,
+        'face_type': entry.face_type,
+        'known': entry.known,
+        'counts': counts[entry.label],
+      }
+      for entry in plan.classes
+    ],
+    'truth_unknown': counts[-1],
+    'splits': {
+      split: {
+        'records': len(columns[split]['label']),
+        'shards': len(results),
+        'bytes': _data_bytes(results),
+      }
+      for split, results in _by_split(written).items()
+    },
+    'skipped': [
+      {
+        'split': result.shard.split,
+        'id': row.id,
+        'label': row.label,
+        'why': why,
+      }
+      for result in written
+      for row, why in result.skipped
+    ],
+    'duplicates': _find_duplicates(packed),
+    'shards': {
+      result.shard.name: {
+        'records': len(result.records),
+        'bytes': result.size,
+        'sha256': result.sha256,
+      }
+      for result in written
+    },
+    'made': _describe_making(plan),
+  }
+
+
+def _count_classes(
+  plan: Plan,
+  columns: dict[str, dict[str, np.ndarray]],
+  written: list[Written],
+  packed: list[tuple[str, ImageRow, Packed]],
+) -> dict[int, dict[str, int]]:
+  """Returns the counts of each label, with -1 for rows of unknown class."""
+  train, test = (columns[split] for split in SPLITS)
+  skipped = collections.Counter(
+    row.label for result in written for row, _ in result.skipped
+  )
+  whole = collections.Counter(
+    row.label for _, row, record in packed if not record.face
+  )
+  counts = {}
+  for label in [*range(len(plan.classes)), -1]:
+    tag = train['tag'][train['label'] == label]
+    no_face = {} if plan.options.crop == 'none' else {'no_face': whole[label]}
+    counts[label] = no_face | {
+      'labelled': int((tag == meta.LABELLED).sum()),
+      'unlabelled': int((tag == meta.UNLABELLED).sum()),
+      'test': int((test['label'] == label).sum()),
+      'skipped': skipped[label],
+    }
+  return counts
+
+
+def _describe_making(plan: Plan) -> dict:
+  table = plan.table
+  return {
+    'by': 'python -m input_pipeline.pack',
+    'meta_csv': os.fspath(table.path.absolute()),
+    'meta_sha256': table.sha256,
+    'split': 'column' if table.split is not None else 'released rule',
+    'arguments': dataclasses.asdict(plan.options),
+    'versions': {
+      'python': '.'.join(map(str, sys.version_info[:3])),
+      **{name: importlib.metadata.version(name) for name in _VERSIONED},
+    },
+  }
+
+
 def _by_split(written: list[Written]) -> dict[str, list[Written]]:
   return {
     split: [result for result in written if result.shard.split == split]
-    for split in dataset.SPLITS
+    for split in SPLITS
   }
 
 
@@ -81,111 +194,24 @@ def _data_bytes(written: list[Written]) -> int:
   return sum(record.length for r in written for record in r.records)
 
 
-def describe(
-  name: str,
-  table: meta.Meta,
-  arguments: dict,
-  encoding: Encoding,
-  classes: tuple[meta.ClassInfo, ...],
-  indices: dict[str, dict[str, np.ndarray]],
+def _records(
   written: list[Written],
-) -> dict:
-  """The content of the description: what is packed and how it was made."""
-  skipped = [
-    (result.shard.split, row, why)
-    for result in written
-    for row, why in result.skipped
-  ]
-  train, test = (indices[split] for split in dataset.SPLITS)
-  skipped_per_label = collections.Counter(row.label for _, row, _ in skipped)
-  packed = [*_records(written)]
-  whole = collections.Counter(
-    row.label for _, row, record in packed if not record.face
-  )
-
-  def counts(label: int) -> dict[str, int]:
-    tag = train['tag'][train['label'] == label]
-    faces = {'no_face': whole[label]} if arguments['crop'] != 'none' else {}
-    return faces | {
-      'labelled': int((tag == meta.LABELLED).sum()),
-      'unlabelled': int((tag == meta.UNLABELLED).sum()),
-      'test': int((test['label'] == label).sum()),
-      'skipped': skipped_per_label[label],
-    }
-
-  return {
-    'format': dataset.FORMAT,
-    'format_version': dataset.FORMAT_VERSION,
-    'name': name,
-    'image_size': encoding.size,
-    'image_formats': _formats(written),
-    'original_bytes': encoding.keep,
-    'num_known': table.num_known,
-    'num_classes': len(classes),
-    'novel_count_known': bool((train['label'] >= 0).all()),
-    'classes': [
-      {
-        'label': entry.label,
-        'name': entry.name,
-        'method': entry.method,
-        'forgery_type': entry.forgery_type,
-        'image_source': entry.image_source,
-        'face_type': entry.face_type,
-        'known': entry.known,
-        'counts': counts(entry.label),
-      }
-      for entry in classes
-    ],
-    'truth_unknown': counts(-1),
-    'splits': {
-      split: {
-        'records': len(indices[split]['label']),
-        'shards': len(results),
-        'bytes': _data_bytes(results),
-      }
-      for split, results in _by_split(written).items()
-    },
-    'skipped': [
-      {'split': split, 'id': row.id, 'label': row.label, 'why': why}
-      for split, row, why in skipped
-    ],
-    'duplicates': _duplicates(packed),
-    'shards': {
-      result.shard.name: {
-        'records': len(result.records),
-        'bytes': result.size,
-        'sha256': result.sha256,
-      }
-      for result in written
-    },
-    'made': {
-      'by': 'python -m input_pipeline.pack',
-      'meta_csv': os.fspath(table.path.absolute()),
-      'meta_sha256': table.sha256,
-      'split': 'column' if table.split is not None else 'released rule',
-      'arguments': arguments,
-      'versions': {
-        'python': '.'.join(map(str, sys.version_info[:3])),
-        **{name: importlib.metadata.version(name) for name in _VERSIONED},
-      },
-    },
-  }
-
-
-def _records(written: list[Written]) -> Iterator[tuple[str, Row, Packed]]:
-  """Every record with its split and the row that it was made of."""
+) -> Iterator[tuple[str, ImageRow, Packed]]:
+  """Yields every record with its split and the row that it was made of."""
   for result in written:
     rows = {row.number: row for row in result.shard.rows}
     for record in result.records:
       yield result.shard.split, rows[record.number], record
 
 
-def _duplicates(packed: list[tuple[str, Row, Packed]]) -> dict[str, dict]:
-  """Image files of equal bytes: how many groups, and what the first ones are.
+def _find_duplicates(
+  packed: list[tuple[str, ImageRow, Packed]],
+) -> dict[str, dict]:
+  """Counts groups of image files with equal bytes, with the first examples.
 
-  Rows of unknown truth are of no class here.
+  Rows of unknown class do not contradict the class of another row.
   """
-  groups: dict[str, list[tuple[str, Row]]] = {}
+  groups: dict[str, list[tuple[str, ImageRow]]] = {}
   for split, row, record in packed:
     groups.setdefault(record.sha256, []).append((split, row))
   copies = [group for group in groups.values() if len(group) > 1]
@@ -202,7 +228,9 @@ def _duplicates(packed: list[tuple[str, Row, Packed]]) -> dict[str, dict]:
   return {
     kind: {
       'groups': len(found),
-      'examples': sorted(sorted(row.id for _, row in g) for g in found)[:3],
+      'examples': sorted(sorted(row.id for _, row in g) for g in found)[
+        :_MOST_EXAMPLES
+      ],
     }
     for kind, found in kinds.items()
   }

@@ -1,8 +1,8 @@
-"""Faces found before, by the hash of the image file: detected once, ever.
+"""Detected faces on file, so that no image goes through a detector twice.
 
-A file of JSON lines: `{"image": sha256, "detector": name, "face": [left, top,
-right, bottom, angle] or null}`. A record's `sha256` leads from a packed image
-to its line.
+The file has JSON lines: `{"image": sha256, "detector": name, "face": [left,
+top, right, bottom, angle] or null}`, where `sha256` is of the image file. It
+equals the `sha256` of a packed record.
 """
 
 import dataclasses
@@ -11,18 +11,18 @@ from collections.abc import Mapping
 
 from input_pipeline import storage
 from input_pipeline.errors import UserError
-from input_pipeline.faces import Face
+from input_pipeline.faces import FaceBox
 
-# From an image file's sha256 to its face, None where it has none.
-Detections = Mapping[str, Face | None]
+# From the sha256 of an image file to its face, or None if it has none.
+Detections = Mapping[str, FaceBox | None]
 
 
-def load(path: str, detector: str) -> dict[str, Face | None]:
-  """What `detector` found before; nothing where there is no such file.
+def load_detections(path: str, detector: str) -> dict[str, FaceBox | None]:
+  """Returns what a detector found before; empty if there is no such file.
 
   Args:
     path: a local path or a URL.
-    detector: `Detector.name`.
+    detector: the name of the detector, `Detector.name`.
 
   Raises:
     UserError: the file is damaged.
@@ -32,15 +32,20 @@ def load(path: str, detector: str) -> dict[str, Face | None]:
   }
 
 
-def save(path: str, detector: str, found: Detections) -> None:
-  """Adds what `detector` found to the file, which is never seen half written.
+def save_detections(path: str, detector: str, found: Detections) -> None:
+  """Adds what a detector found to the file, which is replaced in one step.
+
+  Args:
+    path: a local path or a URL.
+    detector: the name of the detector, `Detector.name`.
+    found: the new detections; if empty, nothing is written.
 
   Raises:
-    UserError: it cannot be written, or is damaged.
+    UserError: the file is damaged or cannot be written.
   """
   if not found:
     return
-  # Read again: another packing may have added to it meanwhile.
+  # Read again: another process may have added to the file meanwhile.
   known = _read(path) | {(image, detector): f for image, f in found.items()}
   lines = [
     json.dumps(
@@ -55,7 +60,7 @@ def save(path: str, detector: str, found: Detections) -> None:
   storage.write_bytes(path, '\n'.join([*lines, '']).encode())
 
 
-def _read(path: str) -> dict[tuple[str, str], Face | None]:
+def _read(path: str) -> dict[tuple[str, str], FaceBox | None]:
   content = storage.read_bytes(path)
   known = {}
   for number, line in enumerate((content or b'').splitlines(), 1):
@@ -63,19 +68,21 @@ def _read(path: str) -> dict[tuple[str, str], Face | None]:
       entry = json.loads(line)
       face = entry['face']
       known[str(entry['image']), str(entry['detector'])] = (
-        None if face is None else _face(*face)
+        None if face is None else _face_box(*face)
       )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
       raise UserError(
-        f'damaged file: {path}, line {number}: {error!r}; remove it, and the '
-        'faces will be detected again'
+        f'damaged file: {path}, line {number}: {error!r}; remove the file, and '
+        'the faces will be detected again'
       ) from error
   return known
 
 
-def _face(left: int, top: int, right: int, bottom: int, angle: float) -> Face:
+def _face_box(
+  left: int, top: int, right: int, bottom: int, angle: float
+) -> FaceBox:
   if not all(type(x) is int for x in (left, top, right, bottom)):
     raise ValueError('a box must be four integers')
   if left >= right or top >= bottom:
     raise ValueError('an empty box')
-  return Face(left, top, right, bottom, float(angle))
+  return FaceBox(left, top, right, bottom, float(angle))

@@ -1,47 +1,51 @@
-"""Files of equal content: found by hash, reported to the user."""
+"""Finds files of equal content, to report them to the user."""
 
 import concurrent.futures
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import tqdm
 
-from input_pipeline.errors import UserError
+from input_pipeline.files import file_sha256
+
+_MOST_SHOWN = 3  # groups of a kind, and paths of a group
 
 
-def groups(paths: Sequence[str]) -> list[list[int]]:
-  """Positions in `paths` of files with equal bytes, two or more together.
+def duplicate_groups(paths: Sequence[str]) -> list[list[int]]:
+  """Groups the files with equal bytes.
+
+  Args:
+    paths: of the files.
+
+  Returns:
+    The positions in `paths` of each group of two or more files.
 
   Raises:
     UserError: a file cannot be read.
   """
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    hashes = pool.map(sha256, paths)
+    hashes = pool.map(file_sha256, paths)
     bar = tqdm.tqdm(hashes, 'duplicates', len(paths), unit='file', disable=None)
     digests = list(bar)
   found: dict[str, list[int]] = {}
-  for row, digest in enumerate(digests):
-    found.setdefault(digest, []).append(row)
-  return [rows for rows in found.values() if len(rows) > 1]
+  for position, digest in enumerate(digests):
+    found.setdefault(digest, []).append(position)
+  return [positions for positions in found.values() if len(positions) > 1]
 
 
-def report(kinds: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
-  """Lines on groups of paths, by what they are; none where there is no group.
+def duplicate_lines(
+  kinds: Mapping[str, Sequence[Sequence[str]]],
+) -> list[str]:
+  """Returns lines on groups of duplicates: their number and the first ones.
 
-  Says of each kind how many groups it has, and shows the first ones.
+  Args:
+    kinds: from where the duplicates are, such as 'within one class', to groups
+      of paths.
   """
   lines = []
-  for what, found in kinds.items():
-    if found:
-      lines.append(f'duplicates {what}: {len(found)}, such as')
-      lines += ['  ' + ' = '.join(paths[:3]) for paths in found[:3]]
+  for where, groups in kinds.items():
+    if groups:
+      lines.append(f'duplicates {where}: {len(groups)}, such as')
+      lines += [
+        '  ' + ' = '.join(paths[:_MOST_SHOWN]) for paths in groups[:_MOST_SHOWN]
+      ]
   return lines
-
-
-def sha256(path: str) -> str:
-  """The hexadecimal SHA-256 of a file; `UserError` if it cannot be read."""
-  try:
-    with open(path, 'rb') as file:
-      return hashlib.file_digest(file, 'sha256').hexdigest()
-  except OSError as error:
-    raise UserError(f'cannot read {path}: {error.strerror}') from error

@@ -1,7 +1,8 @@
-"""Faces in pictures: detectors, the crop with its margin, turning upright.
+"""Faces in images: detectors, cutting out with a margin, turning upright.
 
-As in the papers the first face of dlib's frontal detector counts, each side
-grows by a share of the box, and nothing is squared.
+As in the papers, the first face that dlib's frontal detector finds is taken,
+each side of its box grows by a share of the box, and the box is not made
+square.
 """
 
 import dataclasses
@@ -12,25 +13,32 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+from typing_extensions import override
 
-from input_pipeline.duplicates import sha256
 from input_pipeline.errors import UserError
+from input_pipeline.files import file_sha256
 
-# Points of the 68 that surround the image's left and right eye.
+# The landmarks, of dlib's 68, around the eyes on the left and the right of the
+# image.
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)
 _CASCADE = 'haarcascade_frontalface_default.xml'
 _SCALE_STEP, _NEIGHBOURS = 1.1, 5
-# Smaller faces are not looked for: most false alarms are small, and most of
-# the time goes there.
-_SMALLEST = 0.1  # of the picture's shorter side
+# Smaller faces are not searched for: most false detections are small, and most
+# of the time would be spent on them.
+_SMALLEST = 0.1  # of the shorter side of the image
 
 
 @dataclasses.dataclass(frozen=True)
-class Face:
-  """Where a face is, in pixels; `right` and `bottom` are exclusive.
+class FaceBox:
+  """Where a face is. A detector may put a side outside the image.
 
-  A detector may put a side outside the picture. `angle` is how far the line
-  from eye to eye falls to the right, in degrees; 0 if nobody asked.
+  Attributes:
+    left: in pixels.
+    top: in pixels.
+    right: in pixels, exclusive.
+    bottom: in pixels, exclusive.
+    angle: in degrees, by how much the line between the eyes falls to the right;
+      0 if landmarks are not used.
   """
 
   left: int
@@ -42,38 +50,47 @@ class Face:
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-  """How faces are cut out."""
+  """How faces are cut out.
 
-  detector: str  # 'opencv' or 'dlib'
-  margin: float  # 1.2: each side grows by a tenth of the box
-  landmarks: str | None  # dlib's 68-point file; given, faces are turned upright
+  Attributes:
+    detector: 'opencv' or 'dlib'.
+    margin: by how much the box grows; 1.2 adds a tenth of it on each side.
+    landmarks: the path of dlib's 68-point file, to turn faces upright; or None.
+  """
+
+  detector: str
+  margin: float
+  landmarks: str | None
 
 
 class Detector(Protocol):
-  """Finds the face of uint8 [H, W, 3] RGB, or None."""
+  """Finds the face in an image.
 
-  # The library, its version and all parameters: whatever decides the result.
+  Attributes:
+    name: the library, its version and all parameters that decide the result.
+  """
+
   name: str
 
-  def __call__(self, image: np.ndarray) -> Face | None:
-    """The face that counts, if any."""
+  def __call__(self, image: np.ndarray) -> FaceBox | None:
+    """Returns the face in uint8 [H, W, 3] RGB, or None if there is none."""
     ...
 
 
 @functools.lru_cache(maxsize=1)
 def detector(crop: Crop) -> Detector:
-  """The detector that `crop` names, one a process.
+  """Returns the detector that `crop` names, made once in each process.
 
   Raises:
-    UserError: what it needs is not installed, or the landmark file is bad.
+    UserError: its library is not installed, or the landmark file is bad.
   """
   if crop.detector == 'dlib':
     return DlibDetector(crop.landmarks)
   return OpenCVDetector()
 
 
-class OpenCVDetector:
-  """OpenCV's Haar cascade for frontal faces; of several the largest counts."""
+class OpenCVDetector(Detector):
+  """OpenCV's Haar cascade for frontal faces; takes the largest face."""
 
   def __init__(self) -> None:
     path = os.path.join(cv2.data.haarcascades, _CASCADE)
@@ -88,8 +105,8 @@ class OpenCVDetector:
       f'neighbours={_NEIGHBOURS} smallest={_SMALLEST}'
     )
 
-  def __call__(self, image: np.ndarray) -> Face | None:
-    """The largest face."""
+  @override
+  def __call__(self, image: np.ndarray) -> FaceBox | None:
     smallest = int(_SMALLEST * min(image.shape[:2]))
     boxes = self._cascade.detectMultiScale(
       cv2.cvtColor(image, cv2.COLOR_RGB2GRAY),
@@ -99,19 +116,27 @@ class OpenCVDetector:
     )
     if len(boxes) == 0:
       return None
-    # Ties go to the box furthest up and left: their order is not defined.
+    # OpenCV returns boxes in no defined order; of equally large ones take the
+    # leftmost, then the topmost.
     left, top, width, height = min(
       ([int(x) for x in box] for box in boxes),
       key=lambda box: (-box[2] * box[3], box),
     )
-    return Face(left, top, left + width, top + height)
+    return FaceBox(left, top, left + width, top + height)
 
 
-class DlibDetector:
-  """dlib's HOG detector for frontal faces, without enlarging the picture."""
+class DlibDetector(Detector):
+  """dlib's HOG detector for frontal faces, on the image as it is."""
 
   def __init__(self, landmarks: str | None = None) -> None:
-    """Takes the path of dlib's 68-point file if faces are to be upright."""
+    """Loads dlib.
+
+    Args:
+      landmarks: the path of dlib's 68-point file, to turn faces upright.
+
+    Raises:
+      UserError: dlib is not installed, or the file is bad.
+    """
     try:
       dlib: Any = importlib.import_module('dlib')
     except ImportError as error:
@@ -123,7 +148,7 @@ class DlibDetector:
     self.name = f'dlib {dlib.__version__} frontal upsample=0'
     self._points = None
     if landmarks is not None:
-      self.name += f' landmarks={sha256(landmarks)}'
+      self.name += f' landmarks={file_sha256(landmarks)}'
       try:
         self._points = dlib.shape_predictor(landmarks)
       except RuntimeError as error:
@@ -132,12 +157,12 @@ class DlibDetector:
           'shape_predictor_68_face_landmarks.dat of dlib'
         ) from error
 
-  def __call__(self, image: np.ndarray) -> Face | None:
-    """The first face, which is the one that dlib is surest of."""
+  @override
+  def __call__(self, image: np.ndarray) -> FaceBox | None:
     found = self._detect(image, 0)
     if len(found) == 0:
       return None
-    box = found[0]
+    box = found[0]  # the most confident detection
     angle = 0.0
     if self._points is not None:
       shape = self._points(image, box)
@@ -147,30 +172,30 @@ class DlibDetector:
           'needed'
         )
       angle = eye_angle(np.array([(p.x, p.y) for p in shape.parts()]))
-    # dlib's last column and row are inclusive; the papers' code takes them as
-    # exclusive, and so do we.
-    return Face(box.left(), box.top(), box.right(), box.bottom(), angle)
+    # dlib's right and bottom are inclusive. The papers' code takes them as
+    # exclusive; so does this one.
+    return FaceBox(box.left(), box.top(), box.right(), box.bottom(), angle)
 
 
 def eye_angle(points: np.ndarray) -> float:
-  """How far the line between the eyes' centres falls to the right, degrees.
+  """Returns by how many degrees the line between the eyes falls to the right.
 
   Args:
-    points: [68, 2], x and y of the landmarks.
+    points: [68, 2], x and y of the landmarks in pixels.
   """
   x, y = points[_RIGHT_EYE].mean(0) - points[_LEFT_EYE].mean(0)
   return float(np.degrees(np.arctan2(y, x)))
 
 
-def cut(image: np.ndarray, face: Face, margin: float) -> np.ndarray:
-  """Cuts a face out, turned about the middle of its box if it has an angle.
+def cut_face(image: np.ndarray, face: FaceBox, margin: float) -> np.ndarray:
+  """Cuts out a face, turned upright about the middle of its box.
 
-  Each side grows by (margin - 1) / 2 of the box's width or height, as far as
-  the picture goes; what a turn brings in from outside is black.
+  Each side grows by (margin - 1) / 2 of the box's width or height, up to the
+  border of the image. Turning fills areas outside the image with black.
 
   Args:
     image: uint8 [H, W, 3].
-    face: a box that reaches into the picture.
+    face: a box that overlaps the image.
     margin: 1 or more.
 
   Returns:

@@ -1,6 +1,8 @@
-"""What one record holds: a tfds schema, encoded and decoded without TensorFlow.
+"""What a record holds: its schema, encoding and decoding without TensorFlow.
 
-On disk a record is a `tf.train.Example`, so `tf.data` and tfds read it too.
+On disk a record is a `tf.train.Example`, so that `tf.data` and
+tensorflow-datasets read it too. Packed datasets name this module in their
+metadata, so it keeps its path.
 """
 
 import dataclasses
@@ -15,34 +17,45 @@ from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from input_pipeline.errors import UserError
 
-# Generated modules, whose re-exports no type checker can follow.
+# Type checkers cannot follow the re-exports of generated modules.
 _example: Any = tf_example_pb2
 _feature: Any = tf_feature_pb2
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-  """One packed image and what is known of it."""
+  """One packed image with what is known about it.
 
-  image: bytes  # encoded, PNG or JPEG
-  label: int  # true label, -1 where unknown: only metrics may read it
-  tag: int  # 1 labelled, 2 unlabelled
-  id: str  # the image's path as the meta CSV has it
+  Attributes:
+    image: the encoded image, PNG or JPEG.
+    label: the true label, -1 where unknown; for metrics only.
+    tag: 1 labelled, 2 unlabelled.
+    id: the image's path as the meta CSV has it.
+    method: as the meta CSV has it.
+    forgery_type: as the meta CSV has it.
+    image_source: as the meta CSV has it.
+    sha256: of the original file, hexadecimal.
+  """
+
+  image: bytes
+  label: int
+  tag: int
+  id: str
   method: str
   forgery_type: str
   image_source: str
-  sha256: str  # of the original file, hexadecimal
+  sha256: str
 
 
 def schema(
   image_size: int, class_names: Sequence[str], encoding: str | None
 ) -> tfds.features.FeaturesDict:
-  """The schema of a packed dataset.
+  """Returns the schema of a packed dataset.
 
   Args:
-    image_size: S, the images being S x S pixels of RGB.
-    class_names: name of each label.
-    encoding: 'png', 'jpeg', or None for files kept as they were.
+    image_size: S, images are RGB of S x S pixels.
+    class_names: the name of each label.
+    encoding: 'png' or 'jpeg'; None if the images are of both formats.
   """
   return tfds.features.FeaturesDict(
     {
@@ -60,12 +73,9 @@ def schema(
   )
 
 
-def encode(record: Record) -> bytes:
-  """Serialises one record as a `tf.train.Example` of the schema.
-
-  Built directly: going through the schema's own encoder gives the same message
-  at a third of the speed.
-  """
+def encode_record(record: Record) -> bytes:
+  """Serialises a record as a `tf.train.Example` of the schema."""
+  # The schema's own encoder gives the same message at a third of the speed.
   feature = {}
   for name, value in vars(record).items():
     if isinstance(value, int):
@@ -76,36 +86,48 @@ def encode(record: Record) -> bytes:
       strings = _feature.BytesList(value=[content])
       feature[name] = _feature.Feature(bytes_list=strings)
   example = _example.Example(features=_feature.Features(feature=feature))
-  # Maps have no order of their own; the same record must give the same bytes.
+  # Maps have no fixed order; the same record must give the same bytes.
   return example.SerializeToString(deterministic=True)
 
 
-def decode(data: bytes) -> Record:
-  """Reads one serialised record back, its image still encoded."""
-  feature = _parse(data)
+def decode_record(data: bytes) -> Record:
+  """Parses a serialised record; its image stays encoded.
+
+  Raises:
+    UserError: the bytes are not a packed record.
+  """
+  feature = _features_of(data)
 
   def text(name: str) -> str:
     return feature[name].bytes_list.value[0].decode()
 
-  return Record(
-    image=feature['image'].bytes_list.value[0],
-    label=int(feature['label'].int64_list.value[0]),
-    tag=int(feature['tag'].int64_list.value[0]),
-    id=text('id'),
-    method=text('method'),
-    forgery_type=text('forgery_type'),
-    image_source=text('image_source'),
-    sha256=text('sha256'),
-  )
+  try:
+    return Record(
+      image=feature['image'].bytes_list.value[0],
+      label=int(feature['label'].int64_list.value[0]),
+      tag=int(feature['tag'].int64_list.value[0]),
+      id=text('id'),
+      method=text('method'),
+      forgery_type=text('forgery_type'),
+      image_source=text('image_source'),
+      sha256=text('sha256'),
+    )
+  except (IndexError, UnicodeDecodeError) as error:
+    raise UserError(
+      f'a record lacks a field ({error}); pack the data again'
+    ) from error
 
 
 def decode_image(data: bytes) -> np.ndarray:
-  """The image of one serialised record, uint8 [S, S, 3], RGB.
+  """Decodes the image of a serialised record.
+
+  Returns:
+    uint8 [S, S, 3], RGB.
 
   Raises:
-    UserError: the bytes are not a record of ours, or not an image.
+    UserError: the bytes are not a packed record, or hold no image.
   """
-  encoded = b''.join(_parse(data)['image'].bytes_list.value)
+  encoded = b''.join(_features_of(data)['image'].bytes_list.value)
   try:
     buffer = np.frombuffer(encoded, np.uint8)
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)
@@ -116,7 +138,7 @@ def decode_image(data: bytes) -> np.ndarray:
   return image
 
 
-def _parse(data: bytes) -> Mapping[str, Any]:
+def _features_of(data: bytes) -> Mapping[str, Any]:
   try:
     return _example.Example.FromString(data).features.feature
   except DecodeError as error:

@@ -1,6 +1,7 @@
-"""Writes local files whole or not at all, and makes paths absolute."""
+"""Local files: whole writes, hashes and absolute paths."""
 
 import contextlib
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -12,6 +13,34 @@ from input_pipeline.errors import UserError
 def absolute(path: str | os.PathLike) -> str:
   """Returns `path` with `~` expanded and made absolute; links stay links."""
   return os.path.abspath(os.path.expanduser(os.fspath(path)))
+
+
+def cache_folder() -> str:
+  """Returns the folder for files that can be made again, absolute.
+
+  It is `$OWDFA_CACHE`, or `owdfa-jax` in the user's cache folder
+  (`$XDG_CACHE_HOME`, by default `~/.cache`).
+  """
+  own = os.environ.get('OWDFA_CACHE')
+  if own:
+    return absolute(own)
+  user = os.environ.get('XDG_CACHE_HOME') or os.path.join('~', '.cache')
+  return absolute(os.path.join(user, 'owdfa-jax'))
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+  """Returns the SHA-256 of a file's bytes, hexadecimal.
+
+  Raises:
+    UserError: the file cannot be read.
+  """
+  try:
+    with open(path, 'rb') as file:
+      return hashlib.file_digest(file, 'sha256').hexdigest()
+  except OSError as error:
+    raise UserError(
+      f'cannot read {os.fspath(path)}: {error.strerror}'
+    ) from error
 
 
 @contextlib.contextmanager

@@ -1,99 +1,49 @@
-"""A meta CSV from folders of images, one folder per class.
+"""Makes a meta CSV from folders of images, one folder for each class.
 
-Known classes get the first ids, in the order given; the rest are novel, in
-sorted order. Files are listed sorted, so the same folders give the same CSV.
+Known classes get the first ids, in the order given. Novel classes follow,
+sorted by name. Files are sorted too, so the same folders give the same CSV.
 """
 
 import dataclasses
-import difflib
 import os
 import pathlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from input_pipeline import duplicates, meta
+from input_pipeline import meta
+from input_pipeline.duplicates import duplicate_groups, duplicate_lines
 from input_pipeline.errors import UserError
-
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
+from input_pipeline.folder_checks import (
+  check_excluded,
+  check_outside,
+  check_test_classes,
+  order_classes,
+)
+from input_pipeline.image_folders import SUFFIXES, list_images
+from input_pipeline.text_tables import aligned
 
 
 @dataclasses.dataclass(frozen=True)
-class Item:
-  """One image file and what its folder says about it."""
+class FolderImage:
+  """One image file and what its folder tells about it.
 
-  path: str  # absolute
+  Attributes:
+    path: absolute.
+    method: the name of the class folder.
+    label: the class id, -1 where unknown.
+    tag: 1 labelled, 2 unlabelled.
+    split: 'train' or 'test'; None if packing makes the split.
+  """
+
+  path: str
   method: str
-  label: int  # -1 in a heap
+  label: int
   tag: int
-  split: str | None  # None: packing splits
+  split: str | None
 
 
-def list_images(folder: pathlib.Path) -> list[str]:
-  """The image files anywhere below `folder`, as sorted absolute paths.
-
-  Links to folders are followed, each folder once; hidden names are skipped.
-
-  Raises:
-    UserError: the folder cannot be read, or a name cannot go into a CSV.
-  """
-  found, seen = [], set()
-
-  def fail(error: OSError) -> None:
-    raise UserError(f'cannot read {error.filename}: {error.strerror}')
-
-  for directory, below, files in os.walk(
-    os.path.abspath(folder), onerror=fail, followlinks=True
-  ):
-    status = os.stat(directory)
-    if (status.st_dev, status.st_ino) in seen:
-      below.clear()  # a link back to where we have been
-      continue
-    seen.add((status.st_dev, status.st_ino))
-    below[:] = sorted(name for name in below if not name.startswith('.'))
-    for name in files:
-      if name.lower().endswith(SUFFIXES) and not name.startswith('.'):
-        path = os.path.join(directory, name)
-        check_name(path)
-        found.append(path)
-  return sorted(found)
-
-
-def check_name(name: str) -> None:
-  """`UserError` for one that no CSV can hold: not UTF-8, control characters."""
-  if not name.isprintable():
-    raise UserError(
-      f'bad file name: {name!r} is not UTF-8 or has control characters; '
-      'rename it'
-    )
-
-
-def list_classes(root: pathlib.Path) -> list[str]:
-  """The class folders directly below `root`, sorted.
-
-  Raises:
-    UserError: `root` is missing, unreadable or holds no folder.
-  """
-  if not root.is_dir():
-    raise UserError(f'no such folder: {root}; give one folder per class there')
-  try:
-    names = sorted(
-      entry.name
-      for entry in os.scandir(root)
-      if entry.is_dir() and not entry.name.startswith('.')
-    )
-  except OSError as error:
-    raise UserError(f'cannot read {root}: {error.strerror}') from error
-  if not names:
-    raise UserError(
-      f'no class folders in {root}; images must lie in {root}/<class>/'
-    )
-  for name in names:
-    check_name(name)
-  return names
-
-
-def prepare(
+def prepare_folder(
   root: pathlib.Path,
   known: Sequence[str],
   out: pathlib.Path,
@@ -104,111 +54,69 @@ def prepare(
   test_root: pathlib.Path | None = None,
   unlabelled: pathlib.Path | None = None,
 ) -> list[str]:
-  """Writes `out`/meta.csv; returns the lines of a summary.
+  """Writes `out`/meta.csv.
 
   One `RandomState(seed)` draws the labelled images: for each known class in
   the order given, the first int(labelled_fraction * n) of its permutation(n)
   over the sorted files.
 
   Args:
-    root: one folder per class.
+    root: a folder with one folder for each class.
     known: names of the known classes; their ids are 0, 1, ... in this order.
-    out: folder of the CSV; made if need be.
+    out: folder of the CSV; it is made if need be.
     labelled_fraction: share of each known class that is labelled, in (0, 1].
     seed: of the labelled draw.
     exclude: class folders to leave out, below `root` and `test_root`.
-    test_root: class folders of the test set; without it packing splits.
-    unlabelled: images without class folders, their truth unknown.
+    test_root: class folders of the test set; None: packing makes the split.
+    unlabelled: a folder of images of unknown class.
+
+  Returns:
+    The lines of a summary.
 
   Raises:
-    UserError: whatever is wrong with the folders or the names.
+    UserError: an argument is out of range, or a folder or a name is wrong.
   """
   if not 0 < labelled_fraction <= 1:
     raise UserError(
-      f'--labelled_fraction={labelled_fraction}: it must be over 0 and at '
-      'most 1'
+      f'out of range: --labelled_fraction={labelled_fraction}; it must be over '
+      '0 and at most 1'
     )
   if not 0 <= seed < 2**32:
-    raise UserError(f'--seed={seed}: it must be from 0 to {2**32 - 1}')
-  names = _order_classes(root, known, exclude, heap=unlabelled is not None)
-  _check_excluded(exclude, root, test_root)
+    raise UserError(
+      f'out of range: --seed={seed}; it must be from 0 to {2**32 - 1}'
+    )
+  names = order_classes(root, known, exclude, needs_novel=unlabelled is None)
+  check_excluded(exclude, root, test_root)
   for option, other in ('test_root', test_root), ('unlabelled', unlabelled):
     if other is not None:
-      _check_apart(root, other, option, exclude)
+      check_outside(root, other, option, exclude)
   split = None if test_root is None else 'train'
-  items = _class_items(root, names, split)
-  items = _draw_labelled(items, len(known), labelled_fraction, seed)
+  images = _class_images(root, names, split)
+  images = _draw_labelled(images, len(known), labelled_fraction, seed)
   if unlabelled is not None:
-    items += _heap_items(unlabelled, split)
+    images += _unlabelled_images(unlabelled, split)
   if test_root is not None:
-    present = set(list_classes(test_root)) - set(exclude)
-    if foreign := ','.join(sorted(present - set(names))):
-      raise UserError(
-        f'{test_root} has classes that --root lacks: {foreign}; leave them out '
-        f'with --exclude {foreign}'
-      )
-    items += _class_items(
+    present = check_test_classes(test_root, names, exclude)
+    images += _class_images(
       test_root, [n if n in present else None for n in names], 'test'
     )
-  try:
-    out.mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    raise UserError(f'cannot make {out}: {error.strerror}') from error
-  done = 'replaced' if (out / 'meta.csv').exists() else 'wrote'
-  meta.write(out / 'meta.csv', [_row(item) for item in items])
-  lines = [*_table(items, names, len(known)), *_duplicates(items)]
+  csv = out / 'meta.csv'
+  done = 'replaced' if csv.exists() else 'wrote'
+  meta.write_meta(csv, [_meta_row(image) for image in images])
+  lines = [*_class_table(images, names, len(known)), *_duplicates(images)]
   if split is None:
-    of_heap = '' if unlabelled is None else ' (and of the unlabelled heap)'
     lines.append(
-      f'packing will hold out 20 % of each class{of_heap} for the test; '
-      '--test_root gives a test set of your own'
+      'packing will hold out 20 % of each class, and of the images of unknown '
+      'class, as the test set; --test_root gives a test set of your own'
     )
-  return [*lines, f'{done} {out / "meta.csv"}: {len(items)} images']
+  return [*lines, f'{done} {csv}: {len(images)} images']
 
 
-def _order_classes(
-  root: pathlib.Path, known: Sequence[str], exclude: Sequence[str], heap: bool
-) -> list[str]:
-  """Known classes in the order given, then the others sorted."""
-  found = list_classes(root)
-  for option, names in ('known', known), ('exclude', exclude):
-    for name in names:
-      if names.count(name) > 1:
-        raise UserError(f'--{option} names {name!r} twice')
-  for name in known:
-    if name not in found:
-      raise UserError(f'no class {name!r} in {root}: {_near(name, found)}')
-    if name in exclude:
-      raise UserError(f'class {name!r} is both in --known and in --exclude')
-  if not known:
-    raise UserError(
-      f'no known classes: give some with --known A,B,...; {_listing(found)}'
-    )
-  novel = [name for name in found if name not in {*known, *exclude}]
-  if not novel and not heap:
-    raise UserError(
-      f'every class of {root} is known, so there is none to discover: leave '
-      'some out of --known, or give images without classes as --unlabelled DIR'
-    )
-  return [*known, *novel]
-
-
-def _check_excluded(
-  exclude: Sequence[str], root: pathlib.Path, test_root: pathlib.Path | None
-) -> None:
-  found = set(list_classes(root))
-  if test_root is not None:
-    found |= set(list_classes(test_root))
-  for name in exclude:
-    if name not in found:
-      raise UserError(f'--exclude {name}: no such class; {_near(name, found)}')
-
-
-def _class_items(
+def _class_images(
   root: pathlib.Path, names: Sequence[str | None], split: str | None
-) -> list[Item]:
-  """All images of the named classes, unlabelled; None keeps an id free."""
-  items = []
+) -> list[FolderImage]:
+  """Returns the images of all classes, unlabelled; None keeps an id free."""
+  images = []
   for label, name in enumerate(names):
     if name is not None:
       paths = list_images(root / name)
@@ -217,125 +125,113 @@ def _class_items(
           f'empty class: {root / name} has no images ({", ".join(SUFFIXES)}); '
           f'add some or leave it out with --exclude {name}'
         )
-      items += [Item(p, name, label, meta.UNLABELLED, split) for p in paths]
-  return items
+      images += [
+        FolderImage(path, name, label, meta.UNLABELLED, split) for path in paths
+      ]
+  return images
 
 
 def _draw_labelled(
-  items: list[Item], num_known: int, fraction: float, seed: int
-) -> list[Item]:
+  images: list[FolderImage], num_known: int, fraction: float, seed: int
+) -> list[FolderImage]:
   draws = np.random.RandomState(seed)
-  labels = np.array([item.label for item in items])
+  labels = np.array([image.label for image in images])
   labelled = set()
   for label in range(num_known):
     rows = np.flatnonzero(labels == label)
     count = int(fraction * len(rows))
     if not count:
       raise UserError(
-        f'class {items[rows[0]].method!r} has {len(rows)} images: '
-        f'labelled_fraction={fraction} labels none; raise it or add images'
+        f'class {images[rows[0]].method!r} has {len(rows)} images: '
+        f'--labelled_fraction={fraction} labels none; raise it or add images'
       )
     labelled |= set(rows[draws.permutation(len(rows))[:count]].tolist())
   return [
-    dataclasses.replace(item, tag=meta.LABELLED) if i in labelled else item
-    for i, item in enumerate(items)
+    dataclasses.replace(image, tag=meta.LABELLED) if i in labelled else image
+    for i, image in enumerate(images)
   ]
 
 
-def _heap_items(folder: pathlib.Path, split: str | None) -> list[Item]:
+def _unlabelled_images(
+  folder: pathlib.Path, split: str | None
+) -> list[FolderImage]:
   if not folder.is_dir():
     raise UserError(f'no such folder: {folder}; --unlabelled needs one')
   paths = list_images(folder)
   if not paths:
-    raise UserError(f'no images below {folder} ({", ".join(SUFFIXES)})')
-  return [Item(path, 'Unknown', -1, meta.UNLABELLED, split) for path in paths]
-
-
-def _check_apart(
-  root: pathlib.Path, other: pathlib.Path, option: str, exclude: Sequence[str]
-) -> None:
-  """A folder inside `root` would be read as one of its classes, too."""
-  inner, outer = other.resolve(), root.resolve()
-  if inner == outer or (
-    inner.is_relative_to(outer)
-    and inner.relative_to(outer).parts[0] not in exclude
-  ):
     raise UserError(
-      f'--{option} {other} lies inside --root {root}, where each folder is a '
-      'class: move it elsewhere, or name it in --exclude'
+      f'no images below {folder} ({", ".join(SUFFIXES)}); add some or leave '
+      '--unlabelled out'
     )
+  return [
+    FolderImage(path, 'Unknown', -1, meta.UNLABELLED, split) for path in paths
+  ]
 
 
-def _row(item: Item) -> dict[str, object]:
-  unknown = item.label == -1
+def _meta_row(image: FolderImage) -> dict[str, object]:
+  unknown = image.label == -1
   row: dict[str, object] = {
-    'img_name': os.path.basename(item.path),
-    'label': item.label,
-    'method': item.method,
+    'img_name': os.path.basename(image.path),
+    'label': image.label,
+    'method': image.method,
     'forgery_type': 'Unknown',
     'forgery_label': -1 if unknown else 0,
     'face_type': -1 if unknown else 0,
-    'tag': item.tag,
-    'code': 'heap' if unknown else f'C{item.label}',
+    'tag': image.tag,
+    'code': 'heap' if unknown else f'C{image.label}',
     'image_source': 'unlabelled' if unknown else 'folder',
-    'img_path': item.path,
+    'img_path': image.path,
     'compression': 'unknown',
     'frame_idx': 0,
   }
-  return row if item.split is None else row | {'split': item.split}
+  return row if image.split is None else row | {'split': image.split}
 
 
-def _table(
-  items: Sequence[Item], names: Sequence[str], num_known: int
+def _class_table(
+  images: Sequence[FolderImage], names: Sequence[str], num_known: int
 ) -> list[str]:
-  """One line per class: id, role, counts; and what the test set lacks."""
-  apart = items[0].split is not None
-  width = max(map(len, [*names, '(no class folder)']))
-  head = f'{"class":{width}}  id  role   labelled  unlabelled'
-  lines, missing = [head + '    test' * apart], []
-  heap = [(-1, '(no class folder)')] * any(i.label == -1 for i in items)
-  for label, name in [*enumerate(names), *heap]:
-    mine = [item for item in items if item.label == label]
-    train = [item.tag for item in mine if item.split != 'test']
-    role = 'heap' if label < 0 else 'known' if label < num_known else 'novel'
-    line = f'{name:{width}}  {label:2d}  {role:5}  '
-    line += (
-      f'{train.count(meta.LABELLED):8d}  {train.count(meta.UNLABELLED):10d}'
-    )
-    lines.append(line + f'  {len(mine) - len(train):6d}' * apart)
-    if apart and len(mine) == len(train) and label >= 0:
+  """Returns a table of the classes, and which of them the test set lacks."""
+  has_test = images[0].split is not None
+  classes = [*enumerate(names)]
+  if any(image.label == -1 for image in images):
+    classes.append((-1, '(no class folder)'))
+  rows, missing = [], []
+  for label, name in classes:
+    mine = [image for image in images if image.label == label]
+    train = [image.tag for image in mine if image.split != 'test']
+    num_test = len(mine) - len(train)
+    role = 'unknown' if label < 0 else 'known' if label < num_known else 'novel'
+    row = [name, str(label), role]
+    row += [str(train.count(t)) for t in (meta.LABELLED, meta.UNLABELLED)]
+    rows.append([*row, str(num_test)] if has_test else row)
+    if has_test and not num_test and label >= 0:
       missing.append(name)
+  header = ['class', 'id', 'role', 'labelled', 'unlabelled']
+  if has_test:
+    header.append('test')
+  lines = [aligned(header, rows, 'lrlrrr'[: len(header)])]
   if missing:
     lines.append(f'not in the test set: {", ".join(missing)}')
   return lines
 
 
-def _duplicates(items: Sequence[Item]) -> list[str]:
-  """Reports files of equal bytes; none is dropped."""
-  groups = duplicates.groups([item.path for item in items])
-  copies = [[items[row] for row in rows] for rows in groups]
+def _duplicates(images: Sequence[FolderImage]) -> list[str]:
+  """Returns lines on files of equal bytes; all of them stay in the CSV."""
+  groups = duplicate_groups([image.path for image in images])
+  copies = [[images[row] for row in rows] for rows in groups]
   kinds = {
     'in both training and test': [
-      g for g in copies if {'train', 'test'} <= {item.split for item in g}
+      g for g in copies if {'train', 'test'} <= {image.split for image in g}
     ],
     'in more than one class': [
-      g for g in copies if len({item.label for item in g}) > 1
+      g for g in copies if len({image.label for image in g}) > 1
     ],
     'within one class': [
       g for g in copies if len({(i.label, i.split) for i in g}) < len(g)
     ],
   }
   paths = {
-    what: [[item.path for item in group] for group in found]
-    for what, found in kinds.items()
+    where: [[image.path for image in group] for group in found]
+    for where, found in kinds.items()
   }
-  return duplicates.report(paths) or ['no duplicates (by content)']
-
-
-def _near(name: str, found: Collection[str]) -> str:
-  near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
-  return f'did you mean {" or ".join(near)}?' if near else _listing(found)
-
-
-def _listing(names: Collection[str]) -> str:
-  return f'the classes there are {", ".join(sorted(names))}'
+  return duplicate_lines(paths) or ['no duplicates (by content)']

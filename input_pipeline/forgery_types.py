@@ -1,6 +1,6 @@
-"""The kinds of forgery, as the column `forgery_type` of a meta CSV has them."""
+"""The kinds of forgery in the column `forgery_type` of a meta CSV."""
 
-# The released notebook's spelling, kept so that its files and ours agree.
+# Spelt like the released notebook, so that its files and ours agree.
 REAL = 'RealFace'
 SWAP = 'IdentitySwap'
 EXPRESSION = 'ExpressionTransfer'

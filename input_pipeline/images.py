@@ -1,4 +1,4 @@
-"""Image files to S x S RGB: reading, resizing, encoding."""
+"""Reads image files as RGB, resizes them and encodes them again."""
 
 import os
 import struct
@@ -16,7 +16,11 @@ _RGB_PNG = 2  # the colour type without palette or alpha
 
 
 def read_file(path: str | os.PathLike) -> bytes:
-  """The bytes of an image file; `UserError` with its path if unreadable."""
+  """Returns the bytes of an image file.
+
+  Raises:
+    UserError: the file cannot be read.
+  """
   try:
     with open(path, 'rb') as file:
       return file.read()
@@ -26,18 +30,21 @@ def read_file(path: str | os.PathLike) -> bytes:
     ) from error
 
 
-def decode(data: bytes, name: str) -> np.ndarray:
-  """Decodes an image file's bytes to uint8 [H, W, 3], RGB.
+def decode_file(data: bytes, name: str) -> np.ndarray:
+  """Decodes the bytes of an image file.
 
   Grey is repeated over the channels, palettes and CMYK become RGB, an alpha
-  channel is left out, 16 bits are rounded to 8, and the orientation that EXIF
-  asks for is applied; of an animation the first frame counts. A file that is
-  cut short is refused in every format. Bits that flipped inside one are found
-  in a PNG, which has checksums; in a JPEG most go unnoticed, as by any decoder.
+  channel is dropped, 16 bits are rounded to 8, and the EXIF orientation is
+  applied. The first frame of an animation is taken. A truncated file is refused
+  in every format. Flipped bits are found in a PNG, which has checksums; most of
+  them go unnoticed in a JPEG, as with any decoder.
 
   Args:
-    data: the file's bytes.
+    data: the bytes of the file.
     name: its path, for the error.
+
+  Returns:
+    uint8 [H, W, 3], RGB.
 
   Raises:
     UserError: the bytes are not an image, damaged, or not 8 or 16 bits deep.
@@ -61,18 +68,32 @@ def decode(data: bytes, name: str) -> np.ndarray:
   return image
 
 
-def load(path: str | os.PathLike) -> np.ndarray:
-  """Reads one image file to uint8 [H, W, 3], RGB, as `decode` does."""
-  return decode(read_file(path), os.fspath(path))
+def load_image(path: str | os.PathLike) -> np.ndarray:
+  """Reads and decodes an image file, uint8 [H, W, 3]; see `decode_file`."""
+  return decode_file(read_file(path), os.fspath(path))
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-  """Bilinear, without antialiasing, as the papers do: uint8 [size, size, 3]."""
+def resize_image(image: np.ndarray, size: int) -> np.ndarray:
+  """Resizes an image as the papers do: bilinear, without antialiasing.
+
+  Args:
+    image: uint8 [H, W, 3].
+    size: S, pixels.
+
+  Returns:
+    uint8 [S, S, 3].
+  """
   return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def encode(image: np.ndarray, encoding: str, quality: int) -> bytes:
-  """Encodes uint8 [H, W, 3] RGB as 'png' (lossless) or 'jpeg' of a quality."""
+def encode_image(image: np.ndarray, encoding: str, quality: int) -> bytes:
+  """Encodes an image as a file.
+
+  Args:
+    image: uint8 [H, W, 3], RGB.
+    encoding: 'png' (lossless) or 'jpeg'.
+    quality: of JPEG, 1 to 100.
+  """
   options = {
     'png': [],
     'jpeg': [cv2.IMWRITE_JPEG_QUALITY, quality],
@@ -82,12 +103,15 @@ def encode(image: np.ndarray, encoding: str, quality: int) -> bytes:
 
 
 def probe(data: bytes) -> tuple[str, int, int, bool]:
-  """Looks at the first bytes of a PNG or JPEG file, decoding nothing.
+  """Reads the header of a PNG or JPEG file without decoding the image.
+
+  Args:
+    data: the first bytes of the file.
 
   Returns:
-    (encoding, height, width, plain). `encoding` is 'png', 'jpeg' or '' where
-    the bytes are neither; `plain` holds for 8-bit RGB without an orientation
-    or animation, whose bytes any decoder reads alike.
+    (encoding, height, width, plain). `encoding` is 'png', 'jpeg' or '' if the
+    bytes are neither. `plain` is True for 8-bit RGB without an orientation or
+    animation: all decoders read the same pixels from such a file.
   """
   if data.startswith(PNG_SIGNATURE) and len(data) >= 33:
     width, height, depth, colour = struct.unpack('>IIBB', data[16:26])
@@ -118,7 +142,7 @@ def _probe_jpeg(data: bytes) -> tuple[str, int, int, bool]:
 
 
 def _check_png(data: bytes, name: str) -> None:
-  """Verifies the chunks' checksums, which OpenCV lets pass in part."""
+  """Verifies the checksums of all chunks; OpenCV ignores some of them."""
   position = len(PNG_SIGNATURE)
   while position + 12 <= len(data):
     (length,) = struct.unpack_from('>I', data, position)

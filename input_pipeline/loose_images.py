@@ -1,4 +1,4 @@
-"""Batches of image files that nobody packed: new images to attribute."""
+"""Batches of image files that are not packed: new images to attribute."""
 
 from collections.abc import Sequence
 
@@ -20,52 +20,58 @@ def file_batches(
   crop: faces.Crop | None = None,
   num_threads: int = 2,
 ) -> grain.DatasetIterator[Batch]:
-  """Returns batches that hold every file once, made as packing makes them.
+  """Returns an iterator of batches that hold every file once.
 
-  Each has `image` uint8 [b, S, S, 3], `index` int32 [b], the place in `paths`,
-  and `mask` bool [b], False on padding and on files that cannot be read.
+  Images are cut out and resized as in packing. Each batch has `image` uint8
+  [b, S, S, 3]; `index` int32 [b], the position in `paths`; `mask` bool [b],
+  False on padding and on files that cannot be read, whose index is -1.
 
   Args:
     paths: of the image files.
-    unreadable: gets the place of each such file and what is wrong with it;
-      complete when the batches are through.
+    unreadable: is filled with the position of each unreadable file and the
+      reason; complete when the iterator ends.
     image_size: S, pixels.
     batch_size: b.
-    crop: how the faces of the training images were cut out; None: they are
+    crop: how the faces of the training images were cut out; None if they are
       whole images.
-    num_threads: batches decoded at a time; one where faces are looked for,
-      since detectors are not made for more.
+    num_threads: batches decoded at the same time. With `crop` it is 1, since a
+      detector serves one thread only.
   """
-
-  # Once: what it lacks is no fault of an image.
+  # Made here, so that a missing library is not taken for an unreadable image.
   find = None if crop is None else faces.detector(crop)
 
   def load(path: str) -> np.ndarray:
-    image = images.load(path)
+    image = images.load_image(path)
     if crop is not None and find is not None:
       face = find(image)
-      image = image if face is None else faces.cut(image, face, crop.margin)
-    return images.resize(image, image_size)
+      image = (
+        image if face is None else faces.cut_face(image, face, crop.margin)
+      )
+    return images.resize_image(image, image_size)
 
-  def make(step: int) -> Batch:
-    places = range(step * batch_size, min((step + 1) * batch_size, len(paths)))
+  def make_batch(step: int) -> Batch:
+    positions = range(
+      step * batch_size, min((step + 1) * batch_size, len(paths))
+    )
     image = np.zeros((batch_size, image_size, image_size, 3), np.uint8)
     index = np.full(batch_size, -1, np.int32)
-    for row, place in enumerate(places):
+    for row, position in enumerate(positions):
       try:
-        image[row] = load(paths[place])
-        index[row] = place
+        image[row] = load(paths[position])
+        index[row] = position
       except UserError as error:
-        unreadable[place] = str(error)
+        unreadable[position] = str(error)
     return {'image': image, 'index': index, 'mask': index >= 0}
 
   threads = num_threads if crop is None else 1
-  return iterate(make, 0, -(-len(paths) // batch_size), threads, 0)
+  steps = -(-len(paths) // batch_size)
+  return iterate(make_batch, 0, steps, threads, num_workers=0)
 
 
 def crop_of(dataset: PackedDataset) -> faces.Crop | None:
-  """How the faces of a packed dataset were cut out; None for whole images."""
+  """Returns how a dataset's faces were cut out; None for whole images."""
   arguments = dataset.description['made']['arguments']
+  # Packs made before faces could be cut out lack the argument.
   if arguments.get('crop', 'none') == 'none':
     return None
   return faces.Crop(arguments['crop'], arguments['margin'], arguments['align'])

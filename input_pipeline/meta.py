@@ -1,42 +1,54 @@
-"""The meta CSV: which images there are, their classes and their tags.
+"""The meta CSV: the images of a dataset, their classes and their tags.
 
-Columns as in the released benchmark, plus an optional `split` column.
+Its columns are those of the released benchmark, plus an optional `split`.
 """
 
-import contextlib
 import csv
 import dataclasses
 import hashlib
-import io
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from input_pipeline import files
 from input_pipeline.errors import UserError
-
-COLUMNS = (
-  'img_name',
-  'label',
-  'method',
-  'forgery_type',
-  'forgery_label',
-  'face_type',
-  'tag',
-  'code',
-  'image_source',
-  'img_path',
-  'compression',
-  'frame_idx',
+from input_pipeline.meta_rows import (
+  COLUMNS,
+  DROPPED,
+  LABELLED,
+  UNLABELLED,
+  bad_field,
+  parse_rows,
 )
-INTEGERS = ('label', 'forgery_label', 'face_type', 'tag')
-DROPPED, LABELLED, UNLABELLED = 0, 1, 2
+
+__all__ = [
+  'COLUMNS',
+  'DROPPED',
+  'LABELLED',
+  'UNLABELLED',
+  'ClassInfo',
+  'Meta',
+  'classes',
+  'read_meta',
+  'write_meta',
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassInfo:
-  """One class: a method and where its images come from."""
+  """One class: the source of its images, a forgery method or real faces.
+
+  Attributes:
+    label: the class id.
+    name: unique among the classes of a dataset.
+    method: as the meta CSV has it.
+    forgery_type: as the meta CSV has it.
+    image_source: the datasets that the images come from, joined by '&'.
+    known: whether the class has labelled images.
+    face_type: 1 real, 0 fake.
+  """
 
   label: int
   name: str
@@ -44,23 +56,36 @@ class ClassInfo:
   forgery_type: str
   image_source: str
   known: bool
-  face_type: int  # 1 real, 0 fake
+  face_type: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Meta:
-  """A valid meta CSV, row by row; text columns are arrays of `str`."""
+  """A valid meta CSV of N rows; text columns are arrays of `str` objects.
+
+  Attributes:
+    path: the file.
+    sha256: of the file's bytes, hexadecimal.
+    label: int32 [N], known classes first, -1 where the class is unknown.
+    tag: int8 [N], 1 labelled, 2 unlabelled, 0 dropped.
+    face_type: int8 [N], 1 real, 0 fake, -1 where the class is unknown.
+    method: the forgery method, or the name of the real faces.
+    forgery_type: the kind of forgery.
+    image_source: the dataset that the image comes from.
+    img_path: the image's path as written in the file.
+    split: 'train' or 'test'; None if the file has no such column.
+  """
 
   path: pathlib.Path
-  sha256: str  # of the file's bytes, hexadecimal
-  label: np.ndarray  # int32 [N]; known classes first; -1 truth unknown
-  tag: np.ndarray  # int8 [N]; 1 labelled, 2 unlabelled, 0 dropped
-  face_type: np.ndarray  # int8 [N]; 1 real, 0 fake
+  sha256: str
+  label: np.ndarray
+  tag: np.ndarray
+  face_type: np.ndarray
   method: np.ndarray
   forgery_type: np.ndarray
   image_source: np.ndarray
-  img_path: np.ndarray  # as written in the file
-  split: np.ndarray | None  # 'train' or 'test', where the file has the column
+  img_path: np.ndarray
+  split: np.ndarray | None
 
   def __len__(self) -> int:
     return len(self.label)
@@ -71,11 +96,11 @@ class Meta:
     return int(self.label[self.tag == LABELLED].max()) + 1
 
   def file(self, row: int) -> pathlib.Path:
-    """The image file of a row; relative paths start at the CSV's folder."""
+    """Returns a row's image file; relative paths start at the CSV's folder."""
     return self.path.parent / self.img_path[row]
 
 
-def read(path: str | os.PathLike) -> Meta:
+def read_meta(path: str | os.PathLike) -> Meta:
   """Reads and checks a meta CSV.
 
   Raises:
@@ -89,13 +114,13 @@ def read(path: str | os.PathLike) -> Meta:
       f'cannot read the meta CSV {file}: {error.strerror}'
     ) from error
   try:
-    text = content.decode('utf-8-sig')  # spreadsheets put a byte order mark
+    text = content.decode('utf-8-sig')  # spreadsheets add a byte order mark
   except UnicodeDecodeError as error:
     line = content.count(b'\n', 0, error.start) + 1
     raise UserError(
       f'bad meta CSV: {file}, line {line}: not UTF-8; save it as UTF-8'
     ) from error
-  rows, lines = _parse(file, text)
+  rows, lines = parse_rows(file, text)
   columns = {name: [row[name] for row in rows] for name in rows[0]}
   meta = Meta(
     path=file,
@@ -114,15 +139,15 @@ def read(path: str | os.PathLike) -> Meta:
   return meta
 
 
-def write(
+def write_meta(
   path: str | os.PathLike, rows: Iterable[Mapping[str, object]]
 ) -> None:
   """Writes a meta CSV, complete or not at all.
 
   Args:
-    path: the file; its folder exists.
-    rows: one mapping per row from `COLUMNS` (and `split`, in all rows or none)
-      to values.
+    path: the file; its folder is made if need be.
+    rows: one mapping for each row, from `COLUMNS` (and `split`, in all rows or
+      in none) to values.
 
   Raises:
     UserError: the file cannot be written, or a name is not valid Unicode.
@@ -130,32 +155,23 @@ def write(
   rows = list(rows)
   has_split = bool(rows) and 'split' in rows[0]
   columns = [*COLUMNS, 'split'] if has_split else COLUMNS
-  temporary = f'{os.fspath(path)}.{os.getpid()}.tmp'
   try:
-    with open(temporary, 'w', encoding='utf-8', newline='') as file:
+    with files.write_whole(path, text=True, what='the meta CSV') as file:
       writer = csv.DictWriter(file, columns, lineterminator='\n')
       writer.writeheader()
       writer.writerows(rows)
-    os.replace(temporary, path)
-  except OSError as error:
-    raise UserError(
-      f'cannot write the meta CSV {path}: {error.strerror}'
-    ) from error
   except UnicodeEncodeError as error:
     raise UserError(
       f'cannot write the meta CSV {path}: {ascii(error.object.strip())} is not '
       'valid Unicode; rename that file'
     ) from error
-  finally:
-    with contextlib.suppress(OSError):
-      os.unlink(temporary)
 
 
 def classes(meta: Meta) -> tuple[ClassInfo, ...]:
-  """The classes of the kept rows, by label.
+  """Returns the classes of the rows that are not dropped, by label.
 
-  A class is called by its method, or `method-image_source` where another class
-  has the same method; several sources under one label are joined by '&'.
+  A class is named after its method, or `method-image_source` if another class
+  has the same method. Several sources of one label are joined by '&'.
   """
   found = []
   for label in range(int(meta.label.max()) + 1):
@@ -178,70 +194,8 @@ def classes(meta: Meta) -> tuple[ClassInfo, ...]:
   )
 
 
-def _parse(file: pathlib.Path, text: str) -> tuple[list[dict], list[int]]:
-  """Rows with their integers read, and the line each ends on."""
-  reader = csv.reader(io.StringIO(text, newline=''))
-  rows, lines = [], []
-  try:
-    header = next(reader, [])
-    if tuple(header) not in (COLUMNS, (*COLUMNS, 'split')):
-      raise UserError(
-        f'bad meta CSV: {file}, line 1: header {",".join(header)!r}; it must '
-        f'be {",".join(COLUMNS)} (and, if wanted, split)'
-      )
-    for fields in reader:
-      if fields:
-        rows.append(_row(file, reader.line_num, header, fields))
-        lines.append(reader.line_num)
-  except csv.Error as error:
-    raise UserError(
-      f'bad meta CSV: {file}, line {reader.line_num}: {error}'
-    ) from error
-  if not rows:
-    raise UserError(f'bad meta CSV: {file}: it has no rows')
-  return rows, lines
-
-
-def _row(
-  file: pathlib.Path, line: int, header: list[str], fields: list[str]
-) -> dict:
-  if len(fields) != len(header):
-    raise UserError(
-      f'bad meta CSV: {file}, line {line}: {len(fields)} fields, the header '
-      f'has {len(header)}'
-    )
-  row: dict = dict(zip(header, fields, strict=True))
-
-  def check(field: str, valid: bool, rule: str) -> None:
-    if not valid:
-      raise _bad(file, line, field, row[field], rule)
-
-  for field in INTEGERS:
-    try:
-      row[field] = int(row[field])
-    except ValueError:
-      raise _bad(file, line, field, row[field], 'not an integer') from None
-  unknown = row['label'] == -1
-  check('tag', row['tag'] in (0, 1, 2), 'must be 0, 1 or 2')
-  check('label', -1 <= row['label'] < 2**31, 'must be -1 or more')
-  check(
-    'label',
-    not unknown or row['tag'] == UNLABELLED,
-    'an unknown label needs tag 2 (unlabelled)',
-  )
-  faces = (-1, 0, 1) if unknown else (0, 1)
-  check('face_type', row['face_type'] in faces, 'must be 1 (real) or 0 (fake)')
-  check('img_path', row['img_path'].isprintable(), 'has control characters')
-  check('img_path', row['img_path'] != '', 'is empty')
-  check('method', row['method'].isprintable(), 'has control characters')
-  check('method', unknown or row['method'] != '', 'is empty')
-  if 'split' in row:
-    check('split', row['split'] in ('train', 'test'), 'must be train or test')
-  return row
-
-
 def _check_labels(meta: Meta) -> None:
-  """Labels are 0 .. K-1 without gaps, the known ones first."""
+  """Checks that labels are 0 .. K-1 without gaps, known ones first."""
   labelled = set(meta.label[meta.tag == LABELLED].tolist())
   if not labelled:
     raise UserError(
@@ -263,7 +217,7 @@ def _check_labels(meta: Meta) -> None:
 
 
 def _check_classes(meta: Meta, lines: list[int]) -> None:
-  """Every row of a label has the same method, forgery type and face type."""
+  """Checks that the rows of a label agree, and that class names differ."""
   first: dict[int, int] = {}
   columns = ('method', 'forgery_type', 'face_type')
   for row, label in enumerate(meta.label.tolist()):
@@ -276,7 +230,7 @@ def _check_classes(meta: Meta, lines: list[int]) -> None:
         rule = (
           f'label {label} has {name}={column[origin]!s} in line {lines[origin]}'
         )
-        raise _bad(meta.path, lines[row], name, str(column[row]), rule)
+        raise bad_field(meta.path, lines[row], name, str(column[row]), rule)
   names = [entry.name for entry in classes(meta)]
   for name in names:
     if names.count(name) > 1:
@@ -284,11 +238,3 @@ def _check_classes(meta: Meta, lines: list[int]) -> None:
         f'bad meta CSV: {meta.path}: two labels are both called {name!r} '
         '(same method and image_source); give them one label'
       )
-
-
-def _bad(
-  file: pathlib.Path, line: int, field: str, value: object, rule: str
-) -> UserError:
-  return UserError(
-    f'bad meta CSV: {file}, line {line}, {field}={value!r}: {rule}'
-  )

@@ -1,12 +1,11 @@
-"""Times packing: images per second and core, with and without faces.
+"""Command that times packing on one core, with and without face detection.
 
-`python -m input_pipeline.pack_timing --images FOLDER`, on one core. Seconds
-are those of the processor: what else runs does not count, nor does a slow disk.
+`python -m input_pipeline.pack_timing --images FOLDER` measures the time of the
+processor, so other programs and a slow disk do not count.
 """
 
 import argparse
 import dataclasses
-import pathlib
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,115 +14,150 @@ import numpy as np
 
 from input_pipeline import faces, features, images
 from input_pipeline.errors import UserError, one_line_errors
-from input_pipeline.folder import list_images
+from input_pipeline.image_folders import list_images
+from input_pipeline.text_tables import aligned
 
 EPOCHS = 50  # as in the papers
 
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-  """Seconds per image."""
+  """Seconds of processor time per image.
 
-  load: float  # read and decode a file
-  store: float  # resize, encode, frame a record
-  feed: float  # decode a packed record, as every epoch does
+  Attributes:
+    load: reading and decoding a file.
+    store: resizing and encoding an image, and making a record of it.
+    feed: decoding a packed record, as every epoch does.
+    resize: resizing an image.
+    detect: finding the face, by detector.
+    found: the share of images with a face, by detector.
+  """
+
+  load: float
+  store: float
+  feed: float
   resize: float
-  detect: dict[str, float]  # by detector
-  found: dict[str, float]  # share of images with a face, by detector
+  detect: dict[str, float]
+  found: dict[str, float]
 
 
-def main() -> None:
-  """The command line."""
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Runs the command.
+
+  Args:
+    argv: the arguments; None: those of the process.
+    prog: the command's name in the help; None: the module's.
+  """
   parser = argparse.ArgumentParser(
-    prog='python -m input_pipeline.pack_timing',
+    prog=prog or 'python -m input_pipeline.pack_timing',
     description='Times the parts of packing on one core.',
-    formatter_class=argparse.ArgumentDefaultsHelpFormatter,
   )
   add = parser.add_argument
   add('--images', required=True, help='a folder of images')
-  add('--limit', type=int, default=200, help='images to take, evenly spread')
-  add('--size', type=int, default=256, help='pixels, of packed images')
-  arguments = parser.parse_args()
+  add(
+    '--limit',
+    type=int,
+    default=200,
+    help='number of images to take (default: %(default)s)',
+  )
+  add(
+    '--size',
+    type=int,
+    default=256,
+    help='pixels of the packed images (default: %(default)s)',
+  )
+  arguments = parser.parse_args(argv)
   with one_line_errors():
-    paths = list_images(pathlib.Path(arguments.images))
-    if not paths or arguments.limit < 1:
-      raise UserError(f'no images to time below {arguments.images}')
+    if arguments.limit < 1:
+      raise UserError(
+        f'out of range: --limit={arguments.limit}; it must be 1 or more'
+      )
+    paths = list_images(arguments.images)
+    if not paths:
+      raise UserError(
+        f'no images below {arguments.images}; choose another --images'
+      )
     count = min(arguments.limit, len(paths))
+    # Evenly spread, so that every class has its share.
     chosen = [paths[i * len(paths) // count] for i in range(count)]
-    print(report(measure(chosen, arguments.size), count))
+    print(timing_report(measure_costs(chosen, arguments.size), count))
 
 
-def measure(paths: Sequence[str], size: int) -> Costs:
-  """Times every part on all files, one after another.
+def measure_costs(paths: Sequence[str], size: int) -> Costs:
+  """Times each part of packing on all files.
 
   Args:
     paths: of image files.
-    size: S of the packed images, pixels.
+    size: S, pixels of the packed images.
   """
   cv2.setNumThreads(1)
   detect, found = {}, {}
-  pictures = [images.load(path) for path in paths]
+  loaded = [images.load_image(path) for path in paths]
   for name in ('opencv', 'dlib'):
     try:
       detector = faces.detector(faces.Crop(name, 1.2, None))
     except UserError:
       continue  # not installed
-    detect[name], boxes = _seconds(detector, pictures)
+    detect[name], boxes = _time_calls(detector, loaded)
     found[name] = float(np.mean([box is not None for box in boxes]))
-  resize, small = _seconds(lambda p: images.resize(p, size), pictures)
-  encode, records = _seconds(_record, small)
+  resize, small = _time_calls(lambda x: images.resize_image(x, size), loaded)
+  encode, records = _time_calls(_make_record, small)
   return Costs(
-    load=_seconds(images.load, paths)[0],
+    load=_time_calls(images.load_image, paths)[0],
     store=resize + encode,
-    feed=_seconds(features.decode_image, records)[0],
+    feed=_time_calls(features.decode_image, records)[0],
     resize=resize,
     detect=detect,
     found=found,
   )
 
 
-def _record(image: np.ndarray) -> bytes:
-  stored = images.encode(image, 'png', 95)
-  return features.encode(features.Record(stored, 0, 1, '', '', '', '', ''))
+def timing_report(costs: Costs, count: int) -> str:
+  """Returns a table of the costs, and the cost of detecting in every epoch.
 
-
-def _seconds(function: Callable, inputs: Sequence) -> tuple[float, list]:
-  """Mean seconds of a call, and the results."""
-  function(inputs[0])  # the first call is never like the others
-  start = time.process_time()
-  results = [function(x) for x in inputs]
-  return (time.process_time() - start) / len(inputs), results
-
-
-def report(costs: Costs, count: int) -> str:
-  """The table, and what detecting at every epoch would cost."""
-  plain = costs.load + costs.store
-  lines = [
-    f'{count} images, one core',
-    f'{"part":28}{"ms/image":>10}{"images/s":>10}',
-    _line('read and decode', costs.load),
-    _line('resize, encode, record', costs.store),
-    _line('pack', plain),
+  Args:
+    costs: of one image.
+    count: the number of images that were timed.
+  """
+  pack = costs.load + costs.store
+  parts = [
+    ('read and decode', costs.load, ''),
+    ('resize, encode, record', costs.store, ''),
+    ('pack', pack, ''),
   ]
   for name, seconds in costs.detect.items():
-    lines += [
-      _line(f'detect ({name})', seconds)
-      + f'   found in {costs.found[name]:.0%}',
-      _line(f'pack --crop={name}', plain + seconds),
-    ]
-  lines.append(_line('decode a packed image', costs.feed))
+    found = f'found in {costs.found[name]:.0%}'
+    parts.append((f'detect ({name})', seconds, found))
+    parts.append((f'pack --crop={name}', pack + seconds, ''))
+  parts.append(('decode a packed image', costs.feed, ''))
+  rows = [
+    (name, f'{1e3 * seconds:.2f}', f'{1 / seconds:.0f}', note)
+    for name, seconds, note in parts
+  ]
+  table = aligned(('part', 'ms/image', 'images/s', ''), rows, 'lrrl')
+  lines = [f'{count} images, one core', table]
   for name, seconds in costs.detect.items():
     every = EPOCHS * (costs.load + seconds + costs.resize)
-    once = plain + seconds + EPOCHS * costs.feed
+    once = pack + seconds + EPOCHS * costs.feed
     lines.append(
-      f'{EPOCHS} epochs, {name}: {every:.2f} s an image detecting at every '
-      f'epoch, {once:.2f} s detecting once: {every / once:.1f} times'
+      f'{name}, {EPOCHS} epochs: {every:.2f} s an image if faces are detected '
+      f'in every epoch, {once:.2f} s if once: {every / once:.1f} times as long'
     )
   return '\n'.join(lines)
 
 
-def _line(name: str, seconds: float) -> str:
-  return f'{name:28}{1e3 * seconds:10.2f}{1 / seconds:10.0f}'
+def _make_record(image: np.ndarray) -> bytes:
+  stored = images.encode_image(image, 'png', 95)
+  record = features.Record(stored, 0, 1, '', '', '', '', '')
+  return features.encode_record(record)
+
+
+def _time_calls(function: Callable, inputs: Sequence) -> tuple[float, list]:
+  """Returns the mean seconds of a call, and the results."""
+  function(inputs[0])  # the first call also loads and sets up things
+  start = time.process_time()
+  results = [function(x) for x in inputs]
+  return (time.process_time() - start) / len(inputs), results
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What a packing will do: its options, and its rows dealt out to shards."""
+"""What a packing will do: the encoding, and which rows go to which shard."""
 
 import contextlib
 import dataclasses
@@ -7,121 +7,119 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from input_pipeline import dataset, images, meta
+from input_pipeline import images, meta, splits
+from input_pipeline.data_card import Card
+from input_pipeline.dataset import empty_class
 from input_pipeline.errors import UserError
 from input_pipeline.faces import Crop
-from input_pipeline.shards import Encoding, Row, Shard, Written
+from input_pipeline.pack_options import Options
+from input_pipeline.packed_format import SPLITS, shard_name
+from input_pipeline.shards import Encoding, ImageRow, Shard, Written
 
-# Without --shards.
+# Used unless --shards is given.
 IMAGES_PER_SHARD = 500
 MAX_SHARDS = 128
-# More than a record's other fields, framing and index row take.
-_RECORD_BYTES = 1024
-# More than the metadata takes, and per shard its line in the data card.
-_METADATA_BYTES, _SHARD_BYTES = 16384, 256
+# Upper bounds, in bytes: of a record's other fields, its framing and its row of
+# the index; of the metadata; and of a shard's line in the data card.
+_RECORD_BYTES, _METADATA_BYTES, _SHARD_BYTES = 1024, 16384, 256
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-  """What decides the content of a packed directory, besides the CSV."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+  """A packing that has been checked and can start.
 
-  size: int = 256  # S; images are resized to S x S pixels
-  # 'png' or 'jpeg' for all images; None keeps the files if all are S x S.
-  format: str | None = None
-  quality: int = 95  # of JPEG, 1 to 100
-  ratio: float = 0.8  # training share of the released split
-  seed: int = 2000  # of the released split
-  shards: int | None = None  # per split; None: by the number of images
-  on_error: str = 'stop'  # or 'skip', at an unreadable image
-  crop: str = 'none'  # or the detector of faces, 'opencv' or 'dlib'
-  margin: float = 1.2  # around a face; 1.2: a tenth of the box on each side
-  align: str | None = None  # dlib's 68-point file; given, faces are upright
-  card: str | None = None  # TOML file for the data card
-
-  def __post_init__(self) -> None:
-    """Raises `UserError` for a value out of range."""
-    for name, low, high in (
-      ('size', 8, 4096),
-      ('quality', 1, 100),
-      ('ratio', 0.01, 0.99),
-      ('seed', 0, 2**32 - 1),
-      ('shards', 1, 99999),
-      ('margin', 1, 4),
-    ):
-      value = getattr(self, name)
-      if value is not None and not low <= value <= high:
-        raise UserError(
-          f'bad argument: --{name}={value}; it must lie in {low} .. {high}'
-        )
-    if self.align is not None and self.crop != 'dlib':
-      raise UserError(
-        f'bad argument: --align={self.align}; it goes with --crop=dlib alone'
-      )
-
-  @property
-  def faces(self) -> Crop | None:
-    """How faces are cut out; None where whole images are packed."""
-    if self.crop == 'none':
-      return None
-    return Crop(self.crop, self.margin, self.align)
-
-
-def choose_encoding(
-  table: meta.Meta, rows: dict[str, np.ndarray], options: Options
-) -> Encoding:
-  """How images are stored: their files as they are where all of them fit."""
-  keep = (
-    options.format is None
-    and options.crop == 'none'
-    and _all_fit(table, np.concatenate([*rows.values()]), options.size)
-  )
-  return Encoding(options.size, options.format or 'png', options.quality, keep)
-
-
-def _all_fit(table: meta.Meta, rows: np.ndarray, size: int) -> bool:
-  """Whether every file is a PNG or JPEG of size x size pixels.
-
-  All or none: kept and resized images side by side would be told apart by
-  that alone. Missing and empty files are for the packing itself to report.
+  Attributes:
+    table: the meta CSV.
+    card: texts for the data card.
+    options: the options of the packing.
+    classes: the classes by label.
+    rows: the rows of the CSV in each split, in the split's order, int64 [N].
+    encoding: how the images are stored.
   """
-  for row in rows:
-    try:
-      with table.file(row).open('rb') as file:
-        start = file.read(1 << 18)
-    except OSError:
-      continue
-    if start and images.probe(start)[1:3] != (size, size):
-      return False
-  return True
+
+  table: meta.Meta
+  card: Card
+  options: Options
+  classes: tuple[meta.ClassInfo, ...]
+  rows: dict[str, np.ndarray]
+  encoding: Encoding
 
 
-def estimated_bytes(
-  table: meta.Meta, rows: dict[str, np.ndarray], encoding: Encoding
-) -> int:
-  """An upper bound of the space that the packed directory takes."""
-  count = sum(len(of_split) for of_split in rows.values())
-  beside = _METADATA_BYTES + 2 * MAX_SHARDS * _SHARD_BYTES
+def make_plan(table: meta.Meta, card: Card, options: Options) -> Plan:
+  """Splits the rows and chooses the encoding.
+
+  Raises:
+    UserError: a split is empty, or a class has no training image.
+  """
+  train, test = splits.split_rows(table, ratio=options.ratio, seed=options.seed)
+  classes = meta.classes(table)
+  check_trainable(table, classes, table.label[train], table.tag[train])
+  rows = dict(zip(SPLITS, (train, test), strict=True))
+  encoding = _choose_encoding(table, rows, options)
+  return Plan(table, card, options, classes, rows, encoding)
+
+
+def check_trainable(
+  table: meta.Meta,
+  classes: tuple[meta.ClassInfo, ...],
+  label: np.ndarray,
+  tag: np.ndarray,
+) -> None:
+  """Checks that each class can be trained on; see `dataset.empty_class`.
+
+  Args:
+    table: the meta CSV, named in the error.
+    classes: all classes.
+    label: int [N], true labels of the training rows, -1 unknown.
+    tag: int [N], their tags.
+
+  Raises:
+    UserError: a class has no training image that it needs.
+  """
+  problem = empty_class(classes, label, tag)
+  if problem:
+    raise UserError(
+      f'{problem}: {table.path}: give it more images or drop it from the CSV'
+    )
+
+
+def face_crop(options: Options) -> Crop | None:
+  """Returns how faces are cut out; None if whole images are packed."""
+  if options.crop == 'none':
+    return None
+  return Crop(options.crop, options.margin, options.align)
+
+
+def estimated_bytes(plan: Plan) -> int:
+  """Returns an upper bound of the size of the packed directory."""
+  every_row = np.concatenate([*plan.rows.values()])
+  overhead = _METADATA_BYTES + 2 * MAX_SHARDS * _SHARD_BYTES
+  overhead += len(every_row) * _RECORD_BYTES
+  encoding = plan.encoding
   if not encoding.keep:
     pixels = encoding.size**2
     per_image = 3 * pixels if encoding.format == 'png' else 2 * pixels
-    return count * (per_image + _RECORD_BYTES) + beside
+    return len(every_row) * per_image + overhead
   total = 0
-  for of_split in rows.values():
-    for row in of_split:
-      with contextlib.suppress(OSError):
-        total += table.file(row).stat().st_size
-  return total + count * _RECORD_BYTES + beside
+  for row in every_row:
+    # Packing itself reports files that are missing.
+    with contextlib.suppress(OSError):
+      total += plan.table.file(row).stat().st_size
+  return total + overhead
 
 
-def deal(
-  folder: str,
-  split: str,
-  table: meta.Meta,
-  rows: np.ndarray,
-  encoding: Encoding,
-  options: Options,
-) -> Iterator[Shard]:
-  """Deals the rows of a split out to its shards in turn, like cards."""
+def deal_rows(plan: Plan, split: str, folder: str) -> Iterator[Shard]:
+  """Deals the rows of a split to its shards in turn, like cards.
+
+  Args:
+    plan: the packing.
+    split: 'train' or 'test'.
+    folder: where the shards are written, a local path or a URL.
+
+  Yields:
+    The shards; their sizes differ by at most one row.
+  """
+  table, rows, options = plan.table, plan.rows[split], plan.options
   by_size = min(MAX_SHARDS, -(-len(rows) // IMAGES_PER_SHARD))
   count = min(options.shards or by_size, len(rows))
   for shard in range(count):
@@ -129,9 +127,9 @@ def deal(
       split=split,
       number=shard,
       folder=folder,
-      name=dataset.shard_name(split, shard, count),
+      name=shard_name(split, shard, count),
       rows=tuple(
-        Row(
+        ImageRow(
           number=number,
           file=os.fspath(table.file(rows[number])),
           id=table.img_path[rows[number]],
@@ -143,16 +141,25 @@ def deal(
         )
         for number in range(shard, len(rows), count)
       ),
-      encoding=encoding,
-      crop=options.faces,
+      encoding=plan.encoding,
+      crop=face_crop(options),
       skip_unreadable=options.on_error == 'skip',
     )
 
 
 def make_index(
-  table: meta.Meta, rows: np.ndarray, written: list[Written], split: str
-) -> dict[str, np.ndarray]:
-  """The split's index, in the split's order without the skipped rows.
+  plan: Plan, written: list[Written], split: str
+) -> tuple[dict[str, np.ndarray], list[str]]:
+  """Returns the index of a split, in the split's order.
+
+  Args:
+    plan: the packing.
+    written: the results of all shards.
+    split: 'train' or 'test'.
+
+  Returns:
+    The columns of `split_index.INDEX_DTYPES` and the ids, without the skipped
+    rows.
 
   Raises:
     UserError: no row is left.
@@ -164,13 +171,46 @@ def make_index(
     for record in result.records
   )
   if not entries:
-    raise UserError(f'empty split: no image to {split} could be read')
+    raise UserError(
+      f'empty split: no image of the {split} split could be read; check the '
+      'paths in the CSV'
+    )
   number, shard, offset, length = np.array(entries, np.int64).T
+  rows = plan.rows[split][number]
   columns = {
     'shard': shard,
     'offset': offset,
     'length': length,
-    'label': table.label[rows[number]],
-    'tag': table.tag[rows[number]],
+    'label': plan.table.label[rows],
+    'tag': plan.table.tag[rows],
   }
-  return {k: v.astype(dataset.INDEX_DTYPES[k]) for k, v in columns.items()}
+  return columns, plan.table.img_path[rows].tolist()
+
+
+def _choose_encoding(
+  table: meta.Meta, rows: dict[str, np.ndarray], options: Options
+) -> Encoding:
+  """Keeps the files as they are only if all of them fit."""
+  keep = (
+    options.format is None
+    and options.crop == 'none'
+    and _all_fit(table, np.concatenate([*rows.values()]), options.size)
+  )
+  return Encoding(options.size, options.format or 'png', options.quality, keep)
+
+
+def _all_fit(table: meta.Meta, rows: np.ndarray, size: int) -> bool:
+  """Whether every file is a PNG or JPEG of size x size pixels.
+
+  All or none are kept: a network could tell kept images from resized ones.
+  Packing itself reports files that are missing or empty.
+  """
+  for row in rows:
+    try:
+      with table.file(row).open('rb') as file:
+        start = file.read(1 << 18)
+    except OSError:
+      continue
+    if start and images.probe(start)[1:3] != (size, size):
+      return False
+  return True

@@ -1,22 +1,27 @@
-"""Command that makes meta CSVs, the input of packing, from files at hand."""
+"""Command that makes meta CSVs, the input of packing, from image files."""
 
 import argparse
 import pathlib
 from collections.abc import Sequence
 
-from input_pipeline import folder
-from input_pipeline.benchmarks import command
+from input_pipeline.benchmarks import prepare_commands
 from input_pipeline.errors import one_line_errors
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-  """Runs the subcommand that `argv` (default: the command line) names."""
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Runs the subcommand that `argv` names.
+
+  Args:
+    argv: the arguments; None: those of the process.
+    prog: the command's name in the help; None: the module's.
+  """
   parser = argparse.ArgumentParser(
-    prog='python -m input_pipeline.prepare', description=__doc__
+    prog=prog or 'python -m input_pipeline.prepare',
+    description='Makes meta CSVs, the input of packing, from image files.',
   )
   commands = parser.add_subparsers(dest='command', required=True)
   _add_folder(commands)
-  command.add(commands)
+  prepare_commands.add_benchmark_commands(commands)
   arguments = parser.parse_args(argv)
   with one_line_errors():
     arguments.run(arguments)
@@ -25,16 +30,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _add_folder(commands: argparse._SubParsersAction) -> None:
   parser = commands.add_parser(
     'folder',
-    help='from your own images, one folder per class',
+    help='from your own images, one folder for each class',
     description='Makes OUT/meta.csv from ROOT/<class>/*.{png,jpg,...}.',
   )
-  path, names = pathlib.Path, _names
+  path = pathlib.Path
   add = parser.add_argument
-  add('--root', type=path, required=True, help='one folder per class')
+  add('--root', type=path, required=True, help='one folder for each class')
   add('--out', type=path, required=True, help='folder to write meta.csv to')
   add(
     '--known',
-    type=names,
+    type=_split_names,
     default=[],
     metavar='A,B,...',
     help='known classes, ids 0, 1, ... in this order; the others are novel',
@@ -43,14 +48,19 @@ def _add_folder(commands: argparse._SubParsersAction) -> None:
     '--labelled_fraction',
     type=float,
     default=0.75,
-    help='share of each known class that is labelled (default %(default)s)',
+    help='share of each known class that is labelled (default: %(default)s)',
   )
-  add('--seed', type=int, default=0, help='of the labelled draw')
+  add(
+    '--seed',
+    type=int,
+    default=0,
+    help='seed that draws the labelled images (default: %(default)s)',
+  )
   add(
     '--exclude',
-    type=names,
+    type=_split_names,
     default=[],
-    metavar='CLASS,...',
+    metavar='A,B,...',
     help='class folders to leave out',
   )
   add(
@@ -59,13 +69,18 @@ def _add_folder(commands: argparse._SubParsersAction) -> None:
     help='class folders of the test set (default: packing splits 80/20)',
   )
   add(
-    '--unlabelled', type=path, help='more images to train on, classes unknown'
+    '--unlabelled',
+    type=path,
+    help='folder of further training images, of unknown class',
   )
   parser.set_defaults(run=_run_folder)
 
 
 def _run_folder(arguments: argparse.Namespace) -> None:
-  lines = folder.prepare(
+  # Imported late, so that --help answers at once.
+  from input_pipeline.folder import prepare_folder
+
+  lines = prepare_folder(
     arguments.root,
     arguments.known,
     arguments.out,
@@ -78,7 +93,7 @@ def _run_folder(arguments: argparse.Namespace) -> None:
   print('\n'.join(lines))
 
 
-def _names(text: str) -> list[str]:
+def _split_names(text: str) -> list[str]:
   return [name.strip() for name in text.split(',') if name.strip()]
 
 

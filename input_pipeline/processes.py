@@ -1,4 +1,4 @@
-"""Shards in several processes of this machine."""
+"""Writes shards in several processes of this machine."""
 
 import concurrent.futures
 import contextlib
@@ -20,7 +20,7 @@ from input_pipeline.shards import Shard, Written, write_shard
 
 
 class Stopped(Exception):
-  """Another shard has failed, so this one was given up."""
+  """Raised in a worker to give up its shard, because another shard failed."""
 
 
 def write_shards(
@@ -29,17 +29,21 @@ def write_shards(
   known: Detections,
   finished: Callable[[Written], object],
 ) -> list[Written]:
-  """Writes all shards under a progress bar; results in the order given.
+  """Writes all shards, with a progress bar.
 
   Args:
-    shards: to write.
-    workers: processes.
+    shards: the shards to write.
+    workers: the number of processes.
     known: faces found before.
-    finished: called here with each result as it comes, before an error too.
+    finished: called in this process with each result as soon as it is there,
+      also with those that come before an error.
+
+  Returns:
+    The results, in the order of `shards`.
 
   Raises:
-    UserError: an image is unreadable (unless skipped), or a shard cannot be
-      written, or a process died. All processes have ended by then.
+    UserError: an image is unreadable (unless such images are skipped), a shard
+      cannot be written, or a process died. All processes have ended by then.
   """
   total = sum(len(shard.rows) for shard in shards)
   with tqdm(total=total, unit='img', desc='pack') as bar:
@@ -60,19 +64,20 @@ def write_shards(
           )
           if done.value > bar.n:
             bar.update(done.value - bar.n)
-          # Those that failed last: what the others found is not lost.
+          # Failed shards come last, so that the detections of all others are
+          # kept.
           for future in sorted(ended, key=lambda f: f.exception() is not None):
             finished(future.result())
       except BrokenProcessPool as error:
         raise UserError(
-          'a packing process died, perhaps for want of memory; try fewer '
+          'a packing process died, perhaps because memory ran out; use fewer '
           '--workers'
         ) from error
       return [future.result() for future in futures]
 
 
-# Set in worker processes only: rows done by all, whether to give up, and the
-# faces found before.
+# Set in worker processes only: the number of images done by all workers,
+# whether to give up, and the faces found before.
 _done: Any = None
 _stop: Any = None
 _known: Detections = {}
@@ -80,8 +85,12 @@ _known: Detections = {}
 
 @contextlib.contextmanager
 def _pool(workers: int, known: Detections) -> Iterator[tuple]:
-  """A process pool and its count of rows done; stops at once on an error."""
-  # Not fork: by now there are threads (the progress bar's, OpenCV's).
+  """Yields a process pool and its shared count of images done.
+
+  On an error the workers give up their shards.
+  """
+  # Spawned, not forked: the progress bar and OpenCV have started threads, and
+  # a fork would copy their locks in any state.
   context = multiprocessing.get_context('spawn')
   done, stop = context.Value('q', 0), context.Event()
   pool = concurrent.futures.ProcessPoolExecutor(
@@ -98,12 +107,14 @@ def _pool(workers: int, known: Detections) -> Iterator[tuple]:
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-  """Processes started herein never see Ctrl-C: they inherit the mask.
+  """Holds back Ctrl-C while worker processes start.
 
-  It reaches the whole process group, but the parent alone decides what it
-  means; in the workers it could strike before any handler is in place. Nor may
-  it strike here while they start: the mask is this thread's alone, another one
-  would still take it and have it raised in the middle of that.
+  Ctrl-C reaches all processes of the group, but only the parent handles it. The
+  workers inherit the blocked signal, so it cannot interrupt them before they
+  are set up. The mask holds for this thread only; another thread could still
+  receive the signal, and Python would raise KeyboardInterrupt here in the
+  middle of a start. So the handler is replaced too, and the interrupt is raised
+  at the end.
   """
   came: list[int] = []
   in_main = threading.current_thread() is threading.main_thread()
@@ -130,11 +141,12 @@ def _start_worker(done: Any, stop: Any, known: Detections) -> None:
 
 
 def silence_decoders() -> None:
-  """Keeps OpenCV's own warnings from surrounding our one-line errors."""
+  """Turns off OpenCV's own warnings, which repeat the one-line errors."""
   cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def _die_with_parent() -> None:
+  """Ends this worker when the parent is gone, even if it was killed."""
   parent = multiprocessing.parent_process()
   if parent is not None:
     multiprocessing.connection.wait([parent.sentinel])

@@ -1,48 +1,60 @@
-"""Pseudo-labels on file: what a network said of the unlabelled images.
+"""Pseudo-label files: classes that a network predicts for unlabelled images.
 
 Training takes them as labels of those images. They come from predictions, so
-the true labels of unlabelled images stay out of reach.
+the true labels of unlabelled images stay hidden from training.
 """
 
-import os
 import zipfile
 import zlib
 
 import numpy as np
 
+from input_pipeline import files
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from input_pipeline.meta import UNLABELLED
 
+# All that NumPy raises for content that is not a file it wrote.
+_DAMAGE = (
+  *(ValueError, KeyError, TypeError, EOFError),
+  *(zipfile.BadZipFile, zlib.error),
+)
 
-def write(path: str, dataset: PackedDataset, label: np.ndarray) -> None:
-  """Writes pseudo-labels, whole or not at all.
+
+def write_pseudo_labels(
+  path: str, dataset: PackedDataset, label: np.ndarray
+) -> None:
+  """Writes pseudo-labels, complete or not at all.
 
   Args:
     path: the `.npz` file.
-    dataset: whose training split they belong to.
-    label: int32 [N], a class on unlabelled rows that got one, else -1.
+    dataset: the dataset whose training split the labels belong to.
+    label: int32 [N], the class of each unlabelled row that got one, else -1.
 
   Raises:
     UserError: the file cannot be written.
   """
-  partial = f'{path}.{os.getpid()}.partial'
-  try:
-    with open(partial, 'wb') as file:
-      np.savez(file, label=label.astype(np.int32), meta=_identity(dataset))
-    os.replace(partial, path)
-  except OSError as error:
-    raise UserError(
-      f'cannot write the pseudo-labels {path}: {error.strerror}'
-    ) from error
+  with files.write_whole(path, what='the pseudo-labels') as file:
+    np.savez(file, label=label.astype(np.int32), meta=_identity(dataset))
 
 
-def read(path: str, dataset: PackedDataset, num_outputs: int) -> np.ndarray:
-  """Reads what `write` wrote for this dataset: int32 [N], -1 for none.
+def read_pseudo_labels(
+  path: str, dataset: PackedDataset, num_outputs: int
+) -> np.ndarray:
+  """Reads the file that `write_pseudo_labels` wrote for this dataset.
+
+  Args:
+    path: the `.npz` file.
+    dataset: the dataset to train on.
+    num_outputs: of the network that is trained.
+
+  Returns:
+    int32 [N], the class of each row of the training split, -1 for none and on
+    labelled rows.
 
   Raises:
-    UserError: there is no such file, it is damaged, of other images, or has a
-      class that the network's `num_outputs` do not reach.
+    UserError: the file is missing, damaged or of other images, or has a class
+      beyond the outputs of the network.
   """
   advice = 'see --config.data.pseudo_labels'
   try:
@@ -53,10 +65,7 @@ def read(path: str, dataset: PackedDataset, num_outputs: int) -> np.ndarray:
       f'cannot read the pseudo-labels {path}: {error.strerror or error}; '
       f'{advice}'
     ) from error
-  except (
-    *(ValueError, KeyError, TypeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-  ) as error:
+  except _DAMAGE as error:
     raise UserError(
       f'damaged pseudo-labels: {path} ({error}); {advice}'
     ) from error
@@ -77,4 +86,5 @@ def read(path: str, dataset: PackedDataset, num_outputs: int) -> np.ndarray:
 
 
 def _identity(dataset: PackedDataset) -> str:
+  """The hash of the meta CSV decides the order of the rows."""
   return dataset.description['made']['meta_sha256']

@@ -1,7 +1,8 @@
-"""Which rows make which batch: pure functions of (seed, step).
+"""Which rows make which batch, as pure functions of (seed, step).
 
-Index space only: no image is opened here. NumPy's frozen `RandomState` draws
-the orders, so that a stream is the same under every version and worker count.
+Only row numbers are handled here, no images. Orders are drawn by NumPy's
+`RandomState`, whose streams are frozen, so that a stream is the same with every
+NumPy version and number of workers.
 """
 
 from collections.abc import Sequence
@@ -10,20 +11,26 @@ import numpy as np
 
 from input_pipeline.meta import LABELLED
 
-# Stream numbers beside the class ids, which name the per-class streams.
+# Numbers of further streams; the stream of a class has the number of its id.
 _UNLABELLED = 2**32 - 1
 _HELD_OUT = 2**32 - 2
 
 
 class ShuffledStream:
-  """Endless walks over a list of rows, each walk in a fresh order.
+  """Endless walks over a list of n rows, each walk in a new order.
 
-  Position p lies in walk p // n at place p % n: every row appears once per
-  walk. The order of a walk depends on (seed, stream, walk) alone.
+  Position p is in walk p // n, at index p % n of the walk. Every row appears
+  once in each walk. The order of a walk depends on (seed, stream, walk) alone.
   """
 
   def __init__(self, rows: np.ndarray, seed: int, stream: int) -> None:
-    """`rows` is [n] int32, n > 0; `seed` and `stream` are below 2**32."""
+    """Keeps the rows; orders are drawn when they are needed.
+
+    Args:
+      rows: int32 [n], n > 0.
+      seed: below 2**32.
+      stream: the number of the stream, below 2**32.
+    """
     if not len(rows):
       raise ValueError('A stream needs at least one row.')
     self.rows = np.asarray(rows, np.int32)
@@ -31,12 +38,12 @@ class ShuffledStream:
     self._orders: dict[int, np.ndarray] = {}
 
   def take(self, positions: np.ndarray) -> np.ndarray:
-    """Returns the rows at `positions` ([m] int64 -> [m] int32)."""
-    walk, place = np.divmod(positions, len(self.rows))
+    """Returns the rows at `positions`, int64 [m], as int32 [m]."""
+    walk, index = np.divmod(positions, len(self.rows))
     taken = np.empty(len(positions), np.int32)
     for w in np.unique(walk):
       here = walk == w
-      taken[here] = self._order(int(w))[place[here]]
+      taken[here] = self._order(int(w))[index[here]]
     return taken
 
   def _order(self, walk: int) -> np.ndarray:
@@ -45,21 +52,21 @@ class ShuffledStream:
       seed, stream = self._key
       draws = np.random.RandomState([seed, stream, walk % 2**32, walk >> 32])
       order = draws.permutation(self.rows)
-      # Threads share this: the dict is replaced, never changed, and a lost
-      # update costs a repeated draw.
+      # Threads share the dict, so it is replaced and never changed. If two of
+      # them replace it at once, one order is drawn again later.
       recent = list(self._orders.items())[-3:]
       self._orders = dict([*recent, (walk, order)])
     return order
 
 
 class BalancedStream:
-  """Round robin over one stream per class: counts never differ by over 1."""
+  """Takes turns over one stream per class; counts differ by at most 1."""
 
   def __init__(self, streams: Sequence[ShuffledStream]) -> None:
     self.streams = tuple(streams)
 
   def take(self, positions: np.ndarray) -> np.ndarray:
-    """Returns the rows at `positions` ([m] int64 -> [m] int32)."""
+    """Returns the rows at `positions`, int64 [m], as int32 [m]."""
     turn, which = np.divmod(positions, len(self.streams))
     taken = np.empty(len(positions), np.int32)
     for c in np.unique(which):
@@ -69,7 +76,7 @@ class BalancedStream:
 
 
 class AlternatingStream:
-  """Even positions from `first`, odd ones from `second`."""
+  """Takes even positions from `first` and odd positions from `second`."""
 
   def __init__(
     self,
@@ -79,7 +86,7 @@ class AlternatingStream:
     self.first, self.second = first, second
 
   def take(self, positions: np.ndarray) -> np.ndarray:
-    """Returns the rows at `positions` ([m] int64 -> [m] int32)."""
+    """Returns the rows at `positions`, int64 [m], as int32 [m]."""
     turn, odd = np.divmod(positions, 2)
     taken = np.empty(len(positions), np.int32)
     taken[odd == 0] = self.first.take(turn[odd == 0])
@@ -93,22 +100,35 @@ Stream = ShuffledStream | BalancedStream | AlternatingStream
 def rows_by_class(
   label: np.ndarray, among: np.ndarray
 ) -> dict[int, np.ndarray]:
-  """Returns {class id: its rows in file order}, of the rows `among` marks.
+  """Returns the rows of each class, in file order.
 
-  `label` is [n] int, `among` is [n] bool; rows of unknown label (-1) are left
-  out.
+  Args:
+    label: int [n], -1 for rows without a class, which are left out.
+    among: bool [n], the rows to consider.
+
+  Returns:
+    From the class id to its rows.
   """
   classes = np.unique(label[among & (label >= 0)])
   return {int(c): np.flatnonzero(among & (label == c)) for c in classes}
 
 
-def validation_rows(
+def draw_validation_rows(
   label: np.ndarray, tag: np.ndarray, share: float, seed: int
 ) -> np.ndarray:
-  """Returns the labelled rows kept from training, sorted ([v] int32).
+  """Draws the labelled rows that are held out of training.
 
-  Of every labelled class of n rows: max(1, int(share * n)) rows drawn by
-  `seed`, but never the last one; none when `share` is 0.
+  From a class of n labelled rows, max(1, int(share * n)) rows are drawn, but at
+  least one row stays for training.
+
+  Args:
+    label: int [n], true labels of the training rows.
+    tag: int [n], their tags.
+    share: in [0, 1); 0 holds out nothing.
+    seed: below 2**32.
+
+  Returns:
+    int32 [v], sorted.
   """
   if not 0 <= share < 1:
     raise ValueError(f'share={share} is not in [0, 1).')
@@ -132,13 +152,14 @@ def make_stream(
   """Returns the endless stream of training rows.
 
   Args:
-    given: [n] int32, the class a row is trained as, -1 where it has none.
-    unlabelled: [n] bool, the rows that are drawn without a label.
+    given: int32 [n], the class that a row is trained as, -1 for none.
+    unlabelled: bool [n], the rows that are drawn without a label.
     seed: below 2**32.
-    supervision: 'open_world' (rows with a class, balanced, at even positions
-      and unlabelled ones at odd), 'labelled' (the even half of that very
-      stream) or 'all' (the same; every row is given its class).
-    held_out: rows that never appear.
+    supervision: 'open_world': rows with a class at even positions, balanced
+      over the classes, and unlabelled rows at odd positions. 'labelled' and
+      'all': the even positions of that stream alone; with 'all', `given` has
+      the class of every row.
+    held_out: int [v], rows that never appear.
   """
   usable = given >= 0
   usable[held_out] = False
@@ -160,11 +181,20 @@ def make_stream(
 def batch_positions(
   step: int, rows_per_batch: int, process_index: int, process_count: int
 ) -> np.ndarray:
-  """Returns the stream positions of one process's rows of one global batch.
+  """Returns the stream positions of a process's part of a global batch.
 
-  Global batch `step` covers positions [step * B, (step + 1) * B); process i
-  takes the i-th of `process_count` equal, contiguous parts ([b] int64), which
-  is how a batch sharded over devices is laid out.
+  The global batch `step` of B rows covers the positions from step * B to
+  (step + 1) * B. Process i takes the i-th of `process_count` contiguous parts
+  of b = B / process_count rows, as a batch sharded over devices is laid out.
+
+  Args:
+    step: the number of the batch.
+    rows_per_batch: B.
+    process_index: i.
+    process_count: the number of processes.
+
+  Returns:
+    int64 [b].
   """
   local, left = divmod(rows_per_batch, process_count)
   if left:

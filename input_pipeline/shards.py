@@ -1,29 +1,43 @@
-"""One TFRecord shard from its images: what every process and machine runs.
+"""Writes one TFRecord shard from its images, in any process on any machine.
 
-A shard depends on its own rows alone, so neither the number of processes nor
-the runner changes anything in the files.
+A shard depends on its own rows alone. Neither the number of processes nor the
+runner changes a byte of the files.
 """
 
 import dataclasses
 import hashlib
-import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-import cv2
+import numpy as np
 
 from input_pipeline import faces, features, images, storage
 from input_pipeline.errors import UserError
+from input_pipeline.files import file_sha256
 from input_pipeline.tfrecord import write_record
+
+# Called with the number of images done since the last call.
+Progress = Callable[[int], object]
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-  """One image to pack."""
+class ImageRow:
+  """One image to pack.
 
-  number: int  # position in its split
+  Attributes:
+    number: the row of its split.
+    file: the path of the image file.
+    id: the path as the meta CSV has it.
+    label: the true label, -1 unknown.
+    tag: 1 labelled, 2 unlabelled.
+    method: as the meta CSV has it.
+    forgery_type: as the meta CSV has it.
+    image_source: as the meta CSV has it.
+  """
+
+  number: int
   file: str
   id: str
   label: int
@@ -35,93 +49,132 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-  """How images are stored."""
+  """How images are stored.
 
-  size: int  # pixels
-  format: str  # 'png' or 'jpeg', of images that are encoded anew
-  quality: int  # of JPEG, 1 to 100
-  keep: bool  # plain files of the right size keep their bytes
+  Attributes:
+    size: S, images are S x S pixels.
+    format: 'png' or 'jpeg', of images that are encoded anew.
+    quality: of JPEG, 1 to 100.
+    keep: whether plain files of the right size keep their bytes.
+  """
+
+  size: int
+  format: str
+  quality: int
+  keep: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-  """One shard to write."""
+  """One shard to write.
+
+  Attributes:
+    split: 'train' or 'test'.
+    number: of the shard in its split.
+    folder: a local path or a URL.
+    name: the file name.
+    rows: the images, in the order of the records.
+    encoding: how the images are stored.
+    crop: how faces are cut out; None packs whole images.
+    skip_unreadable: whether to leave out unreadable images instead of stopping.
+  """
 
   split: str
   number: int
-  folder: str  # a local path or a URL
+  folder: str
   name: str
-  rows: tuple[Row, ...]
+  rows: tuple[ImageRow, ...]
   encoding: Encoding
-  crop: faces.Crop | None  # None: the whole image
+  crop: faces.Crop | None
   skip_unreadable: bool
+
+  @property
+  def path(self) -> str:
+    """The path or the URL of the file."""
+    return f'{self.folder}/{self.name}'
 
 
 @dataclasses.dataclass(frozen=True)
 class Packed:
-  """One record of a shard."""
+  """One record of a shard.
 
-  number: int  # of its row
-  offset: int  # of its data, in bytes
-  length: int  # of its data, in bytes
-  format: str  # 'png' or 'jpeg'
-  sha256: str  # of the image file
-  face: bool  # whether a face was found, and cut out
+  Attributes:
+    number: of its `ImageRow`.
+    offset: of its data in the shard, in bytes.
+    length: of its data, in bytes.
+    format: 'png' or 'jpeg'.
+    sha256: of the original image file.
+    face: whether a face was found and cut out.
+  """
+
+  number: int
+  offset: int
+  length: int
+  format: str
+  sha256: str
+  face: bool
 
 
 @dataclasses.dataclass
 class Written:
-  """What became of a shard."""
+  """The result of writing a shard.
+
+  Attributes:
+    shard: the shard that was asked for.
+    records: its records, in their order.
+    skipped: unreadable images, each with the reason.
+    detected: new detections, from the sha256 of the image file to the face.
+    size: of the file, in bytes.
+    sha256: of the file.
+  """
 
   shard: Shard
   records: list[Packed] = dataclasses.field(default_factory=list)
-  skipped: list[tuple[Row, str]] = dataclasses.field(default_factory=list)
-  # Faces that were not known before, by the image file's sha256.
-  detected: dict[str, faces.Face | None] = dataclasses.field(
+  skipped: list[tuple[ImageRow, str]] = dataclasses.field(default_factory=list)
+  detected: dict[str, faces.FaceBox | None] = dataclasses.field(
     default_factory=dict
   )
-  size: int = 0  # of the file, in bytes
-  sha256: str = ''  # of the file
+  size: int = 0
+  sha256: str = ''
 
 
 def write_shard(
   shard: Shard,
-  progress: Callable[[int], object],
-  known: Mapping[str, faces.Face | None],
+  progress: Progress,
+  known: Mapping[str, faces.FaceBox | None],
 ) -> Written:
-  """Writes one shard; `progress` is called with 1 after every row.
+  """Writes one shard.
 
   Args:
-    shard: what to write. To a URL it is copied when it is whole.
-    progress: called with 1 after every row.
-    known: faces found before, by the image file's sha256.
+    shard: the shard to write. It is copied to a URL once it is complete.
+    progress: called with 1 after every image.
+    known: faces found before, by the sha256 of the image file.
 
   Raises:
-    UserError: an image is unreadable (unless skipped), or the file cannot be
-      written.
+    UserError: an image is unreadable (unless such images are skipped), or the
+      file cannot be written.
   """
   if not storage.is_remote(shard.folder):
-    path = pathlib.Path(shard.folder, shard.name)
-    return _write(shard, path, progress, known)
+    return _write_file(shard, pathlib.Path(shard.path), progress, known)
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder, shard.name)
-    written = _write(shard, path, progress, known)
+    written = _write_file(shard, path, progress, known)
     storage.upload(path, shard.folder)
     return written
 
 
-def _write(
+def _write_file(
   shard: Shard,
   path: pathlib.Path,
-  progress: Callable[[int], object],
-  known: Mapping[str, faces.Face | None],
+  progress: Progress,
+  known: Mapping[str, faces.FaceBox | None],
 ) -> Written:
   written = Written(shard)
   try:
     with open(path, 'wb') as file:
       for row in shard.rows:
         try:
-          written.records.append(_pack(file, row, written, known))
+          written.records.append(_pack_image(file, row, written, known))
         except UserError as error:
           if not shard.skip_unreadable:
             raise UserError(
@@ -130,9 +183,8 @@ def _write(
             ) from error
           written.skipped.append((row, str(error)))
         progress(1)
-    with open(path, 'rb') as file:
-      written.sha256 = hashlib.file_digest(file, 'sha256').hexdigest()
-      written.size = os.fstat(file.fileno()).st_size
+    written.sha256 = file_sha256(path)
+    written.size = path.stat().st_size
   except OSError as error:
     raise UserError(
       f'cannot write {path}: {error.strerror}; nothing is left behind'
@@ -140,31 +192,31 @@ def _write(
   return written
 
 
-def _pack(
+def _pack_image(
   file: BinaryIO,
-  row: Row,
+  row: ImageRow,
   written: Written,
-  known: Mapping[str, faces.Face | None],
+  known: Mapping[str, faces.FaceBox | None],
 ) -> Packed:
-  """Appends the record of one image."""
+  """Appends the record of one image to the open shard."""
   encoding, crop = written.shard.encoding, written.shard.crop
   data = images.read_file(row.file)
   # Decoded even if its bytes are kept: every packed image must be readable.
-  image = images.decode(data, row.file)
+  image = images.decode_file(data, row.file)
   sha256 = hashlib.sha256(data).hexdigest()
   image_format, height, width, plain = images.probe(data)
   fits = (height, width) == (encoding.size, encoding.size)
   face = None
   if crop is not None:
-    face = _find(image, sha256, crop, written.detected, known)
-    image = image if face is None else _cut(image, face, crop, row)
+    face = _find_face(image, sha256, crop, written.detected, known)
+    image = image if face is None else _cut_face(image, face, crop, row)
   if encoding.keep and plain and fits:
     stored = data
   else:
     image_format = encoding.format
-    resized = images.resize(image, encoding.size)
-    stored = images.encode(resized, image_format, encoding.quality)
-  record = features.encode(
+    resized = images.resize_image(image, encoding.size)
+    stored = images.encode_image(resized, image_format, encoding.quality)
+  record = features.encode_record(
     features.Record(
       image=stored,
       label=row.label,
@@ -186,13 +238,13 @@ def _pack(
   )
 
 
-def _find(
-  image: cv2.typing.MatLike,
+def _find_face(
+  image: np.ndarray,
   sha256: str,
   crop: faces.Crop,
-  detected: dict[str, faces.Face | None],
-  known: Mapping[str, faces.Face | None],
-) -> faces.Face | None:
+  detected: dict[str, faces.FaceBox | None],
+  known: Mapping[str, faces.FaceBox | None],
+) -> faces.FaceBox | None:
   if sha256 in known:
     return known[sha256]
   if sha256 not in detected:
@@ -200,10 +252,10 @@ def _find(
   return detected[sha256]
 
 
-def _cut(
-  image: cv2.typing.MatLike, face: faces.Face, crop: faces.Crop, row: Row
-) -> cv2.typing.MatLike:
-  cut = faces.cut(image, face, crop.margin)
+def _cut_face(
+  image: np.ndarray, face: faces.FaceBox, crop: faces.Crop, row: ImageRow
+) -> np.ndarray:
+  cut = faces.cut_face(image, face, crop.margin)
   if not cut.size:
     raise UserError(
       f'bad detection: {row.file}: {face} lies outside the image; remove the '

@@ -1,10 +1,11 @@
-"""Which rows train and which test: the benchmark's released 80/20 rule."""
+"""Splits rows into training and test by the benchmark's released rule."""
 
 import numpy as np
 
 from input_pipeline.errors import UserError
 from input_pipeline.meta import DROPPED, LABELLED, UNLABELLED, Meta
 
+# The tags that take part, by the names of the released code.
 MODS = {
   'all': (LABELLED, UNLABELLED),
   'labeled': (LABELLED,),
@@ -21,22 +22,23 @@ def released_split(
   ratio: float = 0.8,
   seed: int = 2000,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """The released split, row for row and in the released order.
+  """Returns the released split, row for row and in the released order.
 
-  Within each (source, label), both sorted, a share `ratio` is drawn for
-  training, every group from a generator freshly seeded with `seed`.
+  A share `ratio` of each group of rows with the same source and label is drawn
+  for training. Groups are taken in the order of sources, then labels, and each
+  has a new generator with the same seed.
 
   Args:
     label: int [N].
     tag: int [N], 1 labelled, 2 unlabelled, 0 dropped.
     image_source: str [N].
-    mod: the tags that take part: 'all' (1 and 2), 'labeled', 'unlabeled'.
+    mod: 'all' (tags 1 and 2), 'labeled' or 'unlabeled'.
     ratio: the training share.
     seed: of NumPy's legacy generator.
 
   Returns:
-    (train, test): row numbers, int64; training rows as drawn, group after
-    group, and the rest in file order.
+    The rows of the training and of the test split, int64. Training rows are in
+    the order drawn, group by group, and test rows in file order.
   """
   kept = np.isin(tag, MODS[mod])
   drawn = []
@@ -44,7 +46,7 @@ def released_split(
     of_source = kept & (image_source == source)
     for value in np.unique(label[of_source]):
       group = np.flatnonzero(of_source & (label == value))
-      size = int(round(ratio * len(group)))  # half to even, as released
+      size = int(round(ratio * len(group)))  # half to even, like the release
       generator = np.random.RandomState(seed)
       drawn.append(group[generator.choice(len(group), size, replace=False)])
   train = np.concatenate(drawn) if drawn else np.zeros(0, np.int64)
@@ -56,10 +58,18 @@ def released_split(
 def split_rows(
   meta: Meta, *, ratio: float = 0.8, seed: int = 2000
 ) -> tuple[np.ndarray, np.ndarray]:
-  """The (train, test) row numbers, int64, of the kept rows of a meta CSV.
+  """Splits the rows of a meta CSV that are not dropped.
 
-  A `split` column decides where there is one (rows in file order); otherwise
-  the released rule does.
+  The `split` column decides if there is one, and rows keep the order of the
+  file. Otherwise the released rule decides.
+
+  Args:
+    meta: the meta CSV.
+    ratio: the training share of the released rule.
+    seed: of the released rule.
+
+  Returns:
+    The rows of the training and of the test split, int64.
 
   Raises:
     UserError: a split is empty.
@@ -75,7 +85,7 @@ def split_rows(
   for name, rows in (('train', train), ('test', test)):
     if not len(rows):
       raise UserError(
-        f'empty split: {meta.path} leaves no row to {name}; give more images '
-        'or another ratio'
+        f'empty split: {meta.path} has no row for the {name} split; add images '
+        'or change --ratio'
       )
   return train, test

@@ -1,6 +1,7 @@
-"""Files on other machines: URLs such as gs://bucket/folder, through fsspec.
+"""Files at URLs such as gs://bucket/folder, through fsspec.
 
-A folder there is whole once the file that its writer puts last is there.
+Renaming a folder is not atomic there. A writer puts one agreed file last
+instead, and a folder counts as complete once that file is there.
 """
 
 import contextlib
@@ -14,22 +15,27 @@ from typing import Any
 import fsspec
 from tqdm import tqdm
 
-from input_pipeline import outputs
+from input_pipeline import files
 from input_pipeline.errors import UserError
+from input_pipeline.output_folders import (
+  OutputFolder,
+  check_space,
+  temporary_folder,
+)
 
 
 def is_remote(path: str | os.PathLike) -> bool:
-  """Whether it is a URL rather than a local path."""
+  """Whether `path` is a URL rather than a local path."""
   return '://' in os.fspath(path)
 
 
 def read_bytes(path: str) -> bytes | None:
-  """The content of a local file or a URL; None where there is none.
+  """Returns the content of a local file or a URL, or None if there is none.
 
   Raises:
-    UserError: it is there but cannot be read.
+    UserError: the file is there but cannot be read.
   """
-  with _reported('read', path):
+  with _one_line('read', path):
     try:
       with fsspec.open(path, 'rb') as file:
         return file.read()  # pyrefly: ignore
@@ -38,53 +44,47 @@ def read_bytes(path: str) -> bytes | None:
 
 
 def write_bytes(path: str, content: bytes) -> None:
-  """Writes a local file or a URL, in one step for whoever reads it.
+  """Writes a local file or a URL; readers see the old content or the new.
 
   Raises:
-    UserError: it cannot be written.
+    UserError: the file cannot be written.
   """
-  with _reported('write', path):
-    if is_remote(path):
-      filesystem, place = _open(path)
-      filesystem.makedirs(place.rpartition('/')[0], exist_ok=True)
-      filesystem.pipe_file(place, content)
-      return
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = f'{path}.{os.getpid()}.tmp'
-    try:
-      with open(temporary, 'wb') as file:
-        file.write(content)
-      os.replace(temporary, path)
-    finally:
-      with contextlib.suppress(OSError):
-        os.unlink(temporary)
+  if not is_remote(path):
+    with files.write_whole(path) as file:
+      file.write(content)
+    return
+  with _one_line('write', path):
+    filesystem, name = _filesystem(path)
+    filesystem.makedirs(name.rpartition('/')[0], exist_ok=True)
+    filesystem.pipe_file(name, content)
 
 
 def upload(file: pathlib.Path, folder: str) -> None:
   """Copies a local file into the folder at a URL.
 
   Raises:
-    UserError: it cannot be written there.
+    UserError: the copy cannot be written.
   """
-  with _reported('write', f'{folder}/{file.name}'):
-    filesystem, place = _open(folder)
-    filesystem.makedirs(place, exist_ok=True)
-    filesystem.put_file(os.fspath(file), f'{place}/{file.name}')
+  with _one_line('write', f'{folder}/{file.name}'):
+    filesystem, name = _filesystem(folder)
+    filesystem.makedirs(name, exist_ok=True)
+    filesystem.put_file(os.fspath(file), f'{name}/{file.name}')
 
 
 def sizes(folder: str) -> dict[str, int]:
-  """The files in the folder at a URL and their sizes in bytes.
+  """Returns the names in the folder at a URL and their sizes in bytes.
 
-  Empty where there is no such folder; a folder in it counts as size -1.
+  A folder within it has size -1. If there is no such folder the result is
+  empty.
 
   Raises:
-    UserError: it cannot be listed.
+    UserError: the folder cannot be listed.
   """
-  with _reported('list', folder):
-    filesystem, place = _open(folder)
+  with _one_line('list', folder):
+    filesystem, name = _filesystem(folder)
     filesystem.invalidate_cache()
     try:
-      entries = filesystem.ls(place, detail=True)
+      entries = filesystem.ls(name, detail=True)
     except FileNotFoundError:
       return {}
     return {
@@ -93,7 +93,7 @@ def sizes(folder: str) -> dict[str, int]:
       else -1
       for entry in entries
       # Some stores list an empty object for the folder itself.
-      if entry['name'].strip('/') != place.strip('/')
+      if entry['name'].strip('/') != name.strip('/')
     }
 
 
@@ -101,32 +101,35 @@ def remove(folder: str, names: Iterable[str]) -> None:
   """Removes files from the folder at a URL.
 
   Raises:
-    UserError: one cannot be removed.
+    UserError: a file cannot be removed.
   """
-  with _reported('remove', folder):
-    filesystem, place = _open(folder)
+  with _one_line('remove', folder):
+    filesystem, base = _filesystem(folder)
     for name in names:
-      filesystem.rm_file(f'{place}/{name}')
+      filesystem.rm_file(f'{base}/{name}')
 
 
 @contextlib.contextmanager
-def target(
-  folder: str, last: str, ours: Callable[[str], bool]
-) -> Iterator[outputs.Target]:
-  """A target at a URL, whose shards are copied there one by one.
+def remote_output(
+  folder: str, last: str, is_ours: Callable[[str], bool]
+) -> Iterator[OutputFolder]:
+  """Makes a folder at a URL; its shards are copied there one by one.
 
-  What an interrupted writer left there is removed first.
+  Files that an interrupted writer left there are removed first. An error
+  removes everything written so far.
 
   Args:
     folder: the URL.
-    last: name of the staged file that is copied last and marks it as whole.
-    ours: whether a file's name is one that such an output has.
+    last: the name of the staged file that is copied last and marks the folder
+      as complete.
+    is_ours: whether a name is one that such an output may have.
 
   Raises:
-    UserError: other files lie there, or it cannot be written.
+    UserError: the folder holds other files, or cannot be written.
   """
   present = sizes(folder)
-  if foreign := [n for n, size in present.items() if size < 0 or not ours(n)]:
+  foreign = [n for n, size in present.items() if size < 0 or not is_ours(n)]
+  if foreign:
     raise UserError(
       f'in the way: {folder} holds {foreign[0]}; remove it or choose another '
       '--out'
@@ -135,12 +138,12 @@ def target(
   with tempfile.TemporaryDirectory() as staging:
 
     def finish() -> None:
-      files = list(pathlib.Path(staging).iterdir())
-      for file in sorted(files, key=lambda file: (file.name == last, file)):
+      staged = list(pathlib.Path(staging).iterdir())
+      for file in sorted(staged, key=lambda file: (file.name == last, file)):
         upload(file, folder)
 
     try:
-      yield outputs.Target(folder, pathlib.Path(staging), finish)
+      yield OutputFolder(folder, pathlib.Path(staging), finish)
     except BaseException:
       with contextlib.suppress(UserError):
         remove(folder, sizes(folder))
@@ -150,66 +153,75 @@ def target(
 def fetch(folder: str, last: str) -> pathlib.Path:
   """Copies the folder at a URL into the local cache, unless it is there.
 
-  The cache is `$OWDFA_CACHE` or `~/.cache/owdfa-jax`; a folder whose `last`
-  file changed is another one.
+  The cache is `files.cache_folder()`. If the `last` file of the folder has
+  changed since, the folder is copied again beside the old copy.
 
   Args:
     folder: the URL.
-    last: name of the file that marks it as whole.
+    last: the name of the file that marks the folder as complete.
 
   Returns:
     The local folder.
 
   Raises:
-    UserError: it is missing, not whole or unreadable, or a copy came out short.
+    UserError: the folder is missing, incomplete or unreadable, or a copy is
+      shorter than the original.
   """
   folder = folder.rstrip('/')
   mark = read_bytes(f'{folder}/{last}')
   if mark is None:
     raise UserError(
-      f'no whole dataset: {folder} has no {last}; make it with '
+      f'no complete dataset: {folder} has no {last}; make it with '
       '`python -m input_pipeline.pack`'
     )
-  default = os.path.join('~', '.cache', 'owdfa-jax')
-  cache = os.path.expanduser(os.environ.get('OWDFA_CACHE', default))
   key = hashlib.sha256(folder.encode() + b'\0' + mark).hexdigest()[:16]
-  local = pathlib.Path(cache, f'{folder.rsplit("/", 1)[-1]}-{key}')
+  local = pathlib.Path(
+    files.cache_folder(), f'{folder.rsplit("/", 1)[-1]}-{key}'
+  )
   if local.is_dir():
     return local
   expected = {k: size for k, size in sizes(folder).items() if size >= 0}
-  outputs.check_space(local, sum(expected.values()))
-  with outputs.temporary(local) as directory, _reported('read', folder):
-    filesystem, place = _open(folder)
-    for name, size in tqdm(expected.items(), 'fetch', unit='file'):
-      copy = directory / name
-      filesystem.get_file(f'{place}/{name}', os.fspath(copy))
-      if copy.stat().st_size != size:
-        raise UserError(
-          f'cut short: {folder}/{name} has {size} bytes, its copy '
-          f'{copy.stat().st_size}; try again'
-        )
-    # Another process of this machine may have been faster.
+  remedy = 'set $OWDFA_CACHE to another folder'
+  check_space(local, sum(expected.values()), remedy)
+  with temporary_folder(local, remedy) as copies, _one_line('read', folder):
+    _download(folder, expected, copies)
+    # Another process of this machine may have published its copy first.
     with contextlib.suppress(OSError):
-      os.rename(directory, local)
+      os.rename(copies, local)
   return local
 
 
-def _open(url: str) -> tuple[Any, str]:
+def _download(
+  folder: str, expected: dict[str, int], copies: pathlib.Path
+) -> None:
+  filesystem, base = _filesystem(folder)
+  for name, size in tqdm(expected.items(), 'fetch', unit='file'):
+    copy = copies / name
+    filesystem.get_file(f'{base}/{name}', os.fspath(copy))
+    if copy.stat().st_size != size:
+      raise UserError(
+        f'cut short: {folder}/{name} has {size} bytes, its copy '
+        f'{copy.stat().st_size}; try again'
+      )
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+  """Returns the file system of a URL, and the URL's name in it."""
   return fsspec.core.url_to_fs(url)
 
 
 @contextlib.contextmanager
-def _reported(what: str, path: str) -> Iterator[None]:
-  """Turns whatever a file system raises into one line.
+def _one_line(action: str, path: str) -> Iterator[None]:
+  """Turns any error of a file system into a `UserError`.
 
-  Each raises kinds of its own, so all are caught.
+  Each file system raises its own kinds of exceptions, so all are caught.
   """
   try:
     yield
   except UserError:
     raise
   except ImportError as error:
-    raise UserError(f'cannot {what} {path}: {error}') from error
+    raise UserError(f'cannot {action} {path}: {error}') from error
   except Exception as error:
     why = getattr(error, 'strerror', None) or repr(error)
-    raise UserError(f'cannot {what} {path}: {why}') from error
+    raise UserError(f'cannot {action} {path}: {why}') from error

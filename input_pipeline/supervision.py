@@ -48,7 +48,7 @@ def validation_rows(
     dataset: an open packed dataset.
     seed: of the draw, from 0 to 2**32 - 1.
     share: of the labelled rows of each known class, in [0, 1); see
-      `sampling.validation_rows`.
+      `sampling.draw_validation_rows`.
 
   Returns:
     int32 [V], labelled rows of the training split, sorted.
@@ -65,7 +65,7 @@ def validation_rows(
     raise UserError(
       f'out of range: seed={seed}; it must be from 0 to {2**32 - 1}'
     )
-  return sampling.validation_rows(
+  return sampling.draw_validation_rows(
     dataset.train.label, dataset.train.tag, share, seed
   )
 

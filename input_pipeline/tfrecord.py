@@ -1,7 +1,7 @@
 """TFRecord files without TensorFlow: framing, checksums, random access.
 
 A record is `uint64 length | uint32 crc(length) | data | uint32 crc(data)`,
-little-endian; the checksums are CRC-32C, rotated and shifted ("masked").
+little-endian. The checksums are CRC-32C, "masked": rotated, plus a constant.
 """
 
 import os
@@ -21,13 +21,13 @@ _MASK_DELTA = 0xA282EAD8
 
 
 def masked_crc(data: bytes) -> int:
-  """The CRC-32C of `data`, rotated right by 15 bits plus a constant, uint32."""
+  """Returns the masked CRC-32C of `data`, a uint32."""
   crc = google_crc32c.value(data)
   return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def frame(data: bytes) -> bytes:
-  """One record as it lies in the file: header, `data`, footer."""
+def frame_record(data: bytes) -> bytes:
+  """Returns a record as it is in the file: header, `data`, footer."""
   length = struct.pack('<Q', len(data))
   header = length + struct.pack('<I', masked_crc(length))
   return header + data + struct.pack('<I', masked_crc(data))
@@ -36,47 +36,15 @@ def frame(data: bytes) -> bytes:
 def write_record(file: BinaryIO, data: bytes) -> int:
   """Appends one record to an open file; returns the byte offset of its data."""
   offset = file.tell() + HEADER_BYTES
-  file.write(frame(data))
+  file.write(frame_record(data))
   return offset
 
 
-def scan_records(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-  """Finds the records of one file by reading the headers alone.
-
-  Returns:
-    (offset, length) of the data of every record, int64 [N], in bytes.
-
-  Raises:
-    UserError: a header's checksum is wrong, or the file ends inside a record.
-  """
-  name = os.fspath(path)
-  offsets, lengths = [], []
-  try:
-    with open(name, 'rb') as file:
-      size = os.fstat(file.fileno()).st_size
-      position = 0
-      while position < size:
-        file.seek(position)
-        header = file.read(HEADER_BYTES)
-        if len(header) < HEADER_BYTES:
-          raise _truncated(name, position + HEADER_BYTES, size)
-        length = _checked_length(header, name, position)
-        end = position + HEADER_BYTES + length + FOOTER_BYTES
-        if end > size:
-          raise _truncated(name, end, size)
-        offsets.append(position + HEADER_BYTES)
-        lengths.append(length)
-        position = end
-  except OSError as error:
-    raise _unreadable(name, error) from error
-  return np.array(offsets, np.int64), np.array(lengths, np.int64)
-
-
 class TFRecordSource:
-  """Random access to records by number; what `grain.MapDataset.source` takes.
+  """Random access to records by number, as `grain.MapDataset.source` needs it.
 
-  Every read verifies both checksums. Threads may share one object (reads carry
-  their own position) and it pickles without its file descriptors.
+  Every read verifies both checksums. Threads may share a source, since reads
+  state their position. A source pickles without its file descriptors.
   """
 
   def __init__(
@@ -86,10 +54,10 @@ class TFRecordSource:
     offset: np.ndarray,
     length: np.ndarray,
   ) -> None:
-    """Takes the index; opens nothing.
+    """Keeps the index; files are opened at the first read.
 
     Args:
-      paths: the shards' paths.
+      paths: the paths of the shards.
       shard: int [N], the shard of each record.
       offset: int [N], the byte offset of each record's data in its shard.
       length: int [N], the number of bytes of each record's data.
@@ -105,10 +73,10 @@ class TFRecordSource:
     return len(self._offset)
 
   def __getitem__(self, index: int) -> bytes:
-    """The data of record `index`.
+    """Returns the data of record `index`.
 
     Raises:
-      UserError: the record is corrupt or the shard truncated or gone.
+      UserError: the record is corrupt, or the shard is truncated or missing.
     """
     shard = int(self._shard[index])
     length = int(self._length[index])
@@ -139,7 +107,7 @@ class TFRecordSource:
       return self._descriptors[shard]
 
   def __getstate__(self) -> dict:
-    # Descriptors and locks mean nothing in another process.
+    # File descriptors and locks are not valid in another process.
     return self.__dict__ | {'_descriptors': {}, '_lock': None}
 
   def __setstate__(self, state: dict) -> None:
@@ -151,7 +119,7 @@ class TFRecordSource:
       os.close(descriptor)
 
   def __repr__(self) -> str:
-    # grain identifies a source by its repr when it checks a restored state.
+    # grain compares reprs when it checks a restored state.
     return f'TFRecordSource({len(self)} records, {len(self._paths)} shards)'
 
 

@@ -41,5 +41,5 @@ def write_set(folder, *, known=2, novel=1, per_class=10, size=16, suffix='png'):
       cv2.imwrite(str(folder / name), picture[..., ::-1])
       tag = 1 if label < known and number % 2 else 2
       rows.append(meta_row(label, number, tag=tag, path=name))
-  meta.write(folder / 'meta.csv', rows)
+  meta.write_meta(folder / 'meta.csv', rows)
   return folder / 'meta.csv'

@@ -30,7 +30,7 @@ def make_split(path, label, tag):
         image_source='s',
         sha256='',
       )
-      data = features.encode(record)
+      data = features.encode_record(record)
       rows.append((0, tfrecord.write_record(file, data), len(data)))
   shard, offset, length = np.array(rows).T
   return Split(

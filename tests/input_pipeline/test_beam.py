@@ -1,23 +1,22 @@
-"""Packing by Apache Beam: the same directory, record for record."""
+"""Packing by Apache Beam gives the same directory as packing here."""
 
-import dataclasses
 import importlib.util
-import json
 import subprocess
 import sys
 
 import pytest
 
+from helpers import fake_beam
 from helpers.imagesets import write_set
 from helpers.paths import ROOT
-from input_pipeline import beam, pack, shards
+from input_pipeline import pack, packing
 from input_pipeline.errors import UserError
-from input_pipeline.faces import Crop, Face
 
 PHOTO = ROOT / 'tests' / 'data' / 'face.jpg'
+BEAM = pack.Resources(runner='DirectRunner')
 needs_beam = pytest.mark.skipif(
   importlib.util.find_spec('apache_beam') is None,
-  reason='Apache Beam is not installed (requirements-beam.txt)',
+  reason='Apache Beam is not installed',
 )
 
 
@@ -36,49 +35,43 @@ def content(folder):
 def test_a_missing_beam_is_named(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, 'apache_beam', None)
   resources = pack.Resources(runner='FlinkRunner')
-  message = '--runner=FlinkRunner: .*pip install -r requirements-beam.txt'
+  message = '--runner=FlinkRunner: Apache Beam is not installed'
   with pytest.raises(UserError, match=message):
-    pack.write(write_set(tmp_path), tmp_path / 'out', None, resources)
+    packing.write_pack(write_set(tmp_path), tmp_path / 'out', None, resources)
   assert not (tmp_path / 'out').exists()
 
 
-ROW = shards.Row(4, 'f', 'i', 1, 2, 'm', 't', 's')
+@pytest.mark.parametrize('crop', ['none', 'opencv'])
+def test_tasks_and_results_lose_nothing(tmp_path, monkeypatch, crop):
+  csv = write_set(tmp_path / 'images', suffix='jpg')
+  (csv.parent / '1' / '3.jpg').write_bytes(PHOTO.read_bytes())
+  (csv.parent / '1' / '4.jpg').write_bytes(b'')
+  options = pack.Options(size=16, shards=2, crop=crop, on_error='skip')
+  fake_beam.install(monkeypatch)
+  local = pack.Resources(workers=1)
+  for name, resources in ('a', local), ('b', BEAM):
+    packing.write_pack(csv, tmp_path / name / 'out', options, resources)
+  assert content(tmp_path / 'a' / 'out') == content(tmp_path / 'b' / 'out')
+  if crop == 'opencv':
+    one, two = (tmp_path / name / 'out.detections.jsonl' for name in 'ab')
+    assert one.read_bytes() == two.read_bytes()
 
 
-def a_shard(folder, crop=None):
-  encoding = shards.Encoding(16, 'png', 95, False)
-  return shards.Shard(
-    'train', 0, str(folder), 'name', (ROW,), encoding, crop, True
-  )
-
-
-def test_what_goes_to_a_worker_and_back_is_the_same():
-  for crop in (None, Crop('dlib', 1.2, 'points')):
-    shard = a_shard('folder', crop)
-    assert beam._shard(through_json(shard)) == shard
-  written = shards.Written(
-    shard,
-    records=[shards.Packed(3, 12, 99, 'png', 'ab', True)],
-    skipped=[(ROW, 'why')],
-    detected={'ab': Face(1, 2, 3, 4, 0.5), 'cd': None},
-    size=120,
-    sha256='ef',
-  )
-  fields = through_json(written)
-  del fields['shard']
-  assert beam._written(shard, fields) == written
-
-
-def through_json(thing):
-  return json.loads(json.dumps(dataclasses.asdict(thing)))
-
-
-def test_a_folder_that_is_not_shared_is_named(tmp_path):
-  with pytest.raises(UserError, match='no result for .*the same folder'):
-    beam._collect([a_shard(tmp_path)], print)
-  beam._write(f'{tmp_path}/name', '')
-  with pytest.raises(UserError, match='does not see the output folder'):
-    beam._collect([a_shard(tmp_path)], print)
+@pytest.mark.parametrize(
+  ('workers', 'message'),
+  [
+    ({'runs': False}, 'no result for .*the same folder as this machine'),
+    ({'sees_tasks': False}, 'does not see the output folder; put it on'),
+  ],
+)
+def test_a_folder_that_is_not_shared_is_named(
+  tmp_path, monkeypatch, workers, message
+):
+  csv = write_set(tmp_path)
+  fake_beam.install(monkeypatch, **workers)
+  with pytest.raises(UserError, match=message):
+    packing.write_pack(csv, tmp_path / 'out', pack.Options(size=16), BEAM)
+  assert not (tmp_path / 'out').exists()
 
 
 @needs_beam
@@ -90,9 +83,7 @@ def test_the_direct_runner_changes_no_byte(tmp_path, crop):
     out = tmp_path / name / 'out'
     done = run(csv, out, f'--runner={runner}', f'--crop={crop}')
     assert done.returncode == 0, done.stderr
-  one, two = (content(tmp_path / name / 'out') for name in 'ab')
-  assert len(one) == 11
-  assert one == two
+  assert content(tmp_path / 'a' / 'out') == content(tmp_path / 'b' / 'out')
   found = [tmp_path / name / 'out.detections.jsonl' for name in 'ab']
   if crop == 'opencv':
     assert found[0].read_bytes() == found[1].read_bytes()

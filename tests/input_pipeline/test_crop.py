@@ -17,6 +17,8 @@ from input_pipeline import (
   images,
   meta,
   pack,
+  packed_format,
+  packing,
 )
 from input_pipeline.errors import UserError
 
@@ -27,7 +29,7 @@ OPTIONS = pack.Options(size=32, shards=2, crop='opencv')
 @pytest.fixture
 def csv(tmp_path):
   """Two known classes: a face in every picture, and one without any."""
-  photo = images.load(PHOTO)
+  photo = images.load_image(PHOTO)
   rows = []
   for label in (0, 1):
     (tmp_path / str(label)).mkdir()
@@ -37,13 +39,13 @@ def csv(tmp_path):
       picture = image(64, number) if label else shifted
       cv2.imwrite(str(tmp_path / name), picture[..., ::-1])
       rows.append(meta_row(label, number, tag=1, path=name))
-  meta.write(tmp_path / 'meta.csv', rows)
+  meta.write_meta(tmp_path / 'meta.csv', rows)
   return tmp_path / 'meta.csv'
 
 
 def records(opened):
   return [
-    features.decode(split.source[i])
+    features.decode_record(split.source[i])
     for split in (opened.train, opened.test)
     for i in range(len(split))
   ]
@@ -61,13 +63,13 @@ def test_faces_are_cut_out_and_counted(csv, capsys):
   assert 'no face was found in 6: packed whole' in printed
   find = faces.OpenCVDetector()
   for record in records(opened):
-    picture = images.load(csv.parent / record.id)
+    picture = images.load_image(csv.parent / record.id)
     face = find(picture)
     assert (face is None) == (record.label == 1)
     if face is not None:
-      picture = faces.cut(picture, face, 1.2)
-    stored = images.decode(record.image, 'x')
-    np.testing.assert_array_equal(stored, images.resize(picture, 32))
+      picture = faces.cut_face(picture, face, 1.2)
+    stored = images.decode_file(record.image, 'x')
+    np.testing.assert_array_equal(stored, images.resize_image(picture, 32))
 
 
 def test_images_that_fit_are_cut_too(csv):
@@ -105,7 +107,7 @@ def test_processes_share_what_they_find(csv):
   found = []
   for workers in (1, 2):
     resources = pack.Resources(workers=workers, detections=str(kept))
-    pack.write(csv, out, OPTIONS, resources)
+    packing.write_pack(csv, out, OPTIONS, resources)
     found.append(kept.read_bytes())
     content = {p.name: p.read_bytes() for p in out.iterdir()}
     found.append(content)
@@ -121,7 +123,9 @@ def test_what_was_found_survives_an_error(csv):
   with pytest.raises(UserError, match='the file is empty'):
     pack.pack(csv, csv.parent / 'out', options, workers=1)
   name = faces.OpenCVDetector().name
-  kept = detections.load(str(csv.parent / 'out.detections.jsonl'), name)
+  kept = detections.load_detections(
+    str(csv.parent / 'out.detections.jsonl'), name
+  )
   assert 0 < len(kept) < 12
 
 
@@ -148,26 +152,13 @@ def test_a_set_packed_before_there_were_crops_is_reused(csv, capsys):
   out = csv.parent / 'out'
   options = pack.Options(size=32, shards=2)
   pack.pack(csv, out, options, workers=1)
-  path = out / dataset.DESCRIPTION
+  path = out / packed_format.DESCRIPTION
   description = json.loads(path.read_text())
   for name in ('crop', 'margin', 'align', 'card'):
     del description['made']['arguments'][name]
   path.write_text(json.dumps(description))
   pack.pack(csv, out, options, workers=1)
   assert 'packed already' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-  ('options', 'message'),
-  [
-    ({'margin': 0.9, 'crop': 'dlib'}, '--margin=0.9; it must lie in 1 .. 4'),
-    ({'align': 'f', 'crop': 'opencv'}, '--align=f; it goes with --crop=dlib'),
-    ({'align': 'f'}, '--align=f; it goes with --crop=dlib'),
-  ],
-)
-def test_bad_crops_are_refused(options, message):
-  with pytest.raises(UserError, match=message):
-    pack.Options(**options)
 
 
 def test_a_missing_dlib_stops_before_anything(csv, monkeypatch):

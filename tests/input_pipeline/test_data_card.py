@@ -9,8 +9,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from helpers.imagesets import meta_row, write_set
-from input_pipeline import data_card, meta, pack
-from input_pipeline.data_card import Card, Source
+from input_pipeline import card_page, data_card, meta, pack
+from input_pipeline.data_card import Card, SourceInfo
 from input_pipeline.errors import UserError
 
 CARD = """
@@ -87,7 +87,7 @@ def test_tfds_gets_it_too(packed):
 def test_a_known_source_is_named(tmp_path):
   csv = write_set(tmp_path, novel=0)
   sources = ['Celeb-DF', 'ForgeryNIR+']
-  meta.write(
+  meta.write_meta(
     csv,
     [
       meta_row(label, n, tag=1, image_source=sources[label])
@@ -101,7 +101,7 @@ def test_a_known_source_is_named(tmp_path):
   assert first[0] == 'Celeb-DF'
   assert first[1].startswith('Celeb-DF v2 (Li et al.')
   assert second[1].startswith('ForgeryNIR (Wang et al.')
-  assert card['Licence'][0].startswith('Nobody said')
+  assert card['Licence'][0].startswith('The terms of this collection are not')
   assert 'Citation' not in card
 
 
@@ -120,11 +120,11 @@ def test_what_is_odd_is_on_the_card(packed):
   }
   for entry in description['classes']:
     entry['counts']['no_face'] = 1
-  card = sections(data_card.write(description, Card()))
+  card = sections(card_page.card_text(description, Card()))
   assert '- the class of some unlabelled images is not known' in card['Content']
   assert '- 1,234 unreadable images left out' in card['Content']
   assert '- 5 images occur in two classes' in card['Content']
-  cut = '- cut out by the face, except 5 where none was found'
+  cut = '- faces cut out; 5 images without a detected face are whole'
   assert cut in card['Content']
   assert cells(card['Classes'][-1])[:2] == ['-1', '(truth unknown)']
 
@@ -132,16 +132,16 @@ def test_what_is_odd_is_on_the_card(packed):
 def test_a_card_is_read(tmp_path):
   path = tmp_path / 'card.toml'
   path.write_text(CARD)
-  assert data_card.read(str(path)) == Card(
+  assert data_card.read_card(str(path)) == Card(
     'Three methods.',
     '@misc{a}',
     'CC BY 4.0',
     'https://example.org',
-    {'src': Source('A | B', 'CC0')},
+    {'src': SourceInfo('A | B', 'CC0')},
   )
   path.write_text('[sources.x]\n')
-  source = data_card.read(str(path)).sources['x']
-  assert source == Source('x', dataclasses.fields(Source)[1].default)
+  source = data_card.read_card(str(path)).sources['x']
+  assert source == SourceInfo('x', dataclasses.fields(SourceInfo)[1].default)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_a_bad_card_is_refused(tmp_path, text, message):
   path = tmp_path / 'card.toml'
   path.write_text(text)
   with pytest.raises(UserError, match=message):
-    data_card.read(str(path))
+    data_card.read_card(str(path))
   with pytest.raises(UserError, match='cannot read the card'):
-    data_card.read(str(tmp_path / 'none'))
+    data_card.read_card(str(tmp_path / 'none'))
 
 
 def test_the_description_has_the_hashes(packed):

@@ -37,7 +37,7 @@ def test_a_packed_directory_opens(packed):
     assert split.label.dtype == np.int32
     assert split.tag.dtype == np.int8
     for row in range(len(split)):
-      record = features.decode(split.source[row])
+      record = features.decode_record(split.source[row])
       assert (record.label, record.tag) == (split.label[row], split.tag[row])
       number = int(record.id.split('/')[1].removesuffix('.png'))
       np.testing.assert_array_equal(

@@ -6,38 +6,40 @@ import pytest
 
 from input_pipeline import detections
 from input_pipeline.errors import UserError
-from input_pipeline.faces import Face
+from input_pipeline.faces import FaceBox
 
-FOUND = {'a': Face(-3, 4, 50, 60, 1.5), 'b': None}
+FOUND = {'a': FaceBox(-3, 4, 50, 60, 1.5), 'b': None}
 
 
 def test_what_is_saved_is_loaded(tmp_path):
   path = str(tmp_path / 'new' / 'faces.jsonl')
-  assert detections.load(path, 'one') == {}
-  detections.save(path, 'one', FOUND)
-  assert detections.load(path, 'one') == FOUND
-  assert detections.load(path, 'two') == {}
+  assert detections.load_detections(path, 'one') == {}
+  detections.save_detections(path, 'one', FOUND)
+  assert detections.load_detections(path, 'one') == FOUND
+  assert detections.load_detections(path, 'two') == {}
 
 
 def test_detectors_and_runs_add_up(tmp_path):
   path = str(tmp_path / 'faces.jsonl')
-  detections.save(path, 'one', FOUND)
-  detections.save(path, 'two', {'a': None})
-  detections.save(path, 'one', {'c': Face(0, 0, 1, 1)})
-  assert detections.load(path, 'one') == FOUND | {'c': Face(0, 0, 1, 1)}
-  assert detections.load(path, 'two') == {'a': None}
+  detections.save_detections(path, 'one', FOUND)
+  detections.save_detections(path, 'two', {'a': None})
+  detections.save_detections(path, 'one', {'c': FaceBox(0, 0, 1, 1)})
+  assert detections.load_detections(path, 'one') == FOUND | {
+    'c': FaceBox(0, 0, 1, 1)
+  }
+  assert detections.load_detections(path, 'two') == {'a': None}
   assert [p.name for p in tmp_path.iterdir()] == ['faces.jsonl']
 
 
 def test_finding_nothing_new_writes_nothing(tmp_path):
-  detections.save(str(tmp_path / 'faces.jsonl'), 'one', {})
+  detections.save_detections(str(tmp_path / 'faces.jsonl'), 'one', {})
   assert not list(tmp_path.iterdir())
 
 
 def test_a_url_holds_them_too(tmp_path):
   path = f'memory://{tmp_path}/faces.jsonl'
-  detections.save(path, 'one', FOUND)
-  assert detections.load(path, 'one') == FOUND
+  detections.save_detections(path, 'one', FOUND)
+  assert detections.load_detections(path, 'one') == FOUND
 
 
 @pytest.mark.parametrize(
@@ -59,4 +61,4 @@ def test_a_damaged_file_is_named(tmp_path, line):
   good = json.dumps({'image': 'a', 'detector': 'd', 'face': None})
   path.write_bytes(f'{good}\n{line}\n'.encode('latin-1'))
   with pytest.raises(UserError, match=f'damaged file: {path}, line 2: '):
-    detections.load(str(path), 'd')
+    detections.load_detections(str(path), 'd')

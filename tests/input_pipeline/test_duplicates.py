@@ -1,6 +1,4 @@
-"""Files of equal bytes: which go together, and what is said of them."""
-
-import hashlib
+"""Files of equal bytes: their groups, and the lines on them."""
 
 import pytest
 
@@ -14,18 +12,18 @@ def test_files_of_equal_bytes_are_one_group_in_the_order_given(tmp_path):
   for number, content in enumerate(contents):
     (tmp_path / f'{number}').write_text(content)
     paths.append(str(tmp_path / f'{number}'))
-  assert duplicates.groups(paths) == [[0, 4], [1, 3, 6]]
-  assert duplicates.groups([]) == []
+  assert duplicates.duplicate_groups(paths) == [[0, 4], [1, 3, 6]]
+  assert duplicates.duplicate_groups([]) == []
 
 
 def test_the_same_path_twice_is_a_group(tmp_path):
   (tmp_path / 'a').write_text('')
-  assert duplicates.groups([str(tmp_path / 'a')] * 2) == [[0, 1]]
+  assert duplicates.duplicate_groups([str(tmp_path / 'a')] * 2) == [[0, 1]]
 
 
 def test_a_report_counts_all_and_shows_the_first():
   many = [[f'{i}a', f'{i}b', f'{i}c', f'{i}d'] for i in range(5)]
-  lines = duplicates.report(
+  lines = duplicates.duplicate_lines(
     {'here': many, 'nowhere': [], 'there': [['x', 'y']]}
   )
   assert lines == [
@@ -36,13 +34,10 @@ def test_a_report_counts_all_and_shows_the_first():
     'duplicates there: 1, such as',
     '  x = y',
   ]
-  assert duplicates.report({'nowhere': []}) == []
+  assert duplicates.duplicate_lines({'nowhere': []}) == []
 
 
 def test_what_cannot_be_read_is_named(tmp_path):
   (tmp_path / 'a').write_bytes(b'content')
-  assert duplicates.sha256(str(tmp_path / 'a')) == (
-    hashlib.sha256(b'content').hexdigest()
-  )
   with pytest.raises(UserError, match='cannot read .*/b: No such file'):
-    duplicates.groups([str(tmp_path / 'a'), str(tmp_path / 'b')])
+    duplicates.duplicate_groups([str(tmp_path / 'a'), str(tmp_path / 'b')])

@@ -10,9 +10,9 @@ import pytest
 from helpers.paths import DATA
 from input_pipeline import faces, images
 from input_pipeline.errors import UserError
-from input_pipeline.faces import Crop, Face
+from input_pipeline.faces import Crop, FaceBox
 
-PHOTO = images.load(DATA / 'face.jpg')
+PHOTO = images.load_image(DATA / 'face.jpg')
 # The eyes' centres in the photograph, seen by a person.
 EYES = np.array([[94, 97], [135, 97]])
 needs_dlib = pytest.mark.skipif(
@@ -77,18 +77,18 @@ def test_the_name_says_all_that_decides():
   ('face', 'margin', 'expected'),
   [
     # 15 and 10 more on each side.
-    (Face(30, 40, 180, 140), 1.2, (16, 31, 194, 149)),
-    (Face(30, 40, 180, 140), 1.5, (0, 15, 217, 165)),
-    (Face(30, 40, 180, 140), 1.0, (30, 40, 180, 140)),
+    (FaceBox(30, 40, 180, 140), 1.2, (16, 31, 194, 149)),
+    (FaceBox(30, 40, 180, 140), 1.5, (0, 15, 217, 165)),
+    (FaceBox(30, 40, 180, 140), 1.0, (30, 40, 180, 140)),
     # As far as the picture goes.
-    (Face(5, 150, 105, 250), 1.2, (0, 141, 114, 200)),
-    (Face(-20, -10, 80, 90), 1.2, (0, 0, 89, 99)),
+    (FaceBox(5, 150, 105, 250), 1.2, (0, 141, 114, 200)),
+    (FaceBox(-20, -10, 80, 90), 1.2, (0, 0, 89, 99)),
   ],
 )
 def test_the_margin_is_a_share_of_the_box(face, margin, expected):
   # Each pixel says where it was.
   down, across = np.mgrid[:200, :220].astype(np.uint8)
-  cut = faces.cut(np.dstack([across, down, down]), face, margin)
+  cut = faces.cut_face(np.dstack([across, down, down]), face, margin)
   left, top, right, bottom = expected
   assert cut.shape == (bottom - top, right - left, 3)
   assert cut[0, 0].tolist() == [left, top, top]
@@ -110,9 +110,9 @@ def test_the_angle_is_that_of_the_eyes_centres(angle):
 @pytest.mark.parametrize('angle', [-20, 15])
 def test_a_turned_face_is_cut_out_upright(angle):
   box = (64, 64, 160, 160)  # about the middle that `turned` turns about
-  upright = faces.cut(PHOTO, Face(*box), 1.2)
-  again = faces.cut(turned(angle), Face(*box, angle), 1.2)
-  crooked = faces.cut(turned(angle), Face(*box), 1.2)
+  upright = faces.cut_face(PHOTO, FaceBox(*box), 1.2)
+  again = faces.cut_face(turned(angle), FaceBox(*box, angle), 1.2)
+  crooked = faces.cut_face(turned(angle), FaceBox(*box), 1.2)
   assert again.shape == upright.shape
 
   def difference(other):
@@ -145,7 +145,7 @@ def test_dlib_finds_what_it_found():
   find = faces.DlibDetector()
   for name, picture in variants().items():
     box = expected[name]
-    assert find(picture) == (None if box is None else Face(*box)), name
+    assert find(picture) == (None if box is None else FaceBox(*box)), name
 
 
 @needs_dlib

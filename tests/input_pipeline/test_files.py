@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and absolute paths follow one rule."""
 
+import hashlib
 import os
 import pathlib
 
@@ -48,6 +49,14 @@ def test_full_disk(tmp_path):
     full.write(b'x')
     full.flush()
   assert os.listdir(tmp_path) == []
+
+
+def test_file_sha256(tmp_path):
+  (tmp_path / 'a').write_bytes(b'content')
+  digest = hashlib.sha256(b'content').hexdigest()
+  assert files.file_sha256(tmp_path / 'a') == digest
+  with pytest.raises(UserError, match='cannot read .*/b: No such file'):
+    files.file_sha256(tmp_path / 'b')
 
 
 def test_absolute(tmp_path, monkeypatch):

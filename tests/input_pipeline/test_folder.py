@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from input_pipeline import folder, meta
+from input_pipeline import folder, image_folders, meta
 from input_pipeline.errors import UserError
 
 
@@ -26,8 +26,8 @@ def root(tmp_path):
 
 
 def prepare(root, known, out, **options):
-  lines = folder.prepare(root, known, out, **options)
-  return meta.read(out / 'meta.csv'), '\n'.join(lines)
+  lines = folder.prepare_folder(root, known, out, **options)
+  return meta.read_meta(out / 'meta.csv'), '\n'.join(lines)
 
 
 def test_known_ids_follow_the_order_given_and_novel_ones_are_sorted(
@@ -98,7 +98,8 @@ def test_images_are_found_at_any_depth_in_any_case_but_not_hidden_ones(
   (tmp_path / 'c' / '.thumbnails').mkdir()
   (tmp_path / 'c' / '.thumbnails' / 'w.png').write_bytes(b'')
   found = [
-    os.path.relpath(p, tmp_path) for p in folder.list_images(tmp_path / 'c')
+    os.path.relpath(p, tmp_path)
+    for p in image_folders.list_images(tmp_path / 'c')
   ]
   assert found == ['c/a/b/y.JpEg', 'c/x.tiff', 'c/z.PNG']
 
@@ -107,9 +108,9 @@ def test_a_loop_of_links_ends_and_a_linked_folder_is_followed(root, tmp_path):
   (root / 'a' / 'again').symlink_to(root / 'a')
   (root / 'a' / 'up').symlink_to(tmp_path)
   (root / 'e').symlink_to(fill(tmp_path / 'elsewhere', {'e': 3}) / 'e')
-  assert 'e' in folder.list_classes(root)
-  assert len(folder.list_images(root / 'e')) == 3
-  found = folder.list_images(root / 'a')
+  assert 'e' in image_folders.list_class_folders(root)
+  assert len(image_folders.list_images(root / 'e')) == 3
+  found = image_folders.list_images(root / 'a')
   assert len(found) == len({os.path.realpath(path) for path in found})
 
 
@@ -169,7 +170,7 @@ def test_folders_that_do_not_fit_are_refused(root, tmp_path):
   with pytest.raises(UserError, match='empty class.*--exclude e'):
     prepare(root, ['a'], out)
   (tmp_path / 'file').write_text('')
-  with pytest.raises(UserError, match='cannot make'):
+  with pytest.raises(UserError, match='cannot write the meta CSV'):
     prepare(root, ['a'], tmp_path / 'file', exclude=['e'])
 
 

@@ -52,26 +52,26 @@ def test_resizing_is_the_references(golden):
   assert names
   for name in names:
     expected = file[f'{name}_resized_u8']
-    resized = images.resize(file[f'{name}_image'], len(expected))
+    resized = images.resize_image(file[f'{name}_image'], len(expected))
     difference = np.abs(resized.astype(int) - expected.astype(int))
     assert difference.max() <= 1, name
 
 
 def test_png_and_jpeg_round_trip(tmp_path):
   path = tmp_path / 'a.png'
-  path.write_bytes(images.encode(RGB, 'png', 95))
-  np.testing.assert_array_equal(images.load(path), RGB)
+  path.write_bytes(images.encode_image(RGB, 'png', 95))
+  np.testing.assert_array_equal(images.load_image(path), RGB)
   smooth = cv2.blur(RGB, (9, 9))
-  jpeg = images.encode(smooth, 'jpeg', 100)
-  difference = images.decode(jpeg, 'x').astype(int) - smooth
+  jpeg = images.encode_image(smooth, 'jpeg', 100)
+  difference = images.decode_file(jpeg, 'x').astype(int) - smooth
   assert 0 < np.abs(difference).max() < 16
-  assert len(images.encode(RGB, 'jpeg', 20)) < len(
-    images.encode(RGB, 'jpeg', 95)
+  assert len(images.encode_image(RGB, 'jpeg', 20)) < len(
+    images.encode_image(RGB, 'jpeg', 95)
   )
 
 
 def test_grey_is_repeated():
-  decoded = images.decode(encoded(RGB[..., 0]), 'x')
+  decoded = images.decode_file(encoded(RGB[..., 0]), 'x')
   np.testing.assert_array_equal(decoded, np.dstack([RGB[..., 0]] * 3))
 
 
@@ -80,17 +80,17 @@ def test_alpha_is_left_out():
     np.random.default_rng(0).integers(0, 256, (16, 16, 1)).astype(np.uint8)
   )
   data = encoded(np.dstack([RGB[..., ::-1], alpha]))
-  np.testing.assert_array_equal(images.decode(data, 'x'), RGB)
+  np.testing.assert_array_equal(images.decode_file(data, 'x'), RGB)
 
 
 def test_sixteen_bits_are_rounded_to_eight():
   deep = np.full((4, 4, 3), 128, np.uint16)
   deep[0, 0] = (129, 257 * 100 + 128, 65535)  # blue, green, red
-  decoded = images.decode(encoded(deep), 'x')
+  decoded = images.decode_file(encoded(deep), 'x')
   assert decoded.dtype == np.uint8
   assert decoded[0, 0].tolist() == [255, 100, 1]
   assert decoded[1, 1].tolist() == [0, 0, 0]
-  grey = images.decode(encoded(RGB[..., 0].astype(np.uint16) * 257), 'x')
+  grey = images.decode_file(encoded(RGB[..., 0].astype(np.uint16) * 257), 'x')
   np.testing.assert_array_equal(grey, np.dstack([RGB[..., 0]] * 3))
 
 
@@ -104,8 +104,8 @@ def test_sixteen_bits_are_rounded_to_eight():
   ],
 )
 def test_exif_orientation_is_applied(orientation, turn):
-  upright = images.decode(jpeg_with_orientation(RGB[:8], 1), 'x')
-  turned = images.decode(jpeg_with_orientation(RGB[:8], orientation), 'x')
+  upright = images.decode_file(jpeg_with_orientation(RGB[:8], 1), 'x')
+  turned = images.decode_file(jpeg_with_orientation(RGB[:8], orientation), 'x')
   np.testing.assert_array_equal(turned, turn(upright))
 
 
@@ -123,7 +123,7 @@ CMYK = base64.b64decode(
 
 
 def test_cmyk_becomes_rgb():
-  decoded = images.decode(CMYK, 'x').astype(int)
+  decoded = images.decode_file(CMYK, 'x').astype(int)
   assert np.abs(decoded[:4] - (200, 40, 30)).max() <= 2
   assert np.abs(decoded[4:] - (20, 120, 220)).max() <= 2
   assert images.probe(CMYK) == ('jpeg', 8, 8, False)
@@ -140,7 +140,7 @@ def animated(suffix):
 @pytest.mark.parametrize('suffix', ['.gif', '.png', '.webp'])
 def test_of_an_animation_the_first_frame_counts(suffix):
   data = animated(suffix)
-  decoded = images.decode(data, 'x').astype(int)
+  decoded = images.decode_file(data, 'x').astype(int)
   # GIF has few colours, WebP is lossy; the second frame is the negative.
   far = np.abs(decoded - (255 - RGB.astype(int))).mean()
   assert np.abs(decoded - RGB).mean() < far / 3
@@ -157,13 +157,13 @@ def test_a_file_that_is_cut_short_is_refused(suffix, cut):
   if suffix == 'progressive':
     suffix, options = '.jpg', [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
   data = cv2.imencode(suffix, large, options)[1].tobytes()
-  assert images.decode(data, 'x').shape == (64, 64, 3)
+  assert images.decode_file(data, 'x').shape == (64, 64, 3)
   with pytest.raises(UserError, match='unreadable image: x: '):
-    images.decode(data[:-cut], 'x')
+    images.decode_file(data[:-cut], 'x')
 
 
-PNG = images.encode(RGB, 'png', 95)
-JPEG = images.encode(RGB, 'jpeg', 95)
+PNG = images.encode_image(RGB, 'png', 95)
+JPEG = images.encode_image(RGB, 'jpeg', 95)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_an_unreadable_image_is_named(data, message):
   with pytest.raises(
     UserError, match=f'unreadable image: a/b.png: .*{message}'
   ):
-    images.decode(data, 'a/b.png')
+    images.decode_file(data, 'a/b.png')
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_what_is_not_a_file_is_named(tmp_path, make):
   path = tmp_path / 'a.png'
   make(path)
   with pytest.raises(UserError, match=f'unreadable image: {path}: '):
-    images.load(path)
+    images.load_image(path)
 
 
 @pytest.mark.parametrize(

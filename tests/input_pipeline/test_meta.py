@@ -24,13 +24,13 @@ def some_rows():
 
 
 def write(path, rows):
-  meta.write(path, rows)
+  meta.write_meta(path, rows)
   return path
 
 
 def test_what_is_written_is_read(tmp_path):
   path = write(tmp_path / 'meta.csv', some_rows())
-  table = meta.read(path)
+  table = meta.read_meta(path)
   assert len(table) == 6
   assert table.label.tolist() == [0, 0, 1, 2, 2, -1]
   assert table.tag.tolist() == [1, 2, 1, 2, 0, 2]
@@ -44,7 +44,7 @@ def test_what_is_written_is_read(tmp_path):
 
 def test_absolute_paths_stay(tmp_path):
   rows = [meta_row(0, 0, tag=1, path='/elsewhere/a.png')]
-  table = meta.read(write(tmp_path / 'meta.csv', rows))
+  table = meta.read_meta(write(tmp_path / 'meta.csv', rows))
   assert str(table.file(0)) == '/elsewhere/a.png'
 
 
@@ -52,14 +52,14 @@ def test_the_split_column_is_read(tmp_path):
   rows = some_rows()
   for number, row in enumerate(rows):
     row['split'] = ['train', 'test'][number % 2]
-  table = meta.read(write(tmp_path / 'meta.csv', rows))
+  table = meta.read_meta(write(tmp_path / 'meta.csv', rows))
   assert table.split.tolist() == ['train', 'test'] * 3
 
 
 def test_a_byte_order_mark_is_ignored(tmp_path):
   path = write(tmp_path / 'meta.csv', some_rows())
   path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
-  assert len(meta.read(path)) == 6
+  assert len(meta.read_meta(path)) == 6
 
 
 def test_classes_are_named_by_method_and_source_where_needed(tmp_path):
@@ -71,7 +71,7 @@ def test_classes_are_named_by_method_and_source_where_needed(tmp_path):
     # Dropped rows name no class.
     meta_row(3, 4, tag=0),
   ]
-  table = meta.read(write(tmp_path / 'meta.csv', rows))
+  table = meta.read_meta(write(tmp_path / 'meta.csv', rows))
   classes = meta.classes(table)
   assert [c.name for c in classes] == ['Real-A', 'Swap', 'Real-B']
   assert [c.image_source for c in classes] == ['A', 'A&B', 'B']
@@ -82,7 +82,7 @@ def test_classes_are_named_by_method_and_source_where_needed(tmp_path):
 @pytest.mark.golden
 def test_the_golden_file_is_valid():
   path = GOLDENS / 'meta.csv'
-  table = meta.read(path)
+  table = meta.read_meta(path)
   with open(path, newline='') as file:
     rows = list(csv.DictReader(file))
   assert table.label.tolist() == [int(row['label']) for row in rows]
@@ -127,7 +127,7 @@ def test_a_bad_field_is_named(tmp_path, field, value, message):
   rows[1][field] = value
   path = write(tmp_path / 'meta.csv', rows)
   with pytest.raises(UserError) as error:
-    meta.read(path)
+    meta.read_meta(path)
   assert str(path) in str(error.value)
   assert message in str(error.value)
 
@@ -136,7 +136,7 @@ def test_a_bad_field_is_named(tmp_path, field, value, message):
 def test_unknown_truth_is_for_unlabelled_rows(tmp_path, tag):
   rows = [*some_rows(), meta_row(-1, 9, tag=tag)]
   with pytest.raises(UserError, match='line 8, label=-1: an unknown label'):
-    meta.read(write(tmp_path / 'meta.csv', rows))
+    meta.read_meta(write(tmp_path / 'meta.csv', rows))
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_classes_are_numbered_without_gaps_known_first(
 ):
   rows = [meta_row(l, i, tag=t) for i, (l, t) in enumerate(labels_and_tags)]
   with pytest.raises(UserError, match=message):
-    meta.read(write(tmp_path / 'meta.csv', rows))
+    meta.read_meta(write(tmp_path / 'meta.csv', rows))
 
 
 def test_one_class_under_two_labels_is_refused(tmp_path):
   rows = [meta_row(0, 0, tag=1), meta_row(1, 1, tag=1, method='m0')]
   with pytest.raises(UserError, match="two labels are both called 'm0-src'"):
-    meta.read(write(tmp_path / 'meta.csv', rows))
+    meta.read_meta(write(tmp_path / 'meta.csv', rows))
 
 
 @pytest.mark.parametrize(
@@ -177,29 +177,29 @@ def test_a_damaged_file_is_refused(tmp_path, damage, message):
   path = write(tmp_path / 'meta.csv', some_rows())
   path.write_bytes(damage(path.read_bytes()))
   with pytest.raises(UserError, match=message):
-    meta.read(path)
+    meta.read_meta(path)
 
 
 def test_a_bad_split_value_is_refused(tmp_path):
   rows = [row | {'split': 'valid'} for row in some_rows()]
   with pytest.raises(UserError, match="line 2, split='valid'"):
-    meta.read(write(tmp_path / 'meta.csv', rows))
+    meta.read_meta(write(tmp_path / 'meta.csv', rows))
 
 
 def test_a_missing_file_is_refused(tmp_path):
   with pytest.raises(UserError, match='No such file'):
-    meta.read(tmp_path / 'none.csv')
+    meta.read_meta(tmp_path / 'none.csv')
 
 
 def test_an_unwritable_file_is_refused(tmp_path):
   (tmp_path / 'file').touch()
   with pytest.raises(UserError, match='cannot write'):
-    meta.write(tmp_path / 'file' / 'meta.csv', some_rows())
+    meta.write_meta(tmp_path / 'file' / 'meta.csv', some_rows())
 
 
 def test_text_columns_are_python_strings(tmp_path):
   # NumPy's fixed-width strings would cost the longest path for every row.
-  table = meta.read(write(tmp_path / 'meta.csv', some_rows()))
+  table = meta.read_meta(write(tmp_path / 'meta.csv', some_rows()))
   assert table.img_path.dtype == np.dtype(object)
 
 
@@ -208,6 +208,6 @@ def test_a_file_name_that_is_not_unicode_is_refused(tmp_path):
     meta_row(0, 0, tag=1, path=b'a\xff.png'.decode(errors='surrogateescape'))
   ]
   with pytest.raises(UserError, match='not valid Unicode') as error:
-    meta.write(tmp_path / 'meta.csv', rows)
+    meta.write_meta(tmp_path / 'meta.csv', rows)
   assert r'a\udcff.png' in str(error.value)
   assert not list(tmp_path.iterdir())

@@ -208,7 +208,7 @@ def test_folders_of_images_become_batches(tmp_path):
       for i in range(count):
         image = draws.randint(0, 256, (SIZE, SIZE, 3), np.uint8)
         cv2.imwrite(str(tmp_path / part / name / f'{i}.png'), image)
-  folder.prepare(
+  folder.prepare_folder(
     tmp_path / 'train', ['e', 'a'], tmp_path, test_root=tmp_path / 'test'
   )
   packed = pack.pack(

@@ -89,5 +89,5 @@ def test_what_cannot_be_evaluated_is_refused(dataset):
     pipeline.evaluation_batches(
       dataset, 'test', batch_size=4, rows=np.empty(0, int)
     )
-  with pytest.raises(UserError, match="split=val; use one of train, test"):
+  with pytest.raises(UserError, match='split=val; use one of train, test'):
     pipeline.evaluation_batches(dataset, 'val', batch_size=4)

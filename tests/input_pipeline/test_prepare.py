@@ -21,7 +21,7 @@ def test_folder_writes_the_csv_and_prints_a_table(root, tmp_path, capsys):
     f'folder --root {root} --out {out} --seed 3 --labelled_fraction 0.5'.split()
     + ['--known', 'third, second one']
   )
-  table = meta.read(out / 'meta.csv')
+  table = meta.read_meta(out / 'meta.csv')
   assert [c.name for c in meta.classes(table)] == [
     'third',
     'second one',

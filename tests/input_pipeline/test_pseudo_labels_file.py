@@ -22,15 +22,17 @@ def some_labels(dataset):
 
 def test_round_trip(dataset, tmp_path):
   path, label = str(tmp_path / 'labels.npz'), some_labels(dataset)
-  pseudo_labels.write(path, dataset, label)
-  np.testing.assert_array_equal(pseudo_labels.read(path, dataset, 4), label)
+  pseudo_labels.write_pseudo_labels(path, dataset, label)
+  np.testing.assert_array_equal(
+    pseudo_labels.read_pseudo_labels(path, dataset, 4), label
+  )
   assert [file.name for file in tmp_path.iterdir()] == ['labels.npz']
 
 
 def test_labels_of_labelled_rows_are_not_replaced(dataset, tmp_path):
   path = str(tmp_path / 'labels.npz')
-  pseudo_labels.write(path, dataset, np.zeros(len(dataset.train)))
-  label = pseudo_labels.read(path, dataset, 4)
+  pseudo_labels.write_pseudo_labels(path, dataset, np.zeros(len(dataset.train)))
+  label = pseudo_labels.read_pseudo_labels(path, dataset, 4)
   np.testing.assert_array_equal(label == 0, dataset.train.tag == 2)
 
 
@@ -84,15 +86,15 @@ def spoil_compressed(path):
 )
 def test_bad_files(dataset, tmp_path, spoil, message):
   path = tmp_path / 'labels.npz'
-  pseudo_labels.write(str(path), dataset, some_labels(dataset))
+  pseudo_labels.write_pseudo_labels(str(path), dataset, some_labels(dataset))
   spoil(path)
   with pytest.raises(UserError, match=message) as raised:
-    pseudo_labels.read(str(path), dataset, 4)
+    pseudo_labels.read_pseudo_labels(str(path), dataset, 4)
   assert 'pseudo_labels' in str(raised.value)
 
 
 def test_classes_beyond_the_network(dataset, tmp_path):
   path = str(tmp_path / 'labels.npz')
-  pseudo_labels.write(path, dataset, some_labels(dataset))
+  pseudo_labels.write_pseudo_labels(path, dataset, some_labels(dataset))
   with pytest.raises(UserError, match='has class 3, the network 3 outputs'):
-    pseudo_labels.read(path, dataset, 3)
+    pseudo_labels.read_pseudo_labels(path, dataset, 3)

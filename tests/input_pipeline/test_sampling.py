@@ -111,14 +111,14 @@ def test_all_rows_mode_is_balanced_over_every_class():
 
 def test_held_out_rows_never_appear_and_depend_on_the_seed_alone():
   label, tag = made_up()
-  held = sampling.validation_rows(label, tag, 0.3, seed=5)
+  held = sampling.draw_validation_rows(label, tag, 0.3, seed=5)
   # Classes of 7, 20 and 3 labelled rows: int(.3 n), at least one.
   np.testing.assert_array_equal(np.bincount(label[held]), [2, 6, 1])
   assert (tag[held] == 1).all() and (np.diff(held) > 0).all()
   np.testing.assert_array_equal(
-    held, sampling.validation_rows(label, tag, 0.3, seed=5)
+    held, sampling.draw_validation_rows(label, tag, 0.3, seed=5)
   )
-  other = sampling.validation_rows(label, tag, 0.3, seed=6)
+  other = sampling.draw_validation_rows(label, tag, 0.3, seed=6)
   assert len(other) == len(held) and set(other) != set(held)
   for supervision in ('open_world', 'labelled', 'all'):
     drawn = stream_of(label, tag, 5, supervision, held).take(np.arange(2000))
@@ -129,9 +129,9 @@ def test_held_out_rows_never_appear_and_depend_on_the_seed_alone():
 
 def test_holding_out_leaves_a_class_its_last_row():
   label, tag = np.array([0, 1, 1], np.int32), np.ones(3, np.int8)
-  held = sampling.validation_rows(label, tag, 0.99, seed=0)
+  held = sampling.draw_validation_rows(label, tag, 0.99, seed=0)
   np.testing.assert_array_equal(label[held], [1])
-  assert not len(sampling.validation_rows(label, tag, 0.0, seed=0))
+  assert not len(sampling.draw_validation_rows(label, tag, 0.0, seed=0))
 
 
 @pytest.mark.parametrize('process_count', [1, 2, 4])

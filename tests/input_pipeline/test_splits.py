@@ -65,8 +65,8 @@ def test_nothing_to_split_is_two_empty_splits():
 
 
 def read(folder, rows):
-  meta.write(folder / 'meta.csv', rows)
-  return meta.read(folder / 'meta.csv')
+  meta.write_meta(folder / 'meta.csv', rows)
+  return meta.read_meta(folder / 'meta.csv')
 
 
 def test_the_split_column_decides(tmp_path):

@@ -1,10 +1,19 @@
-"""Files at URLs: packed there, and fetched from there."""
+"""Files at URLs: packing to a URL, and fetching from it."""
+
+import os
 
 import fsspec
 import pytest
 
 from helpers.imagesets import write_set
-from input_pipeline import dataset, features, pack, storage
+from input_pipeline import (
+  dataset,
+  features,
+  pack,
+  packed_format,
+  packing,
+  storage,
+)
 from input_pipeline.errors import UserError
 
 SMALL = pack.Options(size=16, shards=2)
@@ -39,11 +48,11 @@ def test_a_url_holds_what_a_directory_holds(csv, url, tmp_path):
   there = storage.sizes(url)
   here = {p.name: p.stat().st_size for p in (tmp_path / 'out').iterdir()}
   assert there == here
-  assert all(dataset.is_packed_name(name) for name in there)
+  assert all(packed_format.is_packed_name(name) for name in there)
 
 
 def test_several_processes_write_to_a_url(csv, tmp_path, monkeypatch):
-  # A file: URL, for processes share no memory.
+  # At a file: URL, since processes share no memory file system.
   monkeypatch.setenv('OWDFA_CACHE', str(tmp_path / 'cache'))
   out = f'file://{tmp_path}/far/out'
   opened = pack.pack(csv, out, SMALL, workers=2)
@@ -51,7 +60,7 @@ def test_several_processes_write_to_a_url(csv, tmp_path, monkeypatch):
   assert [p.name for p in (tmp_path / 'far').iterdir()] == ['out']
 
 
-def test_the_description_comes_last(csv, url, monkeypatch):
+def test_the_description_is_uploaded_last(csv, url, monkeypatch):
   names = []
   upload = storage.upload
 
@@ -60,50 +69,50 @@ def test_the_description_comes_last(csv, url, monkeypatch):
     upload(file, folder)
 
   monkeypatch.setattr(storage, 'upload', seen)
-  pack.write(csv, url, SMALL, pack.Resources(workers=1))
-  assert names[-1] == dataset.DESCRIPTION
+  packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
+  assert names[-1] == packed_format.DESCRIPTION
   assert set(names) == set(storage.sizes(url))
 
 
 def test_a_finished_url_is_reused_for_the_same_request(csv, url, capsys):
-  pack.write(csv, url, SMALL, pack.Resources(workers=1))
+  packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   capsys.readouterr()
-  pack.write(csv, url, SMALL, pack.Resources(workers=1))
+  packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   assert 'packed already' in capsys.readouterr().out
   with pytest.raises(UserError, match=f'in the way: {url} was packed with'):
-    pack.write(csv, url, pack.Options(size=16))
+    packing.write_pack(csv, url, pack.Options(size=16))
   csv.write_text(csv.read_text() + '\n')
   with pytest.raises(UserError, match='packed from another CSV'):
-    pack.write(csv, url, SMALL, pack.Resources(workers=1))
+    packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
 
 
 def test_an_error_leaves_nothing_at_the_url(csv, url):
   (csv.parent / '1' / '7.png').write_bytes(b'')
   with pytest.raises(UserError, match='the file is empty'):
-    pack.write(csv, url, SMALL, pack.Resources(workers=1))
+    packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   assert storage.sizes(url) == {}
 
 
 def test_what_a_killed_pack_left_is_replaced(csv, url):
   left = f'{url}/owdfa-train.tfrecord-00000-of-00009'
   storage.write_bytes(left, b'half')
-  pack.write(csv, url, SMALL, pack.Resources(workers=1))
+  packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   names = storage.sizes(url)
   assert 'owdfa-train.tfrecord-00000-of-00009' not in names
-  assert dataset.DESCRIPTION in names
+  assert packed_format.DESCRIPTION in names
 
 
 @pytest.mark.parametrize('foreign', ['thesis.tex', 'owdfa-train.tfrecord-0/x'])
 def test_a_foreign_url_is_left_alone(csv, url, foreign):
   storage.write_bytes(f'{url}/{foreign}', b'precious')
   with pytest.raises(UserError, match=f'in the way: {url} holds '):
-    pack.write(csv, url, SMALL, pack.Resources(workers=1))
+    packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   assert storage.read_bytes(f'{url}/{foreign}') == b'precious'
 
 
-def test_a_copy_is_made_once_for_each_version(csv, url, tmp_path):
+def test_each_version_is_copied_once(csv, url, tmp_path):
   first = pack.pack(csv, url, SMALL, workers=1)
-  # Gone there, still here.
+  # Removed at the URL, the copy stays.
   storage.remove(url, ['owdfa-train.tfrecord-00000-of-00002'])
   assert dataset.open_dataset(f'{url}/').path == first.path
   storage.remove(url, storage.sizes(url))
@@ -113,13 +122,15 @@ def test_a_copy_is_made_once_for_each_version(csv, url, tmp_path):
 
 
 def test_an_unfinished_url_is_refused(url, tmp_path):
-  with pytest.raises(UserError, match=f'no whole dataset: {url} has no desc'):
+  with pytest.raises(
+    UserError, match=f'no complete dataset: {url} has no desc'
+  ):
     dataset.open_dataset(url)
   assert not (tmp_path / 'cache').exists()
 
 
 def test_a_short_copy_is_refused(csv, url, tmp_path, monkeypatch):
-  pack.write(csv, url, SMALL, pack.Resources(workers=1))
+  packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   filesystem = fsspec.filesystem('memory')
 
   def cut(self, source, copy):
@@ -140,7 +151,7 @@ def test_a_missing_driver_is_named(csv, monkeypatch):
   ):
     dataset.open_dataset('nowhere://a/b')
   with pytest.raises(UserError, match='cannot read unheard://a/b.*unheard'):
-    pack.write(csv, 'unheard://a/b', SMALL)
+    packing.write_pack(csv, 'unheard://a/b', SMALL)
 
 
 def test_a_failing_store_is_one_line(csv, url, monkeypatch):
@@ -149,14 +160,18 @@ def test_a_failing_store_is_one_line(csv, url, monkeypatch):
 
   monkeypatch.setattr(type(fsspec.filesystem('memory')), 'put_file', refuse)
   with pytest.raises(UserError, match=f'cannot write {url}/.*quota exceeded'):
-    pack.write(csv, url, SMALL, pack.Resources(workers=1))
+    packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
 
 
-def test_local_files_are_written_in_one_step(tmp_path, monkeypatch):
+def test_local_files_are_replaced_in_one_step(tmp_path, monkeypatch):
   path = str(tmp_path / 'file')
   storage.write_bytes(path, b'old')
-  monkeypatch.setattr(storage.os, 'replace', lambda a, b: 1 / 0)
-  with pytest.raises(UserError, match=f'cannot write {path}'):
+
+  def fail(*_):
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(os, 'replace', fail)
+  with pytest.raises(UserError, match='cannot write .*No space left'):
     storage.write_bytes(path, b'new')
   assert storage.read_bytes(path) == b'old'
   assert [p.name for p in tmp_path.iterdir()] == ['file']

@@ -16,7 +16,7 @@ def test_duplicates_are_reported_and_kept(tmp_path, capsys):
     for label in range(3)
     for n in range(10)
   ]
-  meta.write(csv, rows)
+  meta.write_meta(csv, rows)
   # Two classes, and within one class training and test.
   shutil.copy(tmp_path / '0' / '4.png', tmp_path / '1' / '5.png')
   shutil.copy(tmp_path / '2' / '0.png', tmp_path / '2' / '9.png')
@@ -44,7 +44,7 @@ def test_unknown_truth_contradicts_no_class(tmp_path):
     meta_row(-1, n, path=f'2/{n}.png', method='', face_type=-1)
     for n in range(10)
   ]
-  meta.write(csv, rows + heap)
+  meta.write_meta(csv, rows + heap)
   for n in range(10):
     shutil.copy(tmp_path / '0' / f'{n}.png', tmp_path / '2' / f'{n}.png')
   opened = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)

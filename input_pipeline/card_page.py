@@ -1,0 +1,124 @@
+"""The data card of a packed directory, its README.md."""
+
+from input_pipeline.data_card import SOURCES, Card, SourceInfo
+from input_pipeline.text_tables import markdown
+
+_NO_LICENCE = (
+  'The terms of this collection are not stated. Those of each source apply.'
+)
+
+
+def card_text(description: dict, card: Card) -> str:
+  """Returns the data card in Markdown.
+
+  Args:
+    description: of the packed directory.
+    card: texts on it.
+  """
+  made = description['made']
+  sections = [
+    f'# {description["name"]}\n\n{card.description.strip()}',
+    _content(description),
+    _classes(description),
+    _sources(description, card),
+    f'## Licence\n\n{card.licence.strip() or _NO_LICENCE}',
+  ]
+  if card.citation:
+    sections.append(f'## Citation\n\n```\n{card.citation.strip()}\n```')
+  sections += [_how(made), _files(description)]
+  return '\n\n'.join(sections) + '\n'
+
+
+def _content(description: dict) -> str:
+  size = description['image_size']
+  splits = description['splits']
+  formats = ' and '.join(description['image_formats']).upper()
+  kept = ', the original files' if description['original_bytes'] else ''
+  lines = [
+    f'- {size} x {size} pixels, RGB, {formats}{kept}',
+    f'- {splits["train"]["records"]:,} training and '
+    f'{splits["test"]["records"]:,} test images',
+    f'- {description["num_classes"]} classes, {description["num_known"]} known',
+  ]
+  if not description['novel_count_known']:
+    lines.append('- the class of some unlabelled images is not known')
+  counts = [entry['counts'] for entry in description['classes']]
+  counts.append(description['truth_unknown'])
+  if 'no_face' in counts[0]:
+    whole = sum(c['no_face'] for c in counts)
+    lines.append(
+      f'- faces cut out; {whole:,} images without a detected face are whole'
+    )
+  if description['skipped']:
+    lines.append(
+      f'- {len(description["skipped"]):,} unreadable images left out'
+    )
+  for kind, found in description['duplicates'].items():
+    if found['groups']:
+      what = kind.replace('_', ' ')
+      lines.append(f'- {found["groups"]:,} images occur {what}')
+  return '## Content\n\n' + '\n'.join(lines)
+
+
+def _classes(description: dict) -> str:
+  header = ('id', 'class', 'type', 'source', 'role')
+  columns = ('labelled', 'unlabelled', 'test')
+  rows = [
+    (
+      str(entry['label']),
+      entry['name'],
+      entry['forgery_type'],
+      entry['image_source'],
+      'known' if entry['known'] else 'novel',
+      *(f'{entry["counts"][c]:,}' for c in columns),
+    )
+    for entry in description['classes']
+  ]
+  unknown = description['truth_unknown']
+  if any(unknown.values()):
+    counts = (f'{unknown[c]:,}' for c in columns)
+    rows.append(('-1', '(truth unknown)', '', '', '', *counts))
+  return '## Classes\n\n' + markdown((*header, *columns), rows)
+
+
+def _sources(description: dict, card: Card) -> str:
+  names = sorted(
+    {
+      name
+      for entry in description['classes']
+      for name in entry['image_source'].split('&')
+    }
+  )
+  rows = []
+  for name in names:
+    plain = ''.join(c for c in name.lower() if c.isalnum())
+    source = card.sources.get(name) or SOURCES.get(plain) or SourceInfo(name)
+    rows.append((name, source.title, source.licence, source.homepage))
+  header = ('source', 'what it is', 'licence', 'where')
+  return '## Sources\n\n' + markdown(header, rows)
+
+
+def _how(made: dict) -> str:
+  arguments = ' '.join(
+    f'--{name}={value}'
+    for name, value in made['arguments'].items()
+    if value is not None
+  )
+  versions = ', '.join(f'{k} {v}' for k, v in made['versions'].items())
+  return (
+    f'## How it was made\n\n`{made["by"]} {arguments}` from a meta CSV of '
+    f'SHA-256 `{made["meta_sha256"]}`; split: {made["split"]}; with {versions}.'
+    '\n\nThe records are `tf.train.Example`s in TFRecord files, which '
+    '`tfds.builder_from_directory` opens. `features.json` lists the fields of '
+    'a record; its `sha256` is that of the original image file. '
+    '`description.json` has the content of this page for programs.'
+  )
+
+
+def _files(description: dict) -> str:
+  rows = [
+    (name, f'{file["records"]:,}', f'{file["bytes"]:,}', f'`{file["sha256"]}`')
+    for name, file in description['shards'].items()
+  ]
+  header = ('shard', 'records', 'bytes', 'SHA-256')
+  return '## Files\n\n' + markdown(header, rows)

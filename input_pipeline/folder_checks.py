@@ -1,0 +1,119 @@
+"""Checks the class folders that a meta CSV is made from."""
+
+import difflib
+import pathlib
+from collections.abc import Collection, Sequence
+
+from input_pipeline.errors import UserError
+from input_pipeline.image_folders import list_class_folders
+
+
+def order_classes(
+  root: pathlib.Path,
+  known: Sequence[str],
+  exclude: Sequence[str],
+  *,
+  needs_novel: bool,
+) -> list[str]:
+  """Returns the known classes in the order given, then the others sorted.
+
+  Args:
+    root: a folder with one folder for each class.
+    known: names of the known classes.
+    exclude: class folders to leave out.
+    needs_novel: whether there must be a novel class.
+
+  Raises:
+    UserError: a name is given twice or has no folder, there is no known class,
+      or no novel class where one is needed.
+  """
+  found = list_class_folders(root)
+  for option, names in ('known', known), ('exclude', exclude):
+    for name in names:
+      if names.count(name) > 1:
+        raise UserError(f'--{option} names {name!r} twice; name it once')
+  for name in known:
+    if name not in found:
+      raise UserError(f'no class {name!r} in {root}: {_suggest(name, found)}')
+    if name in exclude:
+      raise UserError(
+        f'class {name!r} is both in --known and in --exclude; choose one'
+      )
+  if not known:
+    raise UserError(
+      f'no known classes: give some with --known A,B,...; {_listing(found)}'
+    )
+  novel = [name for name in found if name not in {*known, *exclude}]
+  if needs_novel and not novel:
+    raise UserError(
+      f'every class of {root} is known, so there is none to discover: leave '
+      'some out of --known, or give images without classes as --unlabelled DIR'
+    )
+  return [*known, *novel]
+
+
+def check_excluded(
+  exclude: Sequence[str], root: pathlib.Path, test_root: pathlib.Path | None
+) -> None:
+  """Raises `UserError` if a class to leave out has no folder."""
+  found = set(list_class_folders(root))
+  if test_root is not None:
+    found |= set(list_class_folders(test_root))
+  for name in exclude:
+    if name not in found:
+      raise UserError(
+        f'--exclude {name}: no such class; {_suggest(name, found)}'
+      )
+
+
+def check_outside(
+  root: pathlib.Path, other: pathlib.Path, option: str, exclude: Sequence[str]
+) -> None:
+  """Raises `UserError` if `other` would also be read as a class of `root`.
+
+  Args:
+    root: a folder with one folder for each class.
+    other: the folder that `--option` names.
+    option: the name of the option.
+    exclude: class folders that are left out.
+  """
+  inner, outer = other.resolve(), root.resolve()
+  if inner == outer or (
+    inner.is_relative_to(outer)
+    and inner.relative_to(outer).parts[0] not in exclude
+  ):
+    raise UserError(
+      f'--{option} {other} lies inside --root {root}, where each folder is a '
+      'class: move it elsewhere, or name it in --exclude'
+    )
+
+
+def check_test_classes(
+  test_root: pathlib.Path, names: Sequence[str], exclude: Sequence[str]
+) -> set[str]:
+  """Returns the classes of the test set.
+
+  Args:
+    test_root: the class folders of the test set.
+    names: the classes of the training set.
+    exclude: class folders that are left out.
+
+  Raises:
+    UserError: the test set has classes that the training set lacks.
+  """
+  present = set(list_class_folders(test_root)) - set(exclude)
+  if foreign := ','.join(sorted(present - set(names))):
+    raise UserError(
+      f'{test_root} has classes that --root lacks: {foreign}; leave them out '
+      f'with --exclude {foreign}'
+    )
+  return present
+
+
+def _suggest(name: str, found: Collection[str]) -> str:
+  near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
+  return f'did you mean {" or ".join(near)}?' if near else _listing(found)
+
+
+def _listing(names: Collection[str]) -> str:
+  return f'the classes there are {", ".join(sorted(names))}'

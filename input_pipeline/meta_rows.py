@@ -1,0 +1,107 @@
+"""Parses the rows of a meta CSV, each checked on its own."""
+
+import csv
+import io
+import pathlib
+
+from input_pipeline.errors import UserError
+
+COLUMNS = (
+  'img_name',
+  'label',
+  'method',
+  'forgery_type',
+  'forgery_label',
+  'face_type',
+  'tag',
+  'code',
+  'image_source',
+  'img_path',
+  'compression',
+  'frame_idx',
+)
+INTEGERS = ('label', 'forgery_label', 'face_type', 'tag')
+DROPPED, LABELLED, UNLABELLED = 0, 1, 2
+
+
+def parse_rows(file: pathlib.Path, text: str) -> tuple[list[dict], list[int]]:
+  """Parses the text of a meta CSV.
+
+  Args:
+    file: named in errors.
+    text: the content of the file.
+
+  Returns:
+    One dictionary for each row, its integers parsed, and the number of the
+    line on which each row ends.
+
+  Raises:
+    UserError: the header, a row or a field is wrong, or there are no rows.
+  """
+  reader = csv.reader(io.StringIO(text, newline=''))
+  rows, lines = [], []
+  try:
+    header = next(reader, [])
+    if tuple(header) not in (COLUMNS, (*COLUMNS, 'split')):
+      raise UserError(
+        f'bad meta CSV: {file}, line 1: header {",".join(header)!r}; it must '
+        f'be {",".join(COLUMNS)} (and, optionally, split)'
+      )
+    for fields in reader:
+      if fields:
+        rows.append(_parse_row(file, reader.line_num, header, fields))
+        lines.append(reader.line_num)
+  except csv.Error as error:
+    raise UserError(
+      f'bad meta CSV: {file}, line {reader.line_num}: {error}'
+    ) from error
+  if not rows:
+    raise UserError(f'bad meta CSV: {file}: it has no rows')
+  return rows, lines
+
+
+def bad_field(
+  file: pathlib.Path, line: int, field: str, value: object, rule: str
+) -> UserError:
+  """Returns the error for a field that breaks a rule."""
+  return UserError(
+    f'bad meta CSV: {file}, line {line}, {field}={value!r}: {rule}'
+  )
+
+
+def _parse_row(
+  file: pathlib.Path, line: int, header: list[str], fields: list[str]
+) -> dict:
+  if len(fields) != len(header):
+    raise UserError(
+      f'bad meta CSV: {file}, line {line}: {len(fields)} fields, the header '
+      f'has {len(header)}'
+    )
+  row: dict = dict(zip(header, fields, strict=True))
+
+  def check(field: str, valid: bool, rule: str) -> None:
+    if not valid:
+      raise bad_field(file, line, field, row[field], rule)
+
+  for field in INTEGERS:
+    try:
+      row[field] = int(row[field])
+    except ValueError:
+      raise bad_field(file, line, field, row[field], 'not an integer') from None
+  unknown = row['label'] == -1
+  check('tag', row['tag'] in (0, 1, 2), 'must be 0, 1 or 2')
+  check('label', -1 <= row['label'] < 2**31, 'must be -1 or more')
+  check(
+    'label',
+    not unknown or row['tag'] == UNLABELLED,
+    'an unknown label needs tag 2 (unlabelled)',
+  )
+  faces = (-1, 0, 1) if unknown else (0, 1)
+  check('face_type', row['face_type'] in faces, 'must be 1 (real) or 0 (fake)')
+  check('img_path', row['img_path'].isprintable(), 'has control characters')
+  check('img_path', row['img_path'] != '', 'is empty')
+  check('method', row['method'].isprintable(), 'has control characters')
+  check('method', unknown or row['method'] != '', 'is empty')
+  if 'split' in row:
+    check('split', row['split'] in ('train', 'test'), 'must be train or test')
+  return row

@@ -1,0 +1,124 @@
+"""Output folders that appear complete or not at all."""
+
+import contextlib
+import dataclasses
+import glob
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator
+
+from input_pipeline.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputFolder:
+  """A folder that is being made; it is removed unless `finish` is called.
+
+  Attributes:
+    shards: where the shards are written, a local path or a URL.
+    staging: the local folder where all other files are written.
+    finish: makes the folder appear under its final name.
+  """
+
+  shards: str
+  staging: pathlib.Path
+  finish: Callable[[], None]
+
+
+def check_space(
+  out: pathlib.Path, needed: int, remedy: str = 'choose another --out'
+) -> None:
+  """Checks that the disk of `out` has `needed` bytes free.
+
+  Args:
+    out: a path that need not exist yet.
+    needed: in bytes.
+    remedy: tells the user what to do, besides making room.
+
+  Raises:
+    UserError: there is less space.
+  """
+  folder = out.absolute().parent
+  while not folder.exists():
+    folder = folder.parent
+  free = shutil.disk_usage(folder).free
+  if needed > free:
+    raise UserError(
+      f'too little disk space: {folder}: up to {needed / 1e6:,.1f} MB needed, '
+      f'{free / 1e6:,.1f} MB free; make room or {remedy}'
+    )
+
+
+@contextlib.contextmanager
+def local_output(out: pathlib.Path) -> Iterator[OutputFolder]:
+  """Makes a folder beside `out` and renames it to `out` at the end."""
+  with temporary_folder(out) as folder:
+    yield OutputFolder(
+      os.fspath(folder), folder, lambda: publish_folder(folder, out)
+    )
+
+
+@contextlib.contextmanager
+def temporary_folder(
+  out: pathlib.Path, remedy: str = 'choose another --out'
+) -> Iterator[pathlib.Path]:
+  """Makes a hidden folder beside `out` and removes it afterwards.
+
+  The caller may rename the folder before that. Folders that killed processes
+  left beside `out` are removed first.
+
+  Args:
+    out: the folder's final path, which need not exist.
+    remedy: tells the user what to do about an error.
+
+  Yields:
+    The hidden folder.
+
+  Raises:
+    UserError: the folder, or something in it, cannot be written.
+  """
+  # The process's id in the name tells leftovers from folders in use.
+  prefix = f'.{out.name}.incomplete-'
+  folder = out.parent / f'{prefix}{os.getpid()}'
+  try:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in out.parent.glob(f'{glob.escape(prefix)}*'):
+      pid = leftover.name.removeprefix(prefix)
+      if pid.isdigit() and not _is_another_process(int(pid)):
+        shutil.rmtree(leftover)
+    folder.mkdir()
+    yield folder
+  except OSError as error:
+    raise UserError(
+      f'cannot write {error.filename or out}: {error.strerror}; {remedy}'
+    ) from error
+  finally:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish_folder(folder: pathlib.Path, out: pathlib.Path) -> None:
+  """Renames a complete folder to its final name.
+
+  Raises:
+    UserError: there is something at `out` other than an empty folder.
+  """
+  try:
+    os.rename(folder, out)  # replaces an empty folder, nothing else
+  except OSError as error:
+    raise UserError(
+      f'in the way: {out}: {error.strerror}; remove it or choose another --out'
+    ) from error
+
+
+def _is_another_process(pid: int) -> bool:
+  """Whether another process that is running has this id."""
+  if pid == os.getpid():
+    return False
+  try:
+    os.kill(pid, 0)
+  except ProcessLookupError:
+    return False
+  except PermissionError:
+    pass  # it runs under another user
+  return True

@@ -1,0 +1,100 @@
+"""The options of packing and what it runs on, checked when they are made."""
+
+import dataclasses
+
+from input_pipeline.errors import UserError, check_choice
+
+DETECTORS = ('none', 'opencv', 'dlib')
+FORMATS = ('png', 'jpeg')
+ON_ERROR = ('stop', 'skip')
+LOCAL = 'local'
+BEAM_RUNNERS = (
+  'DirectRunner',
+  'FlinkRunner',
+  'SparkRunner',
+  'DataflowRunner',
+)
+_RANGES = {
+  'size': (8, 4096),
+  'quality': (1, 100),
+  'ratio': (0.01, 0.99),
+  'seed': (0, 2**32 - 1),
+  'shards': (1, 99999),
+  'margin': (1, 4),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """What decides the content of a packed directory, besides the CSV.
+
+  Attributes:
+    size: S; images are resized to S x S pixels.
+    format: 'png' or 'jpeg' for all images; None keeps the files if all of them
+      are S x S pixels, and encodes all as PNG otherwise.
+    quality: of JPEG, 1 to 100.
+    ratio: training share of the released split.
+    seed: of the released split.
+    shards: the number of shards in each split; None: by the number of images.
+    on_error: 'stop' or 'skip' at an unreadable image.
+    crop: the detector of the faces to cut out, 'opencv' or 'dlib'; 'none' packs
+      whole images.
+    margin: by how much a face's box grows; 1.2 adds a tenth of it on each side.
+    align: the path of dlib's 68-point file, to turn faces upright; or None.
+    card: the path of a TOML file for the data card; or None.
+  """
+
+  size: int = 256
+  format: str | None = None
+  quality: int = 95
+  ratio: float = 0.8
+  seed: int = 2000
+  shards: int | None = None
+  on_error: str = 'stop'
+  crop: str = 'none'
+  margin: float = 1.2
+  align: str | None = None
+  card: str | None = None
+
+  def __post_init__(self) -> None:
+    """Raises `UserError` for a value out of range."""
+    for name, (low, high) in _RANGES.items():
+      value = getattr(self, name)
+      if value is not None and not low <= value <= high:
+        raise UserError(
+          f'out of range: --{name}={value}; it must be from {low} to {high}'
+        )
+    if self.format is not None:
+      check_choice('--format', self.format, FORMATS)
+    check_choice('--on_error', self.on_error, ON_ERROR)
+    check_choice('--crop', self.crop, DETECTORS)
+    if self.align is not None and self.crop != 'dlib':
+      raise UserError(
+        f'--align={self.align} needs --crop=dlib, not --crop={self.crop}'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+  """What packing runs on. It does not change the result.
+
+  Attributes:
+    workers: the number of processes; None: one for each core.
+    runner: 'local' or one of `BEAM_RUNNERS`.
+    beam_options: further options of Beam, as on a command line.
+    detections: the file of detected faces, a path or a URL; None: beside the
+      output.
+  """
+
+  workers: int | None = None
+  runner: str = LOCAL
+  beam_options: str = ''
+  detections: str | None = None
+
+  def __post_init__(self) -> None:
+    """Raises `UserError` for a value out of range."""
+    check_choice('--runner', self.runner, (LOCAL, *BEAM_RUNNERS))
+    if self.workers is not None and self.workers < 1:
+      raise UserError(
+        f'out of range: --workers={self.workers}; it must be 1 or more'
+      )
