@@ -1,1 +1,1 @@
-"""From the published datasets' folders to the benchmarks' meta CSVs."""
+"""Makes the meta CSVs of published benchmarks from the datasets' folders."""

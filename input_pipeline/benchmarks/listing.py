@@ -1,59 +1,37 @@
-"""What datasets offer: their images by name, listed sorted and checked."""
+"""The listing of a class's images in its dataset, and how folders are read."""
 
 import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
 
-from input_pipeline.benchmarks.tables import ForgeryClass
+from input_pipeline.benchmarks.benchmark_class import BenchmarkClass
+from input_pipeline.benchmarks.candidates import Candidate
 from input_pipeline.errors import UserError
-from input_pipeline.folder import SUFFIXES, check_name
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Image:
-  """One image that a benchmark could take.
-
-  Attributes:
-    path: the image file, or where the video frame will be written.
-    flat: a file name that is unique within its class.
-    img_name, frame_idx, compression: as in the released CSVs.
-    video: which recording it is a frame of; '' for a single picture.
-    footage: all recordings of its dataset that went into it. Images that share
-      one show the same people or scenes.
-    from_video: the video file to extract it from; '' for an image file.
-  """
-
-  path: str
-  flat: str
-  img_name: str
-  image_source: str
-  frame_idx: int = 0
-  compression: str = ''
-  video: str = ''
-  footage: tuple[str, ...] = ()
-  from_video: str = ''
+from input_pipeline.image_folders import SUFFIXES, check_name
 
 
 @dataclasses.dataclass
 class Listing:
-  """The images of one class as its dataset has them.
+  """The images of one class that its dataset offers.
 
   Attributes:
-    looked_for: the layout that is assumed, below the datasets' folder.
-    found: where it was found, or '' if it was not.
+    entry: the class.
+    looked_for: the expected layout, below the folder of the datasets.
+    found: the folder or list file that was found, or ''.
     names: the images, in an order that does not depend on the file system.
-    image: makes an `Image` of a name.
-    first: names that are all taken before any other (DFFD's training folders).
-    guess: what of the layout no public source confirms.
-    problems: what could not be read.
+    make_candidate: makes a `Candidate` from a name; None if nothing was found.
+    first: names that are all taken before any other: those of DFFD's training
+      folders.
+    guess: which part of the layout no public document confirms; '' if none.
+    problems: one line for each file that could not be read.
   """
 
-  entry: ForgeryClass
+  entry: BenchmarkClass
   looked_for: str
   found: str = ''
   names: Sequence[str] = ()
-  image: Callable[[str], Image] | None = None
+  make_candidate: Callable[[str], Candidate] | None = None
   first: Sequence[str] = ()
   guess: str = ''
   problems: list[str] = dataclasses.field(default_factory=list)
@@ -62,18 +40,28 @@ class Listing:
     return len(self.first) + len(self.names)
 
 
-def subfolders(folder: pathlib.Path) -> list[str]:
-  """Names of the folders in `folder`, sorted; none if there is no `folder`."""
+def list_subfolders(folder: pathlib.Path) -> list[str]:
+  """Returns the sorted names of the folders in `folder`; [] if it is missing.
+
+  Raises:
+    UserError: the folder cannot be read, or a name cannot stand in a CSV.
+  """
   return _entries(folder, lambda entry: entry.is_dir())
 
 
-def image_files(folder: pathlib.Path) -> list[str]:
-  """Names of the image files in `folder`, sorted; none if it is missing."""
-  return files(folder, SUFFIXES)
+def list_image_files(folder: pathlib.Path) -> list[str]:
+  """Returns the sorted names of the image files in `folder`.
+
+  Like `list_subfolders` for a missing folder and for errors.
+  """
+  return list_files(folder, SUFFIXES)
 
 
-def files(folder: pathlib.Path, suffixes: tuple[str, ...]) -> list[str]:
-  """Names of files with one of `suffixes` in any case, sorted."""
+def list_files(folder: pathlib.Path, suffixes: tuple[str, ...]) -> list[str]:
+  """Returns the sorted names of files with one of `suffixes`, in any case.
+
+  Like `list_subfolders` for a missing folder and for errors.
+  """
   return _entries(
     folder,
     lambda entry: entry.name.lower().endswith(suffixes) and not entry.is_dir(),
@@ -92,7 +80,7 @@ def _entries(
       ]
   except (FileNotFoundError, NotADirectoryError):
     return []
-  except OSError as error:  # a loop of links among them
+  except OSError as error:  # Among others: links that form a loop.
     raise UserError(
       f'cannot read {error.filename or folder}: {error.strerror}'
     ) from error
@@ -102,32 +90,43 @@ def _entries(
 
 
 def read_lines(file: pathlib.Path) -> list[str]:
-  """The lines of a list file, without empty ones.
+  """Returns the lines of a list file that are not empty.
 
   Raises:
-    UserError: it cannot be read or is not UTF-8.
+    UserError: the file cannot be read or is not UTF-8.
   """
   try:
     lines = file.read_text(encoding='utf-8-sig').splitlines()
   except OSError as error:
     raise UserError(f'cannot read {file}: {error.strerror}') from error
   except UnicodeDecodeError as error:
-    raise UserError(f'bad list file: {file}: not UTF-8') from error
+    raise UserError(
+      f'bad list file: {file}: not UTF-8; download it again'
+    ) from error
   return [line for line in lines if line.strip()]
 
 
-def locate(
-  datasets: pathlib.Path, places: Sequence[str], inside: Sequence[str]
+def locate_dataset(
+  datasets: pathlib.Path, folders: Sequence[str], contents: Sequence[str]
 ) -> pathlib.Path | None:
-  """The first of `places` below `datasets` with one of `inside` in it."""
-  for place in places:
-    if any((datasets / place / name).exists() for name in inside):
-      return datasets / place
+  """Finds a dataset by what is in its folder.
+
+  Args:
+    datasets: the folder that holds all datasets.
+    folders: the folders to try, below `datasets`, in this order.
+    contents: names, one of which the right folder contains.
+
+  Returns:
+    The first folder that fits, or None.
+  """
+  for folder in folders:
+    if any((datasets / folder / name).exists() for name in contents):
+      return datasets / folder
   return None
 
 
-def missing_source(
-  classes: Sequence[ForgeryClass], looked_for: str
+def empty_listings(
+  classes: Sequence[BenchmarkClass], looked_for: str
 ) -> list[Listing]:
-  """Empty listings for the classes of a dataset that is not there."""
+  """Returns a listing without images for each class of a missing dataset."""
   return [Listing(entry, looked_for) for entry in classes]

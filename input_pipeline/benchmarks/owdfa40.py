@@ -1,5 +1,10 @@
-"""OWDFA-40 Protocols 1 to 3 from the unzipped folders."""
+"""Chooses the images of OWDFA-40, Protocols 1 to 3, from the unzipped folders.
 
+The released code walks the folders in the order of the file system; here they
+and their files are sorted, so that a seed gives the same images everywhere.
+"""
+
+import argparse
 import dataclasses
 import functools
 import os
@@ -8,39 +13,86 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from input_pipeline import folder
-from input_pipeline.benchmarks import naming, tables40
-from input_pipeline.benchmarks.listing import Listing, subfolders
-from input_pipeline.benchmarks.select import Pick, half_up, wanted
-from input_pipeline.benchmarks.tables import ForgeryClass
+from input_pipeline import image_folders
+from input_pipeline.benchmarks import (
+  candidates,
+  owdfa40_classes,
+  split_rules,
+)
+from input_pipeline.benchmarks.benchmark_class import BenchmarkClass
+from input_pipeline.benchmarks.listing import Listing, list_subfolders
+from input_pipeline.benchmarks.picks import (
+  Pick,
+  ProtocolCsv,
+  images_wanted,
+  round_half_up,
+)
 from input_pipeline.forgery_types import REAL
 from input_pipeline.meta import LABELLED, UNLABELLED
 
-PLACES = ('', 'data', 'OWDFA40-Benchmark/data', 'OWDFA-40', 'OWDFA40')
+# Where the class folders may lie below the folder of the datasets.
+_PLACES = ('', 'data', 'OWDFA40-Benchmark/data', 'OWDFA-40', 'OWDFA40')
+# An image: the listing of its folder, and its name there.
+_Found = tuple[Listing, str]
 
 
-def list_classes(
-  datasets: pathlib.Path, classes: Sequence[ForgeryClass]
+def choose_images(
+  arguments: argparse.Namespace, factor: float
+) -> tuple[list[Listing], list[ProtocolCsv]]:
+  """Chooses the images of the three protocols.
+
+  Args:
+    arguments: of `prepare owdfa40`.
+    factor: multiplies the counts of the class table.
+
+  Returns:
+    What each class's folder offers, and the content of the CSVs.
+  """
+  # The protocols share their folders, whatever is known in them.
+  listings = list_owdfa40(
+    arguments.datasets, owdfa40_classes.protocol_classes(1)
+  )
+  csvs = []
+  for number in (1, 2, 3):
+    classes = owdfa40_classes.protocol_classes(number)
+    picks = pick_images(
+      listings,
+      classes,
+      factor=factor,
+      seed=arguments.seed,
+      rule=arguments.split,
+    )
+    if arguments.split == 'video':
+      picks = split_rules.split_by_video(picks, arguments.seed)
+      picks = _label_training(picks, arguments.seed)
+    csvs.append(
+      ProtocolCsv(f'owdfa40_protocol{number}_meta.csv', classes, picks)
+    )
+  return listings, csvs
+
+
+def list_owdfa40(
+  datasets: pathlib.Path, classes: Sequence[BenchmarkClass]
 ) -> list[Listing]:
-  """One listing per folder `<index>_<type>_<name>`, sorted by their names.
+  """Lists each folder `<index>_<type>_<name>`, sorted by name.
 
-  Images are found at any depth, so it does not matter whether unzipping made
-  one folder of that name or two. The real class has several folders. A class
-  without a folder gets an empty listing, after the others.
+  Images are found at any depth, so that it does not matter whether unzipping
+  made one folder of that name or two. The real class has several folders and
+  as many listings. A class without a folder gets an empty listing at the end.
   """
   of_index = {entry.folder: entry for entry in classes}
   listings, seen = [], set()
-  root = _root(datasets)
-  for name in subfolders(root) if root else []:
+  root = _find_root(datasets)
+  for name in list_subfolders(root) if root else []:
     entry = of_index.get(name.split('_')[0])
     if entry is None or root is None:
       continue
     seen.add(entry.folder)
     base = root / name
-    paths = folder.list_images(base)
+    paths = image_folders.list_images(base)
     names = [os.path.relpath(path, base) for path in paths]
-    parents = {os.path.dirname(each) for each in names}
-    source = name if entry.forgery_type == REAL else entry.source
+    nested = len({os.path.dirname(each) for each in names}) > 1
+    image_source = name if entry.forgery_type == REAL else entry.dataset
     listings.append(
       Listing(
         entry,
@@ -48,7 +100,7 @@ def list_classes(
         os.fspath(base),
         names,
         functools.partial(
-          naming.released_image, os.fspath(base), source, len(parents) > 1
+          candidates.owdfa40_candidate, os.fspath(base), image_source, nested
         ),
         guess='videos are told from the names of folders and files',
       )
@@ -59,71 +111,108 @@ def list_classes(
   return listings
 
 
-def select(
+def _find_root(datasets: pathlib.Path) -> pathlib.Path | None:
+  """Returns the folder that holds the class folders."""
+  for place in _PLACES:
+    for name in list_subfolders(datasets / place):
+      if name.split('_')[0].isdecimal() and '_' in name:
+        return datasets / place
+  return None
+
+
+def pick_images(
   listings: Sequence[Listing],
-  classes: Sequence[ForgeryClass],
+  classes: Sequence[BenchmarkClass],
   *,
-  scale: float,
+  factor: float,
   seed: int,
   rule: str,
 ) -> list[Pick]:
-  """Images, tags and (unless `rule` is 'video') the split of one protocol.
+  """Draws, splits and tags the images of one protocol.
 
-  'released' is the released rule: one generator cuts each real folder, then
-  draws, shuffles and cuts class after class, and last draws the labelled 75 %
-  from all known training images together. The original walks the folders in
-  the order of the file system; here they, and the files, are sorted.
-  'stratified' draws each folder by itself: 80 % train, 75 % of which labelled.
+  Rule 'released' repeats the released code: one generator cuts each real folder
+  to size, then draws, shuffles and splits class after class, and at last draws
+  the labelled 75 % from the training images of all known classes together.
+  Rule 'stratified' splits and labels each folder by itself: 80 % train, and
+  75 % of these are labelled. Rule 'video' marks all images for training.
 
   Args:
-    listings: of `list_classes`.
-    classes: of one protocol, in the order of their ids.
-    scale: multiplies the budgets.
+    listings: from `list_owdfa40`.
+    classes: of the protocol, in the order of their ids.
+    factor: multiplies the counts of the class table.
     seed: of NumPy's legacy generator.
-    rule: 'released', 'stratified' or 'video' (all of it marked for training).
+    rule: 'released', 'stratified' or 'video'.
   """
   generator = np.random.RandomState(seed)
+  found = _cut_real_folders(listings, classes, factor, generator)
+  picks = []
+  for entry, images in found.items():
+    for group in _shuffle(entry, images, factor, rule, generator):
+      picks += _split_group(entry, group, rule)
+  groups = _known_training_rows(picks)
+  if rule == 'released':
+    groups = [sorted(row for rows in groups for row in rows)]
+  return _label(picks, groups, generator)
+
+
+def _cut_real_folders(
+  listings: Sequence[Listing],
+  classes: Sequence[BenchmarkClass],
+  factor: float,
+  generator: np.random.RandomState,
+) -> dict[BenchmarkClass, list[_Found]]:
+  """Returns each class's images, those of a real folder cut to its size."""
   by_index = {entry.folder: entry for entry in classes}
-  rows: dict[ForgeryClass, list[tuple[Listing, str]]] = {}
+  of_class: dict[BenchmarkClass, list[_Found]] = {}
   for listing in listings:
     entry = by_index[listing.entry.folder]
-    found = [(listing, name) for name in listing.names]
+    images = [(listing, name) for name in listing.names]
     if entry.forgery_type == REAL:
-      cut = min(len(found), half_up(tables40.PER_REAL_FOLDER * scale))
-      found = [found[i] for i in generator.permutation(len(found))[:cut]]
-    rows.setdefault(entry, []).extend(found)
-  picks = []
-  for entry, found in rows.items():
-    budget = wanted(entry, scale)
-    if len(found) > budget:
-      found = [found[i] for i in generator.permutation(len(found))[:budget]]
-    order = np.arange(len(found))
-    generator.shuffle(order)
-    groups = [[found[i] for i in order]]
-    if rule != 'released':  # each of the real class's folders by itself
-      folders = dict.fromkeys(each[0].found for each in found)
-      groups = [[f for f in groups[0] if f[0].found == p] for p in folders]
-    for group in groups:
-      picks += _split_group(entry, group, rule)
+      size = round_half_up(owdfa40_classes.PER_REAL_FOLDER * factor)
+      rows = generator.permutation(len(images))[:size]
+      images = [images[row] for row in rows]
+    of_class.setdefault(entry, []).extend(images)
+  return of_class
+
+
+def _shuffle(
+  entry: BenchmarkClass,
+  images: list[_Found],
+  factor: float,
+  rule: str,
+  generator: np.random.RandomState,
+) -> list[list[_Found]]:
+  """Cuts a class to size and shuffles it; returns the groups to split."""
+  size = images_wanted(entry, factor)
+  if len(images) > size:
+    rows = generator.permutation(len(images))[:size]
+    images = [images[row] for row in rows]
+  order = np.arange(len(images))
+  generator.shuffle(order)
+  shuffled = [images[row] for row in order]
   if rule == 'released':
-    return _label(picks, [sorted(sum(_groups(picks), []))], generator)
-  return _label(picks, _groups(picks), generator)
+    return [shuffled]
+  folders = dict.fromkeys(listing.found for listing, _ in images)
+  return [
+    [each for each in shuffled if each[0].found == name] for name in folders
+  ]
 
 
 def _split_group(
-  entry: ForgeryClass, group: Sequence[tuple[Listing, str]], rule: str
+  entry: BenchmarkClass, group: Sequence[_Found], rule: str
 ) -> list[Pick]:
-  # As released: the float 1 - 0.2, times n, cut off.
+  # The released boundary: 1 - 0.2 in floating point, times n, rounded down.
   boundary = int(len(group) * (1 - 0.2)) if rule != 'video' else len(group)
   picks = []
   for i, (listing, name) in enumerate(group):
-    assert listing.image is not None
+    assert listing.make_candidate is not None
     split = 'train' if i < boundary else 'test'
-    picks.append(Pick(listing.image(name), entry, UNLABELLED, split))
+    picks.append(Pick(listing.make_candidate(name), entry, UNLABELLED, split))
   return picks
 
 
-def _groups(picks: Sequence[Pick]) -> list[list[int]]:
+def _known_training_rows(picks: Sequence[Pick]) -> list[list[int]]:
+  """Groups the training rows of known classes by class and image source."""
   groups: dict[tuple, list[int]] = {}
   for row, pick in enumerate(picks):
     if pick.entry.known and pick.split == 'train':
@@ -132,10 +221,11 @@ def _groups(picks: Sequence[Pick]) -> list[list[int]]:
   return list(groups.values())
 
 
-def label_training(picks: Sequence[Pick], seed: int) -> list[Pick]:
-  """Labels 75 % of each known class's training images anew."""
-  bare = [dataclasses.replace(pick, tag=UNLABELLED) for pick in picks]
-  return _label(bare, _groups(bare), np.random.RandomState(seed))
+def _label_training(picks: Sequence[Pick], seed: int) -> list[Pick]:
+  """Labels 75 % of each known class's training images, and no others."""
+  unlabelled = [dataclasses.replace(pick, tag=UNLABELLED) for pick in picks]
+  groups = _known_training_rows(unlabelled)
+  return _label(unlabelled, groups, np.random.RandomState(seed))
 
 
 def _label(
@@ -144,16 +234,7 @@ def _label(
   generator: np.random.RandomState,
 ) -> list[Pick]:
   for rows in groups:
-    count = int(len(rows) * tables40.LABELLED_SHARE)
+    count = int(len(rows) * owdfa40_classes.LABELLED_SHARE)
     for i in generator.permutation(len(rows))[:count]:
       picks[rows[i]] = dataclasses.replace(picks[rows[i]], tag=LABELLED)
   return picks
-
-
-def _root(datasets: pathlib.Path) -> pathlib.Path | None:
-  """The folder that holds the class folders."""
-  for place in PLACES:
-    for name in subfolders(datasets / place):
-      if name.split('_')[0].isdecimal() and '_' in name:
-        return datasets / place
-  return None

@@ -1,95 +1,111 @@
-"""Videos: the frames that a benchmark takes, and their extraction from mp4."""
+"""Chooses the frames of videos, and extracts them from mp4 files."""
 
 import collections
 import concurrent.futures
 import os
 import pathlib
-import re
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import tqdm
 
+from input_pipeline.benchmarks.candidates import Candidate, frame_number
 from input_pipeline.benchmarks.listing import (
-  Image,
-  files,
-  image_files,
-  subfolders,
+  list_files,
+  list_image_files,
+  list_subfolders,
 )
 from input_pipeline.errors import UserError
+from input_pipeline.files import write_whole
 
-# FFmpeg's own complaints would surround our one-line errors. It is read once,
-# when the first video is opened.
+# FFmpeg would print its own lines beside our one-line errors. OpenCV reads the
+# variable once, when it opens the first video.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 
 def list_frames(folder: pathlib.Path, per_video: int) -> list[str]:
-  """`<video>/<frame>` of frames extracted before, evenly spread.
+  """Chooses evenly spread frames among those extracted before.
 
-  Frames are ordered by the number in their name. Where a video has fewer than
-  `per_video` each is taken once.
+  Frames are ordered by the number in their name. A video of fewer than
+  `per_video` frames gives each of them once.
+
+  Args:
+    folder: holds one folder of frames per video.
+    per_video: the number of frames to take of a video.
+
+  Returns:
+    `<video>/<frame>` of each chosen frame.
   """
   names = []
-  for video in subfolders(folder):
-    frames = sorted(image_files(folder / video), key=frame_number)
-    names += [f'{video}/{frames[i]}' for i in spread(len(frames), per_video)]
+  for video in list_subfolders(folder):
+    frames = sorted(list_image_files(folder / video), key=frame_number)
+    chosen = evenly_spread(len(frames), per_video)
+    names += [f'{video}/{frames[i]}' for i in chosen]
   return names
 
 
 def list_videos(
   folder: pathlib.Path, per_video: int, problems: list[str]
 ) -> list[str]:
-  """`<video>.mp4/<frame index>` of frames to extract, evenly spread.
+  """Chooses evenly spread frames of the mp4 files in `folder`.
 
-  A video that will not open is added to `problems`.
+  Args:
+    folder: holds the videos.
+    per_video: the number of frames to take of a video.
+    problems: gets a line for each video that cannot be opened.
+
+  Returns:
+    `<video>.mp4/<index of the frame>` of each chosen frame.
   """
   names = []
-  for video in files(folder, ('.mp4',)):
+  for video in list_files(folder, ('.mp4',)):
     count = _count_frames(folder / video)
     if not count:
       problems.append(f'video will not open: {folder / video}')
-    names += [f'{video}/{i}' for i in spread(count, per_video)]
+    names += [f'{video}/{i}' for i in evenly_spread(count, per_video)]
   return names
 
 
-def spread(count: int, wanted: int) -> list[int]:
-  """The released choice of frames: first, last and evenly between."""
+def evenly_spread(count: int, wanted: int) -> list[int]:
+  """Returns at most `wanted` of `count` indices, from the first to the last.
+
+  The formula is that of the released notebook.
+  """
   if not count:
     return []
   return sorted(set(np.linspace(0, count - 1, wanted, dtype=int).tolist()))
 
 
-def frame_number(name: str) -> int:
-  """The last number in a frame's name, or 0: 'frame00012.jpg' gives 12."""
-  numbers = re.findall(r'\d+', name.rsplit('.', 1)[0])
-  return int(numbers[-1]) if numbers else 0
+def extract_frames(
+  candidates: Sequence[Candidate], on_error: str
+) -> dict[str, str]:
+  """Writes the video frames among `candidates` as PNG files.
 
-
-def extract(images: Sequence[Image], on_error: str) -> dict[str, str]:
-  """Writes the frames of `images` that are not there yet, as PNG.
+  Frames whose file exists are not extracted again.
 
   Args:
-    images: those without `from_video` are left alone.
-    on_error: 'stop' raises for a frame that cannot be read.
+    candidates: those without `from_video` are left alone.
+    on_error: 'stop' raises for a frame that cannot be read; 'skip' does not.
 
   Returns:
-    What went wrong, by path of the image; nothing stands in for these.
+    For each frame that could not be read its path and what is wrong.
 
   Raises:
     UserError: a frame cannot be read (on_error='stop') or written.
   """
-  wanted: dict[str, list[Image]] = collections.defaultdict(list)
-  for image in images:
-    if image.from_video and not os.path.exists(image.path):
-      wanted[image.from_video].append(image)
+  wanted: dict[str, list[Candidate]] = collections.defaultdict(list)
+  for candidate in candidates:
+    if candidate.from_video and not os.path.exists(candidate.path):
+      wanted[candidate.from_video].append(candidate)
   failed: dict[str, str] = {}
+  # Threads suffice: OpenCV releases the interpreter lock while it decodes.
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     done = pool.map(_extract_video, wanted.values())
-    for of_video in tqdm.tqdm(
+    for failed_of_video in tqdm.tqdm(
       done, 'frames', len(wanted), unit='video', disable=None
     ):
-      failed |= of_video
+      failed |= failed_of_video
       if failed and on_error == 'stop':
         pool.shutdown(cancel_futures=True)
         raise UserError(
@@ -112,13 +128,15 @@ def _count_frames(video: pathlib.Path) -> int:
     capture.release()
 
 
-def _extract_video(images: Sequence[Image]) -> dict[str, str]:
-  """Decodes one video up to its last wanted frame; seeking is not exact."""
-  video = images[0].from_video
-  wanted = {image.frame_idx: image.path for image in images}
+def _extract_video(candidates: Sequence[Candidate]) -> dict[str, str]:
+  """Extracts the wanted frames of one video; returns what failed, by path."""
+  video = candidates[0].from_video
+  wanted = {candidate.frame_idx: candidate.path for candidate in candidates}
   failed = {}
   capture = _open(video)
   try:
+    # Every frame is decoded up to the last wanted one, because seeking in a
+    # compressed video may land on a neighbouring frame.
     for index in range(max(wanted) + 1):
       if not capture.grab():
         break
@@ -134,11 +152,9 @@ def _extract_video(images: Sequence[Image]) -> dict[str, str]:
 
 
 def _write_png(path: str, picture: np.ndarray) -> None:
-  temporary = f'{path}.{os.getpid()}.tmp'
-  try:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(temporary, 'wb') as file:
-      file.write(cv2.imencode('.png', picture)[1].tobytes())
-    os.replace(temporary, path)
-  except OSError as error:
-    raise UserError(f'cannot write {path}: {error.strerror}') from error
+  with write_whole(
+    path,
+    what='the frame',
+    remedy='make room and run the same command again; it continues from there',
+  ) as file:
+    file.write(cv2.imencode('.png', picture)[1].tobytes())

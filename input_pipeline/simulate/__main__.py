@@ -1,32 +1,65 @@
 """Command: `python -m input_pipeline.simulate --out DIR`."""
 
 import argparse
+from collections.abc import Sequence
 
 from input_pipeline.errors import one_line_errors
-from input_pipeline.simulate.write import CSV_NAMES, simulate
 
 
-def main() -> None:
-  """Parses the command line and writes the dataset."""
-  parser = argparse.ArgumentParser(
-    prog='python -m input_pipeline.simulate',
-    description='Simulated forgeries for OW-DFA Protocols 1 and 2.',
-    formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-  )
-  parser.add_argument('--out', required=True, help='folder to write')
-  parser.add_argument(
-    '--images_per_class', type=int, default=400, help='images of each class'
-  )
-  parser.add_argument('--size', type=int, default=64, help='pixels a side')
-  parser.add_argument('--seed', type=int, default=0, help='of everything')
-  parser.add_argument('--faces', help='folder of photos to use as content')
-  flags = parser.parse_args()
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Writes a simulated dataset.
+
+  Args:
+    argv: the arguments; the command line's by default.
+    prog: the command's name in its help.
+  """
+  flags = _parser(prog).parse_args(argv)
+  # Imported late: OpenCV and NumPy would slow down `--help`.
+  from input_pipeline.simulate.simulated_dataset import CSV_NAMES, simulate
+
   with one_line_errors():
     written = simulate(
       flags.out, flags.images_per_class, flags.size, flags.seed, flags.faces
     )
-    what = 'wrote' if written else 'complete already, reused'
-    print(f'{what}: {flags.out} ({", ".join(CSV_NAMES.values())})')
+    done = 'wrote' if written else 'already complete, reused'
+    print(f'{done}: {flags.out} ({", ".join(CSV_NAMES.values())})')
+
+
+def _parser(prog: str | None) -> argparse.ArgumentParser:
+  parser = argparse.ArgumentParser(
+    prog=prog or 'python -m input_pipeline.simulate',
+    description='Writes simulated forgeries with the classes of OW-DFA: images '
+    'and the meta CSVs of Protocols 1 and 2.',
+  )
+  parser.add_argument(
+    '--out', required=True, metavar='DIR', help='folder to write'
+  )
+  parser.add_argument(
+    '--images_per_class',
+    type=int,
+    default=400,
+    metavar='N',
+    help='images of each class, 4 or more (default: %(default)s)',
+  )
+  parser.add_argument(
+    '--size',
+    type=int,
+    default=64,
+    metavar='PIXELS',
+    help='width and height of an image, 32 or more (default: %(default)s)',
+  )
+  parser.add_argument(
+    '--seed',
+    type=int,
+    default=0,
+    help='seed of all random numbers (default: %(default)s)',
+  )
+  parser.add_argument(
+    '--faces',
+    metavar='DIR',
+    help='folder of photos to forge instead of rendered portraits',
+  )
+  return parser
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Photographs as content: faces from a folder of the user's own pictures."""
+"""Crops faces from a folder of the user's photos, as the content of images."""
 
 import functools
 import os
@@ -8,16 +8,19 @@ import cv2
 import numpy as np
 
 from input_pipeline.errors import UserError
-from input_pipeline.simulate.faces import Face, add_grain, frame
+from input_pipeline.simulate.noise import add_grain
+from input_pipeline.simulate.portraits import Portrait
+from input_pipeline.simulate.shapes import face_coordinates
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
-# Where features lie in the face's own frame (see `Face`) of an average head.
-AVERAGE = {'eye_u': 0.3, 'eye_v': -0.1, 'mouth_u': 0.26, 'mouth_v': 0.52}
-CACHED = 512  # photos a process keeps: a face detection costs 30 ms
+_PHOTO_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+# Where the features of an average head lie in the face's frame, see `Portrait`.
+_AVERAGE = {'eye_u': 0.3, 'eye_v': -0.1, 'mouth_u': 0.26, 'mouth_v': 0.52}
+# Photos that a process keeps in memory, because detecting a face takes 30 ms.
+_CACHED = 512
 
 
-def find_photos(folder: str) -> list[str]:
-  """Paths of the readable images under `folder`, sorted.
+def find_photos(folder: str) -> tuple[str, ...]:
+  """Returns the sorted paths of the readable images below `folder`.
 
   Raises:
     UserError: there is no such folder, or it holds no readable image.
@@ -28,22 +31,31 @@ def find_photos(folder: str) -> list[str]:
       f'no such folder: --faces={folder}; name a folder of photos'
     )
   files = sorted(
-    str(path) for path in root.rglob('*') if path.suffix.lower() in SUFFIXES
+    str(path)
+    for path in root.rglob('*')
+    if path.suffix.lower() in _PHOTO_SUFFIXES
   )
-  photos = [path for path in files if cv2.haveImageReader(path)]
+  photos = tuple(path for path in files if cv2.haveImageReader(path))
   if not photos:
     raise UserError(
-      f'no readable image: --faces={folder} has none of {" ".join(SUFFIXES)}'
-      ' that can be decoded; name a folder of photos'
+      f'no readable image: --faces={folder} has none of '
+      f'{" ".join(_PHOTO_SUFFIXES)} that can be decoded; name a folder of '
+      'photos'
     )
   return photos
 
 
-def crop_face(rng: np.random.Generator, size: int, photos: list[str]) -> Face:
-  """Draws one photo and a jittered crop of `size` pixels around its face.
+def crop_portrait(
+  rng: np.random.Generator, size: int, photos: tuple[str, ...]
+) -> Portrait:
+  """Draws a photo and a random crop of `size` x `size` pixels around its face.
 
-  Every photo is as likely in every class; shift, scale, roll, mirror image and
-  exposure are drawn as for rendered faces.
+  Each photo is equally likely in each class, so that content does not tell the
+  class. Shift, scale, roll, mirror image and exposure are drawn as for rendered
+  portraits.
+
+  Raises:
+    UserError: the photo cannot be decoded.
   """
   picture, middle, half = _load(photos[rng.integers(len(photos))], size)
   unit = size * rng.uniform(0.37, 0.45)
@@ -65,22 +77,31 @@ def crop_face(rng: np.random.Generator, size: int, photos: list[str]) -> Face:
     borderMode=cv2.BORDER_REPLICATE,
   )
   image = crop.astype(np.float32) * np.float32(rng.uniform(0.8, 1.15))
-  image = add_grain(rng, image)  # the photo lost its own when it was reduced
-  u, v = frame(size, centre, unit, roll)
-  return Face(image, u, v, unit, **AVERAGE)
+  # Reducing the photo removed its own grain, which forgeries must destroy.
+  image = add_grain(rng, image)
+  u, v = face_coordinates(size, centre, unit, roll)
+  return Portrait(image, u, v, unit, **_AVERAGE)
 
 
-@functools.lru_cache(maxsize=CACHED)
+@functools.lru_cache(maxsize=_CACHED)
 def _load(path: str, size: int) -> tuple[np.ndarray, np.ndarray, float]:
-  """RGB picture, middle of the head [2] and half its height, in pixels.
+  """Loads a photo and finds its largest face.
 
-  Reduced first, so that the head is about as large as in the crop: the later
-  warp then neither aliases nor enlarges.
+  The photo is reduced until the head is about as large as in the crop, so that
+  the later warp neither aliases nor enlarges.
+
+  Args:
+    path: the photo.
+    size: of the crop, in pixels.
+
+  Returns:
+    The reduced picture, [H, W, 3] uint8 RGB; the middle of the head, [2] (x, y)
+    in its pixels; half the head's height in its pixels.
   """
   picture = cv2.imread(path, cv2.IMREAD_COLOR)
   if picture is None:
     raise UserError(f'cannot decode the photo: {path}; repair or remove it')
-  middle, half = _locate(picture)
+  middle, half = _find_head(picture)
   scale = min(0.5 * size / half, 1.0)
   width = max(round(picture.shape[1] * scale), 1)
   height = max(round(picture.shape[0] * scale), 1)
@@ -88,8 +109,11 @@ def _load(path: str, size: int) -> tuple[np.ndarray, np.ndarray, float]:
   return small[..., ::-1], middle * scale, half * scale
 
 
-def _locate(picture: np.ndarray) -> tuple[np.ndarray, float]:
-  """Middle [2] and half height of the largest face, else of the centre."""
+def _find_head(picture: np.ndarray) -> tuple[np.ndarray, float]:
+  """Returns the largest head's middle [2] and half height, in pixels.
+
+  Without a face it returns a head in the middle of the picture.
+  """
   height, width = picture.shape[:2]
   reduction = min(256 / min(height, width), 1.0)
   grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)

@@ -1,28 +1,55 @@
 """The four families of forgery, each as a trace in the pixels.
 
-All of them alter the face that is there (as self-blended images do: Shiohara
-and Yamasaki, CVPR 2022), so content stays of one distribution for all classes.
+A trace alters the face that is there, as self-blended images do, instead of
+bringing in another one: the content then has one distribution for all classes,
+and only the trace tells them apart.
+
+References:
+  Shiohara and Yamasaki, 'Detecting Deepfakes with Self-Blended Images', CVPR
+  2022.
 """
 
+import abc
 import dataclasses
 
 import numpy as np
+from typing_extensions import override
 
-from input_pipeline.simulate import resample
-from input_pipeline.simulate.faces import Face, ellipse, inside
+from input_pipeline.simulate import resampling
+from input_pipeline.simulate.face_regions import brush_strokes, region_mask
+from input_pipeline.simulate.portraits import Portrait
+from input_pipeline.simulate.shapes import ellipse
+
+
+class Trace(abc.ABC):
+  """What a class does to a picture."""
+
+  @abc.abstractmethod
+  def apply(self, portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+    """Returns the forged picture, [S, S, 3] float32 in about 0..255."""
 
 
 @dataclasses.dataclass(frozen=True)
-class IdentitySwap:
-  """A warped, colour-mismatched inner face blended into the picture.
+class IdentitySwap(Trace):
+  """Imitates a face swap: an inner face of another origin, blended in.
 
-  The analyst sees a seam (its shape and softness), skin of another tint and a
-  face whose sharpness is that of a fixed-size generator crop, not the photo's.
+  A swap generates a crop of fixed size, warps it to the head and blends it in.
+  What remains is a seam, skin of another colour, and a face whose sharpness is
+  that of the crop instead of the photo.
 
-  mask: outline of the pasted face; feather: softness of its seam in pixels.
-  scale: the generator's crop, relative to the picture; interpolation: how it
-    was brought back; sharpening: what the tool did to hide that.
-  colour: which mismatch ('tint', 'light' or 'contrast') and its strength.
+  Attributes:
+    mask: outline of the pasted face, a name of `region_mask`.
+    feather: softness of the seam, standard deviation in pixels.
+    scale: size of the generator's crop, relative to the picture.
+    interpolation: how the crop was enlarged, see `resampling`.
+    sharpening: amount of unsharp masking that hides the enlargement.
+    colour: which colours do not match: 'tint', 'light' or 'contrast'.
+    strength: of that mismatch, relative to the colour.
+
+  References:
+    Li and Lyu, 'Exposing DeepFake Videos By Detecting Face Warping Artifacts',
+    CVPR Workshops 2019.
+    Li et al., 'Face X-Ray for More General Face Forgery Detection', CVPR 2020.
   """
 
   mask: str
@@ -33,31 +60,46 @@ class IdentitySwap:
   colour: str
   strength: float
 
-  def apply(self, face: Face, rng: np.random.Generator) -> np.ndarray:
-    """[S, S, 3] float32 picture with the inner face replaced."""
+  @override
+  def apply(self, portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+    unit = portrait.unit
     angle, grow = rng.normal(0, 0.03), rng.normal(0, 0.04)
     shift = rng.normal(0, 0.03, 2)
-    u, v = face.u * face.unit, face.v * face.unit
-    dx = u * grow - v * angle + shift[0] * face.unit
-    dy = v * grow + u * angle + shift[1] * face.unit
-    inner = resample.displace(face.image, dx, dy, 'bilinear')
-    inner = resample.resample(inner, self.scale, self.interpolation)
-    inner = resample.sharpen(inner, self.sharpening)
+    u, v = portrait.u * unit, portrait.v * unit
+    dx = u * grow - v * angle + shift[0] * unit
+    dy = v * grow + u * angle + shift[1] * unit
+    inner = resampling.displace(portrait.image, dx, dy, 'bilinear')
+    inner = resampling.shrink_and_enlarge(inner, self.scale, self.interpolation)
+    inner = resampling.sharpen(inner, self.sharpening)
     inner = mismatch(inner, self.colour, self.strength, rng)
-    mask = region(face, self.mask)
-    return resample.blend(face.image, inner, mask, self.feather)
+    mask = region_mask(portrait, self.mask)
+    return resampling.blend(portrait.image, inner, mask, self.feather)
 
 
 @dataclasses.dataclass(frozen=True)
-class ExpressionTransfer:
-  """A mouth (and eyes) moved by a warp and interpolated on the way.
+class ExpressionTransfer(Trace):
+  """Imitates reenactment: a mouth, and eyes, moved by a warp.
 
-  The analyst sees the grain of the photo missing just where the face moves,
-  stretched or repeated pixels and, in mesh methods, an edge around the patch.
+  The moved area is interpolated, so that the grain of the photo is missing
+  there and pixels are stretched or repeated. Methods that deform a mesh or a
+  coarse flow field leave edges between its cells.
 
-  area: what moves; motion: largest displacement in face units; cell: size in
-  pixels of the motion field's cells (1: smooth, more: a mesh or coarse flow).
-  scale, interpolation: resampling of the moved area; feather: its edge.
+  Attributes:
+    area: what moves, a name of `region_mask`.
+    motion: largest displacement, in units of the face's frame.
+    cell: size of the motion field's cells in pixels; 1 for a smooth field.
+    scale: size at which the area is generated, relative to the picture.
+    interpolation: of the warp and the enlargement, see `resampling`.
+    sharpening: amount of unsharp masking.
+    feather: softness of the area's edge, standard deviation in pixels.
+
+  References:
+    Thies et al., 'Face2Face: Real-Time Face Capture and Reenactment of RGB
+    Videos', CVPR 2016 (a mesh).
+    Siarohin et al., 'First Order Motion Model for Image Animation', NeurIPS
+    2019 (a flow field).
+    Popescu and Farid, 'Exposing Digital Forgeries by Detecting Traces of
+    Resampling', IEEE Transactions on Signal Processing 2005.
   """
 
   area: str
@@ -68,32 +110,33 @@ class ExpressionTransfer:
   sharpening: float
   feather: float
 
-  def apply(self, face: Face, rng: np.random.Generator) -> np.ndarray:
-    """[S, S, 3] float32 picture with another expression."""
-    dx, dy = self._motion(face, rng)
-    moved = resample.displace(face.image, dx, dy, self.interpolation)
-    moved = resample.resample(moved, self.scale, self.interpolation)
-    moved = resample.sharpen(moved, self.sharpening)
-    mask = region(face, self.area)
-    return resample.blend(face.image, moved, mask, self.feather)
+  @override
+  def apply(self, portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+    dx, dy = self._motion(portrait, rng)
+    moved = resampling.displace(portrait.image, dx, dy, self.interpolation)
+    moved = resampling.shrink_and_enlarge(moved, self.scale, self.interpolation)
+    moved = resampling.sharpen(moved, self.sharpening)
+    mask = region_mask(portrait, self.area)
+    return resampling.blend(portrait.image, moved, mask, self.feather)
 
   def _motion(
-    self, face: Face, rng: np.random.Generator
+    self, portrait: Portrait, rng: np.random.Generator
   ) -> tuple[np.ndarray, np.ndarray]:
-    """Mouth widened or opened and lids moved, two [S, S] fields in pixels."""
-    pixels = self.motion * face.unit
-    mouth_v = face.v - np.float32(face.mouth_v)
-    near_mouth = ellipse(face.u, mouth_v, (0, 0), (0.5, 0.4), 0.5)
-    near_eyes = ellipse(
-      np.abs(face.u), face.v, (face.eye_u, face.eye_v), (0.3, 0.25), 0.3
-    )
+    """Widens or opens the mouth and moves the lids; [S, S] pixels in x, y."""
+    u, v = portrait.u, portrait.v
+    pixels = self.motion * portrait.unit
+    mouth_v = v - np.float32(portrait.mouth_v)
+    near_mouth = ellipse(u, mouth_v, (0, 0), (0.5, 0.4), 0.5)
+    eyes = portrait.eye_u, portrait.eye_v
+    near_eyes = ellipse(np.abs(u), v, eyes, (0.3, 0.25), 0.3)
     widen, open_, lids = rng.choice((-1, 1), 3) * rng.uniform(0.5, 1, 3)
-    dx = pixels * widen * near_mouth * face.u / 0.3
+    dx = pixels * widen * near_mouth * u / 0.3
     dy = pixels * open_ * near_mouth * mouth_v / 0.2
-    dy += pixels * lids * near_eyes * (face.v - face.eye_v) / 0.15
+    dy += pixels * lids * near_eyes * (v - portrait.eye_v) / 0.15
     return self._cells(dx), self._cells(dy)
 
   def _cells(self, field: np.ndarray) -> np.ndarray:
+    """Makes a motion field [S, S] constant in each cell."""
     if self.cell == 1:
       return field
     size, cell = field.shape[0], self.cell
@@ -104,16 +147,25 @@ class ExpressionTransfer:
 
 
 @dataclasses.dataclass(frozen=True)
-class AttributeManipulation:
-  """One region regenerated by an encoder-decoder.
+class AttributeManipulation(Trace):
+  """Imitates an edit: one region regenerated by an encoder-decoder.
 
-  The analyst sees up-sampling artefacts inside the region only: its noise is
-  the decoder's, a checkerboard or blocks at the stride, while the rest of the
-  picture keeps the camera's noise.
+  Inside the region the picture shows the decoder's up-sampling, as blocks or a
+  checkerboard at its stride, and has lost the camera's noise. Outside it is
+  the photo.
 
-  area: what was edited; stride, taps: the decoder's last up-convolution.
-  detail: share of the fine band that its last layers did restore.
-  tint: strength of the change of colour; feather: softness of the edge.
+  Attributes:
+    area: what is edited, a name of `region_mask` or 'strokes' (of a brush).
+    stride: of the decoder's last up-convolution.
+    taps: its kernel in one dimension.
+    detail: share of the fine detail that its last layers restored.
+    tint: strength of the change of colour, relative to the colour.
+    feather: softness of the region's edge, standard deviation in pixels.
+
+  References:
+    Zhang et al., 'Detecting and Simulating Artifacts in GAN Fake Images', WIFS
+    2019, which simulates fakes by the same up-sampling.
+    Odena et al., 'Deconvolution and Checkerboard Artifacts', Distill 2016.
   """
 
   area: str
@@ -123,54 +175,70 @@ class AttributeManipulation:
   tint: float
   feather: float
 
-  def apply(self, face: Face, rng: np.random.Generator) -> np.ndarray:
-    """[S, S, 3] float32 picture with the region regenerated."""
-    made = resample.up_convolve(face.image, self.stride, self.taps)
-    made = made + np.float32(self.detail) * (face.image - made)
+  @override
+  def apply(self, portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+    image = portrait.image
+    made = resampling.up_convolve(image, self.stride, self.taps)
+    made = made + np.float32(self.detail) * (image - made)
     made = mismatch(made, 'tint', self.tint, rng)
     if self.area == 'strokes':
-      mask = strokes(face, rng)
+      mask = brush_strokes(portrait, rng)
     else:
-      mask = region(face, self.area)
-    return resample.blend(face.image, made, mask, self.feather)
+      mask = region_mask(portrait, self.area)
+    return resampling.blend(image, made, mask, self.feather)
 
 
 @dataclasses.dataclass(frozen=True)
-class EntireSynthesis:
-  """The whole picture through a generator's up-convolutions.
+class EntireSynthesis(Trace):
+  """Imitates a generated picture: all of it passes up-convolutions.
 
-  The analyst sees it in the mean spectrum: copies of the low band around
-  multiples of 1 / stride, weighted by the kernel, and too little in between.
+  The trace shows in the mean spectrum: copies of the low frequencies around
+  multiples of 1 / stride, weighted by the kernel, and too little energy between
+  them.
 
-  layers: (stride, taps) of the last up-convolutions, coarsest first.
-  detail: share of each band that the layers after it did restore.
+  Attributes:
+    layers: (stride, taps) of the last up-convolutions, the coarsest first.
+    detail: share of the detail lost in a layer that later layers restored.
+
+  References:
+    Durall et al., 'Watch Your Up-Convolution: CNN Based Generative Deep Neural
+    Networks are Failing to Reproduce Spectral Distributions', CVPR 2020.
+    Frank et al., 'Leveraging Frequency Analysis for Deep Fake Image
+    Recognition', ICML 2020.
   """
 
   layers: tuple[tuple[int, tuple[float, ...]], ...]
   detail: float
 
-  def apply(self, face: Face, rng: np.random.Generator) -> np.ndarray:
-    """[S, S, 3] float32 picture as the generator would have made it."""
-    image = face.image
+  @override
+  def apply(self, portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+    image = portrait.image
     for stride, taps in self.layers:
-      made = resample.up_convolve(image, stride, taps)
+      made = resampling.up_convolve(image, stride, taps)
       image = made + np.float32(self.detail) * (image - made)
     return image
 
 
 @dataclasses.dataclass(frozen=True)
-class Untouched:
+class Untouched(Trace):
   """No forgery: the picture as the camera took it."""
 
-  def apply(self, face: Face, rng: np.random.Generator) -> np.ndarray:
-    """The face's own image, [S, S, 3] float32."""
-    return face.image
+  @override
+  def apply(self, portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+    return portrait.image
 
 
 def mismatch(
   image: np.ndarray, kind: str, strength: float, rng: np.random.Generator
 ) -> np.ndarray:
-  """Another camera's colour: strength is relative, its direction is random."""
+  """Changes an image's colour, as another camera or light would.
+
+  Args:
+    image: [S, S, 3] float32.
+    kind: 'light' (brightness), 'contrast' or 'tint' (a random hue).
+    strength: relative to the colour; its sign is random.
+    rng: the source of randomness.
+  """
   amount = np.float32(strength * rng.uniform(0.7, 1.3) * rng.choice((-1, 1)))
   if kind == 'light':
     return image * (1 + amount)
@@ -180,44 +248,3 @@ def mismatch(
   direction -= direction.mean()
   direction /= np.sqrt(np.square(direction).mean()) + np.float32(1e-6)
   return image * (1 + amount * direction)
-
-
-def region(face: Face, name: str) -> np.ndarray:
-  """Coverage [S, S] float32 in 0..1 of a named part of the face."""
-  u, v, edge = face.u, face.v, 1.5 / face.unit
-  mouth = (0.0, face.mouth_v)
-  eyes = ellipse(
-    np.abs(u), v, (face.eye_u, face.eye_v - 0.06), (0.22, 0.2), edge
-  )
-  lower = ellipse(u, v, mouth, (face.mouth_u + 0.2, 0.28), edge)
-  if name == 'mouth':
-    return lower
-  if name == 'mouth_and_eyes':
-    return np.maximum(lower, eyes)
-  if name == 'eyes':
-    return eyes
-  if name == 'oval':
-    return ellipse(u, v, (0, 0.18), (0.54, 0.68), edge)
-  if name == 'hull':  # brows to chin, as the convex hull of the landmarks
-    low = ellipse(u, v, (0, 0.02), (0.62, 0.88), edge)
-    return low * inside(-0.32 - v, edge)
-  if name == 'box':
-    return inside(np.maximum(np.abs(u) - 0.5, np.abs(v - 0.2) - 0.55), edge)
-  if name == 'head':
-    return ellipse(u, v, (0, -0.1), (0.86, 1.06), edge)
-  if name == 'hair':
-    return ellipse(u, v, (0, -0.12), (0.95, 1.1), edge) * inside(v + 0.4, edge)
-  raise ValueError(f'no face region is called {name!r}')
-
-
-def strokes(face: Face, rng: np.random.Generator) -> np.ndarray:
-  """A user's brush over a few places of the face, [S, S] float32 in 0..1."""
-  mask = np.zeros_like(face.u)
-  for _ in range(4):
-    at = (rng.uniform(-0.4, 0.4), rng.uniform(-0.6, 0.7))
-    angle = rng.uniform(0, np.pi)
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    u, v = face.u - np.float32(at[0]), face.v - np.float32(at[1])
-    stroke = ellipse(cos * u + sin * v, cos * v - sin * u, (0, 0), (0.4, 0.13))
-    mask = np.maximum(mask, stroke)
-  return mask

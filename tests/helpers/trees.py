@@ -1,26 +1,31 @@
-"""Miniature datasets in the folders, names and list files of the real ones.
+"""Writes miniature datasets in the folders and list files of the real ones.
 
-`owdfa(root)` has what `prepare owdfa --scale 0.01` asks for, `owdfa40(root)`
-what `prepare owdfa40 --scale 0.01` does.
+`write_owdfa` writes enough images for `prepare owdfa --scale 0.01`, and
+`write_owdfa40` for `prepare owdfa40 --scale 0.01`.
 """
 
 import cv2
 import numpy as np
 
 from helpers import imagesets
-from input_pipeline.benchmarks import sources, tables, tables40
+from input_pipeline.benchmarks import owdfa40_classes, owdfa_classes
+from input_pipeline.benchmarks.benchmark_class import FF
+from input_pipeline.benchmarks.image_datasets import NIR_METHODS
+from input_pipeline.forgery_types import REAL
 
-SIZE = 16
-VIDEOS = 10  # of FaceForensics++, in pairs; frames as `SCALE` needs them
-FRAMES = 24
-SCALE = 0.01
+SCALE = 0.01  # the value of --scale that the datasets have enough images for
+_SIZE = 16  # of an image, in pixels
+_VIDEOS = 10  # of FaceForensics++; each is paired with one other in fakes
+_FRAMES = 24  # of a video
 
 
-def owdfa(root, *, mp4=False, pictures=24):
-  """The five datasets of OW-DFA; returns `root`.
+def write_owdfa(root, *, mp4=False, pictures=24):
+  """Writes the five datasets of OW-DFA; returns `root`.
 
-  mp4: FaceForensics++ and Celeb-DF as video files instead of frames.
-  pictures: of each class of the other three datasets.
+  Args:
+    root: the folder of the datasets.
+    mp4: write FaceForensics++ and Celeb-DF as videos instead of frames.
+    pictures: number for each class of the other three datasets.
   """
   seed = _faceforensics(root / 'FaceForensics++', mp4)
   seed = _celebdf(root, mp4, seed)
@@ -30,20 +35,29 @@ def owdfa(root, *, mp4=False, pictures=24):
   return root
 
 
-def df3(root, folders, pictures=24):
-  """DF^3 with the class folders of a table."""
+def write_df3(root, folders, pictures=24):
+  """Writes DF^3 with the class folders of a table; returns `root`."""
   for number, folder in enumerate(folders):
     for i in range(pictures):
-      _write(
+      _write_image(
         root / 'DF3' / folder / f'{i:05d}.png', 4 * 10**6 + number * 999 + i
       )
   return root
 
 
-def owdfa40(root, *, pictures=24, real=105, skip=()):
-  """The unzipped folders of OWDFA-40; every second class is nested twice."""
+def write_owdfa40(root, *, pictures=24, real=105, skip=()):
+  """Writes the unzipped folders of OWDFA-40; returns `root`.
+
+  In every second class the folder contains another one of the same name.
+
+  Args:
+    root: the folder of the datasets.
+    pictures: number for each class of fakes.
+    real: number for each of the two folders of real faces.
+    skip: indices of classes to leave out.
+  """
   seed = 5 * 10**6
-  for entry in tables40.protocol(1):
+  for entry in owdfa40_classes.protocol_classes(1):
     index = int(entry.folder)
     if index in skip:
       continue
@@ -54,12 +68,27 @@ def owdfa40(root, *, pictures=24, real=105, skip=()):
       folder = root / 'data' / name
       for i in range(pictures if index else real):
         seed += 1
-        _write(_place40(folder, name, index, i), seed)
+        _write_image(_owdfa40_path(folder, name, index, i), seed)
   return root
 
 
-def _place40(folder, name, index, i):
-  """Where picture `i` of a class lies: flat names, or a folder per video."""
+def write_video(path, seed):
+  """Writes an mp4 whose frames get brighter: by 8 from frame to frame."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  writer = cv2.VideoWriter(
+    str(path), cv2.VideoWriter_fourcc(*'mp4v'), 25, (_SIZE, _SIZE)
+  )
+  picture = imagesets.image(_SIZE, seed)[..., ::-1] // 8
+  for i in range(_FRAMES):
+    writer.write(picture + np.uint8(8 * i + 10))
+  writer.release()
+
+
+def _owdfa40_path(folder, name, index, i):
+  """Returns the path of picture `i` of a class.
+
+  Names are flat, or there is a folder per video, as in the release.
+  """
   inside = folder / name if index % 2 else folder
   if name == '0_Real_CelebDF':
     return inside / f'Celeb-real-id{i // 5}_0000-{i % 5}.png'
@@ -73,10 +102,10 @@ def _place40(folder, name, index, i):
 
 def _faceforensics(root, mp4):
   seed = 0
-  below = {'original_sequences/youtube': [f'{v:03d}' for v in range(VIDEOS)]}
-  fakes = [f'{v:03d}_{v ^ 1:03d}' for v in range(VIDEOS)]
-  for entry in tables.OWDFA:
-    if entry.source == tables.FF and entry.forgery_type != tables.REAL:
+  below = {'original_sequences/youtube': [f'{v:03d}' for v in range(_VIDEOS)]}
+  fakes = [f'{v:03d}_{v ^ 1:03d}' for v in range(_VIDEOS)]
+  for entry in owdfa_classes.OWDFA:
+    if entry.dataset == FF and entry.forgery_type != REAL:
       below[entry.folder] = fakes
   for folder, names in below.items():
     for name in names:
@@ -85,9 +114,9 @@ def _faceforensics(root, mp4):
         write_video(root / folder / 'c23' / 'videos' / f'{name}.mp4', seed)
       else:
         frames = root / folder / 'c23' / 'images_v3' / name
-        count = FRAMES if 'original' in folder else 3
+        count = _FRAMES if 'original' in folder else 3
         for i in range(count):
-          _write(frames / f'{9 * i}.png', seed + i)  # 9 comes before 18
+          _write_image(frames / f'{9 * i}.png', seed + i)  # 9 comes before 18
   return seed
 
 
@@ -100,7 +129,7 @@ def _celebdf(root, mp4, seed):
     else:
       folder = root / 'celebdfv2' / 'images_v1' / 'Celeb-real' / name
       for i in range(12):
-        _write(folder / f'{i:04d}.png', seed + i)
+        _write_image(folder / f'{i:04d}.png', seed + i)
   return seed
 
 
@@ -112,7 +141,7 @@ def _forgerynet(root, pictures, seed):
       name = f'{number}/part{i % 2}/video{i // 4}/frame{i:05d}.jpg'
       if number in (6, 9, 11, 12, 13, 14, 15):  # made of single pictures
         name = f'{number}/part{i % 2}/{i // 4}/{i:05d}.jpg'
-      _write(root / 'images' / name, seed)
+      _write_image(root / 'images' / name, seed)
       three = 0 if not number else 1 if number in (1, 2, 3, 4, 5, 6) else 2
       lines.append(f'{name} {int(number > 0)} {three} {number}')
   order = np.random.default_rng(0).permutation(len(lines))
@@ -126,34 +155,22 @@ def _dffd(root, pictures, seed):
     for i in range(pictures):
       seed += 1
       part = ('train', 'validation', 'test')[i % 3]
-      _write(root / name / part / f'{i:05d}.png', seed)
-    _write(root / name / 'mask_train' / '00000.png', seed + 10**5)
+      _write_image(root / name / part / f'{i:05d}.png', seed)
+    _write_image(root / name / 'mask_train' / '00000.png', seed + 10**5)
 
 
 def _forgerynir(root, pictures, seed):
   lines = []
-  for number, name in enumerate(sources.NIR_FOLDERS):
+  for number, name in enumerate(NIR_METHODS):
     for i in range(pictures):
       line = f'ForgeryNIR-mix/{name}/{i:05d}.png'
-      _write(root / line, seed + 1000 * number + i)
+      _write_image(root / line, seed + 1000 * number + i)
       lines.append(line)
   (root / 'lists').mkdir()
   listed = root / 'lists' / 'ForgeryNIR-mix_multi.txt'
   listed.write_text('\n'.join(lines[::-1]) + '\n')
 
 
-def write_video(path, seed, frames=FRAMES):
-  """An mp4 of flat frames whose brightness grows: 10, 18, 26, ..."""
+def _write_image(path, seed):
   path.parent.mkdir(parents=True, exist_ok=True)
-  writer = cv2.VideoWriter(
-    str(path), cv2.VideoWriter_fourcc(*'mp4v'), 25, (SIZE, SIZE)
-  )
-  picture = imagesets.image(SIZE, seed)[..., ::-1] // 8
-  for i in range(frames):
-    writer.write(picture + np.uint8(8 * i + 10))
-  writer.release()
-
-
-def _write(path, seed):
-  path.parent.mkdir(parents=True, exist_ok=True)
-  cv2.imwrite(str(path), imagesets.image(SIZE, seed)[..., ::-1])
+  cv2.imwrite(str(path), imagesets.image(_SIZE, seed)[..., ::-1])

@@ -1,4 +1,4 @@
-"""OWDFA-40: the released rule spelt out again, the stratified one counted."""
+"""`prepare owdfa40`: the released rule, written again, and the other rules."""
 
 import collections
 import os
@@ -8,23 +8,30 @@ import pytest
 
 from helpers import trees
 from input_pipeline import meta, prepare
-from input_pipeline.benchmarks import owdfa40, tables40
+from input_pipeline.benchmarks import owdfa40
+from input_pipeline.benchmarks.owdfa40_classes import protocol_classes
 from input_pipeline.errors import UserError
 
 
 @pytest.fixture(scope='module')
 def datasets(tmp_path_factory):
-  return trees.owdfa40(tmp_path_factory.mktemp('owdfa40'))
+  return trees.write_owdfa40(tmp_path_factory.mktemp('owdfa40'))
 
 
-def select(datasets, number, rule, scale=0.01, seed=2025):
-  listings = owdfa40.list_classes(datasets, tables40.protocol(1))
-  classes = tables40.protocol(number)
-  return owdfa40.select(listings, classes, scale=scale, seed=seed, rule=rule)
+def pick_images(datasets, number, rule):
+  listings = owdfa40.list_owdfa40(datasets, protocol_classes(1))
+  classes = protocol_classes(number)
+  return owdfa40.pick_images(
+    listings, classes, factor=trees.SCALE, seed=2025, rule=rule
+  )
 
 
 def as_released(datasets, known):
-  """The released steps with NumPy's global generator, over sorted listings."""
+  """Repeats the released steps, with sorted folders and files.
+
+  Returns:
+    The paths of training, test and labelled images.
+  """
   np.random.seed(2025)
   of_label, train, test = {}, [], []
   for name in sorted(os.listdir(datasets / 'data')):
@@ -58,19 +65,21 @@ def as_released(datasets, known):
 
 
 @pytest.mark.parametrize('number', [1, 2, 3])
-def test_released_is_the_released_rule_over_sorted_listings(datasets, number):
-  known = {int(e.folder) for e in tables40.protocol(number) if e.known}
+def test_rule_released_repeats_the_released_code_on_sorted_folders(
+  datasets, number
+):
+  known = {int(e.folder) for e in protocol_classes(number) if e.known}
   train, test, labelled = as_released(datasets, known)
-  picks = select(datasets, number, 'released')
+  picks = pick_images(datasets, number, 'released')
   assert {p.image.path for p in picks if p.split == 'train'} == train
   assert {p.image.path for p in picks if p.split == 'test'} == test
   assert {p.image.path for p in picks if p.tag == meta.LABELLED} == labelled
 
 
-def test_stratified_is_exact_in_every_class(datasets):
-  picks = select(datasets, 1, 'stratified')
+def test_rule_stratified_has_exact_shares_in_every_class(datasets):
+  picks = pick_images(datasets, 1, 'stratified')
   count = collections.Counter((p.entry, p.split, p.tag) for p in picks)
-  for entry in tables40.protocol(1):
+  for entry in protocol_classes(1):
     size = 200 if entry.folder == '0' else 20 if entry.known else 15
     labelled = size * 6 // 10 if entry.known else 0
     assert count[entry, 'train', 1] == labelled
@@ -82,18 +91,16 @@ def test_stratified_is_exact_in_every_class(datasets):
   assert of_folder['0_Real_FaceForensics', 1] == 60
 
 
-def test_the_command_writes_three_csvs_that_packing_can_read(
-  datasets, tmp_path, capsys
-):
+def test_the_command_writes_three_valid_csvs(datasets, tmp_path, capsys):
   prepare.main(
     f'owdfa40 --datasets {datasets} --out {tmp_path} --scale 0.01'.split()
   )
   for number, known in (1, 19), (2, 13), (3, 29):
-    table = meta.read(tmp_path / f'owdfa40_protocol{number}_meta.csv')
+    table = meta.read_meta(tmp_path / f'owdfa40_protocol{number}_meta.csv')
     assert table.num_known == known
     classes = meta.classes(table)
     assert [c.method for c in classes] == [
-      e.method for e in tables40.protocol(number)
+      e.method for e in protocol_classes(number)
     ]
     assert classes[0].image_source == '0_Real_CelebDF&0_Real_FaceForensics'
     assert classes[0].face_type == 1
@@ -101,13 +108,13 @@ def test_the_command_writes_three_csvs_that_packing_can_read(
   assert 'frames of a video' in capsys.readouterr().out
 
 
-def test_by_video_no_video_is_on_both_sides(datasets, tmp_path, capsys):
+def test_rule_video_puts_no_video_on_both_sides(datasets, tmp_path, capsys):
   prepare.main(
     f'owdfa40 --datasets {datasets} --out {tmp_path} --scale 0.01 '
     '--split video'.split()
   )
   assert capsys.readouterr().out.count('  0 of ') == 3
-  table = meta.read(tmp_path / 'owdfa40_protocol1_meta.csv')
+  table = meta.read_meta(tmp_path / 'owdfa40_protocol1_meta.csv')
   assert (table.tag[table.split == 'test'] == meta.UNLABELLED).all()
   videos = collections.defaultdict(set)
   for path, split in zip(table.img_path, table.split, strict=True):
@@ -119,8 +126,8 @@ def test_by_video_no_video_is_on_both_sides(datasets, tmp_path, capsys):
   assert len(videos) > 100 and all(len(s) == 1 for s in videos.values())
 
 
-def test_a_missing_folder_is_named_and_can_be_accepted(tmp_path, capsys):
-  datasets = trees.owdfa40(tmp_path, pictures=20, real=100, skip=(6, 40))
+def test_a_missing_folder_is_an_error_or_allowed(tmp_path, capsys):
+  datasets = trees.write_owdfa40(tmp_path, pictures=20, real=100, skip=(6, 40))
   command = f'owdfa40 --datasets {datasets} --out {tmp_path}/o --scale 0.01'
   with pytest.raises(SystemExit):
     prepare.main(command.split())
@@ -130,13 +137,13 @@ def test_a_missing_folder_is_named_and_can_be_accepted(tmp_path, capsys):
   assert printed.err.count('\n') == 1 and '--allow_missing' in printed.err
   assert not (tmp_path / 'o').exists()
   prepare.main([*command.split(), '--allow_missing'])
-  table = meta.read(tmp_path / 'o' / 'owdfa40_protocol1_meta.csv')
+  table = meta.read_meta(tmp_path / 'o' / 'owdfa40_protocol1_meta.csv')
   assert table.num_known == 18 and table.label.max() == 38
   printed = capsys.readouterr().out
-  assert 'left out are Face2Face-FaceForensics++, OneShot-DF40' in printed
+  assert 'left out: Face2Face-FaceForensics++, OneShot-DF40' in printed
 
 
-def test_a_known_class_without_a_labelled_image_is_named(
+def test_an_error_names_a_known_class_without_a_labelled_image(
   datasets, tmp_path, capsys
 ):
   with pytest.raises(SystemExit):
@@ -148,12 +155,15 @@ def test_a_known_class_without_a_labelled_image_is_named(
   assert error.count('\n') == 1
 
 
-def test_a_folder_that_is_no_release_has_nothing(tmp_path):
+def test_a_folder_without_class_folders_gives_empty_listings(tmp_path):
   (tmp_path / 'data').mkdir()
-  listings = owdfa40.list_classes(tmp_path, tables40.protocol(1))
+  listings = owdfa40.list_owdfa40(tmp_path, protocol_classes(1))
   assert len(listings) == 41 and not any(map(len, listings))
+
+
+def test_an_error_names_a_file_name_that_is_not_utf8(tmp_path):
+  bad = os.fsencode(tmp_path) + b'/1_S_Deepfakes/\xff.png'
+  os.makedirs(os.path.dirname(bad))
+  open(bad, 'wb').close()
   with pytest.raises(UserError, match='bad file name'):
-    bad = os.fsencode(tmp_path) + b'/1_S_Deepfakes/\xff.png'
-    os.makedirs(os.path.dirname(bad))
-    open(bad, 'wb').close()
-    owdfa40.list_classes(tmp_path, tables40.protocol(1))
+    owdfa40.list_owdfa40(tmp_path, protocol_classes(1))

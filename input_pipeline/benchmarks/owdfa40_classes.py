@@ -1,10 +1,16 @@
-"""The class table of OWDFA-40: 41 classes, three protocols.
+"""The classes of OWDFA-40: 41 in each of three protocols.
 
-The released folders are called `<index>_<type>_<name>`; the index is all that
-the released code reads of a name, and all that is read here.
+The released folders are called `<index>_<type>_<name>`. The released code reads
+only the index of a name, and so does this package.
 """
 
-from input_pipeline.benchmarks.tables import DFFD, FF, NET, NIR, ForgeryClass
+from input_pipeline.benchmarks.benchmark_class import (
+  DFFD,
+  FF,
+  NET,
+  NIR,
+  BenchmarkClass,
+)
 from input_pipeline.forgery_types import (
   ATTRIBUTE,
   EXPRESSION,
@@ -14,17 +20,18 @@ from input_pipeline.forgery_types import (
 )
 
 # Raised whenever an id, a count or a known class changes.
-VERSION = 1
+TABLE_VERSION = 1
 
-# Images per class before the split; fewer where the folder has fewer.
+# Images of a class before the split; fewer where the folder has fewer.
 KNOWN, NOVEL = 2000, 1500
 PER_REAL_FOLDER = 10000
-TRAIN_SHARE, LABELLED_SHARE = 0.8, 0.75
+# The labelled share of a known class.
+LABELLED_SHARE = 0.75
 
 _DF40 = 'DF40'
 # fmt: off
-# (index, the papers' code, method, forgery type, source dataset). The sources
-# of FaceSwap and DeepFaceLab are OW-DFA's; OWDFA-40's paper swaps the two.
+# (index, the papers' code, method, forgery type, dataset). The datasets of
+# FaceSwap and DeepFaceLab are OW-DFA's; OWDFA-40's paper has them swapped.
 _CLASSES = (
   (0, 'REAL', 'Real', REAL, 'FaceForensics++ and CelebDF'),
   (1, 'S1', 'Deepfakes', SWAP, FF),
@@ -78,25 +85,25 @@ KNOWN_CODES = {
 # fmt: on
 
 
-def protocol(number: int) -> tuple[ForgeryClass, ...]:
-  """The 41 classes of Protocol 1, 2 or 3 in the order of their ids.
+def protocol_classes(number: int) -> tuple[BenchmarkClass, ...]:
+  """Returns the 41 classes of Protocol 1, 2 or 3 in the order of their ids.
 
-  Known classes come first; both parts go by the folder's index, which is the
-  class's `folder`.
+  Known classes come first; the known and the novel ones are each ordered by
+  their folder's index.
   """
   classes = []
-  for index, code, method, forgery_type, source in _CLASSES:
+  for index, code, method, forgery_type, dataset in _CLASSES:
     known = code in KNOWN_CODES[number]
-    wanted = KNOWN if known else NOVEL
+    size = KNOWN if known else NOVEL
     if forgery_type == REAL:
-      wanted = 2 * PER_REAL_FOLDER
-    labelled = int(wanted * LABELLED_SHARE) if known else 0
+      size = 2 * PER_REAL_FOLDER
+    labelled = int(size * LABELLED_SHARE) if known else 0
     classes.append(
-      ForgeryClass(
+      BenchmarkClass(
         method,
         forgery_type,
-        source,
-        (labelled, wanted - labelled),
+        dataset,
+        (labelled, size - labelled),
         str(index),
         code,
       )

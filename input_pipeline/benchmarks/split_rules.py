@@ -1,4 +1,8 @@
-"""Training and test rows of a benchmark: as released, stratified, by video."""
+"""Splits the images of a benchmark into training and test.
+
+Three rules: as released, stratified (exact shares) and by video (no recording
+on both sides).
+"""
 
 import collections
 import dataclasses
@@ -6,16 +10,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from input_pipeline.benchmarks.select import Pick
+from input_pipeline.benchmarks.picks import Pick
 from input_pipeline.splits import released_split
 
 TRAIN_SHARE = 0.8
 
 
-def released(
+def split_as_released(
   picks: Sequence[Pick], labels: Sequence[int], seed: int
 ) -> list[Pick]:
-  """The rule that packing applies to a CSV without a `split` column."""
+  """Splits as packing does where a CSV has no `split` column.
+
+  Args:
+    picks: the images.
+    labels: the class id of each image.
+    seed: of NumPy's legacy generator.
+
+  Returns:
+    The images in the same order, with `split` set.
+  """
   train, _ = released_split(
     np.array(labels),
     np.array([pick.tag for pick in picks]),
@@ -23,11 +36,11 @@ def released(
     ratio=TRAIN_SHARE,
     seed=seed,
   )
-  return _mark(picks, set(train.tolist()))
+  return _set_split(picks, set(train.tolist()))
 
 
-def stratified(picks: Sequence[Pick], seed: int) -> list[Pick]:
-  """80 % of each class, source and tag, drawn class after class."""
+def split_stratified(picks: Sequence[Pick], seed: int) -> list[Pick]:
+  """Draws 80 % of each group of equal class, dataset and tag for training."""
   groups = collections.defaultdict(list)
   for row, pick in enumerate(picks):
     groups[pick.entry, pick.image.image_source, pick.tag].append(row)
@@ -36,17 +49,25 @@ def stratified(picks: Sequence[Pick], seed: int) -> list[Pick]:
   for rows in groups.values():
     drawn = generator.permutation(len(rows))[: round(TRAIN_SHARE * len(rows))]
     train.update(rows[i] for i in drawn)
-  return _mark(picks, train)
+  return _set_split(picks, train)
 
 
-def by_video(picks: Sequence[Pick], seed: int) -> list[Pick]:
-  """About 80 % of each class, with no recording on both sides.
+def split_by_video(picks: Sequence[Pick], seed: int) -> list[Pick]:
+  """Splits so that no recording has frames on both sides.
 
-  Images that share a recording, directly or through others, form a block:
-  FaceForensics++'s fakes with the real videos they were made of. Blocks are
-  shuffled, those of several classes first because they fit least, and held out
-  whole as long as that brings no class (and source) further from its 20 %. A
-  class of very few videos may have no test image.
+  About 80 % of each class are for training. Images that share a recording,
+  directly or through other images, form a block: FaceForensics++'s fakes with
+  the real videos that they were made from. Blocks are shuffled, and those of
+  several classes come first, because they are the hardest to fit in. A block
+  becomes test data if that brings no group (class and dataset) further from
+  its 20 %. A class of very few videos may get no test image.
+
+  Args:
+    picks: the images.
+    seed: of NumPy's legacy generator.
+
+  Returns:
+    The images in the same order, with `split` set.
   """
   keys = [(pick.entry, pick.image.image_source) for pick in picks]
   quota = {
@@ -61,22 +82,28 @@ def by_video(picks: Sequence[Pick], seed: int) -> list[Pick]:
   test: set[int] = set()
   for rows in shuffled:
     size = collections.Counter(keys[row] for row in rows)
+    # Adding `count` brings a group no further from its quota as long as at
+    # most half of `count` exceeds it.
     if all(
       2 * held_out[key] + count <= 2 * quota[key] for key, count in size.items()
     ):
       held_out += size
       test.update(rows)
-  return _mark(picks, set(range(len(picks))) - test)
+  return _set_split(picks, set(range(len(picks))) - test)
 
 
-def leaks(picks: Sequence[Pick]) -> tuple[int, int]:
-  """(test images whose video also has training images, test images)."""
+def count_leaks(picks: Sequence[Pick]) -> tuple[int, int]:
+  """Counts test images whose video also has training images.
+
+  Returns:
+    (such test images, all test images).
+  """
   train = {pick.image.video for pick in picks if pick.split == 'train'} - {''}
   test = [pick for pick in picks if pick.split == 'test']
   return sum(pick.image.video in train for pick in test), len(test)
 
 
-def _mark(picks: Sequence[Pick], train: set[int]) -> list[Pick]:
+def _set_split(picks: Sequence[Pick], train: set[int]) -> list[Pick]:
   return [
     dataclasses.replace(pick, split='train' if row in train else 'test')
     for row, pick in enumerate(picks)
@@ -84,7 +111,11 @@ def _mark(picks: Sequence[Pick], train: set[int]) -> list[Pick]:
 
 
 def _blocks(picks: Sequence[Pick]) -> list[list[int]]:
-  """Rows grouped by shared footage, transitively; by first row."""
+  """Groups rows that share footage, directly or through other rows.
+
+  Blocks are in the order of their first rows.
+  """
+  # A union-find forest over the names of recordings.
   parent: dict[str, str] = {}
 
   def root(name: str) -> str:

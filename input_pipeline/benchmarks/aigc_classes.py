@@ -1,0 +1,106 @@
+"""The classes that OW-DFA++ adds, read from a JSON table.
+
+The paper does not say which classes they are, so that the table can be
+replaced by the user.
+"""
+
+import json
+import pathlib
+
+from input_pipeline.benchmarks.benchmark_class import DF3, BenchmarkClass
+from input_pipeline.benchmarks.owdfa_classes import OWDFA
+from input_pipeline.errors import UserError, check_choice
+from input_pipeline.forgery_types import FORGERY_LABELS, SYNTHESIS
+
+# The table that is used unless the user gives one: a guess, which it says.
+GUESSED_TABLE = pathlib.Path(__file__).with_name('df3.json')
+_REQUIRED = {'method': str, 'folder': str, 'labelled': int, 'unlabelled': int}
+_OPTIONAL = {'forgery_type': str, 'source': str, 'code': str, 'guess': str}
+
+
+def read_aigc_classes(
+  path: pathlib.Path = GUESSED_TABLE,
+) -> tuple[BenchmarkClass, ...]:
+  """Reads a table of classes: {"classes": [{"method": ...}, ...]}.
+
+  A class needs the fields `method`, `folder` (below its dataset), `labelled`
+  and `unlabelled` (counts of images; `labelled` 0 makes the class novel). It
+  may have `forgery_type`, `source` (its dataset; default DF^3), `code` and
+  `guess`.
+
+  Raises:
+    UserError: names the file, the class and the field that is wrong.
+  """
+  try:
+    content = json.loads(path.read_text(encoding='utf-8'))
+  except OSError as error:
+    raise UserError(f'cannot read {path}: {error.strerror}') from error
+  except ValueError as error:
+    raise UserError(
+      f'bad table: {path}: not JSON ({error}); compare it with {GUESSED_TABLE}'
+    ) from error
+  entries = content.get('classes') if isinstance(content, dict) else None
+  if not isinstance(entries, list) or not entries:
+    raise UserError(
+      f'bad table: {path}: it must be {{"classes": [...]}} with one class or '
+      f'more; {GUESSED_TABLE} is an example'
+    )
+  classes = [
+    _read_class(path, number, e) for number, e in enumerate(entries, 1)
+  ]
+  names = [entry.name for entry in (*OWDFA, *classes)]
+  for name in names:
+    if names.count(name) > 1:
+      raise UserError(
+        f'bad table: {path}: class {name} (method and source) appears twice, '
+        'in this table or in OW-DFA; rename or remove one'
+      )
+  return tuple(classes)
+
+
+def _read_class(
+  path: pathlib.Path, number: int, entry: object
+) -> BenchmarkClass:
+  where = f'bad table: {path}, class {number}'
+  if not isinstance(entry, dict):
+    raise UserError(f'{where}: must be an object such as {{"method": ...}}')
+  _check_fields(where, entry)
+  counts = entry['labelled'], entry['unlabelled']
+  if min(counts) < 0 or not any(counts):
+    raise UserError(
+      f'{where}, labelled={counts[0]}, unlabelled={counts[1]}: must be 0 or '
+      'more, and not both 0'
+    )
+  forgery_type = entry.get('forgery_type', SYNTHESIS)
+  check_choice(f'{where}, forgery_type', forgery_type, FORGERY_LABELS)
+  return BenchmarkClass(
+    entry['method'],
+    forgery_type,
+    entry.get('source', DF3),
+    counts,
+    entry['folder'],
+    entry.get('code', ''),
+    entry.get('guess', ''),
+  )
+
+
+def _check_fields(where: str, entry: dict) -> None:
+  fields = _REQUIRED | _OPTIONAL
+  for name, value in entry.items():
+    kind = fields.get(name)
+    if kind is None:
+      raise UserError(
+        f'{where}: no field is called {name!r}; use one of {", ".join(fields)}'
+      )
+    # A bool is an int to Python, but not a count.
+    if not isinstance(value, kind) or isinstance(value, bool):
+      raise UserError(f'{where}, {name}={value!r}: must be {kind.__name__}')
+    if isinstance(value, str) and not value.isprintable():
+      raise UserError(
+        f'{where}, {name}={value!r}: has control characters; remove them'
+      )
+  for name in _REQUIRED:
+    if entry.get(name) in (None, ''):
+      raise UserError(
+        f'{where}: {name} is missing; a class needs {", ".join(_REQUIRED)}'
+      )

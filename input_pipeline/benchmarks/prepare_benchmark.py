@@ -1,0 +1,108 @@
+"""Chooses the images of a benchmark, reports on them and writes the CSVs."""
+
+import argparse
+import sys
+
+from input_pipeline.benchmarks import (
+  overview,
+  owdfa,
+  owdfa40,
+  owdfa40_classes,
+  owdfa_classes,
+)
+from input_pipeline.benchmarks.listing import Listing
+from input_pipeline.benchmarks.meta_csvs import write_meta_csvs
+from input_pipeline.benchmarks.picks import ProtocolCsv
+from input_pipeline.errors import UserError
+
+
+def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
+  """Writes the meta CSVs of a benchmark and prints a summary.
+
+  With `arguments.dry_run` it prints the summary only, and exits with status 1
+  if something is missing, else 0.
+
+  Args:
+    arguments: of the subcommand, see `prepare_commands`.
+    protocols: names the benchmark's protocols in the summary.
+
+  Raises:
+    UserError: an argument is wrong, images are missing (and not
+      `allow_missing`), or a file cannot be read or written.
+  """
+  _check(arguments)
+  is_owdfa40 = arguments.benchmark == 'owdfa40'
+  classes = owdfa40_classes if is_owdfa40 else owdfa_classes
+  print(f'{protocols}; class table version {classes.TABLE_VERSION}')
+  factor = arguments.scale
+  if not is_owdfa40:
+    factor *= owdfa_classes.SIZE_FACTORS[arguments.size]
+  choose_images = (owdfa40 if is_owdfa40 else owdfa).choose_images
+  listings, csvs = choose_images(arguments, factor)
+  unreadable = [line for listing in listings for line in listing.problems]
+  # A class may be short in several protocols; name it once.
+  short = list(
+    dict.fromkeys(
+      line for csv in csvs for line in overview.shortfalls(csv, factor)
+    )
+  )
+  missing = [*short, *unreadable]
+  if arguments.dry_run or (missing and not arguments.allow_missing):
+    _print_findings(listings, csvs, factor, missing)
+  if arguments.dry_run:
+    print('dry run: nothing was written')
+    sys.exit(1 if missing else 0)
+  _check_missing(arguments, short, unreadable)
+  lines = write_meta_csvs(
+    arguments.out,
+    csvs,
+    how='link' if arguments.link else 'copy' if arguments.copy else None,
+    on_error=arguments.on_error,
+    # The released CSVs have no such column; packing then applies that rule.
+    split_column=is_owdfa40 or arguments.split != 'released',
+  )
+  _print_tables(csvs, factor)
+  lines += [f'fewer images than the class table: {line}' for line in short]
+  lines += [f'left out: {line}' for line in unreadable]
+  print('\n'.join(lines))
+
+
+def _check(arguments: argparse.Namespace) -> None:
+  if not arguments.datasets.is_dir():
+    raise UserError(
+      f'no such folder: --datasets {arguments.datasets}; name the folder that '
+      'holds the datasets'
+    )
+  if not 0 < arguments.scale <= 1:
+    raise UserError(f'--scale={arguments.scale}: must be over 0 and at most 1')
+  if not 0 <= arguments.seed < 2**32:
+    raise UserError(f'--seed={arguments.seed}: must be from 0 to {2**32 - 1}')
+
+
+def _check_missing(
+  arguments: argparse.Namespace, short: list[str], unreadable: list[str]
+) -> None:
+  if unreadable and arguments.on_error == 'stop':
+    raise UserError(f'{unreadable[0]}; repair it or give --on_error=skip')
+  if short and not arguments.allow_missing:
+    raise UserError(
+      f'images are missing, first {short[0]}; bring the datasets into the '
+      'layout printed above, or give --allow_missing to continue without them'
+    )
+
+
+def _print_findings(
+  listings: list[Listing],
+  csvs: list[ProtocolCsv],
+  factor: float,
+  missing: list[str],
+) -> None:
+  print('\n'.join(overview.layout_lines(listings)))
+  _print_tables(csvs, factor)
+  if missing:
+    print('missing:\n' + '\n'.join(f'  {line}' for line in missing))
+
+
+def _print_tables(csvs: list[ProtocolCsv], factor: float) -> None:
+  for csv in csvs:
+    print('\n'.join(overview.class_table_lines(csv, factor)))
