@@ -13,7 +13,7 @@ IMAGES := data/simulated
 PACKED := data/packed/simulated1
 RUN := runs/demo
 # Our files, named: what else lies in the checkout changes no check.
-CODE := main.py configs input_pipeline owdfa_jax tests
+CODE := main.py configs docs input_pipeline owdfa_jax tests
 
 .PHONY: help demo test test-all check format clean
 

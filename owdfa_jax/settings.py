@@ -9,6 +9,7 @@ import dataclasses
 import ml_collections
 import numpy as np
 from etils import epath
+from ml_collections.config_flags import config_path
 
 from input_pipeline.dataset import SPLITS, PackedDataset, open_dataset
 from input_pipeline.errors import UserError, check_choice
@@ -95,26 +96,20 @@ def check_config(config: ml_collections.ConfigDict) -> None:
     UserError: a setting is unknown, out of range, or contradicts another one.
   """
   for field in AT_LEAST_ONE:
-    if get(config, field) < 1:
+    value = config_path.get_value(field, config)
+    if value < 1:
       raise UserError(
-        f'setting too small: --config.{field}={get(config, field)}; give at '
-        'least 1'
+        f'setting too small: --config.{field}={value}; give at least 1'
       )
   for field, choices in CHOICES.items():
-    check_choice(f'--config.{field}', get(config, field), choices)
+    check_choice(
+      f'--config.{field}', config_path.get_value(field, config), choices
+    )
   if config.pseudo.rule:
     check_choice('--config.pseudo.rule', config.pseudo.rule, RULE_PARAMETERS)
   # The dataclass checks the ranges of the method's parameters.
   PARAMETERS[config.method.name](**config.method.params)
   check_consistency(config)
-
-
-def get(config: ml_collections.ConfigDict, field: str) -> object:
-  """Returns the value of a field such as 'eval.split'."""
-  value = config
-  for name in field.split('.'):
-    value = value[name]
-  return value
 
 
 def check_consistency(config: ml_collections.ConfigDict) -> None:

@@ -1,4 +1,4 @@
-"""Eight simulated devices, exact matrix products, and the golden files."""
+"""Sets up JAX for all tests: eight simulated devices, exact matrix products."""
 
 import os
 
@@ -22,7 +22,7 @@ flags.FLAGS.mark_as_parsed()
 
 @pytest.fixture(scope='session')
 def golden():
-  """Returns a loader: `golden('cpl_pairs')` is the dict of that file."""
+  """Returns a function that loads a golden file: `golden('cpl_pairs')`."""
 
   def load(name):
     with np.load(GOLDENS / f'{name}.npz', allow_pickle=False) as file:
@@ -32,14 +32,16 @@ def golden():
 
 
 @pytest.fixture(scope='session', autouse=True)
-def compilation_cache(tmp_path_factory):
-  """Programs that several tests compile are compiled once for all of them."""
-  folder = tmp_path_factory.getbasetemp()
-  if 'PYTEST_XDIST_WORKER' in os.environ:
-    folder = folder.parent
+def compilation_cache(pytestconfig):
+  """Keeps compiled programs for other tests, and for later runs of the tests.
+
+  They lie in pytest's own cache, so `pytest --cache-clear` removes them.
+  """
+  folder = pytestconfig.cache.mkdir('owdfa')
+  # Commands that tests start keep theirs in the same place.
+  os.environ['OWDFA_CACHE'] = str(folder)
   jax.config.update('jax_compilation_cache_dir', str(folder / 'compiled'))
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
-  return folder / 'compiled'
 
 
 @pytest.fixture(scope='session')
@@ -55,7 +57,7 @@ def packed(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def quick_compile():
-  """Compiles in half the time what runs only a few times."""
+  """Halves the time of compiling, for programs that run only a few times."""
   jax.config.update('jax_disable_most_optimizations', True)
   yield
   jax.config.update('jax_disable_most_optimizations', False)

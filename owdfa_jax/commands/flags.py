@@ -13,6 +13,20 @@ from owdfa_jax.commands.config_files import find_config
 _HELP_FLAGS = ('-h', '-help', '--help')
 
 
+def command_line(argv: Sequence[str] | None, prog: str | None) -> list[str]:
+  """Makes arguments those of the process, and returns its command line.
+
+  ml_collections looks for the fields of a config to override in `sys.argv`.
+
+  Args:
+    argv: the arguments; None leaves those of the process.
+    prog: the program's name; None leaves that of the process.
+  """
+  if argv is not None:
+    sys.argv = [prog or sys.argv[0], *argv]
+  return sys.argv
+
+
 def parse(
   argv: Sequence[str],
   config: flags.FlagHolder,

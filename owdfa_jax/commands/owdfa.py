@@ -13,7 +13,7 @@ class Command(NamedTuple):
 
   Attributes:
     summary: what it does, in one line.
-    module: where its function `main` is; imported only to run it.
+    module: where its function `main(argv, prog)` is; imported only to run it.
     arguments: given before the user's.
   """
 
@@ -74,9 +74,8 @@ def main() -> None:
         f'unknown command: {name}; use one of {", ".join(COMMANDS)}'
       )
   command = COMMANDS[name]
-  # The commands read sys.argv; their help names the program by its first word.
-  sys.argv = [f'owdfa {name}', *command.arguments, *arguments]
-  importlib.import_module(command.module).main()
+  run = importlib.import_module(command.module).main
+  run([*command.arguments, *arguments], prog=f'owdfa {name}')
 
 
 def usage() -> str:

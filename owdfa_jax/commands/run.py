@@ -19,7 +19,7 @@ from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax.commands.config_files import shipped_configs
-from owdfa_jax.commands.flags import parse
+from owdfa_jax.commands.flags import command_line, parse
 from owdfa_jax.commands.preflight import check_inputs
 
 MODES = ('train', 'eval', 'attribute', 'timing')
@@ -60,8 +60,13 @@ _PROCESS_ID = flags.DEFINE_integer(
 )
 
 
-def main() -> None:
-  """Parses the command line and runs the mode it asks for."""
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Parses the command line and runs the mode it asks for.
+
+  Args:
+    argv: the arguments; by default those of the process.
+    prog: the program's name, given with `argv`.
+  """
   names = [name for name in shipped_configs() if name != 'leaderboard']
   flags_parser = functools.partial(
     parse,
@@ -71,7 +76,7 @@ def main() -> None:
     description=__doc__ or '',
   )
   with one_line_errors():
-    app.run(_run, flags_parser=flags_parser)
+    app.run(_run, command_line(argv, prog), flags_parser=flags_parser)
 
 
 def _run(argv: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
-from owdfa_jax.commands.flags import parse
+from owdfa_jax.commands.flags import command_line, parse
 from owdfa_jax.leaderboard.runs import choose_runs, make_runs
 
 _EXAMPLE = 'leaderboard:BENCHMARK'
@@ -27,8 +27,13 @@ _WORKDIR = flags.DEFINE_string(
 )
 
 
-def main() -> None:
-  """Parses the command line, trains and compares."""
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Parses the command line, trains and compares.
+
+  Args:
+    argv: the arguments; by default those of the process.
+    prog: the program's name, given with `argv`.
+  """
   flags_parser = functools.partial(
     parse,
     config=_CONFIG,
@@ -37,7 +42,7 @@ def main() -> None:
     description=__doc__ or '',
   )
   with one_line_errors():
-    app.run(_run, flags_parser=flags_parser)
+    app.run(_run, command_line(argv, prog), flags_parser=flags_parser)
 
 
 def _run(argv: Sequence[str]) -> None:

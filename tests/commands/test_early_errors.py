@@ -1,0 +1,193 @@
+"""Mistakes in a command are answered in one line, before JAX is imported."""
+
+import json
+import shutil
+
+import pytest
+
+from helpers import imagesets
+from helpers.runs import start_run
+from helpers.subprocesses import run_main
+
+CONFIG = '--config=cpl:folder64'
+
+
+def the_error(ended):
+  """The error's line; fails unless it is all that the command says."""
+  assert ended.status == 1, ended
+  assert not ended.slow
+  assert ended.err.count('\n') == 1 and ended.err.startswith('error: ')
+  return ended.err
+
+
+def run_error(folder, *arguments):
+  return the_error(run_main('owdfa_jax.commands.run', arguments, folder))
+
+
+@pytest.fixture
+def given(packed):
+  """The arguments of a command without a mistake."""
+  return (
+    CONFIG,
+    f'--config.data.path={packed}',
+    '--config.batch_size=16',
+    '--workdir=run',
+  )
+
+
+@pytest.mark.parametrize('module', ['run', 'leaderboard'])
+def test_help(tmp_path, module):
+  module = {
+    'run': 'owdfa_jax.commands.run',
+    'leaderboard': 'owdfa_jax.leaderboard.__main__',
+  }[module]
+  ended = run_main(module, ['--help'], tmp_path)
+  assert ended.status == 0 and not ended.slow
+  for name in ('--config=CONFIG', '--workdir=WORKDIR', '--config.FIELD=VALUE'):
+    assert f'  {name}\n' in ended.out
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    ([], 'no config given: give --config=METHOD:BENCHMARK'),
+    (['--config=nowhere'], '--config=nowhere; give --config=METHOD'),
+    (['--config', 'nowhere'], 'no such config file'),
+    (['--config=leaderboard'], 'of another command: --config=leaderboard'),
+    (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),
+    (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
+    ([CONFIG], 'no folder for the run: give --workdir=DIR'),
+    ([CONFIG, '--config.epoch=1'], '--config.epoch=1 (epoch. Did you mean'),
+    ([CONFIG, '--config.epochs=many'], '--config.epochs=many'),
+    ([CONFIG, '--mode=sleep'], 'train|eval|attribute|timing'),
+    ([CONFIG, '--wordkir=run'], "Unknown command line flag 'wordkir'"),
+    ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
+    ([CONFIG, '--workdir=run', '--mode=attribute'], 'give --images=FOLDER'),
+  ],
+)
+def test_command_line(tmp_path, arguments, message):
+  assert message in run_error(tmp_path, *arguments)
+
+
+@pytest.mark.parametrize(
+  'setting, message',
+  [
+    ('method.name=clp', 'method.name=clp; use one of cal, cpl'),
+    ('model.backbone=resnet9', 'model.backbone=resnet9; use one of resnet18'),
+    ('model.dtype=float8', 'model.dtype=float8; use one of float32'),
+    ('pseudo.rule=luck', 'pseudo.rule=luck; use one of max'),
+    ('eval.split=dev', 'eval.split=dev; use one of train, test'),
+    ('eval.metric=luck', 'eval.metric=luck; use one of known_acc'),
+    ('epochs=0', 'epochs=0; give at least 1'),
+    ('method.params.vote_rule=luck', 'vote_rule=luck; use one of value'),
+    ('data.path=nowhere', 'no data directory: nowhere does not exist'),
+    ('data.num_classes=9', 'data.num_classes=9, but'),
+    ('batch_size=4096', 'dataset smaller than one batch'),
+  ],
+)
+def test_settings(given, tmp_path, setting, message):
+  assert message in run_error(tmp_path, *given, f'--config.{setting}')
+  assert not (tmp_path / 'run').exists()
+
+
+def test_settings_of_stages(packed, tmp_path):
+  error = run_error(
+    tmp_path,
+    '--config=staged:cpl,folder64',
+    f'--config.data.path={packed}',
+    '--config.stages.rounds=-1',
+    '--workdir=run',
+  )
+  assert 'stages.rounds=-1; give at least 0' in error
+
+
+def test_foreign_data(tmp_path):
+  (tmp_path / 'photos').mkdir()
+  error = run_error(
+    tmp_path, CONFIG, '--config.data.path=photos', '--workdir=run'
+  )
+  assert 'not a packed dataset: photos has no description.json' in error
+
+
+def test_damaged_data(packed, given, tmp_path):
+  shutil.copytree(packed, tmp_path / 'data')
+  (tmp_path / 'data' / 'train.index.npz').write_bytes(b'?')
+  error = run_error(tmp_path, *given, '--config.data.path=data')
+  assert 'damaged file: data/train.index.npz' in error
+
+
+def test_number_of_novel_classes_unknown(packed, given, tmp_path):
+  """Unlabelled images of unknown class; only the user can estimate."""
+  shutil.copytree(packed, tmp_path / 'data')
+  path = tmp_path / 'data' / 'description.json'
+  content = json.loads(path.read_text()) | {'novel_count_known': False}
+  path.write_text(json.dumps(content))
+  given = [*given, '--config.data.path=data']
+  error = run_error(tmp_path, *given)
+  assert '2 known classes' in error and 'at least 3' in error
+  error = run_error(tmp_path, *given, '--config.data.num_classes=2')
+  assert 'data.num_classes=2; give an estimate' in error
+
+
+def test_workdir_of_another_config(packed, given, tmp_path):
+  start_run(packed, tmp_path / 'run')
+  error = run_error(tmp_path, *given)
+  assert 'run with another config' in error and 'model.width=0.125' in error
+
+
+@pytest.mark.parametrize('mode', ['eval', 'attribute'])
+def test_no_checkpoint(given, tmp_path, mode):
+  (tmp_path / 'images').mkdir()
+  imagesets.write_set(tmp_path / 'images', per_class=1)
+  error = run_error(
+    tmp_path, *given, f'--mode={mode}', f'--images={tmp_path}/images'
+  )
+  assert f'no checkpoint in --workdir={tmp_path}/run; train first' in error
+  assert not (tmp_path / 'run').exists()
+
+
+def test_no_checkpoint_of_that_step(packed, given, tmp_path):
+  (tmp_path / 'run' / 'checkpoints' / '5').mkdir(parents=True)
+  error = run_error(
+    tmp_path, *given, '--mode=eval', '--config.eval.checkpoint=7'
+  )
+  assert 'step 7' in error and 'use one of 5' in error
+
+
+@pytest.mark.parametrize('images', ['nowhere', 'empty'])
+def test_no_images(given, tmp_path, images):
+  (tmp_path / 'empty').mkdir()
+  error = run_error(tmp_path, *given, '--mode=attribute', f'--images={images}')
+  assert f'no images to attribute: --images={images}' in error
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    ([], 'give --config=leaderboard:BENCHMARK'),
+    (['--config=cpl:folder64'], 'of another command'),
+    (['--config=leaderboard:simulated1'], 'no folder for the runs'),
+    (
+      ['--config=leaderboard:simulated1', '--workdir=x'],
+      'no data directory: data/packed/simulated1',
+    ),
+  ],
+)
+def test_leaderboard(tmp_path, arguments, message):
+  ended = run_main('owdfa_jax.leaderboard.__main__', arguments, tmp_path)
+  assert message in the_error(ended)
+
+
+def test_a_config_file_of_the_user(packed, tmp_path):
+  """A defect in it keeps its traceback; its settings are checked."""
+  text = 'from owdfa_jax.configs import cpl\ndef get_config():\n'
+  (tmp_path / 'mine.py').write_text(
+    f'{text}  config = cpl.get_config("folder64")\n'
+    f'  config.data.path = {str(packed)!r}\n'
+    '  config.epochs = 0\n  return config\n'
+  )
+  error = run_error(tmp_path, '--config=mine.py', '--workdir=run')
+  assert 'epochs=0; give at least 1' in error
+  (tmp_path / 'mine.py').write_text(f'{text}  return cpl.nothing\n')
+  ended = run_main('owdfa_jax.commands.run', ['--config=mine.py'], tmp_path)
+  assert ended.status == 1 and 'Traceback' in ended.err

@@ -1,0 +1,46 @@
+"""The console command, run in a folder that is not the checkout."""
+
+import pytest
+
+import owdfa_jax
+from helpers.subprocesses import run_main
+from owdfa_jax.commands.owdfa import COMMANDS
+
+
+def owdfa(folder, *arguments):
+  return run_main('owdfa_jax.commands.owdfa', arguments, folder)
+
+
+@pytest.mark.parametrize('word', ['--help', '-h', 'help'])
+def test_help_lists_the_commands(tmp_path, word):
+  ended = owdfa(tmp_path, word)
+  assert ended.status == 0 and not ended.slow
+  for name, command in COMMANDS.items():
+    assert f'  {name} ' in ended.out and command.summary in ended.out
+
+
+def test_no_command_shows_the_help_and_fails(tmp_path):
+  ended = owdfa(tmp_path)
+  assert ended.status == 2 and 'usage: owdfa COMMAND' in ended.out
+
+
+def test_version(tmp_path):
+  ended = owdfa(tmp_path, '--version')
+  assert ended.out == f'owdfa {owdfa_jax.__version__}\n'
+  assert ended.status == 0 and not ended.slow
+
+
+def test_unknown_command(tmp_path):
+  ended = owdfa(tmp_path, 'fly')
+  assert ended.status == 1 and not ended.slow
+  assert ended.err.startswith('error: unknown command: fly; use one of simul')
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_help_of_a_command(tmp_path, name):
+  ended = owdfa(tmp_path, name, '--help')
+  assert ended.status == 0, ended.err
+  assert f'owdfa {name} ' in ended.out
+  assert '--config=CONFIG' in ended.out or 'usage: owdfa' in ended.out
+  if name != 'pack-timing':  # it times OpenCV and tensorflow-datasets
+    assert not ended.slow
