@@ -1,4 +1,4 @@
-"""Opening a packed directory: what is there, and what is refused."""
+"""Opening a packed directory: its content, and what is refused."""
 
 import json
 import shutil
@@ -44,6 +44,37 @@ def test_a_packed_directory_opens(packed):
         features.decode_image(split.source[row]),
         image(16, 1000 * record.label + number),
       )
+
+
+def remove_ids(folder):
+  """Makes a pack as it was before indices held ids."""
+  for path in folder.glob('*.index.npz'):
+    with np.load(path) as file:
+      index = {k: file[k] for k in file.files if not k.startswith('id_')}
+    np.savez(path, **index)
+
+
+def test_ids_are_the_paths_of_the_csv(copy):
+  opened = dataset.open_dataset(copy)
+  for split in (opened.train, opened.test):
+    rows = range(len(split))
+    records = [features.decode_record(split.source[row]) for row in rows]
+    assert split.ids(rows) == [record.id for record in records]
+  first_three = opened.train.ids(np.array([2, 0, 1]))
+  remove_ids(copy)
+  older = dataset.open_dataset(copy)
+  assert older.train.row_ids is None
+  assert older.train.ids(np.array([2, 0, 1])) == first_three
+  assert older.test.ids(range(6)) == opened.test.ids(range(6))
+
+
+def test_ids_need_no_record_unless_the_pack_is_old(copy):
+  for shard in copy.glob('*.tfrecord-*'):
+    shard.write_bytes(bytes(shard.stat().st_size))
+  assert len(dataset.open_dataset(copy).train.ids(range(24))) == 24
+  remove_ids(copy)
+  with pytest.raises(UserError, match='corrupt record'):
+    dataset.open_dataset(copy).train.ids([0])
 
 
 def test_opening_reads_no_record(copy):

@@ -1,339 +1,56 @@
-"""Packing: what lies in the directory, and what is refused."""
+"""The commands `pack`, `prepare` and `pack_timing`: their help and imports."""
 
-import hashlib
-import json
-import shutil
+import re
+import subprocess
+import sys
 
-import cv2
-import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
-from helpers.imagesets import image, meta_row, write_set
-from input_pipeline import (
-  features,
-  images,
-  meta,
-  pack,
-  splits,
-  summary,
-  tfrecord,
-)
-from input_pipeline.errors import UserError
+from helpers.paths import ROOT
+from input_pipeline import pack, pack_timing, prepare
 
-SMALL = pack.Options(size=16, shards=2)
+COMMANDS = {'pack': pack, 'prepare': prepare, 'pack_timing': pack_timing}
 
 
-def hidden(folder):
-  return [p.name for p in folder.iterdir() if p.name.startswith('.')]
+def help_of(main, capsys, *arguments, **options):
+  with pytest.raises(SystemExit) as stop:
+    main([*arguments, '--help'], **options)
+  assert stop.value.code == 0
+  return capsys.readouterr().out
 
 
-def test_records_are_the_split_in_its_order(tmp_path):
-  csv = write_set(tmp_path)
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  table = meta.read(csv)
-  for split, rows in zip(
-    (packed.train, packed.test), splits.split_rows(table), strict=True
-  ):
-    assert len(split) == len(rows)
-    for number, row in enumerate(rows):
-      data = table.file(row).read_bytes()
-      assert features.decode(split.source[number]) == features.Record(
-        image=data,
-        label=table.label[row],
-        tag=table.tag[row],
-        id=table.img_path[row],
-        method=table.method[row],
-        forgery_type='IdentitySwap',
-        image_source='src',
-        sha256=hashlib.sha256(data).hexdigest(),
-      )
+@pytest.mark.parametrize('name', COMMANDS)
+def test_help_names_the_command_that_was_called(name, capsys):
+  main = COMMANDS[name].main
+  text = help_of(main, capsys)
+  assert text.startswith(f'usage: python -m input_pipeline.{name} ')
+  text = help_of(main, capsys, prog=f'owdfa {name}')
+  assert text.startswith(f'usage: owdfa {name} ')
 
 
-def test_shards_are_even_and_complete(tmp_path):
-  options = pack.Options(size=16, shards=5)
-  pack.pack(write_set(tmp_path), tmp_path / 'out', options, workers=1)
-  sizes = [
-    len(tfrecord.scan_records(path)[0])
-    for path in sorted((tmp_path / 'out').glob('owdfa-train.tfrecord-*'))
-  ]
-  assert sizes == [5, 5, 5, 5, 4]
+def test_help_shows_each_default_once(capsys, monkeypatch):
+  monkeypatch.setenv('COLUMNS', '200')
+  text = help_of(pack.main, capsys)
+  options = re.split(r'\n  --', text.split('options:')[1])[1:]
+  assert len(options) == 17
+  for option in options:
+    required = option.startswith(('meta', 'out'))
+    assert option.count('(default: ') == (not required), option
+    assert 'None' not in option
+  text = help_of(prepare.main, capsys, 'folder')
+  assert text.count('default: 0.75') == text.count('default: 0)') == 1
 
 
-def test_the_description_says_what_and_how(tmp_path):
-  csv = write_set(tmp_path)
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  description = packed.description
-  assert description['name'] == 'out'
-  assert description['image_formats'] == ['png']
-  assert description['original_bytes'] is True
-  assert description['splits']['train']['records'] == 24
-  assert description['splits']['test']['shards'] == 2
-  assert description['skipped'] == []
-  made = description['made']
-  assert made['meta_csv'] == str(csv)
-  assert made['meta_sha256'] == hashlib.sha256(csv.read_bytes()).hexdigest()
-  assert made['arguments']['size'] == 16
-  assert made['versions']['numpy'] == np.__version__
-  for entry in description['classes']:
-    counts = entry['counts']
-    assert counts['labelled'] + counts['unlabelled'] == 8
-    assert (counts['labelled'] > 0) == entry['known']
-    assert (counts['test'], counts['skipped']) == (2, 0)
-
-
-def test_tfds_reads_the_metadata(tmp_path):
-  pack.pack(write_set(tmp_path), tmp_path / 'out', SMALL, workers=1)
-  text = (tmp_path / 'out' / 'dataset_info.json').read_text()
-  counted = {
-    split['name']: sum(map(int, split['shardLengths']))
-    for split in json.loads(text)['splits']
-  }
-  assert counted == {'train': 24, 'test': 6}
-  text = (tmp_path / 'out' / 'features.json').read_text()
-  schema = tfds.features.FeaturesDict.from_json(json.loads(text))
-  assert schema['image'].shape == (16, 16, 3)
-  assert schema['image'].encoding_format == 'png'
-  assert schema['label'].num_classes == 3
-  names = (tmp_path / 'out' / 'label.labels.txt').read_text()
-  assert names.split() == ['m0', 'm1', 'm2']
-
-
-def test_images_of_another_size_are_resized(tmp_path):
-  csv = write_set(tmp_path, size=23)
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  assert packed.description['original_bytes'] is False
-  table = meta.read(csv)
-  for number, row in enumerate(splits.split_rows(table)[0]):
-    np.testing.assert_array_equal(
-      features.decode_image(packed.train.source[number]),
-      images.resize(images.load(table.file(row)), 16),
-    )
-
-
-def test_one_image_that_does_not_fit_has_all_encoded_anew(tmp_path):
-  csv = write_set(tmp_path, suffix='jpg')
-  cv2.imwrite(str(tmp_path / '2' / '9.jpg'), image(20, 0))
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  assert packed.description['original_bytes'] is False
-  assert packed.description['image_formats'] == ['png']
-
-
-def test_kept_files_that_are_not_plain_are_encoded_anew(tmp_path):
-  csv = write_set(tmp_path, suffix='jpg')
-  grey = image(16, 0)[..., 0]
-  path = tmp_path / '2' / '9.jpg'
-  cv2.imwrite(str(path), grey)
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  assert packed.description['original_bytes'] is True
-  assert packed.description['image_formats'] == ['jpeg', 'png']
-  records = [
-    split.source[i]
-    for split in (packed.train, packed.test)
-    for i in range(len(split))
-  ]
-  (found,) = [r for r in records if features.decode(r).id == '2/9.jpg']
-  np.testing.assert_array_equal(features.decode_image(found), images.load(path))
-  assert images.probe(features.decode(found).image) == ('png', 16, 16, True)
-
-
-@pytest.mark.parametrize('format', ['png', 'jpeg'])
-def test_a_given_format_has_all_encoded_anew(tmp_path, format):
-  csv = write_set(tmp_path)
-  options = pack.Options(size=16, format=format, quality=50)
-  packed = pack.pack(csv, tmp_path / 'out', options, workers=1)
-  stored = features.decode(packed.train.source[0]).image
-  assert images.probe(stored)[0] == format
-  assert packed.description['image_formats'] == [format]
-  assert packed.description['original_bytes'] is False
-
-
-def test_the_split_column_is_honoured(tmp_path):
-  csv = write_set(tmp_path)
-  rows = [
-    meta_row(label, n, tag=1 if label < 2 else 2)
-    | {'split': 'test' if n < 3 else 'train'}
-    for label in range(3)
-    for n in range(10)
-  ]
-  meta.write(csv, rows)
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  assert (len(packed.train), len(packed.test)) == (21, 9)
-  assert features.decode(packed.test.source[0]).id == '0/0.png'
-  assert packed.description['made']['split'] == 'column'
-
-
-def test_dropped_rows_are_not_packed(tmp_path):
-  csv = write_set(tmp_path)
-  meta.write(
-    csv,
-    [meta_row(l, n, tag=1) for l in (0, 1) for n in range(9)]
-    + [meta_row(2, n, tag=0, path='none') for n in range(9)],
+@pytest.mark.parametrize('name', ['pack', 'prepare'])
+def test_help_loads_nothing_heavy(name):
+  code = (
+    f'import sys, input_pipeline.{name} as command\n'
+    'try: command.main(["--help"])\n'
+    'except SystemExit: pass\n'
+    'heavy = {"cv2", "grain", "jax", "sklearn", "tensorflow_datasets"}\n'
+    'sys.exit(", ".join(sorted(heavy & sys.modules.keys())) or None)'
   )
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  assert len(packed.train) + len(packed.test) == 18
-  assert packed.num_classes == 2
-
-
-def test_a_heap_of_unknown_truth_is_packed(tmp_path):
-  csv = write_set(tmp_path, novel=1)
-  rows = [meta_row(l, n, tag=1) for l in (0, 1) for n in range(10)]
-  heap = [
-    meta_row(-1, n, path=f'2/{n}.png', method='', face_type=-1)
-    for n in range(10)
-  ]
-  meta.write(csv, rows + heap)
-  packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  assert (packed.num_known, packed.num_classes) == (2, 2)
-  assert not packed.novel_count_known
-  assert (packed.train.label == -1).sum() == 8
-  assert packed.description['truth_unknown']['unlabelled'] == 8
-  assert '(truth unknown)' in summary.summary(packed.description)
-
-
-def test_unreadable_images_are_skipped_and_counted_on_request(tmp_path):
-  csv = write_set(tmp_path)
-  (tmp_path / '1' / '7.png').unlink()
-  (tmp_path / '2' / '3.png').write_bytes(b'')
-  options = pack.Options(size=16, shards=2, on_error='skip')
-  packed = pack.pack(csv, tmp_path / 'out', options, workers=1)
-  assert len(packed.train) + len(packed.test) == 28
-  skipped = {entry['id']: entry for entry in packed.description['skipped']}
-  assert skipped.keys() == {'1/7.png', '2/3.png'}
-  assert 'No such file' in skipped['1/7.png']['why']
-  assert skipped['2/3.png']['label'] == 2
-  counts = [c['counts']['skipped'] for c in packed.description['classes']]
-  assert counts == [0, 1, 1]
-  # The rest keep their order, and no image stands in for another.
-  table = meta.read(csv)
-  wanted = [
-    table.img_path[row]
-    for row in splits.split_rows(table)[0]
-    if table.img_path[row] not in skipped
-  ]
-  ids = [features.decode(packed.train.source[i]).id for i in range(len(wanted))]
-  assert ids == wanted
-  assert len(packed.train) == len(wanted)
-
-
-def test_skipping_a_whole_class_is_refused(tmp_path):
-  csv = write_set(tmp_path)
-  shutil.rmtree(tmp_path / '2')
-  options = pack.Options(size=16, on_error='skip')
-  with pytest.raises(UserError, match="empty class: 'm2'"):
-    pack.pack(csv, tmp_path / 'out', options, workers=1)
-  assert not (tmp_path / 'out').exists()
-  assert not hidden(tmp_path)
-
-
-def test_skipping_the_whole_test_split_is_refused(tmp_path):
-  csv = write_set(tmp_path)
-  table = meta.read(csv)
-  for row in splits.split_rows(table)[1]:
-    table.file(row).unlink()
-  options = pack.Options(size=16, on_error='skip')
-  with pytest.raises(UserError, match='no image to test could be read'):
-    pack.pack(csv, tmp_path / 'out', options, workers=1)
-
-
-def test_a_class_without_training_rows_is_refused(tmp_path):
-  csv = write_set(tmp_path)
-  rows = [
-    meta_row(label, n, tag=1 if label < 2 else 2)
-    | {'split': 'test' if label == 2 else 'train'}
-    for label in range(3)
-    for n in range(5)
-  ]
-  meta.write(csv, rows)
-  with pytest.raises(UserError, match="empty class: 'm2' .*meta.csv"):
-    pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-
-
-def test_a_finished_directory_is_reused_only_for_the_same_request(
-  tmp_path, capsys
-):
-  csv = write_set(tmp_path)
-  out = tmp_path / 'out'
-  pack.pack(csv, out, SMALL, workers=1)
-  before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
-  capsys.readouterr()
-  pack.pack(csv, out, SMALL, workers=2)
-  assert 'packed already' in capsys.readouterr().out
-  with pytest.raises(UserError, match='packed with --shards=2; remove it'):
-    pack.pack(csv, out, pack.Options(size=16), workers=1)
-  csv.write_text(csv.read_text() + '\n')
-  with pytest.raises(UserError, match='packed from another CSV; remove it'):
-    pack.pack(csv, out, SMALL, workers=1)
-  assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
-
-
-def test_a_damaged_directory_is_not_reused(tmp_path):
-  csv = write_set(tmp_path)
-  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-  (tmp_path / 'out' / 'owdfa-test.tfrecord-00000-of-00002').write_bytes(b'')
-  with pytest.raises(UserError, match='truncated shard'):
-    pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
-
-
-def test_a_foreign_directory_is_left_alone(tmp_path):
-  csv = write_set(tmp_path)
-  with pytest.raises(
-    UserError, match=f'in the way: {tmp_path} is not a packed'
-  ):
-    pack.pack(csv, tmp_path, SMALL, workers=1)
-  with pytest.raises(UserError, match='in the way'):
-    pack.pack(csv, csv, SMALL, workers=1)
-  with pytest.raises(UserError, match=f'cannot write {csv}'):
-    pack.pack(csv, csv / 'out', SMALL, workers=1)
-
-
-def test_an_empty_directory_is_filled(tmp_path):
-  csv = write_set(tmp_path)
-  (tmp_path / 'out').mkdir()
-  assert len(pack.pack(csv, tmp_path / 'out', SMALL, workers=1).train) == 24
-
-
-def test_too_little_space_is_refused_before_starting(tmp_path, monkeypatch):
-  csv = write_set(tmp_path)
-  usage = shutil.disk_usage(tmp_path)
-  monkeypatch.setattr(
-    shutil, 'disk_usage', lambda _: usage._replace(free=10000)
+  done = subprocess.run(
+    [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True
   )
-  with pytest.raises(UserError, match='MB needed, 0.0 MB free'):
-    pack.pack(csv, tmp_path / 'new' / 'out', SMALL, workers=1)
-  assert not (tmp_path / 'new').exists()
-
-
-@pytest.mark.parametrize(
-  'options',
-  [
-    pack.Options(size=16),
-    pack.Options(size=16, format='png'),
-    pack.Options(size=16, format='jpeg', quality=100),
-    pack.Options(size=24),
-  ],
-)
-def test_the_space_asked_for_is_enough(tmp_path, monkeypatch, options):
-  asked = []
-  monkeypatch.setattr(
-    pack.outputs, 'check_space', lambda out, needed: asked.append(needed)
-  )
-  csv = write_set(tmp_path, per_class=60)
-  pack.pack(csv, tmp_path / 'out', options, workers=1)
-  size = sum(path.stat().st_size for path in (tmp_path / 'out').iterdir())
-  assert size < asked[0] < 20 * size
-
-
-@pytest.mark.parametrize(
-  'options',
-  [{'size': 0}, {'quality': 101}, {'ratio': 1.0}, {'seed': -1}, {'shards': 0}],
-)
-def test_bad_arguments_are_refused(options):
-  ((name, value),) = options.items()
-  with pytest.raises(UserError, match=f'--{name}={value}; it must lie in'):
-    pack.Options(**options)
-
-
-def test_no_workers_are_refused(tmp_path):
-  with pytest.raises(UserError, match='--workers=0'):
-    pack.pack(tmp_path / 'meta.csv', tmp_path / 'out', workers=0)
+  assert done.returncode == 0, done.stderr
