@@ -27,12 +27,8 @@ from owdfa_jax.discovery.stage_plan import (
 )
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
-from owdfa_jax.evaluation.report import (
-  REPORT_FILE,
-  main_table,
-  split_file,
-  write_json,
-)
+from owdfa_jax.evaluation.report import main_table, write_json
+from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.experiment import Experiment, build_experiment, set_up
 from owdfa_jax.training.initial_weights import checkpoint_path
 from owdfa_jax.training.progress import say
@@ -97,19 +93,6 @@ def evaluate_stages(config: ml_collections.ConfigDict, workdir: str) -> None:
   }
   if jax.process_index() == 0:
     write_stage_report(epath.Path(absolute(workdir)), reports)
-
-
-def last_stage(
-  config: ml_collections.ConfigDict, workdir: str
-) -> tuple[ml_collections.ConfigDict, str]:
-  """Returns the config and the workdir of the last stage's run.
-
-  Args:
-    config: of the run, with `stages`.
-    workdir: of the run.
-  """
-  stage = plan_stages(config)[-1]
-  return stage.config(config), str(epath.Path(workdir) / stage.name)
 
 
 def set_up_stages(

@@ -1,1 +1,1 @@
-"""From a checkpoint to predictions, metrics, reports and attributions."""
+"""Evaluates checkpoints: predictions, metrics, reports and attributions."""

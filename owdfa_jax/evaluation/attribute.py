@@ -13,11 +13,11 @@ from input_pipeline.loose_images import crop_of, file_batches
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.evaluation.predictions import Predictions, output_names
+from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.experiment import Experiment
 
 COLUMNS = ('image', 'source', 'confidence', 'output', 'error')
-NEW_ATTRIBUTIONS_FILE = 'new_attributions.csv'
 
 # One line of the table: the cells by column. A column may be missing.
 Line = dict[str, str | int]

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from input_pipeline import folder
+from input_pipeline import image_folders
 from input_pipeline.errors import UserError
 
 
@@ -13,7 +13,7 @@ def list_new_images(images: str) -> list[str]:
     UserError: there is no image, or a folder cannot be read.
   """
   root = pathlib.Path(images)
-  paths = folder.list_images(root) if root.is_dir() else []
+  paths = image_folders.list_images(root) if root.is_dir() else []
   if not paths:
     raise UserError(
       f'no images to attribute: --images={images}; name a folder of images'

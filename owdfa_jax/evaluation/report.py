@@ -9,12 +9,15 @@ from typing import IO, Any
 from input_pipeline import text_tables
 from input_pipeline.files import write_whole
 from owdfa_jax.evaluation.predictions import Predictions, output_names
+from owdfa_jax.evaluation.report_files import (
+  ATTRIBUTIONS_FILE,
+  REPORT_FILE,
+  split_file,
+)
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.report_fields import NUM_OUTPUTS_IN_USE, TABLE_COLUMNS
 from owdfa_jax.settings import eval_rows
 
-REPORT_FILE = 'report.json'
-ATTRIBUTIONS_FILE = 'attributions.csv'
 _REMEDY = 'free some space, then run again with --mode=eval'
 
 
@@ -74,20 +77,6 @@ def class_table(
     for entry in per_class
   ]
   return text_tables.aligned(header, rows, 'llrrlr')
-
-
-def split_file(name: str, split: str) -> str:
-  """Returns a file's name for a split, such as 'report_train.json'.
-
-  The test split has the plain name, so that evaluating another split does not
-  overwrite the report of the test split.
-
-  Args:
-    name: the plain name, such as 'report.json'.
-    split: one of `experiment.EVAL_SPLITS`.
-  """
-  stem, suffix = os.path.splitext(name)
-  return name if split == 'test' else f'{stem}_{split}{suffix}'
 
 
 def write_report(

@@ -10,7 +10,7 @@ from etils import epath
 from input_pipeline import supervision
 from input_pipeline.errors import UserError
 from owdfa_jax.discovery.stage_plan import SETTINGS_FROM_STAGE_BEFORE
-from owdfa_jax.evaluation.report import REPORT_FILE, split_file
+from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.leaderboard.runs import Run
 from owdfa_jax.leaderboard.table import Entry
 from owdfa_jax.report_fields import TABLE_COLUMNS

@@ -1,14 +1,13 @@
 """Makes the config of a run from a row: its file, shared and own settings."""
 
 import ast
-import importlib
-import importlib.util
 from collections.abc import Sequence
 
 import ml_collections
 from ml_collections.config_flags import config_path
 
 from input_pipeline.errors import UserError
+from owdfa_jax import configs
 from owdfa_jax.leaderboard.rows import Row
 
 
@@ -26,12 +25,14 @@ def make_row_config(
   Raises:
     UserError: there is no such config file, or a setting does not fit.
   """
-  config = load_config(row.config, benchmark)
-  if config is None:
+  # `staged:cpl` is configs/staged.py for CPL.
+  file, _, method = row.config.partition(':')
+  if file not in configs.names():
     raise UserError(
       f'no such method: row {row.name!r} has config={row.config!r}; name a '
       'file of configs/ without its .py, such as cpl, or staged:cpl'
     )
+  config = configs.load(file, f'{method},{benchmark}' if method else benchmark)
   config.lock()
   for setting in shared:
     _override(config, setting, f'--config.shared (row {row.name!r})')
@@ -39,27 +40,6 @@ def make_row_config(
     _override(config, setting, f'row {row.name!r}')
   config.seed = seed
   return config
-
-
-def load_config(name: str, benchmark: str) -> ml_collections.ConfigDict | None:
-  """Returns the config of a run from a file of `configs/`.
-
-  Args:
-    name: the file without '.py'; `staged:cpl` is `staged.py` for CPL.
-    benchmark: the file's argument.
-
-  Returns:
-    The config; None if there is no such file, or it configures no run.
-  """
-  file, _, method = name.partition(':')
-  module = f'owdfa_jax.configs.{file}'
-  if not file.isidentifier() or importlib.util.find_spec(module) is None:
-    return None
-  get_config = getattr(importlib.import_module(module), 'get_config', None)
-  if get_config is None:
-    return None
-  config = get_config(f'{method},{benchmark}' if method else benchmark)
-  return config if 'method' in config else None
 
 
 def _override(

@@ -1,4 +1,4 @@
-"""Semi-supervised k-means: against what is known of it, and invariances."""
+"""Semi-supervised k-means: known clusters, scikit-learn, invariants."""
 
 import jax
 import numpy as np
@@ -8,38 +8,45 @@ from sklearn.metrics import adjusted_rand_score
 
 from owdfa_jax.discovery.clusters import match_outputs, semi_supervised_kmeans
 
-KNOWN, ALL = 3, 7
+NUM_KNOWN, NUM_ALL = 3, 7
 
 
 @pytest.fixture
 def blobs():
-  """Rows around seven directions, of which a third of three are labelled."""
+  """Features around seven directions, labels and true sources.
+
+  A third of the rows of the first three sources are labelled.
+  """
   rng = np.random.default_rng(0)
-  centres = np.linalg.qr(rng.normal(size=(16, 16)))[0][:ALL]
-  source = rng.permutation(np.repeat(np.arange(ALL), 30)).astype(np.int32)
+  centres = np.linalg.qr(rng.normal(size=(16, 16)))[0][:NUM_ALL]
+  source = rng.permutation(np.repeat(np.arange(NUM_ALL), 30)).astype(np.int32)
   feature = centres[source] + 0.08 * rng.normal(size=(len(source), 16))
   label = np.where(
-    (source < KNOWN) & (rng.random(len(source)) < 1 / 3), source, -1
+    (source < NUM_KNOWN) & (rng.random(len(source)) < 1 / 3), source, -1
   )
   return feature.astype(np.float32), label.astype(np.int32), source
 
 
 def cluster(feature, label, seed=0, **settings):
   found = semi_supervised_kmeans(
-    feature, label, KNOWN, ALL, jax.random.key(seed), **settings
+    feature, label, NUM_KNOWN, NUM_ALL, jax.random.key(seed), **settings
   )
   return jax.device_get(found)
 
 
-def test_it_finds_the_sources_and_names_the_known_ones(blobs):
+def unit(feature):
+  return feature / np.linalg.norm(feature, axis=1, keepdims=True)
+
+
+def test_finds_the_sources_and_keeps_known_classes_in_place(blobs):
   feature, label, source = blobs
   found = cluster(feature, label)
-  known = source < KNOWN
+  known = source < NUM_KNOWN
   np.testing.assert_array_equal(found.assigned[known], source[known])
   assert adjusted_rand_score(source, found.assigned) == 1
 
 
-def test_a_labelled_row_stays_with_its_class(blobs):
+def test_labelled_row_stays_with_its_class(blobs):
   feature, label, _ = blobs
   label = label.copy()
   wrong = np.flatnonzero(label == 0)[:2]
@@ -48,19 +55,18 @@ def test_a_labelled_row_stays_with_its_class(blobs):
   np.testing.assert_array_equal(found.assigned[label >= 0], label[label >= 0])
 
 
-def test_without_labels_to_hold_it_is_k_means(blobs):
+def test_with_one_label_per_class_it_equals_kmeans(blobs):
   feature, label, _ = blobs
   one_each = np.full(len(label), -1, np.int32)
-  for c in range(KNOWN):
+  for c in range(NUM_KNOWN):
     one_each[np.flatnonzero(label == c)[0]] = c
   found = cluster(feature, one_each)
-  unit = feature / np.linalg.norm(feature, axis=1, keepdims=True)
-  theirs = KMeans(ALL, n_init=10, random_state=0).fit(unit)
-  assert adjusted_rand_score(theirs.labels_, found.assigned) == 1
-  np.testing.assert_allclose(found.inertia, theirs.inertia_, rtol=1e-4)
+  expected = KMeans(NUM_ALL, n_init=10, random_state=0).fit(unit(feature))
+  assert adjusted_rand_score(expected.labels_, found.assigned) == 1
+  np.testing.assert_allclose(found.inertia, expected.inertia_, rtol=1e-4)
 
 
-def test_the_order_and_length_of_rows_do_not_matter(blobs):
+def test_order_and_length_of_rows_do_not_matter(blobs):
   feature, label, _ = blobs
   found = cluster(feature, label)
   order = np.random.default_rng(1).permutation(len(label))
@@ -70,45 +76,46 @@ def test_the_order_and_length_of_rows_do_not_matter(blobs):
   np.testing.assert_allclose(found.margin[order], moved.margin, atol=1e-4)
 
 
-def test_the_margin_is_that_of_the_two_nearest_centres(blobs):
+def test_margin_is_that_of_the_two_nearest_centres(blobs):
   feature, label, _ = blobs
   found = cluster(feature, label)
-  unit = feature / np.linalg.norm(feature, axis=1, keepdims=True)
-  centres = np.stack([unit[found.assigned == k].mean(0) for k in range(ALL)])
-  distance = np.linalg.norm(unit[:, None] - centres, axis=-1)
+  rows = unit(feature)
+  centres = np.stack(
+    [rows[found.assigned == k].mean(0) for k in range(NUM_ALL)]
+  )
+  distance = np.linalg.norm(rows[:, None] - centres, axis=-1)
   first, second = np.sort(distance, 1)[:, :2].T
   np.testing.assert_allclose(found.margin, 1 - first / second, atol=1e-4)
-  own = distance[np.arange(len(unit)), found.assigned]
+  own = distance[np.arange(len(rows)), found.assigned]
   np.testing.assert_allclose(found.inertia, (own**2).sum(), rtol=1e-4)
 
 
-def test_restarts_never_make_it_worse(blobs):
-  rng = np.random.default_rng(3)
-  feature = rng.normal(size=(60, 5)).astype(np.float32)
+def test_more_restarts_find_lower_inertia():
+  feature = np.random.default_rng(3).normal(size=(60, 5)).astype(np.float32)
   label = np.full(60, -1, np.int32)
-  label[:KNOWN] = np.arange(KNOWN)
+  label[:NUM_KNOWN] = np.arange(NUM_KNOWN)
   one, many = (cluster(feature, label, num_restarts=n) for n in (1, 20))
   assert many.inertia < one.inertia
 
 
-def test_more_clusters_than_rows_is_finite():
+def test_more_clusters_than_rows_stay_finite():
   feature = np.eye(4, dtype=np.float32)
   label = np.array([0, 1, 2, -1], np.int32)
   found = cluster(feature, label)
   assert np.isfinite(found.margin).all() and found.inertia < 1e-6
 
 
-def test_clusters_get_the_names_that_agree_most():
+def test_clusters_are_renamed_as_the_outputs_that_agree_most():
   assigned = np.array([0, 1, 2, 2, 2, 3, 3, 3])
   predicted = np.array([1, 1, 5, 5, 4, 4, 4, 0])
-  named = match_outputs(assigned, predicted, 2, np.array([0, 1, 4, 5]))
-  # Known clusters keep their name whatever the head says of them.
-  assert named.tolist() == [0, 1, 5, 5, 5, 4, 4, 4]
+  renamed = match_outputs(assigned, predicted, 2, np.array([0, 1, 4, 5]))
+  # Known clusters keep their names, whatever the head predicts.
+  assert renamed.tolist() == [0, 1, 5, 5, 5, 4, 4, 4]
 
 
-def test_two_clusters_never_share_a_name():
+def test_two_clusters_never_share_an_output():
   rng = np.random.default_rng(4)
   assigned, predicted = rng.integers(0, 6, (2, 50))
-  named = match_outputs(assigned, np.minimum(predicted, 3), 2, np.arange(6))
-  pairs = set(zip(assigned.tolist(), named.tolist(), strict=True))
-  assert len(pairs) == len(set(assigned)) == len(set(named))
+  renamed = match_outputs(assigned, np.minimum(predicted, 3), 2, np.arange(6))
+  pairs = set(zip(assigned.tolist(), renamed.tolist(), strict=True))
+  assert len(pairs) == len(set(assigned)) == len(set(renamed))

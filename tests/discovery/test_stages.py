@@ -4,79 +4,76 @@ import json
 import shutil
 
 import jax
-import ml_collections
 import numpy as np
 import pytest
 
-from helpers.runs import TINY, tiny_experiment
+from helpers.runs import tiny_experiment
+from helpers.staged_runs import tiny_stages
 from input_pipeline import pseudo_labels
 from input_pipeline.errors import UserError
 from owdfa_jax import weights
-from owdfa_jax.configs import staged
 from owdfa_jax.discovery import stages
-from owdfa_jax.methods import METHODS
+from owdfa_jax.discovery.stage_plan import plan_stages
 from owdfa_jax.training.checkpoints import read_network
 
-
-def tiny_stages(packed, which='cpl,folder64', **changes):
-  config = staged.get_config(which)
-  short = {
-    'stages.pretrain_epochs': 1,
-    'stages.round_epochs': 1,
-    'epochs': 1,
-  }
-  config.update_from_flattened_dict(
-    TINY | short | {k.replace('__', '.'): v for k, v in changes.items()}
-  )
-  config.data.path = str(packed)
-  return config.lock()
+NAMES = ['1-supervised', '2-cpl', '3-round1', '3-round2']
 
 
 @pytest.fixture(scope='module')
 def trained(packed, tmp_path_factory):
-  """A whole staged run, its config and what it printed."""
+  """The config and the workdir of a complete staged run."""
   workdir = tmp_path_factory.mktemp('staged')
   config = tiny_stages(packed)
   assert stages.train_stages(config, str(workdir)) == 0
   return config, workdir
 
 
-def test_every_stage_has_its_row(trained):
-  _, workdir = trained
-  report = json.loads((workdir / 'report.json').read_text())
-  names = ['1-supervised', '2-cpl', '3-round1', '3-round2']
-  assert list(report['stages']) == names
-  for name in names:
-    alone = json.loads((workdir / name / 'report.json').read_text())
-    assert report['stages'][name]['all_acc'] == alone['all_acc']
-  assert report['all_acc'] == report['stages']['3-round2']['all_acc']
-  table = stages.stage_table(report['stages']).splitlines()
-  assert [line.split(' | ')[0] for line in table[2:]] == [
-    f'| {name}' for name in names
-  ]
+@pytest.fixture
+def copied(trained, tmp_path):
+  """A copy of that run that a test may change."""
+  config, workdir = trained
+  shutil.copytree(workdir, tmp_path / 'run')
+  return config, tmp_path / 'run'
 
 
-def test_a_stage_begins_with_the_network_of_the_one_before(trained):
-  _, workdir = trained
-  init = lambda name: json.loads((workdir / name / 'config.json').read_text())
-  assert init('1-supervised')['model']['init'] == ''
-  # Relative, so that the whole can be moved.
-  assert init('3-round1')['model']['init'].startswith('../2-cpl/checkpoints/')
-  assert init('2-cpl')['data']['pseudo_labels'] == ''
-  heads = [init(name)['model']['init_head'] for name in ('2-cpl', '3-round1')]
-  assert heads == [False, True]
+def read_json(path):
+  return json.loads(path.read_text())
 
 
 def read_labels(stage, packed, tmp_path):
-  """What a stage's folder hands on."""
+  """Returns the pseudo-labels that a stage made for the next one."""
   (path,) = stage.glob('pseudo_labels-*.npz')
   experiment = tiny_experiment(packed, tmp_path)
-  return pseudo_labels.read(
+  return pseudo_labels.read_pseudo_labels(
     str(path), experiment.dataset, experiment.num_outputs
   )
 
 
-def test_rounds_train_on_what_the_network_said(trained, packed, tmp_path):
+def test_report_has_every_stage(trained):
+  _, workdir = trained
+  report = read_json(workdir / 'report.json')
+  assert list(report['stages']) == NAMES
+  for name in NAMES:
+    alone = read_json(workdir / name / 'report.json')
+    assert report['stages'][name]['all_acc'] == alone['all_acc']
+  assert report['all_acc'] == report['stages']['3-round2']['all_acc']
+
+
+def test_stage_starts_from_the_network_of_the_one_before(trained):
+  _, workdir = trained
+  config = {name: read_json(workdir / name / 'config.json') for name in NAMES}
+  assert config['1-supervised']['model']['init'] == ''
+  # Sibling paths are relative, so that the run can be moved.
+  before = config['3-round1']['model']['init']
+  assert before.startswith('../2-cpl/checkpoints/')
+  assert config['2-cpl']['data']['pseudo_labels'] == ''
+  labels = config['3-round1']['data']['pseudo_labels']
+  assert labels.startswith('../2-cpl/pseudo_labels-')
+  heads = [config[name]['model']['init_head'] for name in ('2-cpl', '3-round1')]
+  assert heads == [False, True]
+
+
+def test_rounds_train_on_labels_of_unlabelled_images(trained, packed, tmp_path):
   config, workdir = trained
   label = read_labels(workdir / '2-cpl', packed, tmp_path)
   unlabelled = tiny_experiment(packed, tmp_path).dataset.train.tag == 2
@@ -85,119 +82,96 @@ def test_rounds_train_on_what_the_network_said(trained, packed, tmp_path):
   assert config.stages.keep_share <= kept < 1
 
 
-def test_run_again_it_trains_nothing_and_says_the_same(trained, capsys):
+def test_complete_run_is_not_trained_again(trained, capsys):
   config, workdir = trained
   before = (workdir / 'report.json').read_text()
   assert stages.train_stages(config, str(workdir)) == 0
-  assert capsys.readouterr().out.count('complete already') == 4
+  assert capsys.readouterr().out.count('already complete') == 4
   assert (workdir / 'report.json').read_text() == before
 
 
-def test_evaluation_judges_every_stage_anew(trained, packed, tmp_path):
-  config, workdir = trained
-  shutil.copytree(workdir, tmp_path / 'run')
-  before = (tmp_path / 'run' / 'report.json').read_text()
+def test_evaluation_covers_every_stage(copied, packed):
+  config, workdir = copied
+  before = (workdir / 'report.json').read_text()
   other = tiny_stages(packed, eval__split='unlabelled')
-  stages.evaluate_stages(other, str(tmp_path / 'run'))
-  assert (tmp_path / 'run' / 'report.json').read_text() == before
-  report = (tmp_path / 'run' / 'report_unlabelled.json').read_text()
-  report = json.loads(report)
-  assert list(report['stages']) == stages.names(config)
+  stages.evaluate_stages(other, str(workdir))
+  assert (workdir / 'report.json').read_text() == before
+  report = read_json(workdir / 'report_unlabelled.json')
+  assert list(report['stages']) == NAMES
   assert {r['split'] for r in report['stages'].values()} == {'unlabelled'}
   assert report['per_class'][0]['name'] == 'm0'
 
 
-def test_it_can_be_moved(trained, tmp_path, capsys):
-  config, workdir = trained
-  shutil.copytree(workdir, tmp_path / 'moved')
-  assert stages.train_stages(config, str(tmp_path / 'moved')) == 0
-  assert capsys.readouterr().out.count('complete already') == 4
+def test_moved_run_is_still_complete(copied, capsys):
+  config, workdir = copied
+  assert stages.train_stages(config, str(workdir)) == 0
+  assert capsys.readouterr().out.count('already complete') == 4
 
 
-def test_other_labels_are_another_run(trained, packed, tmp_path):
-  config, workdir = trained
-  shutil.copytree(workdir, tmp_path / 'run')
+def test_other_pseudo_labels_make_another_run(copied, packed):
+  config, workdir = copied
   stricter = tiny_stages(packed, stages__keep_share=0.1)
   with pytest.raises(UserError, match='keep_share=0.5 .now 0.1'):
-    stages.train_stages(stricter, str(tmp_path / 'run'))
-  (path,) = (tmp_path / 'run' / '2-cpl').glob('pseudo_labels-*.npz')
+    stages.train_stages(stricter, str(workdir))
+  (path,) = (workdir / '2-cpl').glob('pseudo_labels-*.npz')
   with np.load(path) as file:
-    spoilt = dict(file)
-  spoilt['label'][spoilt['label'] >= 0] = 0
-  np.savez(path, **spoilt)
+    changed = dict(file)
+  changed['label'][changed['label'] >= 0] = 0
+  np.savez(path, **changed)
   with pytest.raises(UserError, match='another config.*pseudo_labels'):
-    stages.train_stages(config, str(tmp_path / 'run'))
+    stages.train_stages(config, str(workdir))
 
 
-def test_labels_are_made_anew_until_a_round_has_saved(
-  trained, packed, tmp_path
+def test_labels_are_made_again_until_a_round_has_saved(
+  copied, packed, tmp_path
 ):
-  _, workdir = trained
-  shutil.copytree(workdir, tmp_path / 'run')
-  shutil.rmtree(tmp_path / 'run' / '3-round2')
-  shutil.rmtree(tmp_path / 'run' / '3-round1' / 'checkpoints')
+  _, workdir = copied
+  shutil.rmtree(workdir / '3-round2')
+  shutil.rmtree(workdir / '3-round1' / 'checkpoints')
   stricter = tiny_stages(packed, stages__keep_share=0.1)
-  labels = lambda: read_labels(tmp_path / 'run' / '2-cpl', packed, tmp_path)
-  before = (labels() >= 0).sum()
-  assert stages.train_stages(stricter, str(tmp_path / 'run')) == 0
-  assert 0 < (labels() >= 0).sum() < before
+  count = lambda: (read_labels(workdir / '2-cpl', packed, tmp_path) >= 0).sum()
+  before = count()
+  assert stages.train_stages(stricter, str(workdir)) == 0
+  assert 0 < count() < before
 
 
-def test_a_stage_that_others_began_from_trains_no_further(
-  trained, packed, tmp_path
+@pytest.mark.parametrize(
+  'changes', [{'epochs': 2}, {'stages__pretrain_epochs': 2}]
+)
+def test_stage_that_a_later_one_started_from_is_not_extended(
+  copied, packed, changes
 ):
-  _, workdir = trained
-  shutil.copytree(workdir, tmp_path / 'run')
-  for changes in {'epochs': 2}, {'stages__pretrain_epochs': 2}:
-    with pytest.raises(UserError, match='cannot go on.* 1 epochs .now 2'):
-      stages.train_stages(tiny_stages(packed, **changes), str(tmp_path / 'run'))
+  _, workdir = copied
+  with pytest.raises(UserError, match='extending a stage.*1 epochs .now 2'):
+    stages.train_stages(tiny_stages(packed, **changes), str(workdir))
 
 
-def test_the_test_chooses_no_stage_that_others_begin_from(packed):
-  config = tiny_stages(packed, eval__selection='test')
-  selections = [
-    stages.stage_config(config, name, '', '').eval.selection
-    for name in stages.names(config)
-  ]
-  assert selections == ['last', 'last', 'last', 'test']
-
-
-def test_mistakes_of_a_later_stage_show_before_the_first(packed, tmp_path):
-  config = tiny_stages(packed, method__params__vote_rule='nonsense')
-  with pytest.raises(UserError, match='vote_rule=nonsense'):
-    stages.train_stages(config, str(tmp_path / 'run'))
-  config = tiny_stages(packed, data__pseudo_labels='mine.npz')
-  with pytest.raises(UserError, match='data.pseudo_labels=mine.npz'):
-    stages.train_stages(config, str(tmp_path / 'run'))
-  config = tiny_stages(packed, eval__checkpoint='12')
-  with pytest.raises(UserError, match='eval.checkpoint=12'):
-    stages.train_stages(config, str(tmp_path / 'run'))
-  assert not (tmp_path / 'run').exists()
-
-
-def test_it_stops_and_goes_on_in_any_stage(packed, tmp_path, monkeypatch):
+def test_interrupted_stage_resumes(packed, tmp_path, monkeypatch):
+  """A run stopped before each later stage equals an uninterrupted one."""
   config = tiny_stages(packed, stages__rounds=1)
-  really, stopped, straight = stages.train, tmp_path / 'a', tmp_path / 'b'
+  train, stopped = stages.train_with_evaluation, tmp_path / 'stopped'
 
-  def stop_in(number):
+  def stop_before_stage(number):
     calls = iter(range(1, 9))
     monkeypatch.setattr(
-      stages, 'train', lambda e: really(e) if next(calls) < number else 143
+      stages,
+      'train_with_evaluation',
+      lambda experiment: train(experiment) if next(calls) < number else 143,
     )
     return stages.train_stages(config, str(stopped))
 
-  assert [stop_in(2), stop_in(3), stop_in(9)] == [143, 143, 0]
-  assert stages.train_stages(config, str(straight)) == 0
-  for name in stages.names(config):
+  assert [stop_before_stage(n) for n in (2, 3, 9)] == [143, 143, 0]
+  assert stages.train_stages(config, str(tmp_path / 'straight')) == 0
+  for stage in plan_stages(config):
     jax.tree.map(
       np.testing.assert_array_equal,
-      read_network(stopped / name),
-      read_network(straight / name),
+      read_network(stopped / stage.name),
+      read_network(tmp_path / 'straight' / stage.name),
     )
 
 
 @pytest.mark.slow
-def test_a_round_keeps_the_number_of_classes_that_was_found(packed, tmp_path):
+def test_pruned_outputs_stay_pruned_in_a_round(packed, tmp_path):
   config = tiny_stages(
     packed,
     'cal,folder64',
@@ -206,50 +180,14 @@ def test_a_round_keeps_the_number_of_classes_that_was_found(packed, tmp_path):
     stages__rounds=1,
   )
   assert stages.train_stages(config, str(tmp_path)) == 0
-  live = {
+  in_use = {
     name: weights.state_dict(*read_network(tmp_path / name))['live']
     for name in ('2-cal', '3-round1')
   }
-  # Outputs only ever die; a round that began afresh would have them all.
-  assert not (live['3-round1'] & ~live['2-cal']).any()
-  assert live['2-cal'].sum() < live['2-cal'].size
+  # A round that started with a new head would use all outputs.
+  assert not (in_use['3-round1'] & ~in_use['2-cal']).any()
+  assert in_use['2-cal'].sum() < in_use['2-cal'].size
   (path,) = (tmp_path / '2-cal').glob('pseudo_labels-*.npz')
   with np.load(path) as file:
-    given = np.unique(file['label'][file['label'] >= 0])
-  assert live['2-cal'][given].all()
-
-
-def test_the_last_stage_is_what_is_evaluated(trained):
-  config, workdir = trained
-  stage, folder = stages.last_stage(config, str(workdir))
-  assert folder == str(workdir / '3-round2')
-  assert 'stages' not in stage and stage.epochs == config.stages.round_epochs
-
-
-@pytest.mark.parametrize(
-  'setting, value',
-  [
-    ('pretrain_epochs', 0),
-    ('round_epochs', 0),
-    ('rounds', -1),
-    ('keep_share', 1.5),
-    ('keep_share', 0.0),
-    ('keep_confidence', -0.1),
-    ('round_learning_rate_factor', 0.0),
-    ('label_by', 'nonsense'),
-  ],
-)
-def test_settings_out_of_range_are_named(packed, tmp_path, setting, value):
-  config = tiny_stages(packed, **{f'stages__{setting}': value})
-  with pytest.raises(UserError, match=f'stages.{setting}={value}'):
-    stages.train_stages(config, str(tmp_path))
-
-
-def test_every_method_has_stages():
-  assert set(staged.METHODS) == METHODS.keys() - {'supervised'}
-
-
-def test_an_unknown_method_is_named():
-  with pytest.raises(UserError, match='nonsense,owdfa1'):
-    staged.get_config('nonsense,owdfa1')
-  assert isinstance(staged.get_config('owdfa1'), ml_collections.ConfigDict)
+    labels = np.unique(file['label'][file['label'] >= 0])
+  assert in_use['2-cal'][labels].all()

@@ -1,4 +1,4 @@
-"""Metrics against recorded numbers, hand-made cases and what must hold."""
+"""Metrics against recorded numbers, cases by hand, and invariants."""
 
 import hypothesis
 import hypothesis.strategies as st
@@ -8,10 +8,10 @@ import pytest
 from owdfa_jax.evaluation import metrics
 
 
-def report(true_label, predicted, num_known, confidence=None, **extra):
+def compute(true_label, predicted, num_known, confidence=None, **extra):
   if confidence is None:
     confidence = np.full(len(true_label), 0.5)
-  return metrics.open_world_report(
+  return metrics.open_world_metrics(
     np.asarray(true_label),
     np.asarray(predicted),
     np.asarray(confidence),
@@ -21,12 +21,12 @@ def report(true_label, predicted, num_known, confidence=None, **extra):
 
 
 @pytest.mark.golden
-def test_every_case_as_recorded(golden):
+def test_recorded_cases_agree(golden):
   g = golden('metrics')
   for case in g['case_names']:
     label = g[f'{case}_label']
     num_known = int(g[f'{case}_num_known'])
-    found = report(label, g[f'{case}_pred'], num_known, g[f'{case}_conf'])
+    found = compute(label, g[f'{case}_pred'], num_known, g[f'{case}_conf'])
     found['val_uncert'] = found['mean_uncertainty']
     for name, recorded in zip(
       g['result_names'], g[f'{case}_result_f64'], strict=True
@@ -41,40 +41,40 @@ def test_every_case_as_recorded(golden):
         )
 
 
-def test_novel_accuracy_may_reuse_known_ids():
+def test_novel_accuracy_may_reuse_outputs_of_known_classes():
   label = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
   predicted = [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1]
-  found = report(label, predicted, 2)
+  found = compute(label, predicted, 2)
   assert found['known_acc'] == 1
   assert found['novel_acc'] == 1
-  # One matching of all rows gives each of the two ids to one class only.
+  # One matching of all rows gives each of the two outputs to one class only.
   assert found['all_acc'] == 0.5
 
 
 def test_new_accuracy_by_hand():
   label = [0, 0, 0, 1, 1, 1, 1]
   predicted = [0, 0, 0, 0, 0, 2, 2]
-  # Id 0 goes to class 0 (3 rows against 2), id 2 to class 1.
-  found = report(label, predicted, 1)
+  # Output 0 goes to class 0 (3 rows against 2), output 2 to class 1.
+  found = compute(label, predicted, 1)
   assert found['new_acc'] == 0.5
   assert found['novel_acc'] == 0.5
   assert found['all_acc'] == pytest.approx(5 / 7)
   assert found['macro_acc'] == 0.75
 
 
-def test_new_is_stricter_than_novel():
+def test_new_accuracy_is_stricter_than_novel_accuracy():
   label = np.array([0] * 10 + [1] * 4)
   predicted = np.array([0] * 10 + [0] * 4)
-  found = report(label, predicted, 1)
+  found = compute(label, predicted, 1)
   assert (found['novel_acc'], found['new_acc']) == (1, 0)
 
 
-def test_unknown_truth_counts_only_where_no_label_is_needed():
+def test_rows_of_unknown_truth_count_only_where_no_label_is_needed():
   label = np.array([0, 1, 2, 2])
   predicted = np.array([0, 1, 3, 3])
   confidence = np.array([0.9, 0.8, 0.7, 0.6])
-  plain = report(label, predicted, 2, confidence)
-  more = report(
+  plain = compute(label, predicted, 2, confidence)
+  more = compute(
     np.append(label, [-1, -1]),
     np.append(predicted, [0, 5]),
     2,
@@ -88,24 +88,24 @@ def test_unknown_truth_counts_only_where_no_label_is_needed():
   assert more == plain
 
 
-def test_a_heap_without_truth_has_no_label_metrics():
-  found = report([-1, -1, -1], [0, 1, 1], 2, [0.5, 1.0, 0.75])
+def test_without_any_truth_there_are_no_label_metrics():
+  found = compute([-1, -1, -1], [0, 1, 1], 2, [0.5, 1.0, 0.75])
   assert found.pop('num_examples') == 3
   assert found.pop('per_class') == []
   assert found.pop('mean_uncertainty') == pytest.approx(0.25)
   assert set(found.values()) == {None}
 
 
-def test_nothing_at_all():
+def test_no_rows_give_no_metrics():
   empty = np.zeros(0, int)
-  found = report(empty, empty, 3)
+  found = compute(empty, empty, 3)
   assert found.pop('num_examples') == 0
   assert found.pop('per_class') == []
   assert set(found.values()) == {None}
 
 
-def test_only_novel_rows():
-  found = report([3, 3, 4], [0, 0, 1], 3)
+def test_only_novel_rows_give_no_metrics_of_known_classes():
+  found = compute([3, 3, 4], [0, 0, 1], 3)
   assert found['known_acc'] is None and found['known_nmi'] is None
   assert found['novel_acc'] == found['all_acc'] == found['new_acc'] == 1
 
@@ -117,32 +117,32 @@ def test_only_novel_rows():
   ),
   st.randoms(use_true_random=False),
 )
-def test_fractions_and_the_names_of_clusters(rows, random):
+def test_metrics_are_fractions_and_ignore_the_names_of_outputs(rows, random):
   label, predicted = np.array(rows).T
-  found = report(label, predicted, 3)
+  found = compute(label, predicted, 3)
   for name, value in found.items():
     if value is not None and name not in ('num_examples', 'per_class'):
       assert (-1 if name.endswith('ari') else 0) <= value <= 1
   if found['new_acc'] is not None:
     assert found['new_acc'] <= found['novel_acc'] + 1e-12
-  # Renaming the clusters changes nothing but the plain accuracy.
+  # Renaming the outputs changes plain accuracy only.
   names = list(range(8))
   random.shuffle(names)
-  renamed = report(label, np.array(names)[predicted], 3)
+  renamed = compute(label, np.array(names)[predicted], 3)
   for name in ('novel_acc', 'novel_nmi', 'all_acc', 'all_nmi', 'all_ari'):
     if found[name] is not None:
       assert renamed[name] == pytest.approx(found[name])
 
 
-def test_calibration_by_hand():
+def test_calibration_error_by_hand():
   confidence = np.array([0.95, 0.95, 0.55, 0.55])
   right = np.array([True, False, True, True])
   error = metrics.expected_calibration_error(confidence, right)
-  # Half the rows miss by .45 (overconfident), half by .45 (under).
+  # Half the rows are overconfident by 0.45, half underconfident by 0.45.
   assert error == pytest.approx(0.45)
 
 
-def test_calibration_takes_both_ends():
+def test_calibration_error_accepts_confidence_0_and_1():
   error = metrics.expected_calibration_error(
     np.array([0.0, 1.0]), np.array([False, True])
   )
@@ -150,35 +150,36 @@ def test_calibration_takes_both_ends():
 
 
 @pytest.mark.parametrize(
-  'score, auc, equal_error',
+  'fake_probability, auc, equal_error',
   [
     ([0.1, 0.2, 0.8, 0.9], 1.0, 0.0),
     ([0.9, 0.8, 0.2, 0.1], 0.0, 1.0),
     ([0.5, 0.5, 0.5, 0.5], 0.5, 0.5),
-    # Three of four pairs in order; at a threshold between, one of two errs.
+    # Three of four pairs are in order. Between the middle two, one of two rows
+    # of each kind is wrong.
     ([0.1, 0.6, 0.4, 0.9], 0.75, 0.5),
   ],
 )
-def test_detection_by_hand(score, auc, equal_error):
+def test_detection_metrics_by_hand(fake_probability, auc, equal_error):
   is_fake = np.array([False, False, True, True])
-  found = metrics.detection_scores(is_fake, np.array(score))
+  found = metrics.detection_metrics(is_fake, np.array(fake_probability))
   assert found == pytest.approx((auc, equal_error))
 
 
-def test_detection_needs_both_kinds():
-  scores = metrics.detection_scores(np.array([True, True]), np.ones(2))
-  assert scores == (None, None)
+def test_detection_metrics_need_both_kinds():
+  found = metrics.detection_metrics(np.array([True, True]), np.ones(2))
+  assert found == (None, None)
 
 
-def test_detection_is_in_the_report_when_given():
+def test_detection_metrics_are_included_on_request():
   extra = {
     'is_fake': np.array([False, True, False]),
-    'fake_score': np.array([0.1, 0.7, 0.9]),
+    'fake_probability': np.array([0.1, 0.7, 0.9]),
   }
-  # The third row's truth is unknown, whatever is said of it.
-  found = report([0, 1, -1], [0, 1, 0], 1, **extra)
+  # The third row's truth is unknown, so it is ignored.
+  found = compute([0, 1, -1], [0, 1, 0], 1, **extra)
   assert (found['real_fake_auc'], found['real_fake_eer']) == (1, 0)
-  assert report([0, 1], [0, 1], 1)['real_fake_auc'] is None
+  assert compute([0, 1], [0, 1], 1)['real_fake_auc'] is None
 
 
 def test_per_class_table_by_hand():
@@ -205,10 +206,10 @@ def test_per_class_table_by_hand():
   }
 
 
-def test_the_table_averages_to_the_report():
+def test_table_of_classes_averages_to_the_metrics():
   rng = np.random.default_rng(0)
   label, predicted = rng.integers(0, 6, (2, 200))
-  found = report(label, predicted, 3)
+  found = compute(label, predicted, 3)
   table = found['per_class']
   assert np.mean([row['accuracy'] for row in table]) == pytest.approx(
     found['macro_acc']

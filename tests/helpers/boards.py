@@ -1,11 +1,12 @@
-"""Small leaderboards and their runs, for the tests."""
+"""Makes small leaderboards and their runs."""
 
 import json
 
 from input_pipeline import supervision
 from owdfa_jax.configs import leaderboard
-from owdfa_jax.evaluation.report import COLUMNS
-from owdfa_jax.leaderboard import rows
+from owdfa_jax.leaderboard import runs
+from owdfa_jax.leaderboard.compare import compare
+from owdfa_jax.report_fields import TABLE_COLUMNS
 from owdfa_jax.training.workdir import claim_workdir
 
 TWO_ROWS = (
@@ -15,6 +16,12 @@ TWO_ROWS = (
 
 
 def make_config(packed, **changes):
+  """Returns the config of a leaderboard with two rows and one seed, 3.
+
+  Args:
+    packed: the folder of the packed dataset.
+    **changes: fields of the config.
+  """
   config = leaderboard.get_config('folder64')
   config.rows = TWO_ROWS
   config.seeds = (3,)
@@ -31,28 +38,41 @@ def make_config(packed, **changes):
 
 
 def make_runs(packed, workdir, **changes):
-  return rows.make_runs(make_config(packed, **changes), str(workdir))
+  """Returns the runs of `make_config` in `workdir`."""
+  return runs.make_runs(make_config(packed, **changes), str(workdir))
 
 
-def pretend(run, value=0.5, **changes):
-  """Leaves what a finished run would, with `value` for every metric."""
-  config, folder = run.experiment.config, run.experiment.workdir
-  claim_workdir(run.experiment)
-  steps = supervision.steps_per_epoch(run.experiment.dataset, config.batch_size)
+def run_leaderboard(config, workdir, command=''):
+  """Trains and compares as the command does; returns the exit status."""
+  made = runs.make_runs(config, str(workdir))
+  return compare(config, made, str(workdir), command)
+
+
+def pretend_finished(part, value=0.5, **changes):
+  """Writes what a finished run leaves, without training.
+
+  Args:
+    part: one of a run's `parts`.
+    value: of every metric.
+    **changes: other fields of the report.
+  """
+  config = part.config
+  claim_workdir(part)
+  steps = supervision.steps_per_epoch(part.dataset, config.batch_size)
   report = {
-    **dict.fromkeys(COLUMNS, value),
+    **dict.fromkeys(TABLE_COLUMNS, value),
     'checkpoint_step': 1,
     'checkpoint': config.eval.checkpoint,
     'selection': config.eval.selection,
     'split': config.eval.split,
     'last': {'checkpoint_step': steps * config.epochs},
   }
-  (folder / 'report.json').write_text(json.dumps(report | changes))
+  (part.workdir / 'report.json').write_text(json.dumps(report | changes))
 
 
-def cells(markdown):
-  """The table's lines by the name of their row."""
+def read_cells(markdown):
+  """Returns the cells of a Markdown table by row and column name."""
   lines = [x for x in markdown.splitlines() if x.startswith('|')]
-  split = [[x.strip() for x in line[1:-1].split('|')] for line in lines]
-  header, _, *lines = split
-  return {line[0]: dict(zip(header, line, strict=True)) for line in lines}
+  cells = [[x.strip() for x in line[1:-1].split('|')] for line in lines]
+  header, _, *rows = cells
+  return {row[0]: dict(zip(header, row, strict=True)) for row in rows}

@@ -7,16 +7,24 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.boards import cells
-from owdfa_jax.evaluation.report import COLUMNS
+from helpers.boards import read_cells
 from owdfa_jax.leaderboard import picture, table
-from owdfa_jax.leaderboard.table import Entry
+from owdfa_jax.leaderboard.table import Entry, leaderboard_markdown
+from owdfa_jax.report_fields import TABLE_COLUMNS
 
 
-def entry(name, values, bound='', seeds=(0, 1, 2), **columns):
-  """A row whose seeds have `values` in every column but those of `columns`."""
+def make_entry(name, values, bound='', seeds=(0, 1, 2), **columns):
+  """Returns a row whose finished seeds have `values` in every column.
+
+  Args:
+    name: of the row.
+    values: a number per finished seed.
+    bound: 'lower' or 'upper' for a bound.
+    seeds: of the row.
+    **columns: other numbers per finished seed, by column.
+  """
   reports = {
-    seed: {**dict.fromkeys(COLUMNS, value), 'machine': None}
+    seed: {**dict.fromkeys(TABLE_COLUMNS, value), 'machine': None}
     for seed, value in zip(seeds, values, strict=False)
   }
   for column, numbers in columns.items():
@@ -26,81 +34,83 @@ def entry(name, values, bound='', seeds=(0, 1, 2), **columns):
 
 
 BOARD = (
-  entry('lower bound', (0.2, 0.2, 0.2), 'lower'),
-  entry('CPL', (0.5, 0.7, 0.6)),
-  entry('CAL', (0.4,), estimated_classes=[19]),
-  entry('MPSL', ()),
-  entry('upper bound', (0.9, 1.1, 1.0), 'upper'),
+  make_entry('lower bound', (0.2, 0.2, 0.2), 'lower'),
+  make_entry('CPL', (0.5, 0.7, 0.6)),
+  make_entry('CAL', (0.4,), num_outputs_in_use=[19]),
+  make_entry('MPSL', ()),
+  make_entry('upper bound', (0.9, 1.1, 1.0), 'upper'),
 )
 
 
-def test_markdown_has_means_deviations_and_the_gap():
-  lines = cells(table.markdown(BOARD, ['made so']))
-  assert lines['CPL']['All ACC'] == '60.0 ± 10.0'
-  assert lines['CPL']['seeds'] == '3'
-  assert lines['CPL']['gap closed'] == '50 %'
-  assert lines['lower bound']['gap closed'] == ''
-  assert [lines['CPL'][name] for name in COLUMNS.values()] == [
+def test_markdown_has_means_deviations_and_the_gap_closed():
+  cells = read_cells(leaderboard_markdown(BOARD, []))
+  assert cells['CPL']['seeds'] == '3'
+  assert cells['CPL']['gap closed'] == '50 %'
+  assert cells['lower bound']['gap closed'] == ''
+  assert [cells['CPL'][name] for name in TABLE_COLUMNS.values()] == [
     '60.0 ± 10.0'
   ] * 8
 
 
-def test_unfinished_rows_say_so_and_are_not_filled_in():
-  lines = cells(table.markdown(BOARD, []))
-  assert lines['CAL']['seeds'] == '1 of 3'
-  assert lines['CAL']['New ACC'] == '40.0'
-  assert lines['CAL']['gap closed'] == '25 %'
-  assert lines['MPSL'] == {name: '' for name in lines['MPSL']} | {
+def test_unfinished_rows_show_their_progress():
+  cells = read_cells(leaderboard_markdown(BOARD, []))
+  assert cells['CAL']['seeds'] == '1 of 3'
+  assert cells['CAL']['New ACC'] == '40.0'
+  assert cells['CAL']['gap closed'] == '25 %'
+  assert cells['MPSL'] == dict.fromkeys(cells['MPSL'], '') | {
     'row': 'MPSL',
     'seeds': '0 of 3',
   }
 
 
-def test_columns_only_where_there_is_something_to_say():
-  lines = cells(table.markdown(BOARD, []))
-  assert lines['CAL']['classes found'] == '19.0'
-  assert lines['CPL']['classes found'] == ''
-  plain = table.markdown([BOARD[0], BOARD[1]], ['made so'])
-  assert 'classes found' not in plain and 'gap' not in plain.lower()
-  assert plain.endswith('- made so\n')
+def test_columns_without_any_number_are_left_out():
+  cells = read_cells(leaderboard_markdown(BOARD, []))
+  assert cells['CAL']['outputs in use'] == '19.0'
+  assert cells['CPL']['outputs in use'] == ''
+  plain = leaderboard_markdown(BOARD[:2], ['a note'])
+  assert 'outputs in use' not in plain and 'gap' not in plain.lower()
+  assert plain.endswith('- a note\n')
 
 
-def test_bounds_the_wrong_way_round_leave_no_gap():
-  board = [entry('l', (0.8,), 'lower'), BOARD[1], entry('u', (0.7,), 'upper')]
+def test_upper_bound_below_the_lower_one_leaves_no_gap():
+  board = [
+    make_entry('l', (0.8,), 'lower'),
+    BOARD[1],
+    make_entry('u', (0.7,), 'upper'),
+  ]
   assert table.gap_closed(board[1], board) is None
 
 
-def test_what_the_data_cannot_tell_is_not_available():
-  heap = entry('CPL', (0.5, 0.6, 0.7), novel_acc=[None] * 3)
-  assert cells(table.markdown([heap], []))['CPL']['Novel ACC'] == 'n/a'
-  assert picture.png([heap], 'heap')
+def test_metric_that_the_data_cannot_give_is_not_available():
+  entry = make_entry('CPL', (0.5, 0.6, 0.7), novel_acc=[None] * 3)
+  cells = read_cells(leaderboard_markdown([entry], []))
+  assert cells['CPL']['Novel ACC'] == 'n/a'
+  assert picture.draw_leaderboard([entry], 'unsorted images')
 
 
-def test_csv_has_fractions_of_rows_and_runs():
-  lines = list(csv.DictReader(io.StringIO(table.rows_csv(BOARD))))
-  assert [line['row'] for line in lines] == [e.name for e in BOARD]
-  assert float(lines[1]['all_acc_mean']) == pytest.approx(0.6)
-  assert float(lines[1]['all_acc_sd']) == pytest.approx(0.1)
-  assert float(lines[1]['gap_closed']) == pytest.approx(0.5)
-  assert (lines[2]['finished'], lines[2]['all_acc_sd']) == ('1', '')
-  assert (lines[3]['finished'], lines[3]['all_acc_mean']) == ('0', '')
+def test_csv_files_have_fractions():
+  rows = list(csv.DictReader(io.StringIO(table.rows_csv(BOARD))))
+  assert [row['row'] for row in rows] == [entry.name for entry in BOARD]
+  assert float(rows[1]['all_acc_mean']) == pytest.approx(0.6)
+  assert float(rows[1]['all_acc_sd']) == pytest.approx(0.1)
+  assert float(rows[1]['gap_closed']) == pytest.approx(0.5)
+  assert (rows[2]['finished'], rows[2]['all_acc_sd']) == ('1', '')
+  assert (rows[3]['finished'], rows[3]['all_acc_mean']) == ('0', '')
   runs = list(csv.DictReader(io.StringIO(table.runs_csv(BOARD))))
   assert len(runs) == 10
-  assert [float(x['new_acc']) for x in runs if x['row'] == 'CPL'] == [
-    0.5,
-    0.7,
-    0.6,
-  ]
+  new_acc = [float(x['new_acc']) for x in runs if x['row'] == 'CPL']
+  assert new_acc == [0.5, 0.7, 0.6]
 
 
-def test_picture_shows_the_rows_that_have_runs():
-  def drawn(board):
-    return cv2.imdecode(np.frombuffer(picture.png(board, 'x'), np.uint8), 1)
+def test_picture_shows_the_rows_with_finished_runs():
+  def draw(board):
+    png = picture.draw_leaderboard(board, 'x')
+    return cv2.imdecode(np.frombuffer(png, np.uint8), 1)
 
-  whole, without_one = drawn(BOARD), drawn([*BOARD[:2], BOARD[4]])
+  whole, without_one = draw(BOARD), draw([*BOARD[:2], BOARD[4]])
   assert whole.shape[1] == 1660
   assert whole.shape[0] > without_one.shape[0]
   np.testing.assert_array_equal(
-    without_one, drawn([*BOARD[:2], BOARD[3], BOARD[4]])
+    without_one, draw([*BOARD[:2], BOARD[3], BOARD[4]])
   )
   assert (whole[0] == 255).all() and (whole[:, -1] == 255).all()

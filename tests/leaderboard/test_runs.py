@@ -1,4 +1,4 @@
-"""From a leaderboard's config to its runs, and what cannot be one."""
+"""The runs of a leaderboard's config, and configs that are invalid."""
 
 import types
 
@@ -7,22 +7,20 @@ import pytest
 from helpers.boards import TWO_ROWS, make_config, make_runs
 from input_pipeline.errors import UserError
 from owdfa_jax.configs import leaderboard
-from owdfa_jax.discovery import stages
+from owdfa_jax.discovery import stage_plan
 from owdfa_jax.experiment import make_method
-from owdfa_jax.leaderboard import results, rows
+from owdfa_jax.leaderboard import results, rows, runs
 
 
-def test_runs_are_ordinary_ones_with_settings_of_all_and_their_own(
-  packed, tmp_path
-):
+def test_runs_have_shared_settings_and_those_of_their_row(packed, tmp_path):
   own = {**TWO_ROWS[1], 'name': 'CPL (wide)', 'overrides': ('batch_size=32',)}
-  runs = make_runs(packed, tmp_path, rows=(*TWO_ROWS, own), seeds=(4, 2))
-  assert [run.experiment.workdir.name for run in runs] == [
+  made = make_runs(packed, tmp_path, rows=(*TWO_ROWS, own), seeds=(4, 2))
+  assert [run.last.workdir.name for run in made] == [
     f'{name}-{seed}'
     for seed in (4, 2)
     for name in ('lower-bound', 'cpl', 'cpl-wide')
   ]
-  configs = [run.experiment.config for run in runs[:3]]
+  configs = [run.config for run in made[:3]]
   assert [config.seed for config in configs] == [4] * 3
   assert [config.batch_size for config in configs] == [16, 16, 32]
   assert [config.data.supervision for config in configs[:2]] == [
@@ -30,15 +28,15 @@ def test_runs_are_ordinary_ones_with_settings_of_all_and_their_own(
     'open_world',
   ]
   assert configs[0].eval.metric == 'all_nmi'
-  assert results.bound(configs[0]) == 'lower'
-  assert results.bound(configs[1]) == ''
+  assert results.bound_kind(configs[0]) == 'lower'
+  assert results.bound_kind(configs[1]) == ''
 
 
-def test_work_is_shared_by_rows_and_by_seeds(packed, tmp_path):
+def test_rows_and_seeds_choose_the_runs_of_a_process(packed, tmp_path):
   def chosen(**changes):
     config = make_config(packed, seeds=(0, 1), **changes)
-    runs = rows.choose(config, rows.make_runs(config, str(tmp_path)))
-    return [(run.row.name, run.seed) for run in runs]
+    kept = runs.choose_runs(config, runs.make_runs(config, str(tmp_path)))
+    return [(run.row.name, run.seed) for run in kept]
 
   assert len(chosen()) == 4
   assert chosen(only_rows='CPL') == [('CPL', 0), ('CPL', 1)]
@@ -52,7 +50,7 @@ def test_work_is_shared_by_rows_and_by_seeds(packed, tmp_path):
     chosen(only_seeds=(7,))
 
 
-TOLD_ALL = {
+ALL_LABELS = {
   'name': 'x',
   'config': 'cpl',
   'overrides': ('data.supervision=all',),
@@ -60,66 +58,69 @@ TOLD_ALL = {
 
 
 @pytest.mark.parametrize(
-  'changes, named',
+  'changes, message',
   [
-    ({'seeds': ()}, 'no proper seeds: --config.seeds=..;'),
+    ({'seeds': ()}, 'invalid seeds: --config.seeds=..;'),
     ({'seeds': (1, 1)}, 'no two alike'),
     ({'seeds': (0.5,)}, 'whole number'),
     ({'rows': ()}, 'no rows'),
     ({'rows': ({'name': 'x'},)}, "not a row.*'name': 'x'"),
     ({'rows': ('cpl',)}, 'not a row'),
     ({'rows': ({'name': 'x', 'config': 'cpl', 'overrides': 'a=1'},)}, 'not a'),
-    ({'rows': ({'name': '±', 'config': 'cpl'},)}, 'called that'),
-    ({'rows': ({'name': 'a|b', 'config': 'cpl'},)}, 'called that'),
+    ({'rows': ({'name': '±', 'config': 'cpl'},)}, 'invalid name'),
+    ({'rows': ({'name': 'a|b', 'config': 'cpl'},)}, 'invalid name'),
     (
       {'rows': (*TWO_ROWS, {'name': 'cpl!', 'config': 'mpsl'})},
-      "share a folder.*'cpl!'",
+      "share the folder cpl: .*'cpl!'",
     ),
     ({'rows': ({'name': 'x', 'config': 'clp'},)}, "row 'x' has config='clp'"),
     ({'rows': ({'name': 'x', 'config': 'benchmarks'},)}, 'no such method'),
     ({'rows': ({'name': 'x', 'config': '../cpl'},)}, 'no such method'),
     ({'shared': ('epoch=3',)}, "shared .row 'lower bound'. has 'epoch=3'"),
-    ({'shared': ('epochs=many',)}, "has 'epochs=many'"),
-    ({'shared': ('model.depth=3',)}, "has 'model.depth=3'"),
-    ({'shared': ('epochs',)}, 'without a value'),
+    ({'shared': ('epochs=many',)}, "does not fit.*'epochs=many', now it is 20"),
+    ({'shared': ('model.depth=3',)}, "no such setting.* has 'model.depth=3'"),
+    ({'shared': ('epochs',)}, 'no value'),
     ({'shared': ('seed=3',)}, "no seed of its own: .* 'seed=3'"),
-    ({'rows': (TOLD_ALL,)}, 'every label.*method.name=cpl'),
+    ({'rows': (ALL_LABELS,)}, 'method.name=cpl'),
     ({'metric': 'all_luck'}, 'all_luck'),
     ({'shared': ('data.path=nowhere',)}, 'nowhere'),
   ],
 )
-def test_bad_input(packed, tmp_path, changes, named):
-  with pytest.raises(UserError, match=named):
+def test_invalid_config_is_named(packed, tmp_path, changes, message):
+  with pytest.raises(UserError, match=message):
     make_runs(packed, tmp_path / 'board', **changes)
   assert not (tmp_path / 'board').exists()
 
 
-def test_rows_judged_differently_are_not_compared(packed, tmp_path):
-  lucky = TWO_ROWS[1] | {'overrides': ('eval.selection=test',)}
+def test_rows_with_other_evaluation_are_not_compared(packed, tmp_path):
+  other = TWO_ROWS[1] | {'overrides': ('eval.selection=test',)}
   with pytest.raises(UserError, match='eval.selection=last and test'):
-    make_runs(packed, tmp_path, rows=(TWO_ROWS[0], lucky))
+    make_runs(packed, tmp_path, rows=(TWO_ROWS[0], other))
 
 
 def test_text_that_looks_like_a_number_stays_text(packed, tmp_path):
   config = make_config(packed)
   shared = (*config.shared, 'eval.checkpoint=12', 'optimizer.learning_rate=1')
   run = make_runs(packed, tmp_path, shared=shared)[0]
-  assert run.experiment.config.eval.checkpoint == '12'
-  assert run.experiment.config.optimizer.learning_rate == 1.0
+  assert run.config.eval.checkpoint == '12'
+  assert run.config.optimizer.learning_rate == 1.0
 
 
-def test_default_rows_are_methods_between_bounds(monkeypatch):
+def test_shipped_rows_are_methods_between_bounds(monkeypatch):
   config = leaderboard.get_config('simulated1')
   names = [row.name for row in rows.read_rows(config.rows)]
   assert names[0] == 'lower bound' and names[-1] == 'upper bound'
   assert {'CPL', 'MPSL'} < set(names)
   assert len(rows.read_seeds(config.seeds)) >= 3
-  for module in (rows, stages):
+  # The simulated data need not be there.
+  for module in (runs, stage_plan):
     monkeypatch.setattr(
-      module, 'set_up', lambda config, _: types.SimpleNamespace(config=config)
+      module,
+      'check_run',
+      lambda config, _: types.SimpleNamespace(config=config),
     )
-  monkeypatch.setattr(rows, 'check_training', lambda experiment: None)
-  for run in rows.make_runs(config, 'unused'):
-    make_method(run.experiment.config)
-  with pytest.raises(UserError, match='unknown benchmark'):
+  monkeypatch.setattr(runs, 'check_training_split', lambda part: None)
+  for run in runs.make_runs(config, 'unused'):
+    make_method(run.last.config)
+  with pytest.raises(UserError, match='unknown'):
     leaderboard.get_config('simulated9')

@@ -1,0 +1,186 @@
+"""Draws an overview of a run: example images, and a matrix of shares.
+
+Importing Matplotlib takes a second; only what draws imports this module.
+"""
+
+import dataclasses
+import io
+import math
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from owdfa_jax.evaluation.overview import Overview
+
+# Blue and vermilion of the palette of Okabe and Ito, which people with colour
+# vision deficiency can tell apart. The map goes from light to dark in one hue.
+KNOWN, NOVEL, TEXT, RULE = '#0072b2', '#c04e00', '#24292f', '#8a8f96'
+COLOUR_MAP = 'Blues'
+# In inches; the picture is shown 100 pixels to the inch.
+WIDTH, MARGIN, TITLE = 8.3, 0.08, 0.36
+GRID_COLUMNS, IMAGE, IMAGE_NAME, IMAGE_GAP = 4, 0.72, 0.27, 0.08
+# Approximate width of a letter of the labels, and their size in points.
+LETTER, LABEL_SIZE = 0.062, 7.5
+# Shares below this are shown by colour alone, so that the numbers stand out.
+LEAST_NUMBER = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+  """Where the parts of the picture are, in inches from the top left corner.
+
+  Attributes:
+    grid_right: the right edge of the example images.
+    labels_left: the left edge of the matrix' labels.
+    matrix_left: the left edge of the matrix.
+    matrix_height: the height of the matrix.
+    cell: the width of a cell of the matrix.
+    height: the height of the picture.
+  """
+
+  grid_right: float
+  labels_left: float
+  matrix_left: float
+  matrix_height: float
+  cell: float
+  height: float
+
+  def axes(
+    self, figure: Figure, left: float, top: float, width: float, height: float
+  ) -> Axes:
+    """Adds axes to a figure at a place in inches."""
+    bottom = self.height - top - height
+    return figure.add_axes(
+      (left / WIDTH, bottom / self.height, width / WIDTH, height / self.height)
+    )
+
+  def title(
+    self,
+    figure: Figure,
+    x: float,
+    words: str,
+    colour: str = TEXT,
+    align: Literal['left', 'right'] = 'left',
+  ) -> None:
+    """Writes into the line of titles, at a place in inches."""
+    y = 1 - 0.09 / self.height
+    style = {'color': colour, 'ha': align, 'va': 'top'}
+    figure.text(x / WIDTH, y, words, fontdict=style, fontsize=9)
+
+
+def make_layout(overview: Overview) -> Layout:
+  """Returns the layout that fits the number and the names of the sources."""
+  num_sources, num_outputs = overview.share.shape
+  grid_right = MARGIN + GRID_COLUMNS * (IMAGE + IMAGE_GAP) - IMAGE_GAP
+  labels_left = grid_right + 0.28
+  matrix_left = labels_left + LETTER * max(map(len, overview.sources)) + 0.1
+  cell = (WIDTH - MARGIN - matrix_left) / num_outputs
+  labels_height = LETTER * max(map(len, overview.outputs)) + 0.32
+  grid_height = math.ceil(num_sources / GRID_COLUMNS) * (IMAGE + IMAGE_NAME)
+  # Cells are at least square; they are higher where the images need the room.
+  matrix_height = max(cell * num_sources, grid_height - labels_height)
+  height = TITLE + matrix_height + labels_height + MARGIN
+  return Layout(
+    grid_right, labels_left, matrix_left, matrix_height, cell, height
+  )
+
+
+def draw_overview(overview: Overview) -> bytes:
+  """Draws a test image of each source beside the matrix of shares.
+
+  Args:
+    overview: of a run.
+
+  Returns:
+    A PNG file, 1660 pixels wide: sharp when shown 830 pixels wide.
+  """
+  layout = make_layout(overview)
+  figure = Figure((WIDTH, layout.height))
+  layout.title(figure, MARGIN, 'A test image of each source')
+  # The legend of the colours, at the right end of the images.
+  right = layout.grid_right
+  layout.title(figure, right - 0.45, 'known', KNOWN, 'right')
+  layout.title(figure, right, 'novel', NOVEL, 'right')
+  layout.title(
+    figure,
+    layout.labels_left,
+    f'Where {overview.method} puts the test images, in percent '
+    f'(All ACC {100 * overview.accuracy:.1f})',
+  )
+  for number, (name, image) in enumerate(
+    zip(overview.sources, overview.examples, strict=True)
+  ):
+    row, column = divmod(number, GRID_COLUMNS)
+    left = MARGIN + column * (IMAGE + IMAGE_GAP)
+    top = TITLE + row * (IMAGE + IMAGE_NAME) + IMAGE_NAME
+    axes = layout.axes(figure, left, top, IMAGE, IMAGE)
+    draw_example(axes, image, name, source_colour(overview, number))
+  matrix_width = layout.cell * len(overview.outputs)
+  matrix = layout.axes(
+    figure, layout.matrix_left, TITLE, matrix_width, layout.matrix_height
+  )
+  draw_matrix(matrix, overview, layout.cell)
+  file = io.BytesIO()
+  figure.savefig(file, format='png', dpi=200)
+  return file.getvalue()
+
+
+def source_colour(overview: Overview, source: int) -> str:
+  """Returns the colour of a source: known or novel."""
+  return KNOWN if source < overview.num_known_sources else NOVEL
+
+
+def draw_example(axes: Axes, image: np.ndarray, name: str, colour: str) -> None:
+  """Draws an image with a coloured frame and its source's name above it.
+
+  Args:
+    axes: drawn on.
+    image: uint8 [H, W, 3].
+    name: of the source; long ones are broken at a hyphen.
+    colour: of frame and name.
+  """
+  axes.imshow(image)
+  axes.set_xticks([])
+  axes.set_yticks([])
+  axes.spines[:].set(color=colour, linewidth=1.6)
+  if len(name) > 13:
+    name = '-\n'.join(name.rsplit('-', 1))
+  axes.set_title(name, fontsize=6.5, color=colour, pad=2, linespacing=0.95)
+
+
+def draw_matrix(axes: Axes, overview: Overview, cell: float) -> None:
+  """Draws the share of each source's images in each output.
+
+  Args:
+    axes: drawn on.
+    overview: of a run.
+    cell: the width of a cell in inches. Numbers need 0.16.
+  """
+  share = overview.share
+  axes.imshow(share, cmap=COLOUR_MAP, vmin=0, vmax=1, aspect='auto')
+  if cell >= 0.16:
+    for row, column in np.argwhere(share >= LEAST_NUMBER):
+      value = share[row, column]
+      axes.text(
+        column,
+        row,
+        f'{100 * value:.0f}',
+        ha='center',
+        va='center_baseline',
+        fontsize=6.5,
+        color='white' if value > 0.5 else TEXT,
+      )
+  axes.set_yticks(range(len(overview.sources)), overview.sources)
+  axes.set_xticks(range(len(overview.outputs)), overview.outputs, rotation=90)
+  axes.tick_params(length=0, labelsize=min(LABEL_SIZE, 65 * cell), pad=3)
+  for number, label in enumerate(axes.get_yticklabels()):
+    label.set_color(source_colour(overview, number))
+  for number, label in enumerate(axes.get_xticklabels()):
+    label.set_color(KNOWN if number < overview.num_known_outputs else NOVEL)
+  # Known above novel sources, known classes left of novel outputs.
+  axes.axhline(overview.num_known_sources - 0.5, color=RULE, linewidth=0.8)
+  axes.axvline(overview.num_known_outputs - 0.5, color=RULE, linewidth=0.8)
+  axes.spines[:].set(color=RULE, linewidth=0.8)
+  axes.set_xlabel('output', fontsize=8, color=TEXT)

@@ -1,0 +1,79 @@
+"""The picture of a run: what it reads, and what it draws."""
+
+import cv2
+import numpy as np
+import pytest
+
+from owdfa_jax.evaluation import evaluate, overview
+from owdfa_jax.evaluation.overview_picture import draw_overview
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+def make_overview(num_sources):
+  rng = np.random.default_rng(0)
+  names = [f'Source-{n}' for n in range(num_sources)]
+  return overview.Overview(
+    sources=names,
+    examples=rng.integers(0, 256, (num_sources, 32, 32, 3), np.uint8),
+    outputs=names,
+    share=np.eye(num_sources),
+    num_known_sources=2,
+    num_known_outputs=2,
+    method='CPL',
+    accuracy=1.0,
+  )
+
+
+def decode(png):
+  return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_command_draws_an_evaluated_run(trained, tmp_path, capsys):
+  evaluate.evaluate(trained)
+  path = tmp_path / 'overview.png'
+  overview.main([f'--workdir={trained.workdir}', f'--out={path}'])
+  assert decode(path.read_bytes()).shape[1] == 1660
+  assert f'written: {path}' in capsys.readouterr().out
+
+
+def test_overview_has_the_share_of_each_source_in_each_output(trained):
+  report = evaluate.evaluate(trained)
+  found = overview.read_overview(trained.workdir)
+  assert found.sources == ['m0', 'm1', 'm2', 'm3']
+  assert found.num_known_sources == 2 and found.method == 'CPL'
+  assert found.examples.shape == (4, 32, 32, 3)
+  np.testing.assert_allclose(found.share.sum(1), 1)
+  assert found.outputs[: found.num_known_outputs] == [
+    name for name in ('m0', 'm1') if name in found.outputs
+  ]
+  for row, entry in enumerate(report['per_class']):
+    assert found.share[row].max() == pytest.approx(entry['predicted_share'])
+
+
+def test_novel_outputs_follow_the_sources_they_match():
+  per_class = [
+    {'known': True, 'matched': 0},
+    {'known': False, 'matched': 4},
+    {'known': False, 'matched': 2},
+    # Matched to an output that no image is in.
+    {'known': False, 'matched': 5},
+  ]
+  lines = [{'output': str(output)} for output in (0, 3, 2, 4, 4)]
+  assert overview.order_outputs(per_class, lines, 1) == [0, 4, 2, 3]
+
+
+def test_run_without_evaluation_is_an_error(tmp_path, capsys):
+  with pytest.raises(SystemExit) as stopped:
+    overview.main([f'--workdir={tmp_path}', f'--out={tmp_path}/x.png'])
+  assert stopped.value.code == 1
+  assert 'no evaluation to draw' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('num_sources', [3, 41])
+def test_picture_fits_few_and_many_sources(num_sources):
+  image = decode(draw_overview(make_overview(num_sources)))
+  assert image.shape[1] == 1660
+  # Nothing touches the edge of the picture.
+  for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
+    assert (edge == 255).all()

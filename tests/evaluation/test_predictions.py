@@ -1,0 +1,69 @@
+"""Predictions: each image once, whatever the batch size."""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from helpers.runs import tiny_experiment
+from owdfa_jax.evaluation.predictions import Predictor, output_names
+from owdfa_jax.training import state
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+def untrained_network(experiment):
+  """Returns a predictor, and the parameters and statistics of a new network."""
+  graphdef, _, _ = state.abstract_network(
+    experiment.build, experiment.placement
+  )
+  build = lambda key: state.split_network(experiment.build(nnx.Rngs(key)))[1:]
+  network = jax.jit(build, out_shardings=experiment.placement.replicated)(
+    jax.random.key(0)
+  )
+  return Predictor(experiment, graphdef), network
+
+
+def test_batch_size_does_not_change_predictions(packed, tmp_path):
+  """The last batch is padded by a different number of rows each time."""
+  found = []
+  for batch_size in (8, 24, 256):
+    experiment = tiny_experiment(packed, tmp_path, eval__batch_size=batch_size)
+    predictor, network = untrained_network(experiment)
+    found.append(predictor.predict(*network, predictor.batches('test')))
+  first, *others = found
+  for other in others:
+    np.testing.assert_array_equal(other.row, first.row)
+    np.testing.assert_array_equal(other.predicted, first.predicted)
+    np.testing.assert_allclose(other.confidence, first.confidence, rtol=1e-5)
+  count = len(experiment.dataset.test)
+  np.testing.assert_array_equal(first.row, np.arange(count))
+
+
+def test_predicts_chosen_rows_in_order(packed, tmp_path):
+  predictor, network = untrained_network(tiny_experiment(packed, tmp_path))
+  rows = np.array([7, 3, 11])
+  some = predictor.predict(*network, predictor.batches('train', rows))
+  np.testing.assert_array_equal(some.row, [3, 7, 11])
+
+
+def test_features_belong_to_the_same_predictions(packed, tmp_path):
+  predictor, network = untrained_network(tiny_experiment(packed, tmp_path))
+  plain = predictor.predict(*network, predictor.batches('test'))
+  predictions, features = predictor.predict_with_features(
+    *network, predictor.batches('test')
+  )
+  np.testing.assert_array_equal(predictions.predicted, plain.predicted)
+  assert len(features) == len(plain.row)
+  assert features.dtype == np.float32 and features.std() > 0
+
+
+def test_fake_probability_is_zero_for_certain_real_images(packed, tmp_path):
+  """Without a real class, every image counts as fake."""
+  predictor, network = untrained_network(tiny_experiment(packed, tmp_path))
+  predictions = predictor.predict(*network, predictor.batches('test'))
+  np.testing.assert_array_equal(predictions.fake_probability, 1)
+
+
+def test_every_output_has_a_name_of_its_own(trained):
+  assert output_names(trained) == ['m0', 'm1', 'novel-2', 'novel-3']
