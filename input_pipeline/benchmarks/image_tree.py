@@ -24,8 +24,9 @@ def check_files(picks: Sequence[Pick], on_error: str) -> dict[str, str]:
   bad = {}
   for path in dict.fromkeys(pick.image.path for pick in picks):
     try:
-      if not os.path.getsize(path):
-        bad[path] = f'empty file: {path} (0 bytes)'
+      with open(path, 'rb') as file:
+        if not file.read(1):
+          bad[path] = f'empty file: {path} (0 bytes)'
     except OSError as error:
       bad[path] = f'unreadable file: {path}: {error.strerror}'
     if bad and on_error == 'stop':

@@ -52,7 +52,7 @@ def list_subfolders(folder: pathlib.Path) -> list[str]:
 def list_image_files(folder: pathlib.Path) -> list[str]:
   """Returns the sorted names of the image files in `folder`.
 
-  Like `list_subfolders` for a missing folder and for errors.
+  A missing folder and errors are treated as by `list_subfolders`.
   """
   return list_files(folder, SUFFIXES)
 
@@ -60,7 +60,7 @@ def list_image_files(folder: pathlib.Path) -> list[str]:
 def list_files(folder: pathlib.Path, suffixes: tuple[str, ...]) -> list[str]:
   """Returns the sorted names of files with one of `suffixes`, in any case.
 
-  Like `list_subfolders` for a missing folder and for errors.
+  A missing folder and errors are treated as by `list_subfolders`.
   """
   return _entries(
     folder,

@@ -62,7 +62,6 @@ def choose_images(
   numbers = (1, 2)
   if arguments.benchmark == 'owdfapp':
     aigc, numbers = aigc_classes.read_aigc_classes(arguments.table), (3, 4)
-    print(f'classes added: {arguments.table}')
   classes = owdfa_classes.protocol_classes(numbers[1], aigc)
   times = owdfa_classes.SIZE_FACTORS[arguments.size]
   options = FrameOptions(

@@ -34,18 +34,15 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
   is_owdfa40 = arguments.benchmark == 'owdfa40'
   classes = owdfa40_classes if is_owdfa40 else owdfa_classes
   print(f'{protocols}; class table version {classes.TABLE_VERSION}')
+  if arguments.benchmark == 'owdfapp':
+    print(f'classes added: {arguments.table}')
   factor = arguments.scale
   if not is_owdfa40:
     factor *= owdfa_classes.SIZE_FACTORS[arguments.size]
   choose_images = (owdfa40 if is_owdfa40 else owdfa).choose_images
   listings, csvs = choose_images(arguments, factor)
   unreadable = [line for listing in listings for line in listing.problems]
-  # A class may be short in several protocols; name it once.
-  short = list(
-    dict.fromkeys(
-      line for csv in csvs for line in overview.shortfalls(csv, factor)
-    )
-  )
+  short = _short_classes(csvs, factor)
   missing = [*short, *unreadable]
   if arguments.dry_run or (missing and not arguments.allow_missing):
     _print_findings(listings, csvs, factor, missing)
@@ -77,6 +74,12 @@ def _check(arguments: argparse.Namespace) -> None:
     raise UserError(f'--scale={arguments.scale}: must be over 0 and at most 1')
   if not 0 <= arguments.seed < 2**32:
     raise UserError(f'--seed={arguments.seed}: must be from 0 to {2**32 - 1}')
+
+
+def _short_classes(csvs: list[ProtocolCsv], factor: float) -> list[str]:
+  """Returns a line for each class with too few images in any protocol."""
+  lines = [line for csv in csvs for line in overview.shortfalls(csv, factor)]
+  return list(dict.fromkeys(lines))
 
 
 def _check_missing(

@@ -129,7 +129,7 @@ def test_a_dry_run_prints_all_findings_and_writes_nothing(
   assert run_dry(owdfa_datasets, tmp_path / 'out', benchmark='owdfapp') == 0
   assert not (tmp_path / 'out').exists()
   printed = capsys.readouterr().out
-  for word in 'looked for', 'A GUESS', 'no source at all', 'image_list.txt':
+  for word in 'looked for', 'A GUESS', 'not in any public', 'image_list.txt':
     assert word in printed
   assert 'NOTHING' not in printed
 
