@@ -16,13 +16,13 @@ from typing import Any
 from input_pipeline import detections, faces, storage
 from input_pipeline.errors import UserError
 from input_pipeline.processes import silence_decoders
+from input_pipeline.shard_writer import write_shard
 from input_pipeline.shards import (
   Encoding,
   ImageRow,
   Packed,
   Shard,
   Written,
-  write_shard,
 )
 
 

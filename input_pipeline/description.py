@@ -1,69 +1,29 @@
-"""The metadata of a packed directory: our description, and tfds's files."""
+"""The description of a packed directory: its content and how it was made."""
 
 import collections
 import dataclasses
 import importlib.metadata
 import os
-import pathlib
 import sys
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow_datasets as tfds
 
-from input_pipeline import features, meta
-from input_pipeline.packed_format import FORMAT, FORMAT_VERSION, NAME, SPLITS
+from input_pipeline import meta
+from input_pipeline.packed_format import FORMAT, FORMAT_VERSION, SPLITS
 from input_pipeline.plan import Plan
-from input_pipeline.shards import ImageRow, Packed, Written
+from input_pipeline.shards import (
+  ImageRow,
+  Packed,
+  Written,
+  by_split,
+  data_bytes,
+  image_formats,
+)
 
 # Packages whose version may change the packed bytes.
 _VERSIONED = ('numpy', 'opencv-python-headless', 'tensorflow-datasets')
 _MOST_EXAMPLES = 3
-
-
-def write_tfds_metadata(
-  directory: pathlib.Path, plan: Plan, written: list[Written]
-) -> None:
-  """Writes `features.json` and `dataset_info.json`, as tfds reads them."""
-  formats = _formats(written)
-  schema = features.schema(
-    plan.encoding.size,
-    [entry.name for entry in plan.classes],
-    formats[0] if len(formats) == 1 else None,
-  )
-  identity = tfds.core.dataset_info.DatasetIdentity(
-    name=NAME,
-    version=tfds.core.Version('1.0.0'),
-    data_dir=os.fspath(directory),
-    module_name='input_pipeline.features',
-  )
-  info = tfds.core.DatasetInfo(
-    builder=identity,
-    description=plan.card.description,
-    features=schema,
-    homepage=plan.card.homepage or None,
-    citation=plan.card.citation or None,
-    license=plan.card.licence or None,
-  )
-  info.set_splits(
-    tfds.core.splits.SplitDict(
-      [
-        tfds.core.SplitInfo(
-          name=split,
-          shard_lengths=[len(r.records) for r in results],
-          num_bytes=_data_bytes(results),
-          filename_template=tfds.core.ShardedFileTemplate(
-            data_dir=directory,
-            dataset_name=NAME,
-            split=split,
-            filetype_suffix='tfrecord',
-          ),
-        )
-        for split, results in _by_split(written).items()
-      ]
-    )
-  )
-  info.write_to_directory(directory)
 
 
 def describe(
@@ -87,32 +47,22 @@ def describe(
     'format_version': FORMAT_VERSION,
     'name': name,
     'image_size': plan.encoding.size,
-    'image_formats': _formats(written),
+    'image_formats': image_formats(written),
     'original_bytes': plan.encoding.keep,
     'num_known': plan.table.num_known,
     'num_classes': len(plan.classes),
     'novel_count_known': bool((columns['train']['label'] >= 0).all()),
     'classes': [
-      {
-        'label': entry.label,
-        'name': entry.name,
-        'method': entry.method,
-        'forgery_type': entry.forgery_type,
-        'image_source': entry.image_source,
-        'face_type': entry.face_type,
-        'known': entry.known,
-        'counts': counts[entry.label],
-      }
-      for entry in plan.classes
+      _describe_class(entry, counts[entry.label]) for entry in plan.classes
     ],
     'truth_unknown': counts[-1],
     'splits': {
       split: {
         'records': len(columns[split]['label']),
         'shards': len(results),
-        'bytes': _data_bytes(results),
+        'bytes': data_bytes(results),
       }
-      for split, results in _by_split(written).items()
+      for split, results in by_split(written).items()
     },
     'skipped': [
       {
@@ -134,6 +84,19 @@ def describe(
       for result in written
     },
     'made': _describe_making(plan),
+  }
+
+
+def _describe_class(entry: meta.ClassInfo, counts: dict[str, int]) -> dict:
+  return {
+    'label': entry.label,
+    'name': entry.name,
+    'method': entry.method,
+    'forgery_type': entry.forgery_type,
+    'image_source': entry.image_source,
+    'face_type': entry.face_type,
+    'known': entry.known,
+    'counts': counts,
   }
 
 
@@ -177,21 +140,6 @@ def _describe_making(plan: Plan) -> dict:
       **{name: importlib.metadata.version(name) for name in _VERSIONED},
     },
   }
-
-
-def _by_split(written: list[Written]) -> dict[str, list[Written]]:
-  return {
-    split: [result for result in written if result.shard.split == split]
-    for split in SPLITS
-  }
-
-
-def _formats(written: list[Written]) -> list[str]:
-  return sorted({record.format for r in written for record in r.records})
-
-
-def _data_bytes(written: list[Written]) -> int:
-  return sum(record.length for r in written for record in r.records)
 
 
 def _records(

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Collection, Sequence
 
 from input_pipeline.errors import UserError
-from input_pipeline.image_folders import list_class_folders
+from input_pipeline.image_folders import list_class_names
 
 
 def order_classes(
@@ -27,7 +27,7 @@ def order_classes(
     UserError: a name is given twice or has no folder, there is no known class,
       or no novel class where one is needed.
   """
-  found = list_class_folders(root)
+  found = list_class_names(root)
   for option, names in ('known', known), ('exclude', exclude):
     for name in names:
       if names.count(name) > 1:
@@ -56,9 +56,9 @@ def check_excluded(
   exclude: Sequence[str], root: pathlib.Path, test_root: pathlib.Path | None
 ) -> None:
   """Raises `UserError` if a class to leave out has no folder."""
-  found = set(list_class_folders(root))
+  found = set(list_class_names(root))
   if test_root is not None:
-    found |= set(list_class_folders(test_root))
+    found |= set(list_class_names(test_root))
   for name in exclude:
     if name not in found:
       raise UserError(
@@ -101,7 +101,7 @@ def check_test_classes(
   Raises:
     UserError: the test set has classes that the training set lacks.
   """
-  present = set(list_class_folders(test_root)) - set(exclude)
+  present = set(list_class_names(test_root)) - set(exclude)
   if foreign := ','.join(sorted(present - set(names))):
     raise UserError(
       f'{test_root} has classes that --root lacks: {foreign}; leave them out '

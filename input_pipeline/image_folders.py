@@ -45,7 +45,7 @@ def list_images(folder: str | os.PathLike) -> list[str]:
   return sorted(found)
 
 
-def list_class_folders(root: pathlib.Path) -> list[str]:
+def list_class_names(root: pathlib.Path) -> list[str]:
   """Returns the names of the folders directly below `root`, sorted.
 
   Raises:

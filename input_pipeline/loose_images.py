@@ -6,9 +6,9 @@ import grain
 import numpy as np
 
 from input_pipeline import faces, images
+from input_pipeline.batches import Batch, iterate_batches
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
-from input_pipeline.pipeline import Batch, iterate
 
 
 def file_batches(
@@ -65,7 +65,7 @@ def file_batches(
 
   threads = num_threads if crop is None else 1
   steps = -(-len(paths) // batch_size)
-  return iterate(make_batch, 0, steps, threads, num_workers=0)
+  return iterate_batches(make_batch, 0, steps, threads, num_workers=0)
 
 
 def crop_of(dataset: PackedDataset) -> faces.Crop | None:

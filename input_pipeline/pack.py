@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from input_pipeline import dataset
 from input_pipeline.errors import UserError, one_line_errors
@@ -103,12 +103,19 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
   required = parser.add_argument
   required('--meta', required=True, help='the meta CSV')
   required('--out', required=True, help='the directory to make, or a URL')
+  _add_options(add)
+  _add_resources(add)
+  return parser
+
+
+def _add_options(add: Callable[..., None]) -> None:
+  """Adds the fields of `Options`."""
   add('size', int, 'width and height of the packed images in pixels')
   add(
     'format',
     str,
     'encode all images in this format',
-    'keep PNG and JPEG files that all are RGB of size x size, else png',
+    'keep the files if all are PNG or JPEG of this size, else png',
     FORMATS,
   )
   add('quality', int, 'quality of JPEG, 1 to 100')
@@ -125,8 +132,12 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
   )
   add('margin', float, "growth of a face's box; 1.2 adds a tenth on each side")
   add('align', str, "dlib's 68-point file, to turn faces upright", 'no turning')
-  add('detections', str, 'file of detected faces', 'beside the output')
   add('card', str, 'TOML file with texts for the data card', 'none')
+
+
+def _add_resources(add: Callable[..., None]) -> None:
+  """Adds the fields of `Resources`."""
+  add('detections', str, 'file of detected faces', 'beside the output')
   add('workers', int, 'processes', 'one for each core')
   add(
     'runner',
@@ -141,7 +152,6 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     "options of the runner, such as '--flink_master=host:8081'",
     'none',
   )
-  return parser
 
 
 if __name__ == '__main__':

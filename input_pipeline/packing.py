@@ -10,7 +10,7 @@ from input_pipeline import beam, detections, faces, files, meta, processes
 from input_pipeline.card_page import card_text
 from input_pipeline.data_card import read_card
 from input_pipeline.dataset import open_dataset
-from input_pipeline.description import describe, write_tfds_metadata
+from input_pipeline.description import describe
 from input_pipeline.errors import UserError
 from input_pipeline.output_folders import (
   OutputFolder,
@@ -37,6 +37,7 @@ from input_pipeline.shards import Shard, Written
 from input_pipeline.split_index import write_index
 from input_pipeline.storage import is_remote, read_bytes, remote_output
 from input_pipeline.summary import summary
+from input_pipeline.tfds_metadata import write_tfds_metadata
 
 
 def write_pack(

@@ -4,17 +4,14 @@ A training batch is a function of (seed, step) alone. Threads, workers,
 processes and restarts change when a batch is made, never what is in it.
 """
 
-import threading
-import weakref
-from collections.abc import Callable
-
 import grain
 import numpy as np
-from absl import flags
 
-from input_pipeline import features, sampling
-from input_pipeline.dataset import SPLITS, PackedDataset, Split
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline import sampling
+from input_pipeline.batches import Batch, iterate_batches
+from input_pipeline.dataset import PackedDataset
+from input_pipeline.errors import UserError
+from input_pipeline.image_cache import ImageCache, split_of
 from input_pipeline.meta import UNLABELLED
 from input_pipeline.supervision import (
   check_training_data,
@@ -24,8 +21,6 @@ from input_pipeline.supervision import (
 
 CACHE_BYTES = 2**30
 _LAST_STEP = 2**40  # stands for "endless"; positions still fit an int64
-
-Batch = dict[str, np.ndarray]
 
 
 def train_batches(
@@ -91,7 +86,7 @@ def train_batches(
     supervision=supervision,
     held_out=held_out,
   )
-  images = _Images(dataset, 'train', 0 if num_workers else cache_bytes)
+  images = ImageCache(dataset, 'train', 0 if num_workers else cache_bytes)
   # A pseudo-labelled row is drawn in both halves of the stream. Its label
   # counts in the labelled half only.
   alternates = supervision == 'open_world'
@@ -109,7 +104,9 @@ def train_batches(
       'index': index,
     }
 
-  return iterate(make_batch, start_step, _LAST_STEP, num_threads, num_workers)
+  return iterate_batches(
+    make_batch, start_step, _LAST_STEP, num_threads, num_workers
+  )
 
 
 def evaluation_batches(
@@ -146,14 +143,14 @@ def evaluation_batches(
     UserError: there is no row to visit, `batch_size` does not divide among the
       processes, or, while reading, a record is damaged.
   """
-  split = _split_of(dataset, split_name)
+  split = split_of(dataset, split_name)
   rows = np.arange(len(split)) if rows is None else rows
   if not len(rows):
     raise UserError(
       f'nothing to evaluate: {dataset.path}: no rows of the {split_name} split'
     )
   _check_divisible(batch_size, process_count, batch_size)
-  images = _Images(dataset, split_name, cache_bytes)
+  images = ImageCache(dataset, split_name, cache_bytes)
   index = np.asarray(rows, np.int32)
 
   def make_batch(step: int) -> Batch:
@@ -170,99 +167,7 @@ def evaluation_batches(
     }
 
   steps = -(-len(index) // batch_size)
-  return iterate(make_batch, 0, steps, num_threads, num_workers=0)
-
-
-class _Images:
-  """Decodes rows of one split, and keeps them if the split fits in memory."""
-
-  def __init__(
-    self, dataset: PackedDataset, split_name: str, cache_bytes: int
-  ) -> None:
-    self._split = _split_of(dataset, split_name)
-    self._where = f'{dataset.path}, {split_name} split'
-    self._shape = (dataset.image_size, dataset.image_size, 3)
-    fits = len(self._split) * np.prod(self._shape) <= cache_bytes
-    self._cache = _cache_of(self._split, self._shape) if fits else None
-
-  def load(self, rows: np.ndarray) -> np.ndarray:
-    """Returns the images of `rows`, uint8 [b, S, S, 3]."""
-    if self._cache is None:
-      return np.stack([self._decode(int(row)) for row in rows])
-    images, ready = self._cache
-    for row in rows[~ready[rows]]:
-      # No lock: two threads that decode the same row write the same bytes.
-      images[row] = self._decode(int(row))
-      ready[row] = True
-    return images[rows]
-
-  def _decode(self, row: int) -> np.ndarray:
-    try:
-      image = features.decode_image(self._split.source[row])
-    except UserError as error:
-      raise UserError(f'{self._where}, row {row}: {error}') from error
-    if image.shape != self._shape:
-      raise UserError(
-        f'{self._where}, row {row}: an image of shape {image.shape}, the '
-        f'description says {self._shape}; pack the data again'
-      )
-    return image
-
-
-# Split -> (images uint8 [N, S, S, 3], ready bool [N]). All passes over a split
-# share one array, and np.empty takes memory only for the rows written so far.
-_caches: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_caches_lock = threading.Lock()
-
-
-def _cache_of(
-  split: Split, shape: tuple[int, int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-  with _caches_lock:
-    if split not in _caches:
-      images = np.empty((len(split), *shape), np.uint8)
-      _caches[split] = images, np.zeros(len(split), bool)
-    return _caches[split]
-
-
-def iterate(
-  make_batch: Callable[[int], Batch],
-  start: int,
-  stop: int,
-  num_threads: int,
-  num_workers: int,
-) -> grain.DatasetIterator[Batch]:
-  """Returns an iterator of `make_batch(start)`, `make_batch(start + 1)`, ...
-
-  Args:
-    make_batch: makes the batch of a step; called in threads or workers.
-    start: the first step.
-    stop: one more than the last step.
-    num_threads: batches made at the same time (in each worker).
-    num_workers: worker processes; 0 makes batches in this process.
-  """
-  # The elements are whole batches: workers take every n-th element, so smaller
-  # elements would make a batch depend on the number of workers.
-  batches = grain.MapDataset.range(start, stop).map(make_batch)
-  ahead = 2 * num_threads
-  options = grain.ReadOptions(
-    num_threads=num_threads, prefetch_buffer_size=ahead
-  )
-  iterable = batches.to_iter_dataset(options)
-  if num_workers:
-    if not flags.FLAGS.is_parsed():
-      flags.FLAGS.mark_as_parsed()  # grain's workers read absl flags
-    iterable = iterable.mp_prefetch(
-      grain.multiprocessing.MultiprocessingOptions(
-        num_workers=num_workers, per_worker_buffer_size=2
-      )
-    )
-  return iter(iterable)
-
-
-def _split_of(dataset: PackedDataset, name: str) -> Split:
-  check_choice('split', name, SPLITS)
-  return {'train': dataset.train, 'test': dataset.test}[name]
+  return iterate_batches(make_batch, 0, steps, num_threads, num_workers=0)
 
 
 def _check_divisible(rows: int, process_count: int, batch_size: int) -> None:

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from input_pipeline.detections import Detections
 from input_pipeline.errors import UserError
-from input_pipeline.shards import Shard, Written, write_shard
+from input_pipeline.shard_writer import write_shard
+from input_pipeline.shards import Shard, Written
 
 
 class Stopped(Exception):

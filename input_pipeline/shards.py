@@ -1,25 +1,12 @@
-"""Writes one TFRecord shard from its images, in any process on any machine.
+"""The task of writing one shard, and its result.
 
-A shard depends on its own rows alone. Neither the number of processes nor the
-runner changes a byte of the files.
+Both travel between processes and machines, as JSON or by pickle.
 """
 
 import dataclasses
-import hashlib
-import pathlib
-import tempfile
-from collections.abc import Callable, Mapping
-from typing import BinaryIO
 
-import numpy as np
-
-from input_pipeline import faces, features, images, storage
-from input_pipeline.errors import UserError
-from input_pipeline.files import file_sha256
-from input_pipeline.tfrecord import write_record
-
-# Called with the number of images done since the last call.
-Progress = Callable[[int], object]
+from input_pipeline.faces import Crop, FaceBox
+from input_pipeline.packed_format import SPLITS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +72,7 @@ class Shard:
   name: str
   rows: tuple[ImageRow, ...]
   encoding: Encoding
-  crop: faces.Crop | None
+  crop: Crop | None
   skip_unreadable: bool
 
   @property
@@ -131,134 +118,24 @@ class Written:
   shard: Shard
   records: list[Packed] = dataclasses.field(default_factory=list)
   skipped: list[tuple[ImageRow, str]] = dataclasses.field(default_factory=list)
-  detected: dict[str, faces.FaceBox | None] = dataclasses.field(
-    default_factory=dict
-  )
+  detected: dict[str, FaceBox | None] = dataclasses.field(default_factory=dict)
   size: int = 0
   sha256: str = ''
 
 
-def write_shard(
-  shard: Shard,
-  progress: Progress,
-  known: Mapping[str, faces.FaceBox | None],
-) -> Written:
-  """Writes one shard.
-
-  Args:
-    shard: the shard to write. It is copied to a URL once it is complete.
-    progress: called with 1 after every image.
-    known: faces found before, by the sha256 of the image file.
-
-  Raises:
-    UserError: an image is unreadable (unless such images are skipped), or the
-      file cannot be written.
-  """
-  if not storage.is_remote(shard.folder):
-    return _write_file(shard, pathlib.Path(shard.path), progress, known)
-  with tempfile.TemporaryDirectory() as folder:
-    path = pathlib.Path(folder, shard.name)
-    written = _write_file(shard, path, progress, known)
-    storage.upload(path, shard.folder)
-    return written
+def by_split(written: list[Written]) -> dict[str, list[Written]]:
+  """Returns the results of each split."""
+  return {
+    split: [result for result in written if result.shard.split == split]
+    for split in SPLITS
+  }
 
 
-def _write_file(
-  shard: Shard,
-  path: pathlib.Path,
-  progress: Progress,
-  known: Mapping[str, faces.FaceBox | None],
-) -> Written:
-  written = Written(shard)
-  try:
-    with open(path, 'wb') as file:
-      for row in shard.rows:
-        try:
-          written.records.append(_pack_image(file, row, written, known))
-        except UserError as error:
-          if not shard.skip_unreadable:
-            raise UserError(
-              f'{error}; replace it, or leave such images out with '
-              '--on_error skip'
-            ) from error
-          written.skipped.append((row, str(error)))
-        progress(1)
-    written.sha256 = file_sha256(path)
-    written.size = path.stat().st_size
-  except OSError as error:
-    raise UserError(
-      f'cannot write {path}: {error.strerror}; nothing is left behind'
-    ) from error
-  return written
+def image_formats(written: list[Written]) -> list[str]:
+  """Returns the formats of the packed images, sorted."""
+  return sorted({record.format for r in written for record in r.records})
 
 
-def _pack_image(
-  file: BinaryIO,
-  row: ImageRow,
-  written: Written,
-  known: Mapping[str, faces.FaceBox | None],
-) -> Packed:
-  """Appends the record of one image to the open shard."""
-  encoding, crop = written.shard.encoding, written.shard.crop
-  data = images.read_file(row.file)
-  # Decoded even if its bytes are kept: every packed image must be readable.
-  image = images.decode_file(data, row.file)
-  sha256 = hashlib.sha256(data).hexdigest()
-  image_format, height, width, plain = images.probe(data)
-  fits = (height, width) == (encoding.size, encoding.size)
-  face = None
-  if crop is not None:
-    face = _find_face(image, sha256, crop, written.detected, known)
-    image = image if face is None else _cut_face(image, face, crop, row)
-  if encoding.keep and plain and fits:
-    stored = data
-  else:
-    image_format = encoding.format
-    resized = images.resize_image(image, encoding.size)
-    stored = images.encode_image(resized, image_format, encoding.quality)
-  record = features.encode_record(
-    features.Record(
-      image=stored,
-      label=row.label,
-      tag=row.tag,
-      id=row.id,
-      method=row.method,
-      forgery_type=row.forgery_type,
-      image_source=row.image_source,
-      sha256=sha256,
-    )
-  )
-  return Packed(
-    number=row.number,
-    offset=write_record(file, record),
-    length=len(record),
-    format=image_format,
-    sha256=sha256,
-    face=face is not None,
-  )
-
-
-def _find_face(
-  image: np.ndarray,
-  sha256: str,
-  crop: faces.Crop,
-  detected: dict[str, faces.FaceBox | None],
-  known: Mapping[str, faces.FaceBox | None],
-) -> faces.FaceBox | None:
-  if sha256 in known:
-    return known[sha256]
-  if sha256 not in detected:
-    detected[sha256] = faces.detector(crop)(image)
-  return detected[sha256]
-
-
-def _cut_face(
-  image: np.ndarray, face: faces.FaceBox, crop: faces.Crop, row: ImageRow
-) -> np.ndarray:
-  cut = faces.cut_face(image, face, crop.margin)
-  if not cut.size:
-    raise UserError(
-      f'bad detection: {row.file}: {face} lies outside the image; remove the '
-      '--detections file'
-    )
-  return cut
+def data_bytes(written: list[Written]) -> int:
+  """Returns the bytes of all records, without their framing."""
+  return sum(record.length for r in written for record in r.records)

@@ -108,7 +108,7 @@ def test_a_loop_of_links_ends_and_a_linked_folder_is_followed(root, tmp_path):
   (root / 'a' / 'again').symlink_to(root / 'a')
   (root / 'a' / 'up').symlink_to(tmp_path)
   (root / 'e').symlink_to(fill(tmp_path / 'elsewhere', {'e': 3}) / 'e')
-  assert 'e' in image_folders.list_class_folders(root)
+  assert 'e' in image_folders.list_class_names(root)
   assert len(image_folders.list_images(root / 'e')) == 3
   found = image_folders.list_images(root / 'a')
   assert len(found) == len({os.path.realpath(path) for path in found})
