@@ -25,13 +25,13 @@ SIMULATED = SMALL | {
 # The papers' values are for a pretrained network and 50 epochs. When a network
 # is trained from scratch:
 # - Novel images fall into few outputs unless equal use of the outputs weighs
-#   more: twice as much in CPL, MPSL and ORCA, which is SimGCD's value, and eight
-#   times as much in CAL, whose term is halved.
+#   more: twice as much in CPL, MPSL and ORCA, which is SimGCD's value, and
+#   eight times as much in CAL, whose term is halved.
 # - CAL has few epochs, so its pseudo-labels start after the first one. If it
-#   pruned in the first epochs, it would keep too few outputs. The paper's weight
-#   decay is too strong for a fresh network.
-# - ORCA's full margin leaves little to learn from the labels while a network is
-#   uncertain, and a fresh one is uncertain for long.
+#   pruned in the first epochs, it would keep too few outputs. The paper's
+#   weight decay is too strong for a fresh network.
+# - ORCA's full margin leaves little to learn from the labels while a network
+#   is uncertain, and a fresh one is uncertain for long.
 FROM_SCRATCH: dict[str, dict[str, Any]] = {
   'cpl': {'method.params.entropy_weight': 2.0},
   'mpsl': {'method.params.entropy_weight': 2.0},

@@ -93,7 +93,8 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   # 'unlabelled' rows of the training split.
   evaluation.split = 'test'
   # What selects the best checkpoint: the metric on the 'test' split, as in all
-  # papers, or on a 'validation' share of the labelled rows. 'last' selects none.
+  # papers, or on a 'validation' share of the labelled rows; 'last' takes the
+  # last epoch.
   evaluation.selection = 'test'
   evaluation.metric = 'all_nmi'
 

@@ -40,8 +40,8 @@ def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   stages.label_by = 'clusters'
   # Of the images given to a class, this share keeps the label, the most
   # confident first, provided that each is at least this confident. The
-  # confidence is the head's probability, or for clusters 1 - distance to the own
-  # centre / distance to the next one.
+  # confidence is the head's probability, or for clusters 1 - distance to the
+  # own centre / distance to the next one.
   stages.keep_share = 0.5
   stages.keep_confidence = 0.0
   # If the test split selected the epoch that labels the images, test labels

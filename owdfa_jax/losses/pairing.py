@@ -276,7 +276,7 @@ def mpsl_partners(
   return pairs, band, grid
 
 
-def perspectives(
+def perspective_partners(
   pairs: Partners, band: ViewVotes, grid: ViewVotes
 ) -> dict[str, jax.Array]:
   """Returns the partner that each perspective of MPSL would choose.

@@ -53,6 +53,6 @@ class MPSL(MPSLParameters, Method):
     return total, Result(
       terms=terms,
       state=context.state,
-      partners=pairing.perspectives(pairs, band, grid)
+      partners=pairing.perspective_partners(pairs, band, grid)
       | {'partner': pairs.index},
     )

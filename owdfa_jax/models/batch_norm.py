@@ -1,7 +1,7 @@
 """Batch normalisation with PyTorch's arithmetic, over the global batch.
 
-Flax's layer keeps the biased running variance, PyTorch's the unbiased one. In
-a BN neck the difference is a factor B / (B - 1).
+Flax's layer keeps the biased running variance, PyTorch's the unbiased one. In a
+BN neck, which has one value per image, the two differ by B / (B - 1).
 """
 
 import jax
@@ -12,7 +12,10 @@ EPSILON = 1e-5
 
 
 def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-  """Mean and biased variance over `axes`, at least float32, axes removed."""
+  """Computes mean and biased variance over `axes`, which are removed.
+
+  Both are at least float32.
+  """
   x = _widen(x)
   mean = x.mean(axes, keepdims=True)
   # Two passes: E[x^2] - E[x]^2 cancels where the mean outweighs the spread.
@@ -23,11 +26,12 @@ def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
 def standardise(
   x: jax.Array, mean: jax.Array, variance: jax.Array
 ) -> jax.Array:
-  """(x - mean) / sqrt(variance + epsilon), at least float32."""
+  """Returns (x - mean) / sqrt(variance + epsilon), at least float32."""
   return (_widen(x) - mean) * jax.lax.rsqrt(variance + EPSILON)
 
 
 def _widen(x: jax.Array) -> jax.Array:
+  """Converts to float32, unless `x` is wider already."""
   return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
@@ -35,15 +39,16 @@ class BatchNorm(nnx.Module):
   """Normalises the last axis over all the others.
 
   Under `jit` a sharded batch is one array, so its statistics are those of the
-  global batch. Parameters and statistics are float32 whatever the input's
-  dtype; the output has the input's.
+  global batch. Parameters and statistics are float32 for any input; the output
+  has the input's dtype.
 
   Attributes:
     scale: [C], the weight; starts at 1.
-    bias: [C], starts at 0, or None (a BN neck's bias is fixed at 0).
+    bias: [C], starts at 0; None in a BN neck, whose bias is fixed at 0.
     mean: [C], running mean; starts at 0.
     var: [C], running unbiased variance; starts at 1.
-    momentum: the weight of the new statistics, as in PyTorch.
+    momentum: the weight of the new statistics, as in PyTorch. (In Flax it is
+      that of the old ones.)
   """
 
   def __init__(
@@ -58,8 +63,10 @@ class BatchNorm(nnx.Module):
   def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
     """Maps [..., C] to the same shape and dtype.
 
-    `train` normalises by the batch's biased variance and moves the running
-    statistics towards its mean and unbiased variance.
+    Args:
+      x: the values.
+      train: normalise by the batch's biased variance, and move the running
+        statistics towards its mean and unbiased variance; else use these.
     """
     if train:
       axes = tuple(range(x.ndim - 1))
@@ -75,6 +82,7 @@ class BatchNorm(nnx.Module):
   def _update(
     self, mean: jax.Array, variance: jax.Array, num_values: int
   ) -> None:
+    """Moves the running statistics towards those of `num_values` values."""
     unbiased = variance * (num_values / (num_values - 1))
     self.mean[...] += self.momentum * (mean - self.mean[...])
     self.var[...] += self.momentum * (unbiased - self.var[...])

@@ -1,4 +1,4 @@
-"""The open-world classifier: backbone, BN neck, head, perspectives."""
+"""The open-world classifier: backbone, BN neck, head, further branches."""
 
 import dataclasses
 import functools
@@ -9,44 +9,53 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UserError, check_choice
 from owdfa_jax import vectors
 from owdfa_jax.models import frequency_attention, perspectives, resnet
 from owdfa_jax.models.batch_norm import BatchNorm
-from owdfa_jax.models.counterfactual import Counterfactual
+from owdfa_jax.models.counterfactual import CounterfactualBranch
 from owdfa_jax.models.outputs import Branches, Head, Outputs, mask_pruned
 
 DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
-# What ORCA and SimGCD multiply a cosine with.
+# ORCA and SimGCD multiply cosines by this before the softmax.
 COSINE_SCALE = 10.0
-_PLAIN = Branches()
+_NO_BRANCHES = Branches()
 
 
 class Backbone(Protocol):
-  """Maps normalised images [B, H, W, 3] to a feature map [B, h, w, C]."""
+  """Maps normalised images [B, H, W, 3] to a feature map [B, h, w, C].
+
+  Attributes:
+    num_features: C, channels of the feature map.
+    first_features: channels after the first stage.
+  """
 
   num_features: int
   first_features: int
 
   def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Computes the feature map; `train` updates the batch statistics."""
+    """Returns the feature map; `train` updates the batch statistics."""
     ...
 
   def first_and_last(
     self, images: jax.Array, *, train: bool
   ) -> tuple[jax.Array, jax.Array]:
-    """That map, and before it the one of the first stage."""
+    """Returns the feature maps after the first and after the last stage."""
     ...
 
 
 class Live(nnx.BatchStat):
-  """Which outputs are in use: kept with the statistics, never learnt."""
+  """Which outputs are in use; kept with the statistics, so it is not trained.
+
+  Checkpoints hold it under the name `live`.
+  """
 
 
 class Classifier(nnx.Module):
   """A backbone with a BN neck (`bottleneck`) and a linear head (`fc2`).
 
-  The head and all it returns are float32, whatever the backbone computes in.
+  The attributes are named as in the released code. The head and everything
+  returned are float32, even if the backbone computes in bfloat16.
   """
 
   def __init__(
@@ -54,21 +63,26 @@ class Classifier(nnx.Module):
     backbone: Backbone,
     num_outputs: int,
     *,
-    branches: Branches = _PLAIN,
+    branches: Branches = _NO_BRANCHES,
     dropout: float = 0.2,
     rngs: nnx.Rngs,
   ) -> None:
-    """Puts a head of `num_outputs` on the backbone.
+    """Puts a neck, a head and the branches on a backbone.
 
-    `branches` says what else to compute; `dropout` is the share of features
-    dropped before the head.
+    Args:
+      backbone: computes the feature map.
+      num_outputs: K, width of the head.
+      branches: what else to compute.
+      dropout: share of the features dropped before the head.
+      rngs: source of the initial parameters.
     """
     width = backbone.num_features
     self.branches = branches
     self.backbone = backbone
     self.bottleneck = BatchNorm(width, use_bias=False)
     self.dropout = nnx.Dropout(dropout)
-    # The length of a prototype under a cosine sets nothing but its pace.
+    # A prototype's length does not change its cosines, only how fast it turns
+    # in training; here it is about 1.
     scale = width**-0.5 if branches.cosine else 0.001
     self.fc2 = nnx.Linear(
       width,
@@ -88,23 +102,28 @@ class Classifier(nnx.Module):
       self.projector = Projector(width, branches.projection, rngs=rngs)
     if branches.counterfactual:
       first = backbone.first_features
-      # The 64 maps of a ResNet-50, in proportion; an even number.
-      self.counterfactual = Counterfactual(
+      # 64 maps for a ResNet-50's 256 channels and in proportion for others; the
+      # number must be even.
+      self.counterfactual = CounterfactualBranch(
         first, num_outputs, maps=2 * max(4, first // 8), rngs=rngs
       )
 
   def __call__(
     self, images: jax.Array, *, train: bool, key: jax.Array | None = None
   ) -> Outputs:
-    """Classifies normalised images [B, H, W, 3]; `key` feeds the dropout.
+    """Classifies images.
 
-    Training uses and updates the batch statistics, needs a key unless the
-    dropout is 0, and returns what the branches add.
+    Args:
+      images: normalised, float32 [B, H, W, 3].
+      train: use and update the batch statistics, and return what the branches
+        compute; else use the running statistics.
+      key: draws the dropout and the counterfactual branch's maps. Training
+        needs it, unless the dropout is 0 and there is no such branch.
     """
     first, last = self.backbone.first_and_last(images, train=train)
     feature_map = last.astype(jnp.float32)
     if self.branches.frequency_attention:
-      feature_map = frequency_attention.apply(
+      feature_map = frequency_attention.weigh_feature_map(
         self.frequency_attention(images), feature_map
       )
     outputs = self.head(feature_map, train=train, key=key)
@@ -112,21 +131,26 @@ class Classifier(nnx.Module):
       return outputs
     if key is None:
       raise ValueError('The counterfactual branch draws: it needs a key.')
-    seen = self.counterfactual(
-      first.astype(jnp.float32), key=jax.random.fold_in(key, 1)
+    # The dropout uses the key itself.
+    branch_key = jax.random.fold_in(key, 1)
+    return dataclasses.replace(
+      outputs,
+      counterfactual=self.counterfactual(
+        first.astype(jnp.float32), key=branch_key
+      ),
     )
-    return dataclasses.replace(outputs, counterfactual=seen)
 
   def head(
     self, feature_map: jax.Array, *, train: bool, key: jax.Array | None = None
   ) -> Outputs:
-    """Everything after the backbone's feature map [B, h, w, C]."""
+    """Computes everything after the backbone's feature map [B, h, w, C]."""
     feature = self.bottleneck(feature_map.mean((1, 2)), train=train)
     logits = self.classify(
       self.dropout(feature, deterministic=not train, rngs=key)
     )
     if not train:
       return Outputs(logits, feature)
+    # Parts and bands only decide which rows are paired.
     detached = jax.lax.stop_gradient(feature_map)
     parts = tuple(
       perspectives.normalise_cells(perspectives.average_pool(detached, grid))
@@ -141,12 +165,11 @@ class Classifier(nnx.Module):
     )
 
   def classify(self, feature: jax.Array) -> jax.Array:
-    """Features [B, C] to logits [B, K]."""
+    """Maps features [B, C] to logits [B, K]."""
     if self.branches.cosine:
-      kernel = self.fc2.kernel[...]
       logits = COSINE_SCALE * jnp.matmul(
         vectors.unit(feature),
-        vectors.unit(kernel, axis=0),
+        vectors.unit(self.fc2.kernel[...], axis=0),
         precision=jax.lax.Precision.HIGHEST,
       )
     else:
@@ -156,38 +179,44 @@ class Classifier(nnx.Module):
     return logits
 
   def get_head(self) -> Head:
-    """The last layer."""
-    live = self.live[...] if self.branches.prunable else None
+    """Returns the last layer; without pruning all its outputs are in use."""
     kernel = self.fc2.kernel[...]
-    return Head(
-      kernel.T, jnp.ones(kernel.shape[1], bool) if live is None else live
-    )
+    if self.branches.prunable:
+      in_use = self.live[...]
+    else:
+      in_use = jnp.ones(kernel.shape[1], bool)
+    return Head(kernel.T, in_use)
 
   def set_head(self, head: Head) -> None:
-    """Replaces the last layer, where it can be pruned."""
+    """Replaces the last layer; does nothing if outputs cannot be pruned."""
     if self.branches.prunable:
       self.fc2.kernel[...] = head.prototypes.T
       self.live[...] = head.in_use
 
 
 class Projector(nnx.Module):
-  """Features to the unit sphere on which contrastive losses compare them."""
+  """Maps features to the unit sphere, where contrastive losses compare them."""
 
   def __init__(self, width: int, size: int, *, rngs: nnx.Rngs) -> None:
-    exact = jax.lax.Precision.HIGHEST
-    linear = functools.partial(nnx.Linear, precision=exact, rngs=rngs)
+    linear = functools.partial(
+      nnx.Linear, precision=jax.lax.Precision.HIGHEST, rngs=rngs
+    )
     self.layer1 = linear(width, width)
     self.layer2 = linear(width, width)
     self.layer3 = linear(width, size)
 
   def __call__(self, feature: jax.Array) -> jax.Array:
-    """Maps [B, C] to [B, size]."""
+    """Maps [B, width] to vectors of length 1, [B, size]."""
     hidden = nnx.gelu(self.layer1(feature))
     return vectors.unit(self.layer3(nnx.gelu(self.layer2(hidden))))
 
 
 def in_use_from_statistics(batch_stats: Any) -> jax.Array | None:
-  """Bool [K], the outputs in use; None for a network without `prunable`."""
+  """Returns the outputs in use, bool [K]; None if none can be pruned.
+
+  Args:
+    batch_stats: the classifier's statistics, as training keeps them.
+  """
   return batch_stats['live'][...] if 'live' in batch_stats else None
 
 
@@ -197,31 +226,30 @@ def create(
   num_outputs: int,
   image_size: int,
   width: float = 1.0,
-  branches: Branches = _PLAIN,
+  branches: Branches = _NO_BRANCHES,
   dropout: float = 0.2,
   dtype: str = 'float32',
   rngs: nnx.Rngs,
 ) -> Classifier:
-  """Builds a classifier for square images of `image_size` pixels.
+  """Builds a classifier for square images.
 
-  `backbone` is a key of `resnet.CONFIGS`, `width` multiplies its channels,
-  `dtype` ('float32' or 'bfloat16') is what it computes in.
+  Args:
+    backbone: a key of `resnet.CONFIGS`.
+    num_outputs: K, width of the head.
+    image_size: side of the images in pixels.
+    width: multiplies the backbone's channels.
+    branches: what to compute besides logits and the global feature.
+    dropout: share of the features dropped before the head.
+    dtype: what the backbone computes in, a key of `DTYPES`.
+    rngs: source of the initial parameters.
 
   Raises:
-    UserError: an unknown backbone or dtype, or a feature map smaller than the
-      largest grid.
+    UserError: the backbone or dtype is unknown, or the feature map is smaller
+      than the largest grid.
   """
-  config = resnet.CONFIGS.get(backbone)
-  if config is None:
-    raise UserError(
-      f'unknown backbone: --config.model.backbone={backbone}; choose one of '
-      f'{", ".join(resnet.CONFIGS)}'
-    )
-  if dtype not in DTYPES:
-    raise UserError(
-      f'unknown dtype: --config.model.dtype={dtype}; choose one of '
-      f'{", ".join(DTYPES)}'
-    )
+  check_choice('--config.model.backbone', backbone, resnet.CONFIGS)
+  check_choice('--config.model.dtype', dtype, DTYPES)
+  config = resnet.CONFIGS[backbone]
   check_grids(backbone, image_size, config.stride, branches.grids)
   network = resnet.ResNet(config, width=width, dtype=DTYPES[dtype], rngs=rngs)
   return Classifier(
@@ -232,13 +260,20 @@ def create(
 def check_grids(
   backbone: str, image_size: int, stride: int, grids: Sequence[int]
 ) -> None:
-  """Raises `UserError` unless the feature map has a pixel per grid cell."""
+  """Raises `UserError` if the feature map has fewer pixels than a grid cells.
+
+  Args:
+    backbone: the backbone's name, for the message.
+    image_size: side of the images in pixels.
+    stride: image pixels for each pixel of the feature map.
+    grids: sides of the grids.
+  """
   size = -(-image_size // stride)
   if grids and size < max(grids):
     raise UserError(
       f'the feature map is smaller than a grid of parts: {image_size}-pixel '
-      f'images over the stride {stride} of --config.model.backbone={backbone} '
-      f'make a {size} x {size} map, the largest grid is {max(grids)} x '
-      f'{max(grids)}; take larger images, or a backbone of smaller stride '
+      f'images with the stride {stride} of --config.model.backbone={backbone} '
+      f'give a {size} x {size} map, the largest grid is {max(grids)} x '
+      f'{max(grids)}; use larger images, or a backbone of smaller stride '
       '(configs/METHOD.py:folder64)'
     )

@@ -1,7 +1,7 @@
 """Views of a feature map besides its mean: grids of parts, wavelet bands.
 
-Pure functions without parameters: pairing detaches these views, so scales of
-their batch norms would stay at 1 for ever.
+Pure functions without parameters: the pairing takes no gradient, so scales of
+batch norms here would stay at 1.
 """
 
 import jax
@@ -12,17 +12,21 @@ from owdfa_jax.models import batch_norm
 
 
 def pooling_window(size: int, grid: int) -> tuple[int, int]:
-  """(kernel, stride) that pools `size` pixels to `grid` cells of equal size.
+  """Returns the kernel and stride that pool `size` pixels to `grid` cells.
 
-  stride = floor(size / grid), kernel = size - (grid - 1) stride: the windows
-  overlap where the grid does not divide the size. Needs size >= grid.
+  stride = floor(size / grid), kernel = size - (grid - 1) stride, so all cells
+  have the same size; they overlap if the grid does not divide the size.
+
+  Args:
+    size: pixels; at least `grid`.
+    grid: cells.
   """
   stride = size // grid
   return size - (grid - 1) * stride, stride
 
 
 def average_pool(feature_map: jax.Array, grid: int) -> jax.Array:
-  """Pools [B, H, W, C] to [B, grid * grid, C], cells row by row."""
+  """Pools [B, H, W, C] to [B, grid * grid, C], the cells row by row."""
   batch, *sizes, features = feature_map.shape
   kernels, strides = zip(
     *(pooling_window(size, grid) for size in sizes), strict=True
@@ -39,11 +43,16 @@ def normalise_cells(parts: jax.Array) -> jax.Array:
 def haar_bands(
   feature_map: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """Detail bands LH, HL, HH of one level of the Haar wavelet.
+  """Returns the detail bands LH, HL, HH of one level of the Haar wavelet.
 
-  Maps [B, H, W, C] to three [B, ceil(H/2) ceil(W/2), C]. A block [[a, b],
-  [c, d]] gives (a+b-c-d)/2, (a-b+c-d)/2, (a-b-c+d)/2; an odd size is padded
-  with zeros at its far end.
+  A block [[a, b], [c, d]] of pixels gives (a+b-c-d)/2, (a-b+c-d)/2 and
+  (a-b-c+d)/2. An odd size is padded with zeros at its far end.
+
+  Args:
+    feature_map: [B, H, W, C].
+
+  Returns:
+    Three arrays [B, ceil(H/2) ceil(W/2), C].
   """
   batch, height, width, features = feature_map.shape
   padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))

@@ -1,7 +1,10 @@
-"""ResNets (v1.5: the stride sits in the 3x3) with torchvision's names.
+"""ResNets (v1.5: the stride is in the 3x3 convolution), named as torchvision's.
 
-Paths read as in a torchvision or timm state dict, `layer1.0.conv1` and so on;
-leaves carry Flax's names (kernel, scale, bias, mean, var).
+Paths read as in a state dict of torchvision or timm, `layer1.0.conv1` and so
+on; leaves have Flax's names (kernel, scale, bias, mean, var).
+
+References:
+  He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
 """
 
 import dataclasses
@@ -17,16 +20,17 @@ from owdfa_jax.models.batch_norm import BatchNorm
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class ResNetConfig:
   """The shape of a ResNet.
 
   Attributes:
-    depths: blocks per stage.
-    widths: channels of each stage's 3x3 convolutions; the first is the stem's.
+    depths: number of blocks in each stage.
+    widths: channels of each stage's 3x3 convolutions; the stem has as many as
+      the first stage.
     strides: stride of each stage's first block.
-    expansion: output channels per width: 1 makes basic blocks (two 3x3), 4
-      bottlenecks (1x1, 3x3, 1x1).
-    stem_kernel: size of the stem's convolution, of stride 2.
+    expansion: output channels divided by width: 1 for basic blocks (two 3x3), 4
+      for bottlenecks (1x1, 3x3, 1x1).
+    stem_kernel: size of the stem's convolution, whose stride is 2.
     stem_pool: whether a 3x3 max-pool of stride 2 follows the stem.
   """
 
@@ -39,16 +43,16 @@ class Config:
 
   @property
   def stride(self) -> int:
-    """Input pixels per pixel of the feature map."""
+    """Image pixels for each pixel of the feature map."""
     return 2 * (2 if self.stem_pool else 1) * math.prod(self.strides)
 
 
 CONFIGS = {
-  'resnet18': Config(depths=(2, 2, 2, 2)),
-  'resnet34': Config(depths=(3, 4, 6, 3)),
-  'resnet50': Config(depths=(3, 4, 6, 3), expansion=4),
+  'resnet18': ResNetConfig(depths=(2, 2, 2, 2)),
+  'resnet34': ResNetConfig(depths=(3, 4, 6, 3)),
+  'resnet50': ResNetConfig(depths=(3, 4, 6, 3), expansion=4),
   # For 64-pixel images: an 8 x 8 map, so that a 7 x 7 grid fits.
-  'small': Config(
+  'small': ResNetConfig(
     depths=(1, 1, 1, 1),
     widths=(32, 64, 128, 256),
     strides=(1, 2, 2, 1),
@@ -61,7 +65,7 @@ CONFIGS = {
 def kaiming_normal(
   key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype
 ) -> jax.Array:
-  """Normal(0, sqrt(2 / fan_out)) for a kernel [h, w, in, out]."""
+  """Draws Normal(0, sqrt(2 / fan_out)) for a kernel [h, w, in, out]."""
   height, width, _, out_features = shape
   # Drawn flat: the values are the same, but XLA takes several times as long
   # to compile a draw of four axes, and a network has dozens of shapes.
@@ -78,17 +82,24 @@ def conv(
   dtype: jnp.dtype,
   rngs: nnx.Rngs,
 ) -> nnx.Conv:
-  """A convolution without bias, padded and initialised as torchvision's.
+  """Returns a convolution without bias, initialised as torchvision's.
 
-  The padding is explicit: 'SAME' at stride 2 pads (0, 1) where PyTorch pads
-  (1, 1).
+  Args:
+    in_features: channels of the input.
+    out_features: channels of the output.
+    kernel: side of the square kernel.
+    stride: in both directions.
+    dtype: what it computes in.
+    rngs: source of the initial parameters.
   """
   return nnx.Conv(
     in_features,
     out_features,
     (kernel, kernel),
     strides=stride,
+    # Explicit, as 'SAME' at stride 2 pads (0, 1) where PyTorch pads (1, 1).
     padding=kernel // 2,
+    # A batch norm with a bias follows.
     use_bias=False,
     dtype=dtype,
     kernel_init=kaiming_normal,
@@ -99,9 +110,9 @@ def conv(
 class Block(nnx.Module):
   """A residual block: convolutions `conv1`.. each with its `bn1`.., shortcut.
 
-  A basic block has two 3x3 convolutions, a bottleneck 1x1, 3x3, 1x1; the first
-  3x3 carries the stride. `downsample` is the 1x1 projection and its batch norm
-  where the shape changes, else None.
+  A basic block has two 3x3 convolutions, a bottleneck 1x1, 3x3 and 1x1. The
+  first 3x3 has the stride. `downsample` is a 1x1 projection of the shortcut and
+  its batch norm if the shape changes, else None.
   """
 
   def __init__(
@@ -152,20 +163,24 @@ class ResNet(nnx.Module):
   Attributes:
     num_features: C, channels of the feature map.
     first_features: channels after the first stage.
-    stride: input pixels per pixel of the feature map.
+    stride: image pixels for each pixel of the feature map.
   """
 
   def __init__(
     self,
-    config: Config,
+    config: ResNetConfig,
     *,
     width: float = 1.0,
     dtype: jnp.dtype = jnp.float32,
     rngs: nnx.Rngs,
   ) -> None:
-    """Builds the network of `config` with all its widths times `width`.
+    """Builds a network.
 
-    `dtype` is that of the computation; parameters are float32.
+    Args:
+      config: its shape.
+      width: multiplies all channels.
+      dtype: what it computes in; parameters are float32.
+      rngs: source of the initial parameters.
     """
     widths = [round(width * features) for features in config.widths]
     features = widths[0]
@@ -178,44 +193,50 @@ class ResNet(nnx.Module):
     for stage in range(self.num_stages):
       blocks = []
       for index in range(config.depths[stage]):
-        stride = config.strides[stage] if index == 0 else 1
         block = Block(
           features,
           widths[stage],
-          stride,
+          config.strides[stage] if index == 0 else 1,
           config.expansion,
           dtype=dtype,
           rngs=rngs,
         )
         blocks.append(block)
         features = widths[stage] * config.expansion
+      # torchvision's names: layer1 to layer4.
       setattr(self, f'layer{stage + 1}', nnx.List(blocks))
     self.num_features = features
     self.first_features = widths[0] * config.expansion
     self.stride = config.stride
 
   def stages(self) -> list[nnx.List]:
-    """The lists of blocks `layer1`, `layer2`, ..., in order."""
+    """Returns the lists of blocks `layer1`, `layer2`, ..., in order."""
     return [getattr(self, f'layer{i + 1}') for i in range(self.num_stages)]
 
   def stem(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Everything before `layer1`: [B, H, W, 3] to [B, H', W', C']."""
+    """Computes all before `layer1`: [B, H, W, 3] to [B, H', W', C']."""
     x = nnx.relu(self.bn1(self.conv1(images), train=train))
     if self.stem_pool:
+      # Padded as PyTorch does, for the same reason as in `conv`.
       x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
     return x
 
   def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Maps normalised images [B, H, W, 3] to the feature map [B, h, w, C].
+    """Maps normalised images to the feature map.
 
-    h = ceil(H / stride); the result has the computation's dtype.
+    Args:
+      images: [B, H, W, 3].
+      train: use and update the batch statistics, see `BatchNorm`.
+
+    Returns:
+      [B, h, w, C] with h = ceil(H / stride), in the dtype of the computation.
     """
     return self.first_and_last(images, train=train)[1]
 
   def first_and_last(
     self, images: jax.Array, *, train: bool
   ) -> tuple[jax.Array, jax.Array]:
-    """The feature maps after the first stage and after all, as `__call__`."""
+    """Returns the feature maps after the first stage and after the last."""
     x = self.stem(images, train=train)
     maps = []
     for blocks in self.stages():

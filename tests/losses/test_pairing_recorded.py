@@ -142,7 +142,7 @@ def test_meters_as_recorded(recorded_mpsl):
   for case, (batch, true_label, views) in found.items():
     known = true_label <= batch['label'].max()
     counted = {}
-    for name, partner in pairing.perspectives(*views).items():
+    for name, partner in pairing.perspective_partners(*views).items():
       name = name.replace('band', 'freq').replace('grid', 'part')
       name = name.replace('any_', 'un_')
       for group, rows in (('known', known), ('novel', ~known)):

@@ -223,5 +223,5 @@ def test_a_map_as_large_as_the_grid_is_accepted(image_size):
   ('field', 'value'), [('backbone', 'resnet5'), ('dtype', 'float16')]
 )
 def test_unknown_choices_name_the_known_ones(field, value):
-  with pytest.raises(UserError, match=f'model.{field}={value}; choose one of'):
+  with pytest.raises(UserError, match=f'model.{field}={value}; use one of'):
     create(**{field: value})

@@ -175,6 +175,6 @@ def test_attention_lies_between_0_and_1_and_fits_any_feature_map():
   seen = attention(images)
   assert seen.shape == (2, 8, 8, 1)
   assert (seen > 0).all() and (seen < 1).all()
-  weighed = frequency_attention.apply(seen, jnp.ones((2, 5, 5, 7)))
+  weighed = frequency_attention.weigh_feature_map(seen, jnp.ones((2, 5, 5, 7)))
   assert weighed.shape == (2, 5, 5, 7)
   assert (weighed > 0).all() and (weighed < 1).all()
