@@ -1,4 +1,4 @@
-"""Small folders of image files with their meta CSV, for the tests."""
+"""Small folders of image files with their meta CSV."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ from input_pipeline import meta
 
 
 def meta_row(label, number, *, tag=2, path=None, **changes):
-  """One row of a meta CSV: class `m<label>` of source `src`."""
+  """Returns a row of a meta CSV, of class `m<label>` and source `src`."""
   return {
     'img_name': f'{number}.png',
     'label': label,
@@ -25,13 +25,13 @@ def meta_row(label, number, *, tag=2, path=None, **changes):
 
 
 def image(size, seed):
-  """A smooth random picture, uint8 [size, size, 3]."""
+  """Returns a smooth random image, uint8 [size, size, 3]."""
   noise = np.random.default_rng(seed).integers(0, 256, (size, size, 3))
   return cv2.blur(noise.astype(np.uint8), (3, 3))
 
 
 def write_set(folder, *, known=2, novel=1, per_class=10, size=16, suffix='png'):
-  """Writes images and `meta.csv`, half of each known class labelled."""
+  """Writes images and `meta.csv`; half of each known class is labelled."""
   rows = []
   for label in range(known + novel):
     (folder / str(label)).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The data card, and what tensorflow-datasets gets of it."""
+"""The data card, on its page and in the files of tensorflow-datasets."""
 
 import dataclasses
 import hashlib
@@ -33,7 +33,7 @@ def packed(tmp_path):
 
 
 def sections(text):
-  """Each section's lines by its title."""
+  """Returns the lines of each section by its title."""
   parts = re.split(r'^#+ (.*)\n', text, flags=re.MULTILINE)
   return {
     title: body.strip().splitlines()
@@ -45,7 +45,7 @@ def cells(line):
   return [cell.strip() for cell in line.strip('|').split('|')]
 
 
-def test_the_card_says_what_is_there(packed):
+def test_the_card_lists_the_content(packed):
   card = sections((packed.path / 'README.md').read_text())
   assert card['out'] == ['Three methods.']
   assert '- 24 training and 6 test images' in card['Content']
@@ -68,7 +68,7 @@ def test_the_card_says_what_is_there(packed):
   assert sum(int(records) for _, records, *_ in files) == 30
 
 
-def test_tfds_gets_it_too(packed):
+def test_tfds_reads_the_card(packed):
   identity = tfds.core.dataset_info.DatasetIdentity(
     name='owdfa',
     version=tfds.core.Version('1.0.0'),
@@ -105,7 +105,7 @@ def test_a_known_source_is_named(tmp_path):
   assert 'Citation' not in card
 
 
-def test_what_is_odd_is_on_the_card(packed):
+def test_irregularities_are_on_the_card(packed):
   description = packed.description | {
     'novel_count_known': False,
     'skipped': [{}] * 1234,

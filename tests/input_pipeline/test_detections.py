@@ -1,4 +1,4 @@
-"""Faces found before: the file that keeps them."""
+"""The file of detected faces."""
 
 import json
 
@@ -11,7 +11,7 @@ from input_pipeline.faces import FaceBox
 FOUND = {'a': FaceBox(-3, 4, 50, 60, 1.5), 'b': None}
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_saved_detections_are_loaded(tmp_path):
   path = str(tmp_path / 'new' / 'faces.jsonl')
   assert detections.load_detections(path, 'one') == {}
   detections.save_detections(path, 'one', FOUND)
@@ -19,7 +19,7 @@ def test_what_is_saved_is_loaded(tmp_path):
   assert detections.load_detections(path, 'two') == {}
 
 
-def test_detectors_and_runs_add_up(tmp_path):
+def test_saving_adds_to_the_file(tmp_path):
   path = str(tmp_path / 'faces.jsonl')
   detections.save_detections(path, 'one', FOUND)
   detections.save_detections(path, 'two', {'a': None})
@@ -36,7 +36,7 @@ def test_finding_nothing_new_writes_nothing(tmp_path):
   assert not list(tmp_path.iterdir())
 
 
-def test_a_url_holds_them_too(tmp_path):
+def test_detections_at_a_url(tmp_path):
   path = f'memory://{tmp_path}/faces.jsonl'
   detections.save_detections(path, 'one', FOUND)
   assert detections.load_detections(path, 'one') == FOUND

@@ -21,7 +21,7 @@ def test_the_same_path_twice_is_a_group(tmp_path):
   assert duplicates.duplicate_groups([str(tmp_path / 'a')] * 2) == [[0, 1]]
 
 
-def test_a_report_counts_all_and_shows_the_first():
+def test_lines_count_all_groups_and_show_the_first():
   many = [[f'{i}a', f'{i}b', f'{i}c', f'{i}d'] for i in range(5)]
   lines = duplicates.duplicate_lines(
     {'here': many, 'nowhere': [], 'there': [['x', 'y']]}
@@ -37,7 +37,7 @@ def test_a_report_counts_all_and_shows_the_first():
   assert duplicates.duplicate_lines({'nowhere': []}) == []
 
 
-def test_what_cannot_be_read_is_named(tmp_path):
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
   (tmp_path / 'a').write_bytes(b'content')
   with pytest.raises(UserError, match='cannot read .*/b: No such file'):
     duplicates.duplicate_groups([str(tmp_path / 'a'), str(tmp_path / 'b')])

@@ -1,4 +1,4 @@
-"""Faces: what the detectors find, and what is cut out."""
+"""Detectors of faces, and cutting faces out."""
 
 import importlib.util
 import json
@@ -13,7 +13,7 @@ from input_pipeline.errors import UserError
 from input_pipeline.faces import Crop, FaceBox
 
 PHOTO = images.load_image(DATA / 'face.jpg')
-# The eyes' centres in the photograph, seen by a person.
+# The centres of the eyes in the photograph, marked by hand: x and y.
 EYES = np.array([[94, 97], [135, 97]])
 needs_dlib = pytest.mark.skipif(
   importlib.util.find_spec('dlib') is None, reason='dlib is not installed'
@@ -21,7 +21,7 @@ needs_dlib = pytest.mark.skipif(
 
 
 def variants():
-  """The photograph in other surroundings, by name."""
+  """Returns variants of the photograph by name."""
   border = (60, 20, 10, 90)
   return {
     'photo': PHOTO,
@@ -35,7 +35,7 @@ def variants():
 
 
 def turned(angle):
-  """The photograph turned by so many degrees, the right eye going down."""
+  """Returns the photograph turned by `angle` degrees, the right eye down."""
   matrix = cv2.getRotationMatrix2D((112, 112), -angle, 1)
   return cv2.warpAffine(PHOTO, matrix, (224, 224), borderValue=(128,) * 3)
 
@@ -63,11 +63,11 @@ def test_opencv_takes_the_largest_face():
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 300), (9, 9)])
-def test_no_picture_is_too_small(shape):
+def test_no_image_is_too_small(shape):
   assert faces.OpenCVDetector()(np.zeros((*shape, 3), np.uint8)) is None
 
 
-def test_the_name_says_all_that_decides():
+def test_a_detectors_name_has_its_version_and_parameters():
   name = faces.OpenCVDetector().name
   assert cv2.__version__ in name
   assert 'scale=1.1' in name
@@ -80,13 +80,13 @@ def test_the_name_says_all_that_decides():
     (FaceBox(30, 40, 180, 140), 1.2, (16, 31, 194, 149)),
     (FaceBox(30, 40, 180, 140), 1.5, (0, 15, 217, 165)),
     (FaceBox(30, 40, 180, 140), 1.0, (30, 40, 180, 140)),
-    # As far as the picture goes.
+    # Up to the border of the image.
     (FaceBox(5, 150, 105, 250), 1.2, (0, 141, 114, 200)),
     (FaceBox(-20, -10, 80, 90), 1.2, (0, 0, 89, 99)),
   ],
 )
 def test_the_margin_is_a_share_of_the_box(face, margin, expected):
-  # Each pixel says where it was.
+  # Each pixel holds its own position.
   down, across = np.mgrid[:200, :220].astype(np.uint8)
   cut = faces.cut_face(np.dstack([across, down, down]), face, margin)
   left, top, right, bottom = expected
@@ -109,7 +109,7 @@ def test_the_angle_is_that_of_the_eyes_centres(angle):
 
 @pytest.mark.parametrize('angle', [-20, 15])
 def test_a_turned_face_is_cut_out_upright(angle):
-  box = (64, 64, 160, 160)  # about the middle that `turned` turns about
+  box = (64, 64, 160, 160)  # about the centre of the image, like `turned`
   upright = faces.cut_face(PHOTO, FaceBox(*box), 1.2)
   again = faces.cut_face(turned(angle), FaceBox(*box, angle), 1.2)
   crooked = faces.cut_face(turned(angle), FaceBox(*box), 1.2)
@@ -134,13 +134,13 @@ def test_a_missing_cascade_is_named(monkeypatch, tmp_path):
     faces.OpenCVDetector()
 
 
-def test_detectors_are_made_once_a_process():
+def test_a_detector_is_made_once_in_a_process():
   crop = Crop('opencv', 1.2, None)
   assert faces.detector(crop) is faces.detector(Crop('opencv', 1.2, None))
 
 
 @needs_dlib
-def test_dlib_finds_what_it_found():
+def test_dlib_finds_the_recorded_boxes():
   expected = json.loads((DATA / 'dlib_boxes.json').read_text())
   find = faces.DlibDetector()
   for name, picture in variants().items():
@@ -169,7 +169,7 @@ def test_a_bad_landmark_file_is_named(tmp_path):
 
 
 def train_landmarks(path):
-  """A 68-point file that knows this one face, at several angles."""
+  """Writes a 68-point file trained on this one face at several angles."""
   import dlib
 
   pictures, shapes = [], []

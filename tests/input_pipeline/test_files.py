@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and absolute paths follow one rule."""
+"""Whole writes of files, their hashes, and absolute paths."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
   assert os.listdir(tmp_path) == ['a']
 
 
-def test_what_cannot_be_written_is_named(tmp_path):
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
   (tmp_path / 'file').touch()
   path = tmp_path / 'file' / 'report.json'
   with (
@@ -39,8 +39,8 @@ def test_what_cannot_be_written_is_named(tmp_path):
     pass
 
 
-def test_full_disk(tmp_path):
-  """/dev/full takes nothing; a write there fails like one on a full disk."""
+def test_a_full_disk_leaves_no_file(tmp_path):
+  """Writing to /dev/full fails like writing to a full disk."""
   with (
     pytest.raises(UserError, match='No space left'),
     files.write_whole(tmp_path / 'a'),

@@ -1,4 +1,4 @@
-"""Class folders to a meta CSV: ids, labelled draw, splits, reports, errors."""
+"""Meta CSVs of class folders: ids, labelled draw, splits, lines, errors."""
 
 import os
 
@@ -10,7 +10,7 @@ from input_pipeline.errors import UserError
 
 
 def fill(root, sizes, start=0):
-  """Files of distinct bytes; the listing never looks inside an image."""
+  """Writes files of distinct bytes, which need not be images."""
   number = start
   for name, size in sizes.items():
     (root / name).mkdir(parents=True)
@@ -75,17 +75,20 @@ def test_a_test_root_makes_a_split_column(root, tmp_path):
   assert 'not in the test set: b' in text
 
 
-def test_a_heap_is_unlabelled_and_of_unknown_class(root, tmp_path):
-  heap = fill(tmp_path / 'heap', {'p/q': 3, 'r': 2}, start=100)
+def test_images_without_class_folders_are_unlabelled_and_of_unknown_class(
+  root, tmp_path
+):
+  other = fill(tmp_path / 'other', {'p/q': 3, 'r': 2}, start=100)
   table, text = prepare(
-    root, ['a', 'b', 'c', 'd'], tmp_path / 'out', unlabelled=heap
+    root, ['a', 'b', 'c', 'd'], tmp_path / 'out', unlabelled=other
   )
   assert table.num_known == 4
   assert [c.name for c in meta.classes(table)] == ['a', 'b', 'c', 'd']
   unknown = table.label == -1
   assert unknown.sum() == 5
   assert (table.tag[unknown] == meta.UNLABELLED).all()
-  assert 'heap' in text
+  line = text.splitlines()[5].split()
+  assert line == ['(no', 'class', 'folder)', '-1', 'unknown', '0', '5']
 
 
 def test_images_are_found_at_any_depth_in_any_case_but_not_hidden_ones(
@@ -104,7 +107,7 @@ def test_images_are_found_at_any_depth_in_any_case_but_not_hidden_ones(
   assert found == ['c/a/b/y.JpEg', 'c/x.tiff', 'c/z.PNG']
 
 
-def test_a_loop_of_links_ends_and_a_linked_folder_is_followed(root, tmp_path):
+def test_linked_folders_are_read_once(root, tmp_path):
   (root / 'a' / 'again').symlink_to(root / 'a')
   (root / 'a' / 'up').symlink_to(tmp_path)
   (root / 'e').symlink_to(fill(tmp_path / 'elsewhere', {'e': 3}) / 'e')
@@ -143,7 +146,7 @@ def test_duplicates_are_reported_by_content_and_kept(root, tmp_path):
     (['a'], {'seed': -1}, 'seed=-1'),
   ],
 )
-def test_what_is_wrong_is_said(root, tmp_path, known, options, message):
+def test_wrong_arguments_are_refused(root, tmp_path, known, options, message):
   with pytest.raises(UserError, match=message):
     prepare(root, known, tmp_path / 'out', **options)
   assert not (tmp_path / 'out').exists()
@@ -174,7 +177,7 @@ def test_folders_that_do_not_fit_are_refused(root, tmp_path):
     prepare(root, ['a'], tmp_path / 'file', exclude=['e'])
 
 
-def test_names_that_no_csv_can_hold_are_refused(root, tmp_path):
+def test_names_that_cannot_go_into_a_csv_are_refused(root, tmp_path):
   bad = os.fsencode(root / 'a') + b'/\xff.png'
   with open(bad, 'wb'):
     pass

@@ -1,4 +1,4 @@
-"""Image files of all kinds to RGB."""
+"""Reading image files of all kinds as RGB."""
 
 import base64
 import struct
@@ -27,12 +27,12 @@ def png_chunk(kind, content):
 
 
 def with_chunk(png, chunk):
-  """The PNG with a chunk put after its header."""
+  """Returns the PNG with a chunk inserted after its header."""
   return png[:33] + chunk + png[33:]
 
 
 def jpeg_with_orientation(array, orientation):
-  """A JPEG whose EXIF asks for a rotation."""
+  """Returns a JPEG with an EXIF orientation."""
   data = encoded(array[..., ::-1], '.jpg')
   entry = struct.pack('<HHIHH', 0x0112, 3, 1, orientation, 0)
   tiff = b'II*\0' + struct.pack('<IH', 8, 1) + entry + struct.pack('<I', 0)
@@ -42,7 +42,7 @@ def jpeg_with_orientation(array, orientation):
 
 
 @pytest.mark.golden
-def test_resizing_is_the_references(golden):
+def test_resizing_matches_the_reference(golden):
   file = golden('transforms')
   names = [
     key.removesuffix('_resized_u8')
@@ -130,7 +130,7 @@ def test_cmyk_becomes_rgb():
 
 
 def animated(suffix):
-  """Three frames: RGB, then two others."""
+  """Returns an animation whose first frame is RGB."""
   frames = cv2.Animation()
   frames.frames = [frame[..., ::-1].copy() for frame in (RGB, 255 - RGB, RGB)]
   frames.durations = [100] * 3
@@ -138,7 +138,7 @@ def animated(suffix):
 
 
 @pytest.mark.parametrize('suffix', ['.gif', '.png', '.webp'])
-def test_of_an_animation_the_first_frame_counts(suffix):
+def test_the_first_frame_of_an_animation_is_taken(suffix):
   data = animated(suffix)
   decoded = images.decode_file(data, 'x').astype(int)
   # GIF has few colours, WebP is lossy; the second frame is the negative.
@@ -189,7 +189,7 @@ def test_an_unreadable_image_is_named(data, message):
 @pytest.mark.parametrize(
   'make', [lambda p: None, lambda p: p.mkdir(), lambda p: p.symlink_to(p)]
 )
-def test_what_is_not_a_file_is_named(tmp_path, make):
+def test_a_path_that_is_no_file_is_named(tmp_path, make):
   path = tmp_path / 'a.png'
   make(path)
   with pytest.raises(UserError, match=f'unreadable image: {path}: '):

@@ -1,4 +1,4 @@
-"""The meta CSV: what is read, and what is refused where."""
+"""The meta CSV: reading, writing, and errors with their place."""
 
 import csv
 import hashlib
@@ -68,7 +68,7 @@ def test_classes_are_named_by_method_and_source_where_needed(tmp_path):
     meta_row(1, 1, tag=1, method='Swap', image_source='B'),
     meta_row(1, 2, tag=1, method='Swap', image_source='A'),
     meta_row(2, 3, method='Real', image_source='B', face_type=1),
-    # Dropped rows name no class.
+    # A dropped row does not make a class.
     meta_row(3, 4, tag=0),
   ]
   table = meta.read_meta(write(tmp_path / 'meta.csv', rows))
@@ -133,7 +133,7 @@ def test_a_bad_field_is_named(tmp_path, field, value, message):
 
 
 @pytest.mark.parametrize('tag', [0, 1])
-def test_unknown_truth_is_for_unlabelled_rows(tmp_path, tag):
+def test_an_unknown_label_needs_an_unlabelled_row(tmp_path, tag):
   rows = [*some_rows(), meta_row(-1, 9, tag=tag)]
   with pytest.raises(UserError, match='line 8, label=-1: an unknown label'):
     meta.read_meta(write(tmp_path / 'meta.csv', rows))
@@ -198,7 +198,7 @@ def test_an_unwritable_file_is_refused(tmp_path):
 
 
 def test_text_columns_are_python_strings(tmp_path):
-  # NumPy's fixed-width strings would cost the longest path for every row.
+  # NumPy's fixed-width strings would store every path as the longest one.
   table = meta.read_meta(write(tmp_path / 'meta.csv', some_rows()))
   assert table.img_path.dtype == np.dtype(object)
 

@@ -49,7 +49,7 @@ def test_records_are_the_split_in_its_order(tmp_path):
       )
 
 
-def test_the_description_says_what_and_how(tmp_path):
+def test_the_description_has_the_content_and_the_making(tmp_path):
   csv = write_set(tmp_path)
   packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
   description = packed.description
@@ -100,7 +100,7 @@ def test_images_of_another_size_are_resized(tmp_path):
     )
 
 
-def test_one_image_that_does_not_fit_has_all_encoded_anew(tmp_path):
+def test_all_are_encoded_anew_if_one_image_does_not_fit(tmp_path):
   csv = write_set(tmp_path, suffix='jpg')
   cv2.imwrite(str(tmp_path / '2' / '9.jpg'), image(20, 0))
   packed = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
@@ -134,7 +134,7 @@ def test_kept_files_that_are_not_plain_are_encoded_anew(tmp_path):
 
 
 @pytest.mark.parametrize('format', ['png', 'jpeg'])
-def test_a_given_format_has_all_encoded_anew(tmp_path, format):
+def test_all_are_encoded_anew_in_a_given_format(tmp_path, format):
   csv = write_set(tmp_path)
   options = pack.Options(size=16, format=format, quality=50)
   packed = pack.pack(csv, tmp_path / 'out', options, workers=1)
@@ -187,7 +187,7 @@ def test_images_of_unknown_class_are_packed(tmp_path):
   assert '(truth unknown)' in summary.summary(packed.description)
 
 
-def test_unreadable_images_are_skipped_and_counted_on_request(tmp_path):
+def test_unreadable_images_can_be_skipped_and_are_counted(tmp_path):
   csv = write_set(tmp_path)
   (tmp_path / '1' / '7.png').unlink()
   (tmp_path / '2' / '3.png').write_bytes(b'')
@@ -200,7 +200,7 @@ def test_unreadable_images_are_skipped_and_counted_on_request(tmp_path):
   assert skipped['2/3.png']['label'] == 2
   counts = [c['counts']['skipped'] for c in packed.description['classes']]
   assert counts == [0, 1, 1]
-  # The rest keep their order, and no image stands in for another.
+  # The other images keep their order, and none is repeated.
   table = meta.read_meta(csv)
   wanted = [
     table.img_path[row]

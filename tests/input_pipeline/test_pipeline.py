@@ -18,7 +18,7 @@ def dataset(tmp_path_factory):
 
 
 def first(dataset, count, **options):
-  """The first `count` training batches."""
+  """Returns the first `count` training batches."""
   options = {'batch_size': 12, 'seed': 4} | options
   batches = pipeline.train_batches(dataset, **options)
   taken = list(itertools.islice(batches, count))
@@ -115,7 +115,7 @@ def test_any_step_resumes_the_uninterrupted_stream(dataset):
   np.testing.assert_array_equal(dataset.train.tag[far['index']], [1, 2] * 6)
 
 
-def test_the_seed_decides(dataset):
+def test_another_seed_gives_other_batches(dataset):
   a, b = (first(dataset, 3, seed=seed) for seed in (4, 5))
   assert any(
     (x['index'] != y['index']).any() for x, y in zip(a, b, strict=True)
@@ -151,7 +151,7 @@ def test_validation_rows_are_never_trained_on(dataset):
   np.testing.assert_array_equal(np.concatenate(visited), held)
 
 
-def test_a_damaged_record_is_named_wherever_it_is_read(tmp_path):
+def test_a_damaged_record_is_named_by_threads_and_workers(tmp_path):
   dataset = make_dataset(tmp_path)
   content = bytearray((tmp_path / 'train').read_bytes())
   content[len(content) // 2] ^= 1
@@ -187,7 +187,7 @@ def test_arguments_that_do_not_fit_are_refused(dataset, options, message):
     first(dataset, 1, **options)
 
 
-def test_the_stream_is_the_samplers(dataset):
+def test_batches_take_the_rows_of_the_sampling_stream(dataset):
   split = dataset.train
   stream = sampling.make_stream(
     np.where(split.tag == 1, split.label, -1),
@@ -223,6 +223,6 @@ def test_folders_of_images_become_batches(tmp_path):
   assert set(batch['label'][::2]) == {0, 1}
   (tests,) = pipeline.evaluation_batches(packed, 'test', batch_size=15)
   np.testing.assert_array_equal(np.bincount(tests['label']), [3] * 5)
-  # The first test image of class 'e', label 0, whatever the order of rows.
+  # The first test image of class 'e', label 0, in any row.
   image = cv2.imread(str(tmp_path / 'test' / 'e' / '0.png'))[..., ::-1]
   assert (tests['image'][tests['label'] == 0] == image).all((1, 2, 3)).any()

@@ -84,7 +84,7 @@ def test_an_image_of_another_size_is_refused(dataset):
     next(batches)
 
 
-def test_what_cannot_be_evaluated_is_refused(dataset):
+def test_no_rows_and_unknown_splits_are_refused(dataset):
   with pytest.raises(UserError, match='nothing to evaluate'):
     pipeline.evaluation_batches(
       dataset, 'test', batch_size=4, rows=np.empty(0, int)

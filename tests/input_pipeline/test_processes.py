@@ -1,4 +1,4 @@
-"""The packing command: several processes, and leaving nothing half done."""
+"""The packing command: several processes, interruption and errors."""
 
 import contextlib
 import os
@@ -76,8 +76,7 @@ def test_an_unreadable_image_stops_with_its_path(tmp_path, workers):
 
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_full_disk_is_one_line(tmp_path, workers):
-  # A limit on the size of files stops writing as a full disk does, also for
-  # root.
+  # A limit on the size of files fails like a full disk, for root too.
   csv = write_set(tmp_path)
   words = command(csv, tmp_path / 'out', '--shards=2', f'--workers={workers}')
   done = subprocess.run(
@@ -96,12 +95,12 @@ def test_a_full_disk_is_one_line(tmp_path, workers):
 
 
 def start_a_long_pack(folder):
-  """Starts packing files, one of which blocks: a pipe without a writer."""
+  """Starts a packing that blocks at one file, a pipe without a writer."""
   csv = write_set(folder)
   blocking = folder / '0' / '0.png'
   blocking.unlink()
   os.mkfifo(blocking)
-  # A given format spares the look at every file that would block before.
+  # With a format given, files are not probed first, which would block too.
   extra = ('--workers=2', '--shards=2', '--format=png')
   process = subprocess.Popen(
     command(csv, folder / 'out', *extra),
@@ -120,10 +119,10 @@ def start_a_long_pack(folder):
 
 
 def release(blocking, process):
-  """Gives whoever reads the pipe its end of file, until the process ends."""
+  """Ends the pipe for its readers until the process ends."""
   deadline = time.monotonic() + 60
   while process.poll() is None and time.monotonic() < deadline:
-    with contextlib.suppress(OSError):  # nobody reads just now
+    with contextlib.suppress(OSError):  # no reader at the moment
       os.close(os.open(blocking, os.O_WRONLY | os.O_NONBLOCK))
     time.sleep(0.05)
 
@@ -140,13 +139,13 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
   assert not hidden(tmp_path)
 
 
-def test_a_killed_pack_looks_unfinished_and_is_cleaned_up(tmp_path):
+def test_the_next_pack_removes_what_a_killed_one_left(tmp_path):
   csv, blocking, process = start_a_long_pack(tmp_path)
   process.kill()
-  process.communicate(timeout=60)  # returns when the workers are gone too
+  process.communicate(timeout=60)  # returns once the workers have ended too
   assert not (tmp_path / 'out').exists()
   (leftover,) = hidden(tmp_path)
-  # A running process's directory must survive the next start.
+  # The folder of a process that is running (1 is init) must stay.
   other = tmp_path / '.out.incomplete-1'
   other.mkdir()
   blocking.unlink()
@@ -156,7 +155,7 @@ def test_a_killed_pack_looks_unfinished_and_is_cleaned_up(tmp_path):
   assert hidden(tmp_path) == [other.name]
 
 
-def test_a_worker_that_dies_is_one_line(tmp_path):
+def test_a_dead_worker_is_one_line(tmp_path):
   _, _, process = start_a_long_pack(tmp_path)
   children = pathlib.Path(f'/proc/{process.pid}/task').glob('*/children')
   pids = [int(pid) for path in children for pid in path.read_text().split()]

@@ -1,4 +1,4 @@
-"""The index streams: alternation, balance, whole walks, (seed, step) alone."""
+"""Index streams: alternation, balance, whole walks, dependence on the seed."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ NO_ROWS = np.empty(0, np.int32)
 
 
 def made_up(seed=0, sizes=(7, 20, 3), unlabelled=41):
-  """Labels and tags in a random order: 3 known classes, 2 novel ones."""
+  """Returns labels and tags in random order, of 3 known and 2 novel classes."""
   label = np.concatenate([np.full(n, c) for c, n in enumerate(sizes)])
   tag = np.ones(len(label), np.int8)
   draws = np.random.RandomState(seed)
@@ -40,7 +40,7 @@ def test_a_stream_walks_its_whole_list_before_repeating():
   assert np.abs(first - 2000 / 7).max() < 5 * np.sqrt(2000 / 7)
 
 
-def test_a_position_gives_the_same_row_however_it_is_asked_for():
+def test_the_row_at_a_position_does_not_depend_on_the_order_of_reading():
   label, tag = made_up()
   positions = np.random.RandomState(1).permutation(400)
   whole = stream_of(label, tag).take(np.arange(400))
@@ -65,7 +65,7 @@ def test_the_seed_matters_and_streams_of_one_seed_differ():
 
 
 @pytest.mark.golden
-def test_the_properties_of_the_released_sampler_hold(golden):
+def test_the_released_samplers_properties_hold(golden):
   data = golden('sampler')
   label, tag = data['train_label'], data['train_tag']
   num_known, length = int(data['num_known']), int(data['epoch_len'])
@@ -143,7 +143,7 @@ def test_processes_share_every_global_batch(process_count):
   np.testing.assert_array_equal(np.concatenate(parts), np.arange(60, 72))
 
 
-def test_streams_refuse_nonsense():
+def test_streams_refuse_wrong_arguments():
   with pytest.raises(ValueError, match='at least one row'):
     sampling.ShuffledStream(NO_ROWS, 0, 0)
   with pytest.raises(ValueError, match='5 rows over 2'):

@@ -21,7 +21,7 @@ SMALL = pack.Options(size=16, shards=2)
 
 @pytest.fixture
 def url(tmp_path, monkeypatch):
-  """An empty folder in memory, and a local cache."""
+  """Returns an empty folder in memory, and sets a local cache."""
   monkeypatch.setenv('OWDFA_CACHE', str(tmp_path / 'cache'))
   return f'memory://bucket{tmp_path}/out'
 
@@ -39,7 +39,7 @@ def records(opened):
   ]
 
 
-def test_a_url_holds_what_a_directory_holds(csv, url, tmp_path):
+def test_a_url_holds_the_same_files_as_a_directory(csv, url, tmp_path):
   remote = pack.pack(csv, url, SMALL, workers=1)
   local = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
   assert remote.path.parent == tmp_path / 'cache'
@@ -93,7 +93,7 @@ def test_an_error_leaves_nothing_at_the_url(csv, url):
   assert storage.sizes(url) == {}
 
 
-def test_what_a_killed_pack_left_is_replaced(csv, url):
+def test_files_of_a_killed_pack_are_replaced(csv, url):
   left = f'{url}/owdfa-train.tfrecord-00000-of-00009'
   storage.write_bytes(left, b'half')
   packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))

@@ -1,4 +1,4 @@
-"""What packing says at its end, and what it found twice."""
+"""The summary of a packing, and the duplicates in it."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def test_duplicates_are_reported_and_kept(tmp_path, capsys):
   # Two classes, and within one class training and test.
   shutil.copy(tmp_path / '0' / '4.png', tmp_path / '1' / '5.png')
   shutil.copy(tmp_path / '2' / '0.png', tmp_path / '2' / '9.png')
-  # Within one class and one split: nobody's business.
+  # Within one class and one split: not reported.
   shutil.copy(tmp_path / '1' / '7.png', tmp_path / '1' / '8.png')
   opened = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
   assert len(opened.train) + len(opened.test) == 30
@@ -37,14 +37,14 @@ def test_duplicates_are_reported_and_kept(tmp_path, capsys):
   assert 'the same image in training and test: 1, such as' in lines
 
 
-def test_unknown_truth_contradicts_no_class(tmp_path):
+def test_images_of_unknown_class_contradict_no_class(tmp_path):
   csv = write_set(tmp_path, novel=1)
   rows = [meta_row(l, n, tag=1) for l in (0, 1) for n in range(10)]
-  heap = [
+  unknown = [
     meta_row(-1, n, path=f'2/{n}.png', method='', face_type=-1)
     for n in range(10)
   ]
-  meta.write_meta(csv, rows + heap)
+  meta.write_meta(csv, rows + unknown)
   for n in range(10):
     shutil.copy(tmp_path / '0' / f'{n}.png', tmp_path / '2' / f'{n}.png')
   opened = pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
@@ -84,7 +84,7 @@ def test_the_table_adds_up():
   ]
 
 
-def test_without_crops_nothing_is_said_of_faces():
+def test_faces_are_mentioned_only_with_crops():
   text = summary.summary(
     a_description(counts(1, 2, 3, 0), unknown=counts(0, 5, 0, 0))
   )

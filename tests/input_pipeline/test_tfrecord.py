@@ -36,7 +36,7 @@ def test_the_checksum_is_crc32c_masked():
   assert tfrecord.masked_crc(b'123456789') == (rotated + 0xA282EAD8) % 2**32
 
 
-def test_a_frame_by_hand():
+def test_a_record_is_framed_by_length_and_checksums():
   framed = tfrecord.frame_record(b'abc')
   assert framed[:8] == struct.pack('<Q', 3)
   assert framed[8:12] == struct.pack('<I', tfrecord.masked_crc(framed[:8]))
@@ -98,7 +98,7 @@ def flip(path, position):
     (28 + 1000, 'data'),
   ],
 )
-def test_any_flipped_bit_is_found_and_placed(shards, position, what):
+def test_a_flipped_bit_is_reported_with_its_offset(shards, position, what):
   paths, source = shards
   flip(paths[0], position)
   with pytest.raises(UserError) as error:
@@ -111,7 +111,7 @@ def test_any_flipped_bit_is_found_and_placed(shards, position, what):
 
 
 @pytest.mark.parametrize('cut', [1, 4, 5, 18])
-def test_truncation_tells_both_sizes(shards, cut):
+def test_truncation_is_reported_with_both_sizes(shards, cut):
   paths, source = shards
   size = paths[0].stat().st_size
   with open(paths[0], 'r+b') as file:
@@ -122,7 +122,7 @@ def test_truncation_tells_both_sizes(shards, cut):
   assert f'{size} expected' in str(error.value)
 
 
-def test_an_index_of_another_file_is_found(shards):
+def test_an_index_of_another_file_is_reported(shards):
   paths, source = shards
   other = tfrecord.TFRecordSource(paths, [0], [12], [1])
   with pytest.raises(UserError, match='not the one in the index'):
