@@ -45,6 +45,10 @@ COMMANDS = {
   'attribute': Command(
     'Names the source of each image in a folder.', _RUN, ('--mode=attribute',)
   ),
+  'overview': Command(
+    'Draws images of each source, and where an evaluated run put them.',
+    'owdfa_jax.evaluation.overview',
+  ),
   'leaderboard': Command(
     'Trains several methods with several seeds and compares them.',
     'owdfa_jax.leaderboard.__main__',
