@@ -113,7 +113,7 @@ def _of_video(
   return Candidate(
     path,
     flat,
-    img_name=video,
+    img_name=video,  # as released: the video's name, not the frame's
     image_source=entry.dataset,
     frame_idx=index,
     compression=prefix if entry.dataset == FF else '',
@@ -168,6 +168,8 @@ def owdfa40_candidate(
   elif match := _NET_FRAME.match(name.rsplit('.', 1)[0]):
     video = f'{base}/{match[1]}'
     footage = (video,)
+  # Numbered files are frames only if each folder is a video. In a class of one
+  # folder they are unrelated pictures.
   elif nested and folder and _NUMBERED.match(stem):
     video = f'{base}/{folder}'
     footage = (video,)

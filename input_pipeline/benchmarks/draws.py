@@ -83,6 +83,7 @@ def _draw_class(
     return [names[row] for row in rows]
   if dataset == DFFD and len(first) <= count:
     rest = min(len(names), count - len(first))
+    # The notebook appends the training images to those it draws.
     return generator.sample(names, rest) + first
   if dataset == NIR:
     return generator.sample(names, min(len(names), count))
@@ -91,6 +92,7 @@ def _draw_class(
   names = first or names
   if len(names) <= count:
     return names
+  # Sorted, so that the frames of a video stay together and in order.
   rows = sorted(generator.sample(range(len(names)), count))
   return [names[row] for row in rows]
 

@@ -73,6 +73,7 @@ def _entries(
 ) -> list[str]:
   try:
     with os.scandir(folder) as entries:
+      # Hidden files, such as those that macOS adds, are not images.
       names = [
         entry.name
         for entry in entries

@@ -43,6 +43,7 @@ def write_meta_csvs(
     ) from error
   picks = [pick for csv in csvs for pick in csv.picks]
   bad = videos.extract_frames([pick.image for pick in picks], on_error)
+  # Frames exist only from here on, so that files are checked afterwards.
   rest = [pick for pick in picks if pick.image.path not in bad]
   bad |= image_tree.check_files(rest, on_error)
   rest = [pick for pick in rest if pick.image.path not in bad]

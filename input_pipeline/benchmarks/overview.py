@@ -128,6 +128,8 @@ def equal_file_lines(picks: Sequence[Pick]) -> list[str]:
       g for g in found if len({of_path[p].entry.name for p in g}) < len(g)
     ],
   }
+  # Copies are kept, because without them counts would differ from the
+  # published ones.
   return duplicates.duplicate_lines(kinds) or [
     'no duplicates among the chosen images (by content)'
   ]

@@ -64,6 +64,7 @@ def choose_images(
     aigc, numbers = aigc_classes.read_aigc_classes(arguments.table), (3, 4)
   classes = owdfa_classes.protocol_classes(numbers[1], aigc)
   times = owdfa_classes.SIZE_FACTORS[arguments.size]
+  # The released notebook takes 10, 100 and 50 frames for the large size.
   options = FrameOptions(
     arguments.compression,
     fake_frames=2 * times,

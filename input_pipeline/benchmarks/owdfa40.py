@@ -151,6 +151,7 @@ def pick_images(
       picks += _split_group(entry, group, rule)
   groups = _known_training_rows(picks)
   if rule == 'released':
+    # One draw from all known classes, in the order of the training images.
     groups = [sorted(row for rows in groups for row in rows)]
   return _label(picks, groups, generator)
 
@@ -205,7 +206,7 @@ def _split_group(
   boundary = int(len(group) * (1 - 0.2)) if rule != 'video' else len(group)
   picks = []
   for i, (listing, name) in enumerate(group):
-    assert listing.make_candidate is not None
+    assert listing.make_candidate is not None  # it has images
     split = 'train' if i < boundary else 'test'
     picks.append(Pick(listing.make_candidate(name), entry, UNLABELLED, split))
   return picks

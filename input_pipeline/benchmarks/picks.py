@@ -47,6 +47,7 @@ def round_half_up(value: float) -> int:
 
 def images_wanted(entry: BenchmarkClass, factor: float) -> int:
   """Returns the size of a class, at least 1, at `factor` times its table."""
+  # At least 1, because without the class the ids of others would change.
   return max(1, round_half_up(sum(entry.counts) * factor))
 
 

@@ -48,6 +48,7 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
     _print_findings(listings, csvs, factor, missing)
   if arguments.dry_run:
     print('dry run: nothing was written')
+    # The status tells scripts whether a real run would succeed.
     sys.exit(1 if missing else 0)
   _check_missing(arguments, short, unreadable)
   lines = write_meta_csvs(

@@ -116,6 +116,7 @@ def extract_frames(
 
 def _open(video: os.PathLike | str) -> cv2.VideoCapture:
   cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+  # FFmpeg by name: other decoders may count and number frames differently.
   return cv2.VideoCapture(os.fspath(video), cv2.CAP_FFMPEG)
 
 
