@@ -1,9 +1,9 @@
 """Draws a run at a glance: images of each source, and where they were put.
 
-  python -m owdfa_jax.evaluation.overview --workdir=runs/demo --out=overview.png
+  owdfa overview --workdir=runs/demo --out=overview.png
 
-The run must have been evaluated on the test split; training and
-`--mode=eval` both do that.
+In a checkout, `python -m owdfa_jax.evaluation.overview` does the same. The run
+must have been evaluated on the test split, as the end of its training does.
 """
 
 import argparse

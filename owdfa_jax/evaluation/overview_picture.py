@@ -20,6 +20,8 @@ KNOWN, NOVEL, TEXT, RULE = '#0072b2', '#c04e00', '#24292f', '#8a8f96'
 COLOUR_MAP = 'Blues'
 # In inches; the picture is shown 100 pixels to the inch.
 WIDTH, MARGIN, TITLE = 8.3, 0.08, 0.36
+# The largest height of a row that the images do not ask for.
+ROW = 0.24
 GRID_COLUMNS, IMAGE, IMAGE_NAME, IMAGE_GAP = 4, 0.72, 0.27, 0.08
 # Approximate width of a letter of the labels, and their size in points.
 LETTER, LABEL_SIZE = 0.062, 7.5
@@ -79,8 +81,8 @@ def make_layout(overview: Overview) -> Layout:
   cell = (WIDTH - MARGIN - matrix_left) / num_outputs
   labels_height = LETTER * max(map(len, overview.outputs)) + 0.32
   grid_height = math.ceil(num_sources / GRID_COLUMNS) * (IMAGE + IMAGE_NAME)
-  # Cells are at least square; they are higher where the images need the room.
-  matrix_height = max(cell * num_sources, grid_height - labels_height)
+  # Square cells, unless the images need more room or the cells are very wide.
+  matrix_height = max(min(cell, ROW) * num_sources, grid_height - labels_height)
   height = TITLE + matrix_height + labels_height + MARGIN
   return Layout(
     grid_right, labels_left, matrix_left, matrix_height, cell, height
