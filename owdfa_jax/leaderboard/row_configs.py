@@ -56,7 +56,9 @@ def _override(
     raise UserError(f'no value: {where} has {setting!r}; write field=value')
   try:
     before = config_path.get_value(field, config)
-  except (AttributeError, KeyError) as error:
+    if isinstance(before, ml_collections.ConfigDict):
+      raise KeyError(field)  # a section
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise UserError(
       f'no such setting: {where} has {setting!r}; configs/default.py and the '
       "row's config list the fields"

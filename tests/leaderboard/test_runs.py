@@ -79,6 +79,8 @@ ALL_LABELS = {
     ({'shared': ('epoch=3',)}, "shared .row 'lower bound'. has 'epoch=3'"),
     ({'shared': ('epochs=many',)}, "does not fit.*'epochs=many', now it is 20"),
     ({'shared': ('model.depth=3',)}, "no such setting.* has 'model.depth=3'"),
+    ({'shared': ('optimizer=3',)}, "no such setting.* has 'optimizer=3'"),
+    ({'shared': ('=3',)}, "no such setting.* has '=3'"),
     ({'shared': ('epochs',)}, 'no value'),
     ({'shared': ('seed=3',)}, "no seed of its own: .* 'seed=3'"),
     ({'rows': (ALL_LABELS,)}, 'method.name=cpl'),
