@@ -18,7 +18,8 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
   """Returns the mean of `values` [B] where `mask` [B] holds.
 
   Without any such row the mean is 0, not NaN. Values outside of the mask are
-  not read, but must be finite: a NaN would reach the gradient.
+  not read and get gradient 0. They should still be finite: 0 times an infinite
+  derivative of what computed them would be NaN.
   """
   total = jnp.sum(jnp.where(mask, values, 0))
   return total / jnp.maximum(jnp.sum(mask), 1)

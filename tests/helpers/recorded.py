@@ -34,7 +34,7 @@ def recorded_cases(file, mask):
 
   Args:
     file: the arrays of a golden file of losses.
-    mask: the recorded name of the rows that were voted for.
+    mask: the recorded name of the rows with a pseudo-label; None for all.
   """
   for case in cases(file):
     get = lambda name, case=case: file[f'{case}_{name}']
@@ -44,8 +44,10 @@ def recorded_cases(file, mask):
     label = np.concatenate([target, np.full(unlabelled, -1)]).astype(np.int32)
     gumbel = np.zeros_like(logits)
     gumbel[num_labelled:] = get('gumbel')
-    vote = np.zeros(len(logits), bool)
-    vote[num_labelled:] = get(mask) > 0
+    vote = np.ones(len(logits), bool)
+    if mask:
+      vote[:num_labelled] = False
+      vote[num_labelled:] = get(mask) > 0
     rows = Rows(label=jnp.array(label), index=jnp.arange(len(label)))
     partner = get('pos_pairs').astype(np.int32)
     yield case, (logits, rows, partner, vote, gumbel)

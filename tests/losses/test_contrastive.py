@@ -1,4 +1,4 @@
-"""Contrastive losses against their sums written out."""
+"""Contrastive losses against their definitions, written as loops."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from owdfa_jax.losses import contrastive
 
 
 def log_softmax_of_others(views, temperature, candidates):
-  """By row, a dict from another view to its log probability."""
+  """Yields for each view a dict from other views to log probabilities."""
   cosine = views.astype(np.float64) @ views.T / temperature
   for i in range(len(views)):
     others = [j for j in candidates if j != i]
@@ -17,7 +17,7 @@ def log_softmax_of_others(views, temperature, candidates):
     yield {j: cosine[i, j] - total for j in others}
 
 
-def test_info_nce_is_its_definition():
+def test_info_nce_equals_its_definition():
   first, second = random_unit_vectors(0), random_unit_vectors(1)
   views = np.concatenate([first, second])
   rows = list(log_softmax_of_others(views, 0.5, range(12)))
@@ -26,7 +26,7 @@ def test_info_nce_is_its_definition():
   np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
-def test_supervised_contrastive_is_its_definition():
+def test_supervised_contrastive_equals_its_definition():
   first, second = random_unit_vectors(0), random_unit_vectors(1)
   label = np.array([0, 0, 1, -1, -1, 2])
   labelled = label >= 0
@@ -58,7 +58,7 @@ def test_unlabelled_rows_do_not_matter_to_the_supervised_term():
   assert np.abs(gradient[label >= 0]).min() > 0
 
 
-def test_no_label_at_all_costs_nothing():
+def test_supervised_contrastive_without_labels_is_zero():
   first, second = random_unit_vectors(0), random_unit_vectors(1)
   label = np.full(6, -1)
   value, gradient = jax.value_and_grad(

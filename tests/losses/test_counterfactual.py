@@ -19,7 +19,7 @@ def make_outputs(batch=6, classes=3):
   return CounterfactualOutputs(*logits, distance=distance)
 
 
-def test_auxiliary_loss_by_hand():
+def test_attention_effect_by_hand():
   y, other = np.float32([[2, 0, 1]]), np.float32([[1, 1, 1]])
   zero = np.zeros_like(y)
   outputs = CounterfactualOutputs(y, other, zero, zero, np.zeros(1))
@@ -37,8 +37,8 @@ def test_auxiliary_loss_by_hand():
   )
 
 
-def test_counterfactual_logits_are_pushed_to_tell_nothing():
-  # With y - y^ held, only the entropy acts on y^.
+def test_counterfactual_predictions_are_pushed_towards_uniform():
+  # A common shift keeps y - y^, so that only the entropy acts on y^.
   outputs = make_outputs()
 
   def loss(shift):
@@ -61,7 +61,7 @@ def test_counterfactual_logits_are_pushed_to_tell_nothing():
   np.testing.assert_array_equal(step[~labelled], 0)
 
 
-def test_unlabelled_rows_do_not_matter_to_the_auxiliary_loss():
+def test_unlabelled_rows_do_not_matter_to_the_attention_effect():
   outputs = make_outputs()
   other = jax.tree.map(
     lambda x: np.where((LABEL < 0)[:, None] if x.ndim == 2 else False, 9, x),
@@ -90,6 +90,6 @@ def test_permuted_rows_do_not_change_the_losses():
   )
 
 
-def test_match_is_the_mean_over_all_rows():
+def test_feature_distance_is_the_mean_over_all_rows():
   outputs = make_outputs().replace(distance=np.float32([0, 1, 2, 3, 4, 5]))
   assert counterfactual.feature_distance(outputs) == 2.5

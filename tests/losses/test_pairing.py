@@ -20,18 +20,18 @@ SIMILARITY = {'rtol': 1e-5, 'atol': 5e-6}
 
 
 def random_batch(rows=32, channels=8, seed=0):
-  """Even rows labelled, odd rows not; features of a few classes."""
+  """Returns a batch of a few classes; its even rows are labelled."""
   rng = np.random.default_rng(seed)
   true_label = rng.integers(0, 5, rows)
-  # Each image has a place of its own that all its views see.
-  place = rng.normal(size=(5, channels))[true_label]
-  place += rng.normal(size=(rows, channels))
+  # All views of an image are noisy copies of one point.
+  point = rng.normal(size=(5, channels))[true_label]
+  point += rng.normal(size=(rows, channels))
   labelled = np.arange(rows) % 2 == 0
 
   def draw(*shape):
     noise = rng.normal(size=(rows, *shape, channels))
-    middle = place.reshape(rows, *(1,) * len(shape), channels)
-    return (middle + 0.5 * noise).astype(np.float32)
+    centre = point.reshape(rows, *(1,) * len(shape), channels)
+    return (centre + 0.5 * noise).astype(np.float32)
 
   return {
     'draw': rng.random(rows).astype(np.float32),
@@ -56,7 +56,7 @@ def cpl_batch(batch):
 
 
 @pytest.mark.parametrize('rule', pairing.VOTES)
-def test_eight_devices_pair_as_one(rule):
+def test_eight_devices_pair_the_same_rows_as_one(rule):
   batch = random_batch()
   auto = (jax.sharding.AxisType.Auto,)
   mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
@@ -68,7 +68,7 @@ def test_eight_devices_pair_as_one(rule):
 
 
 @pytest.mark.parametrize('rule', pairing.VOTES)
-def test_a_permuted_batch_pairs_alike(rule):
+def test_order_of_the_batch_does_not_matter(rule):
   batch = random_batch()
   order = np.random.default_rng(1).permutation(32)
   moved = jax.tree.map(lambda x: x[order], batch)
@@ -80,7 +80,7 @@ def test_a_permuted_batch_pairs_alike(rule):
   np.testing.assert_array_equal(
     order[moved_pairs.nearest], pairs.nearest[order]
   )
-  # A labelled row's draw picks by position, so only its class is fixed.
+  # A labelled row's partner is drawn by position, so it may be another one.
   np.testing.assert_array_equal(
     order[moved_pairs.index][unlabelled], pairs.index[order][unlabelled]
   )
@@ -98,7 +98,7 @@ def test_labels_of_unlabelled_rows_are_not_read():
   )
 
 
-def test_a_duplicate_is_the_nearest_neighbour_and_nothing_is_its_own():
+def test_nearest_neighbour_is_a_duplicate_but_never_the_row_itself():
   batch = random_batch()
   feature = batch['feature']
   feature[[3, 4, 7]] = feature[1]
@@ -107,14 +107,14 @@ def test_a_duplicate_is_the_nearest_neighbour_and_nothing_is_its_own():
   assert (nearest != np.arange(32)).all()
 
 
-def test_a_batch_of_copies_still_pairs_with_others():
+def test_row_of_identical_images_is_not_its_own_neighbour():
   nearest = pairing.nearest_neighbour(
     pairing.cosine_similarity(jnp.ones((5, 3)))
   )
   assert (nearest != np.arange(5)).all()
 
 
-def test_zero_features_are_finite():
+def test_similarities_of_zero_features_are_finite():
   batch = random_batch()
   batch['feature'][3] = 0
   batch['parts'] = [
@@ -128,7 +128,7 @@ def test_zero_features_are_finite():
   assert ((0 <= pairs.index) & (pairs.index < 32)).all()
 
 
-def test_no_gradient_leaves_a_similarity():
+def test_similarities_have_no_gradient():
   feature = jnp.asarray(random_batch()['parts'][0])
 
   def total(x):
@@ -160,7 +160,7 @@ def test_bfloat16_features_are_compared_in_float32():
   np.testing.assert_allclose(np.diag(similarity), 1, atol=1e-6)
 
 
-def test_nothing_of_size_batch_by_batch_by_cells():
+def test_no_array_has_the_size_batch_by_batch_by_cells():
   batch = random_batch(rows=32, channels=8)
   jaxpr = jax.make_jaxpr(pairing.mpsl_partners)(**batch)
   shapes = set(all_shapes(jaxpr.jaxpr))
@@ -173,7 +173,7 @@ def test_nothing_of_size_batch_by_batch_by_cells():
 
 
 def all_shapes(jaxpr):
-  """Of every value that a program computes, in what it calls as well."""
+  """Yields the shapes of all values in a program and its subprograms."""
   for equation in jaxpr.eqns:
     yield from (v.aval.shape for v in equation.outvars)
     for inner in jax.extend.core.jaxprs_in_params(equation.params):
@@ -185,7 +185,7 @@ def all_shapes(jaxpr):
   hnp.arrays(np.float32, (6, 5), elements=st.sampled_from([-2, 0, 0.5, 1, 3])),
   st.sampled_from([0, 1]),
 )
-def test_second_largest_counts_equals(values, axis):
+def test_second_largest_counts_equal_values(values, axis):
   expected = np.take(np.sort(values, axis), -2, axis)
   found = SECOND_LARGEST(values, axis)
   np.testing.assert_array_equal(found, expected)
@@ -198,13 +198,13 @@ def test_votes_by_hand():
   # Second largest of the rows: .9 .9 .5; of the columns: .9 .9 .8.
   assert pairing.value_vote(similarity, nearest).tolist() == [1, 1, 0]
   assert pairing.agreement_vote(similarity, nearest).tolist() == [1, 1, 0]
-  # At candidate 2 the value test accepts what agreement does not.
+  # The value vote accepts candidate 2 for rows 0 and 1; agreement does not.
   nearest = jnp.array([2, 2, 0])
   assert pairing.value_vote(similarity, nearest).tolist() == [1, 1, 0]
   assert pairing.agreement_vote(similarity, nearest).tolist() == [0, 0, 1]
 
 
-def test_same_class_draws_are_uniform_over_the_others():
+def test_all_other_rows_of_the_class_are_equally_likely():
   label = jnp.array([7, 2, 7, -1, 7, 7, -1])
   labelled = label >= 0
   draws = np.linspace(0, 1, 300, endpoint=False, dtype=np.float32) + 1e-4
@@ -231,12 +231,12 @@ def test_same_class_draws_are_uniform_over_the_others():
     100,
     0,
   ]
-  # Alone in its class, or unlabelled: itself.
+  # The only row of a class and unlabelled rows get themselves.
   assert (chosen[:, [1, 3, 6]] == [1, 3, 6]).all()
 
 
 @pytest.mark.parametrize('draw', [0.0, 1 - 2**-24, 1.0])
-def test_draws_at_the_ends_stay_in_the_class(draw):
+def test_extreme_draws_give_a_row_of_the_class(draw):
   label = jnp.array([1, 0, 1, 1])
   partner = pairing.same_class_partner(
     jnp.full(4, draw, jnp.float32), label, label >= 0
@@ -244,17 +244,17 @@ def test_draws_at_the_ends_stay_in_the_class(draw):
   assert partner[0] in (2, 3) and partner[1] == 1 and partner[3] in (0, 2)
 
 
-def test_cpl_is_mpsl_with_one_view():
+def test_cpl_equals_mpsl_with_one_view():
   batch = random_batch()
   cpl = pairing.glv_partners(**cpl_batch(batch))
   one = {**batch, 'parts': batch['parts'][:1], 'bands': [batch['parts'][0] * 0]}
-  # A band of zeros ties everywhere, so it accepts everything.
+  # A band of zeros has equal similarities, so it accepts every candidate.
   pairs, *_ = run_mpsl(one)
   np.testing.assert_array_equal(pairs.index, cpl.index)
   np.testing.assert_array_equal(pairs.vote, cpl.vote)
 
 
-def test_partner_accuracy_leaves_out_self_and_unknown():
+def test_partner_accuracy_leaves_out_self_pairs_and_unknown_labels():
   true_label = jnp.array([0, 0, 1, 1, -1, 1])
   partner = jnp.array([1, 2, 3, 3, 0, 4])
   rows = jnp.array([True, True, True, True, True, True])

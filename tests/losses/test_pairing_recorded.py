@@ -12,12 +12,12 @@ SIMILARITY = {'rtol': 1e-5, 'atol': 5e-6}
 
 
 def cells_first(recorded):
-  """Recorded parts are [B, C, P]; ours are [B, P, C]."""
+  """Converts recorded parts, [B, C, P], to ours, [B, P, C]."""
   return jnp.asarray(recorded.swapaxes(1, 2))
 
 
 def recorded_batch(g, case):
-  """Label (-1 where unlabelled), mask, and true label; labelled rows first."""
+  """Returns labels (-1 if unlabelled), labelled rows, and true labels."""
   known, hidden = g[f'{case}_labels'], g[f'{case}_labels_unlabelled']
   label = np.concatenate([known, np.full_like(hidden, -1)])
   return label, label >= 0, np.concatenate([known, hidden])
@@ -84,7 +84,7 @@ def test_labelled_partners_are_the_recorded_choices(golden, name):
 
 @pytest.fixture(scope='module')
 def recorded_mpsl(golden):
-  """Each case of MPSL with what our code makes of it."""
+  """Returns the file, and by case the batch, true labels and our pairing."""
   g = golden('mpsl_pairs')
   found, pair = {}, jax.jit(pairing.mpsl_partners)
   for case in cases(g):

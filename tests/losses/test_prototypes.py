@@ -26,7 +26,7 @@ def keep(usage, coverage=prototypes.COVERAGE):
 
 
 def reference_keep(usage, coverage):
-  """The rule as prose has it, one prototype after the other."""
+  """Applies the rule of `keep_count` to one prototype after the other."""
   usage = np.sort(np.asarray(usage, np.float64))[::-1]
   if not usage.sum():
     return len(usage)
@@ -70,30 +70,28 @@ def test_pruning_as_recorded(golden):
     usage, weight = g[f'{case}_usage'], g[f'{case}_fc_weight']
     num_known, number = int(g[f'{case}_num_known']), int(g[f'{case}_num_keep'])
     ordered = num_known + g[f'{case}_sorted_indices']
-    live = np.ones(len(usage), bool)
-    pruned, still_live = PRUNE(
+    all_in_use = np.ones(len(usage), bool)
+    pruned, in_use = PRUNE(
       weight,
       usage,
-      live,
+      all_in_use,
       num_known,
       coverage=float(g[f'{case}_coverage_f64']),
       parity_merge=True,
     )
-    assert still_live[num_known:].sum() == number
+    assert in_use[num_known:].sum() == number
     kept = ordered[:number]
     if g[f'{case}_has_ties_at_border']:
-      # Which of equals is kept was a matter of chance there.
-      dropped = live.copy()
+      # The released code kept any of the equally used ones: keep the same.
+      dropped = all_in_use.copy()
       dropped[:num_known], dropped[kept] = False, False
-      chosen = live & ~dropped
-      chosen[:num_known] = False
-      pruned = MERGE(weight, chosen, dropped, parity_merge=True)
+      receiving = ~dropped
+      receiving[:num_known] = False
+      pruned = MERGE(weight, receiving, dropped, parity_merge=True)
     else:
-      assert set(np.flatnonzero(still_live[num_known:]) + num_known) == set(
-        kept
-      )
-      assert int(still_live.sum()) == g[f'{case}_end_valid']
-    # The released code writes the known ones, then the kept by usage.
+      assert set(np.flatnonzero(in_use[num_known:]) + num_known) == set(kept)
+      assert int(in_use.sum()) == g[f'{case}_end_valid']
+    # The released code sorts the rows: known ones, then those kept by usage.
     rows = np.concatenate([np.arange(num_known), kept])
     np.testing.assert_allclose(
       pruned[rows], g[f'{case}_new_fc'][: len(rows)], rtol=1e-5, atol=1e-6
@@ -122,7 +120,7 @@ def test_pruning_as_recorded(golden):
     ([9], 1),
   ],
 )
-def test_worked_counts(usage, expected):
+def test_number_kept_by_hand(usage, expected):
   assert keep(usage) == expected
 
 
@@ -136,16 +134,17 @@ def test_worked_counts(usage, expected):
   st.integers(1, 12),
   st.sampled_from([0.5, 0.9, 0.9544, 0.99, 1.0]),
 )
-def test_number_kept_is_the_loop_of_the_rule(usage, count, coverage):
+def test_number_kept_equals_the_rule_as_a_loop(usage, count, coverage):
   real = np.sort(usage[:count])[::-1]
   padded = np.concatenate([real, np.full(12 - count, 999, np.int32)])
   assert KEEP_COUNT(padded, count, coverage) == reference_keep(real, coverage)
 
 
 def small_set():
-  """Two known and five novel prototypes; 4 lies close to 2, 5 to 3.
+  """Returns two known and five novel prototypes, their usage, all in use.
 
-  The tail's first fall, from 480 to 9, still keeps 6.
+  Prototype 4 is close to 2, and 5 to 3. The tail starts at 3, and its first
+  fall, from 480 to 9, keeps 6.
   """
   weight = np.array(
     [[9, 9], [8, -8], [3, 0], [0, 2], [1, 0.1], [0.1, 0.5], [-5, -5]],
@@ -155,10 +154,10 @@ def small_set():
   return weight, usage, np.ones(7, bool)
 
 
-def test_dropped_ones_join_their_nearest_which_keeps_its_length():
-  weight, usage, live = small_set()
-  pruned, still_live = PRUNE(weight, usage, live, 2, coverage=0.9)
-  assert still_live.tolist() == [1, 1, 1, 1, 0, 0, 1]
+def test_dropped_prototypes_are_merged_and_lengths_kept():
+  weight, usage, all_in_use = small_set()
+  pruned, in_use = PRUNE(weight, usage, all_in_use, 2, coverage=0.9)
+  assert in_use.tolist() == [1, 1, 1, 1, 0, 0, 1]
   untouched = [0, 1, 6]
   np.testing.assert_array_equal(pruned[jnp.array(untouched)], weight[untouched])
   for kept, dropped in ((2, 4), (3, 5)):
@@ -169,9 +168,9 @@ def test_dropped_ones_join_their_nearest_which_keeps_its_length():
   np.testing.assert_array_equal(pruned[4:6], 0)
 
 
-def test_parity_gives_receivers_length_one():
-  weight, usage, live = small_set()
-  pruned, _ = PRUNE(weight, usage, live, 2, coverage=0.9, parity_merge=True)
+def test_parity_merge_gives_merged_prototypes_length_one():
+  weight, usage, in_use = small_set()
+  pruned, _ = PRUNE(weight, usage, in_use, 2, coverage=0.9, parity_merge=True)
   norms = np.linalg.norm(pruned[2:4], axis=1)
   np.testing.assert_allclose(norms, 1, rtol=1e-6)
 
@@ -183,30 +182,30 @@ def test_parity_gives_receivers_length_one():
   ),
   hnp.arrays(bool, 8),
 )
-def test_the_live_only_become_fewer_and_the_dead_stay_dead(usage, live):
-  live[:3] = True
+def test_outputs_in_use_only_become_fewer(usage, in_use):
+  in_use[:3] = True
   weight = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
-  weight[~live] = np.nan
-  pruned, after = PRUNE(weight, usage * live, live, 3, coverage=0.9)
-  assert not (np.asarray(after) & ~live).any()
+  weight[~in_use] = np.nan
+  pruned, after = PRUNE(weight, usage * in_use, in_use, 3, coverage=0.9)
+  assert not (np.asarray(after) & ~in_use).any()
   assert after[:3].all()
-  assert after[3:].any() == live[3:].any()
+  assert after[3:].any() == in_use[3:].any()
   assert np.isfinite(pruned).all()
   np.testing.assert_array_equal(pruned[:3], weight[:3])
 
 
-def test_of_equals_the_lower_index_stays():
+def test_lower_index_is_kept_of_equally_used_prototypes():
   # The fall from 40 to 5 keeps one of the three.
   usage = jnp.array([5, 90, 5, 5, 40])
   kept = prototypes.most_used(usage, jnp.ones(5, bool), 0.85)
   assert kept.tolist() == [1, 1, 0, 0, 1]
 
 
-def test_dead_prototypes_get_no_probability_and_no_gradient():
-  live = jnp.array([True, False, True])
+def test_pruned_prototypes_get_no_probability_and_no_gradient():
+  in_use = jnp.array([True, False, True])
 
   def loss(logits):
-    log_prob = jax.nn.log_softmax(mask_pruned(logits, live))
+    log_prob = jax.nn.log_softmax(mask_pruned(logits, in_use))
     return -jnp.sum(jnp.exp(log_prob) * log_prob)
 
   logits = jnp.array([[1.0, 50.0, 2.0]])

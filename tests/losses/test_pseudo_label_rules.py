@@ -12,6 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from owdfa_jax.losses import pseudo_label_rules
 from owdfa_jax.losses.pseudo_label_rules import FixMatch, FlexMatch, FreeMatch
 
+QUANTILE = jax.jit(pseudo_label_rules.masked_quantile, static_argnums=2)
 STATE = {'rtol': 1e-5, 'atol': 1e-7}
 
 # The recorded variants: our rule, its weight, and the state's recorded names.
@@ -39,7 +40,7 @@ VARIANTS = {
 
 
 def training_step(rule):
-  """Compiled (state, logits, index, unlabelled) -> loss, mask, state, grad."""
+  """Returns a compiled loss: (value, (mask, target, state)), gradient."""
 
   def loss(logits, state, index, unlabelled):
     mask, target, state = rule(state, logits, index, unlabelled)
@@ -61,20 +62,20 @@ def random_run(steps=4, rows=16, classes=4, examples=20, seed=0):
     }
 
 
-def replay(rule, batches, place=lambda x: x):
-  """The (loss, mask, target) of every step, and the last state."""
-  step, state, seen = training_step(rule), rule.init(4, 20), []
+def replay(rule, batches, put=lambda x: x):
+  """Returns (loss, mask, target) of every step, and the last state."""
+  step, state, results = training_step(rule), rule.init(4, 20), []
   for batch in batches:
-    batch = place(batch)
+    batch = put(batch)
     (loss, (mask, target, state)), _ = step(
       batch['logits'], state, batch['index'], batch['unlabelled']
     )
-    seen.append((loss, mask, target))
-  # Shapes and types stand still, so the step compiles once.
+    results.append((loss, mask, target))
+  # Shapes and types stay, so that the step compiles once.
   for before, after in zip(rule.init(4, 20), state, strict=True):
     assert (before.shape, before.dtype) == (after.shape, after.dtype)
     assert before.weak_type == after.weak_type
-  return seen, state
+  return results, state
 
 
 @pytest.mark.golden
@@ -109,7 +110,7 @@ def test_runs_as_recorded(golden, variant):
 
 
 @pytest.mark.parametrize('name', pseudo_label_rules.RULES)
-def test_eight_devices_choose_as_one(name):
+def test_eight_devices_select_the_same_rows_as_one(name):
   rule = pseudo_label_rules.RULES[name]()
   auto = (jax.sharding.AxisType.Auto,)
   mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
@@ -139,10 +140,10 @@ def test_labelled_rows_do_not_matter(name):
     logits[labelled] = 50 * np.eye(4)[1]
     index[labelled] = 7
     poisoned.append({**batch, 'logits': logits, 'index': index})
-  seen, state = replay(rule, random_run())
-  seen_poisoned, state_poisoned = replay(rule, poisoned)
+  clean, state = replay(rule, random_run())
+  changed, state_poisoned = replay(rule, poisoned)
   for (loss, mask, _), (other, other_mask, _) in zip(
-    seen, seen_poisoned, strict=True
+    clean, changed, strict=True
   ):
     assert loss == other
     np.testing.assert_array_equal(mask, other_mask)
@@ -151,17 +152,17 @@ def test_labelled_rows_do_not_matter(name):
 
 
 @pytest.mark.parametrize('name', pseudo_label_rules.RULES)
-def test_the_order_of_a_batch_is_immaterial(name):
+def test_order_of_the_batch_does_not_matter(name):
   rule = pseudo_label_rules.RULES[name]()
   order = np.random.default_rng(3).permutation(16)
   moved = [
     {key: value[order] for key, value in batch.items()}
     for batch in random_run()
   ]
-  seen, state = replay(rule, random_run())
-  seen_moved, state_moved = replay(rule, moved)
+  straight, state = replay(rule, random_run())
+  permuted, state_moved = replay(rule, moved)
   for (_, mask, target), (_, moved_mask, moved_target) in zip(
-    seen, seen_moved, strict=True
+    straight, permuted, strict=True
   ):
     np.testing.assert_array_equal(moved_mask, mask[order])
     np.testing.assert_array_equal(moved_target, target[order])
@@ -173,7 +174,7 @@ def test_the_order_of_a_batch_is_immaterial(name):
 
 
 @pytest.mark.parametrize('name', pseudo_label_rules.RULES)
-def test_without_unlabelled_rows_nothing_moves(name):
+def test_without_unlabelled_rows_the_state_stays(name):
   rule = pseudo_label_rules.RULES[name]()
   before = rule.init(4, 20)
   mask, _, after = rule(
@@ -184,18 +185,18 @@ def test_without_unlabelled_rows_nothing_moves(name):
 
 
 @pytest.mark.parametrize('name', pseudo_label_rules.RULES)
-def test_the_first_state_can_be_donated(name):
+def test_initial_state_can_be_donated(name):
   state = pseudo_label_rules.RULES[name]().init(4, 20)
   same = jax.jit(lambda x: jax.tree.map(jnp.copy, x), donate_argnums=0)(state)
   assert len(same) == len(state)
 
 
 def confident(*classes):
-  """Rows certain of the given classes, of four."""
+  """Returns logits of rows that are certain of the given classes of four."""
   return 20.0 * jnp.eye(4)[jnp.array(classes)]
 
 
-def test_the_last_of_a_repeated_example_is_remembered():
+def test_flexmatch_remembers_the_last_row_of_a_repeated_example():
   rule = FlexMatch()
   unlabelled = jnp.array([True, True, True, False])
   _, _, state = rule(
@@ -210,7 +211,7 @@ def test_the_last_of_a_repeated_example_is_remembered():
 @pytest.mark.parametrize(
   'warm_up, expected', [(True, [0.5, 0.25, 0, 0]), (False, [1, 0.5, 0, 0])]
 )
-def test_progress_by_hand(warm_up, expected):
+def test_flexmatch_progress_by_hand(warm_up, expected):
   rule = FlexMatch(warm_up=warm_up)
   # Seven examples: class 0 twice, class 1 once, four never.
   _, _, state = rule(
@@ -233,7 +234,7 @@ def test_progress_by_hand(warm_up, expected):
     assert mask[0] == accepted
 
 
-def test_progress_stands_still_while_all_examples_are_equal():
+def test_flexmatch_progress_stays_while_all_examples_are_equal():
   rule = FlexMatch(warm_up=False)
   step = jnp.array([0, 1]), jnp.array([True, True])
   _, _, state = rule(rule.init(4, 2), confident(1, 1), *step)
@@ -246,16 +247,13 @@ def test_progress_stands_still_while_all_examples_are_equal():
   hnp.arrays(np.float32, 9, elements=st.floats(0, 1, width=32)),
   hnp.arrays(bool, 9).filter(lambda mask: mask.any()),
 )
-def test_masked_quantile_is_the_quantile_of_the_rows(values, mask):
+def test_masked_quantile_is_that_of_the_selected_rows(values, mask):
   found = QUANTILE(values, mask, 0.8)
   expected = np.quantile(values[mask].astype(np.float64), 0.8)
   np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 
-QUANTILE = jax.jit(pseudo_label_rules.masked_quantile, static_argnums=2)
-
-
-def test_rejected_rows_count_in_the_mean():
+def test_rejected_rows_count_as_zero_in_the_mean():
   logits = jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]))
   value = pseudo_label_rules.pseudo_label_loss(
     logits,
