@@ -113,12 +113,14 @@ def read_card(path: str | None) -> Card:
     with open(path, 'rb') as file:
       fields = tomllib.load(file)
   except OSError as error:
-    raise UserError(f'cannot read the card {path}: {error.strerror}') from error
+    raise UserError(
+      f'cannot read the card {path}: {error.strerror}; correct --card'
+    ) from error
   except ValueError as error:
-    raise UserError(f'bad card: {path}: {error}') from error
+    raise UserError(f'bad card: {path}: {error}; write it as TOML') from error
   sources = fields.pop('sources', {})
   if not isinstance(sources, dict):
-    raise UserError(f'bad card: {path}: sources must be tables')
+    raise UserError(f'bad card: {path}: write each source as [sources.NAME]')
   return _checked(
     path,
     Card,

@@ -169,7 +169,9 @@ def _read_description(directory: pathlib.Path) -> dict:
   try:
     content = path.read_bytes()
   except OSError as error:
-    raise UserError(f'cannot read {path}: {error.strerror}') from error
+    raise UserError(
+      f'cannot read {path}: {error.strerror}; check its permissions'
+    ) from error
   return packed_format.parse_description(content, directory)
 
 

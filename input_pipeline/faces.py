@@ -168,8 +168,8 @@ class DlibDetector(Detector):
       shape = self._points(image, box)
       if shape.num_parts != 68:
         raise UserError(
-          f'bad landmark file: --align gives {shape.num_parts} points, 68 are '
-          'needed'
+          f'bad landmark file: --align gives {shape.num_parts} points, not 68; '
+          'use shape_predictor_68_face_landmarks.dat of dlib'
         )
       angle = eye_angle(np.array([(p.x, p.y) for p in shape.parts()]))
     # dlib's right and bottom are inclusive. The papers' code takes them as

@@ -39,7 +39,8 @@ def file_sha256(path: str | os.PathLike) -> str:
       return hashlib.file_digest(file, 'sha256').hexdigest()
   except OSError as error:
     raise UserError(
-      f'cannot read {os.fspath(path)}: {error.strerror}'
+      f'cannot read {os.fspath(path)}: {error.strerror}; check the path and '
+      'its permissions'
     ) from error
 
 

@@ -105,9 +105,10 @@ def prepare_folder(
   meta.write_meta(csv, [_meta_row(image) for image in images])
   lines = [*_class_table(images, names, len(known)), *_duplicates(images)]
   if split is None:
+    others = '' if unlabelled is None else ' and of the unlabelled images'
     lines.append(
-      'packing will hold out 20 % of each class, and of the images of unknown '
-      'class, as the test set; --test_root gives a test set of your own'
+      f'packing will hold out 20 % of each class{others} as the test set; '
+      '--test_root gives a test set of your own'
     )
   return [*lines, f'{done} {csv}: {len(images)} images']
 

@@ -26,7 +26,9 @@ def list_images(folder: str | os.PathLike) -> list[str]:
   found, seen = [], set()
 
   def fail(error: OSError) -> None:
-    raise UserError(f'cannot read {error.filename}: {error.strerror}')
+    raise UserError(
+      f'cannot read {error.filename}: {error.strerror}; check its permissions'
+    )
 
   for directory, below, files in os.walk(
     os.path.abspath(folder), onerror=fail, followlinks=True
@@ -61,7 +63,9 @@ def list_class_names(root: pathlib.Path) -> list[str]:
       if entry.is_dir() and not entry.name.startswith('.')
     )
   except OSError as error:
-    raise UserError(f'cannot read {root}: {error.strerror}') from error
+    raise UserError(
+      f'cannot read {root}: {error.strerror}; check its permissions'
+    ) from error
   if not names:
     raise UserError(
       f'no class folders in {root}; put the images into {root}/<class>/'

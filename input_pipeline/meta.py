@@ -111,7 +111,8 @@ def read_meta(path: str | os.PathLike) -> Meta:
     content = file.read_bytes()
   except OSError as error:
     raise UserError(
-      f'cannot read the meta CSV {file}: {error.strerror}'
+      f'cannot read the meta CSV {file}: {error.strerror}; make one with '
+      '`python -m input_pipeline.prepare`'
     ) from error
   try:
     text = content.decode('utf-8-sig')  # spreadsheets add a byte order mark
@@ -199,7 +200,8 @@ def _check_labels(meta: Meta) -> None:
   labelled = set(meta.label[meta.tag == LABELLED].tolist())
   if not labelled:
     raise UserError(
-      f'bad meta CSV: {meta.path}: no labelled row (tag=1), so no known class'
+      f'bad meta CSV: {meta.path}: no labelled row, so no known class; give '
+      'tag=1 to the images whose class is known'
     )
   kept = set(meta.label[meta.tag != DROPPED].tolist()) - {-1}
   for label in range(max(kept) + 1):

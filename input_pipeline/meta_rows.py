@@ -56,7 +56,7 @@ def parse_rows(file: pathlib.Path, text: str) -> tuple[list[dict], list[int]]:
       f'bad meta CSV: {file}, line {reader.line_num}: {error}'
     ) from error
   if not rows:
-    raise UserError(f'bad meta CSV: {file}: it has no rows')
+    raise UserError(f'bad meta CSV: {file}: it has no rows; list images')
   return rows, lines
 
 
@@ -75,7 +75,7 @@ def _parse_row(
   if len(fields) != len(header):
     raise UserError(
       f'bad meta CSV: {file}, line {line}: {len(fields)} fields, the header '
-      f'has {len(header)}'
+      f'has {len(header)}; put commas within a field in quotes'
     )
   row: dict = dict(zip(header, fields, strict=True))
 
@@ -87,7 +87,9 @@ def _parse_row(
     try:
       row[field] = int(row[field])
     except ValueError:
-      raise bad_field(file, line, field, row[field], 'not an integer') from None
+      raise bad_field(
+        file, line, field, row[field], 'must be an integer'
+      ) from None
   unknown = row['label'] == -1
   check('tag', row['tag'] in (0, 1, 2), 'must be 0, 1 or 2')
   check('label', -1 <= row['label'] < 2**31, 'must be -1 or more')

@@ -147,7 +147,8 @@ def evaluation_batches(
   rows = np.arange(len(split)) if rows is None else rows
   if not len(rows):
     raise UserError(
-      f'nothing to evaluate: {dataset.path}: no rows of the {split_name} split'
+      f'nothing to evaluate: {dataset.path}: no rows of the {split_name} '
+      'split; choose another split'
     )
   _check_divisible(batch_size, process_count, batch_size)
   images = ImageCache(dataset, split_name, cache_bytes)
@@ -173,6 +174,6 @@ def evaluation_batches(
 def _check_divisible(rows: int, process_count: int, batch_size: int) -> None:
   if rows % process_count:
     raise UserError(
-      f'batch_size={batch_size}: its {rows} rows do not divide among '
+      f'--config.batch_size={batch_size}: its {rows} rows do not divide among '
       f'{process_count} processes; choose a multiple'
     )

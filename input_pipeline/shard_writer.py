@@ -71,7 +71,8 @@ def _write_file(
     written.size = path.stat().st_size
   except OSError as error:
     raise UserError(
-      f'cannot write {path}: {error.strerror}; nothing is left behind'
+      f'cannot write {path}: {error.strerror}; free some space or choose '
+      'another --out'
     ) from error
   return written
 

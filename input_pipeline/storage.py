@@ -224,4 +224,6 @@ def _one_line(action: str, path: str) -> Iterator[None]:
     raise UserError(f'cannot {action} {path}: {error}') from error
   except Exception as error:
     why = getattr(error, 'strerror', None) or repr(error)
-    raise UserError(f'cannot {action} {path}: {why}') from error
+    raise UserError(
+      f'cannot {action} {path}: {why}; check the URL and your access to it'
+    ) from error

@@ -58,12 +58,12 @@ def validation_rows(
   """
   if not 0 <= share < 1:
     raise UserError(
-      f'out of range: validation_share={share}; it must be at least 0 and less '
-      'than 1'
+      f'out of range: --config.data.validation_share={share}; it must be at '
+      'least 0 and less than 1'
     )
   if not 0 <= seed < 2**32:
     raise UserError(
-      f'out of range: seed={seed}; it must be from 0 to {2**32 - 1}'
+      f'out of range: --config.seed={seed}; it must be from 0 to {2**32 - 1}'
     )
   return sampling.draw_validation_rows(
     dataset.train.label, dataset.train.tag, share, seed
@@ -84,8 +84,8 @@ def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:
   if not steps:
     raise UserError(
       f'dataset smaller than one batch: {dataset.path} has '
-      f'{len(dataset.train)} training rows, batch_size={batch_size}; lower '
-      'batch_size'
+      f'{len(dataset.train)} training rows, --config.batch_size={batch_size}; '
+      'lower it'
     )
   return steps
 
@@ -109,21 +109,21 @@ def check_training_data(
     UserError: the settings do not fit each other or the dataset.
   """
   split = dataset.train
-  check_choice('supervision', supervision, SUPERVISION)
+  check_choice('--config.data.supervision', supervision, SUPERVISION)
   if batch_size < 1 or (batch_size % 2 and supervision != 'all'):
     raise UserError(
-      f'bad batch size: batch_size={batch_size}; it must be positive and even, '
-      'since half of a batch is labelled'
+      f'bad batch size: --config.batch_size={batch_size}; it must be positive '
+      'and even, since half of a batch is labelled'
     )
   steps_per_epoch(dataset, batch_size)
   if supervision == 'open_world' and not (split.tag == UNLABELLED).any():
     raise UserError(
       f'no unlabelled images: {dataset.path} has none to train on; label fewer '
-      "images, or use supervision='labelled'"
+      'images, or give --config.data.supervision=labelled'
     )
   if supervision == 'all' and (split.label == -1).any():
     raise UserError(
-      f"supervision='all' needs every label: {dataset.path} has "
+      f'--config.data.supervision=all needs every label: {dataset.path} has '
       f'{(split.label == -1).sum()} training images of unknown class; choose '
       'another supervision'
     )

@@ -145,4 +145,7 @@ def _truncated(name: str, expected: int, size: int) -> UserError:
 
 
 def _unreadable(name: str, error: OSError) -> UserError:
-  return UserError(f'cannot read the shard {name}: {error.strerror}')
+  return UserError(
+    f'cannot read the shard {name}: {error.strerror}; copy it again or pack '
+    'again'
+  )

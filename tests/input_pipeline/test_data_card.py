@@ -150,7 +150,7 @@ def test_a_card_is_read(tmp_path):
     ('description', 'bad card: .*card.toml: '),
     ('license = "x"', "license='x'; the fields are description, citation"),
     ('licence = 3', 'licence=3; the fields are'),
-    ('sources = 3', 'sources must be tables'),
+    ('sources = 3', 'write each source as .sources.NAME.'),
     ('sources.x = 3', 'x=3; the fields are title'),
     ('[sources.x]\nurl = "u"', "url='u'; the fields are title, licence, home"),
   ],

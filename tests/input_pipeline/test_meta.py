@@ -98,8 +98,8 @@ def test_the_golden_file_is_valid():
 @pytest.mark.parametrize(
   ('field', 'value', 'message'),
   [
-    ('label', 'x', "line 3, label='x': not an integer"),
-    ('label', '', "line 3, label='': not an integer"),
+    ('label', 'x', "line 3, label='x': must be an integer"),
+    ('label', '', "line 3, label='': must be an integer"),
     ('label', -2, 'line 3, label=-2: must be -1 or more'),
     ('label', 2**31, 'label=2147483648'),
     ('forgery_label', '1.5', "line 3, forgery_label='1.5'"),

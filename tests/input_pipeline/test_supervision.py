@@ -71,7 +71,9 @@ def test_steps_per_epoch(dataset):
   assert len(dataset.train) == 58
   assert supervision.steps_per_epoch(dataset, 12) == 4
   assert supervision.steps_per_epoch(dataset, 58) == 1
-  with pytest.raises(UserError, match='58 training rows, batch_size=60'):
+  with pytest.raises(
+    UserError, match='58 training rows, --config.batch_size=60'
+  ):
     supervision.steps_per_epoch(dataset, 60)
 
 
