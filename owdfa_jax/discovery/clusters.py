@@ -76,7 +76,7 @@ def semi_supervised_kmeans(
       earlier if no centre moves.
 
   References:
-    Vaze et al., "Generalized category discovery", CVPR 2022, section 3.2.
+    Vaze et al., "Generalized category discovery", CVPR 2022.
     Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding",
     SODA 2007.
   """

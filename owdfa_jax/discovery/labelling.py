@@ -88,6 +88,7 @@ def label_by_clusters(experiment: Experiment) -> PredictedLabels:
   """
   dataset = experiment.dataset
   restored = restore_network(experiment)
+  # All training rows: the labelled ones hold the clusters of known classes.
   predictions, features = restored.predictor.predict_with_features(
     restored.params, restored.batch_stats, restored.predictor.batches('train')
   )
@@ -97,6 +98,7 @@ def label_by_clusters(experiment: Experiment) -> PredictedLabels:
     trained_label(experiment),
     dataset.num_known,
     len(outputs),
+    # The run's seed, so that labelling again gives the same labels.
     jax.random.key(experiment.config.seed),
   )
   row = np.flatnonzero(dataset.train.tag == UNLABELLED)
@@ -161,6 +163,7 @@ def select_confident(
   kept = np.zeros(len(predicted.row), bool)
   for label in np.unique(predicted.label):
     rows = np.flatnonzero(predicted.label == label)
+    # Stable, so that ties do not depend on the library's version.
     order = np.argsort(-predicted.confidence[rows], kind='stable')
     kept[rows[order[: int(np.ceil(share * len(rows)))]]] = True
   return kept & (predicted.confidence >= least_confidence)

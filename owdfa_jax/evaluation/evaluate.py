@@ -87,6 +87,8 @@ def evaluate_split(
   # Detection needs classes of both kinds.
   if {entry.face_type for entry in dataset.classes} == {0, 1}:
     real = np.array([entry.face_type == 1 for entry in dataset.classes])
+    # Rows of label -1 get the value of the last class here; the metrics ignore
+    # them.
     is_fake = ~real[true_label]
   result = metrics.open_world_metrics(
     true_label,

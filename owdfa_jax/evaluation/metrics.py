@@ -22,6 +22,8 @@ def contingency(true_label: np.ndarray, predicted: np.ndarray) -> np.ndarray:
   Returns:
     int64 [S, S] indexed by [output, class], S being the largest id + 1.
   """
+  # One size for both, so that a matching is a permutation even where there are
+  # more outputs than classes.
   size = int(max(true_label.max(), predicted.max())) + 1
   flat = predicted.astype(np.int64) * size + true_label
   return np.bincount(flat, minlength=size * size).reshape(size, size)
@@ -175,6 +177,7 @@ def _accuracies(
   """The metrics of known, novel and all rows; those without rows are absent."""
   known = label < num_known
   result = {}
+  # Each group has a matching of its own, as in the papers' code.
   groups = {'known': known, 'novel': ~known, 'all': np.ones_like(known)}
   for name, rows in groups.items():
     if rows.any():

@@ -108,6 +108,7 @@ class Predictor:
       self._experiment.dataset,
       split,
       rows=rows,
+      # Each device gets the same number of rows.
       batch_size=parallel.round_up(
         config.eval.batch_size, self._experiment.placement
       ),

@@ -59,6 +59,7 @@ def bound_means(entries: Sequence[Entry], column: str) -> dict[str, float]:
   for entry in entries:
     mean = entry.mean(column)
     if entry.bound and mean is not None:
+      # The first row of a kind is the bound, should there be two.
       means.setdefault(entry.bound, mean)
   return means
 

@@ -1,11 +1,11 @@
 """Attribution of new images."""
 
-import csv
 import pathlib
 
 import pytest
 
 from helpers import imagesets
+from helpers.csv_files import read_csv
 from input_pipeline import faces
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.attribute import attribute
@@ -14,8 +14,7 @@ pytestmark = pytest.mark.usefixtures('quick_compile')
 
 
 def read_lines(trained):
-  with open(trained.workdir / 'new_attributions.csv', newline='') as file:
-    return list(csv.DictReader(file))
+  return read_csv(trained.workdir / 'new_attributions.csv')
 
 
 def test_every_new_image_gets_a_source(trained, tmp_path, capsys):

@@ -1,12 +1,12 @@
 """Evaluation of a checkpoint: metrics and report files."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 
 from helpers import imagesets
+from helpers.csv_files import read_csv
 from helpers.runs import initial_state, tiny_experiment
 from input_pipeline import folder, pack
 from owdfa_jax import report_fields
@@ -19,11 +19,6 @@ from owdfa_jax.evaluation.report import percent
 from owdfa_jax.training.setup import set_up_training
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
-
-
-def read_csv(path):
-  with open(path, newline='') as file:
-    return list(csv.DictReader(file))
 
 
 def test_report_has_all_metrics_and_every_class(trained, capsys):

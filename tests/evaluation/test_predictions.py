@@ -1,5 +1,7 @@
 """Predictions: each image once, whatever the batch size."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -58,11 +60,27 @@ def test_features_belong_to_the_same_predictions(packed, tmp_path):
   assert features.dtype == np.float32 and features.std() > 0
 
 
-def test_fake_probability_is_zero_for_certain_real_images(packed, tmp_path):
-  """Without a real class, every image counts as fake."""
+def test_without_a_real_class_every_image_is_fake(packed, tmp_path):
   predictor, network = untrained_network(tiny_experiment(packed, tmp_path))
   predictions = predictor.predict(*network, predictor.batches('test'))
   np.testing.assert_array_equal(predictions.fake_probability, 1)
+
+
+def test_outputs_of_real_classes_are_not_fake(packed, tmp_path):
+  """With two real known classes, the novel outputs alone count as fake."""
+  experiment = tiny_experiment(packed, tmp_path)
+  classes = [
+    dataclasses.replace(entry, face_type=1)
+    for entry in experiment.dataset.classes
+  ]
+  dataset = dataclasses.replace(experiment.dataset, classes=tuple(classes))
+  experiment = dataclasses.replace(experiment, dataset=dataset)
+  predictor, network = untrained_network(experiment)
+  found = predictor.predict(*network, predictor.batches('test'))
+  # The network is untrained: each of the four outputs gets about a quarter.
+  np.testing.assert_allclose(found.fake_probability, 0.5, atol=0.2)
+  novel = found.predicted >= 2
+  assert (found.fake_probability[novel] >= found.confidence[novel]).all()
 
 
 def test_every_output_has_a_name_of_its_own(trained):
