@@ -7,6 +7,7 @@ import pytest
 
 from helpers import doc_pages
 from helpers.paths import ROOT
+from input_pipeline import data_card
 
 _LINK = re.compile(r'\[[^\]]*\]\(([^)\s]+)\)')
 
@@ -77,3 +78,11 @@ def test_contributing_names_what_is_there():
       if not re.search(rf'^{name}\b', text, re.MULTILINE):
         missing.append((name, files))
   assert not missing
+
+
+def test_data_card_of_the_docs_is_accepted(tmp_path):
+  (text,) = doc_pages.blocks(ROOT / 'docs' / 'data.md', 'toml')
+  (tmp_path / 'card.toml').write_text(text)
+  card = data_card.read_card(str(tmp_path / 'card.toml'))
+  assert card.licence == 'CC BY 4.0'
+  assert card.sources['folder'].title == 'Our own photographs'

@@ -19,12 +19,18 @@ def prose(page):
   return _FENCE.sub('', page.read_text())
 
 
+def blocks(page, language):
+  """The texts of a page's fenced blocks in a language, in order."""
+  found = _FENCE.findall(page.read_text())
+  return [text for name, text in found if name == language]
+
+
 def commands(page):
   """The commands of a page's `sh` blocks, in order, as lists of words."""
-  found = []
-  for language, text in _FENCE.findall(page.read_text()):
-    if language == 'sh':
-      for line in text.replace('\\\n', ' ').splitlines():
-        if words := shlex.split(line, comments=True):
-          found.append(words)
-  return found
+  lines = [
+    line
+    for text in blocks(page, 'sh')
+    for line in text.replace('\\\n', ' ').splitlines()
+  ]
+  words = (shlex.split(line, comments=True) for line in lines)
+  return [each for each in words if each]
