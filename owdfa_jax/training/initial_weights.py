@@ -23,7 +23,7 @@ def load_initial_weights(
   Prints which weights were used and which were not.
 
   Args:
-    init: a file of weights (see `weights.read`), the workdir of a run (for its
+    init: a file of weights (see `weights.read_weights`), the workdir of a run (for its
       best checkpoint), or one checkpoint of a run, `RUN/checkpoints/STEP`.
     state: keeps its own values where `init` has no weights of that shape.
     with_head: whether to load the last layer too.
@@ -39,14 +39,14 @@ def load_initial_weights(
       '.npz or .pth file, or the workdir of a run'
     )
   if path.is_dir():
-    source = weights.state_dict(*read_network(path))
+    source = weights.to_state_dict(*read_network(path))
   else:
-    source = weights.read(path)
+    source = weights.read_weights(path)
   if not with_head:
     source = {
       k: v for k, v in source.items() if not k.startswith(HEAD_PREFIXES)
     }
-  params, batch_stats, report = weights.fill(
+  params, batch_stats, report = weights.fill_network(
     source, state.params, state.batch_stats, init
   )
   say(f'initialised with {report}')

@@ -1,4 +1,4 @@
-"""Fits tensors with PyTorch's names and layouts into our networks."""
+"""Loads tensors with PyTorch's names and layouts into our networks."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,18 +12,19 @@ from input_pipeline.errors import UserError
 
 Shape = tuple[int, ...]
 
-# Our leaves that have another name in a state dict.
+# Our names of leaves that have another name in a state dict.
 TORCH_LEAVES = {
   'kernel': 'weight',
   'scale': 'weight',
   'mean': 'running_mean',
   'var': 'running_var',
 }
-# What wrappers put before a network's names; they come off both sides.
+# Prefixes that wrappers put before a network's names. They are removed from our
+# names and from those of the source.
 PREFIXES = ('module.', 'model.', 'encoder.', 'backbone.')
-# A counter of PyTorch's that nothing here depends on.
+# PyTorch's counter of batches, which has no effect with a fixed momentum.
 IGNORED = '.num_batches_tracked'
-# Axes of a kernel as PyTorch orders them, and back.
+# By number of axes: a kernel's axes in PyTorch's order, and back.
 _TO_TORCH: dict[int, Shape] = {2: (1, 0), 4: (3, 2, 0, 1)}
 _FROM_TORCH: dict[int, Shape] = {2: (1, 0), 4: (2, 3, 1, 0)}
 _BACKBONE = 'backbone.'
@@ -31,16 +32,17 @@ _NAMES_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
-  """What became of every tensor, by PyTorch's names.
+class LoadReport:
+  """Which tensors were loaded and which were not, by PyTorch's names.
 
   Attributes:
-    source: where the weights came from.
-    loaded: ours, now as in the source.
-    missing: ours that the source has nothing for; left as they were.
-    unused: the source's that the network has no place for.
-    other_shapes: ours, outside the backbone, left as they were because the
-      source's has another shape: name, its shape, ours.
+    source: where the weights come from.
+    loaded: the network's tensors that now equal the source's.
+    missing: the network's tensors that the source lacks; they are unchanged.
+    unused: the source's tensors that the network lacks.
+    other_shapes: the network's tensors outside of the backbone that have
+      another shape in the source; they are unchanged. For each its name, the
+      source's shape and ours.
   """
 
   source: str
@@ -50,23 +52,31 @@ class Report:
   other_shapes: tuple[tuple[str, Shape, Shape], ...]
 
   def __str__(self) -> str:
-    """One line for the log."""
+    """Returns one line for the log."""
     parts = [f'{len(self.loaded)} tensors from {self.source}']
     if self.missing:
-      parts.append(f'without a source: {", ".join(self.missing)}')
+      parts.append(f'not in the source: {", ".join(self.missing)}')
     if self.other_shapes:
-      shapes = (f'{name} {a} for {b}' for name, a, b in self.other_shapes)
-      parts.append(f'of another shape, left out: {", ".join(shapes)}')
+      shapes = (
+        f'{name} {theirs} instead of {ours}'
+        for name, theirs, ours in self.other_shapes
+      )
+      parts.append(f'not loaded for their shape: {", ".join(shapes)}')
     if self.unused:
       parts.append(f'not used: {", ".join(self.unused)}')
     return '; '.join(parts)
 
 
-def state_dict(*trees: Any) -> dict[str, np.ndarray]:
-  """Pytrees of parameters or statistics as PyTorch would name and order them.
+def to_state_dict(*trees: Any) -> dict[str, np.ndarray]:
+  """Converts pytrees of variables to a state dict as PyTorch would have it.
 
-  Kernels become [out, in, height, width] and [out, in]; views, where they can
-  be.
+  Kernels become [out, in, height, width] and [out, in].
+
+  Args:
+    *trees: parameters or statistics.
+
+  Returns:
+    Arrays by PyTorch's names, views of the leaves if possible.
   """
   return {
     torch_name(path): np.asarray(leaf).transpose(
@@ -77,29 +87,30 @@ def state_dict(*trees: Any) -> dict[str, np.ndarray]:
   }
 
 
-def fill(
+def fill_network(
   source: Mapping[str, np.ndarray], params: Any, batch_stats: Any, where: str
-) -> tuple[Any, Any, Report]:
-  """Replaces what the source has by name, and keeps the rest.
+) -> tuple[Any, Any, LoadReport]:
+  """Replaces the variables that the source has, and keeps the others.
 
   Args:
     source: tensors by PyTorch's names, in its layouts.
     params: the network's parameters, a pytree of `jax.Array`.
     batch_stats: its statistics, likewise.
-    where: names the source in messages.
+    where: the name of the source in messages.
 
   Returns:
-    Parameters and statistics of the same structure, types and shardings, and
-    what was done.
+    Parameters and statistics of the same structure, dtypes and shardings, and
+    a report.
 
   Raises:
-    UserError: the backbone cannot be had whole from the source: names or
-      shapes differ. Outside of it, they are merely reported.
+    UserError: a tensor of the backbone is missing from the source or has
+      another shape, or a tensor has another kind of number. Differences
+      outside of the backbone are only reported.
   """
   leaves, structure = jax.tree_util.tree_flatten_with_path(
     (params, batch_stats)
   )
-  # The first key tells parameters from statistics; so do the names.
+  # The path's first key is the position in the pair of trees.
   ours = {torch_name(path[1:]): (path, leaf) for path, leaf in leaves}
   theirs = _by_bare_name(source, where)
   found, missing, other_shapes = {}, [], []
@@ -112,12 +123,12 @@ def fill(
     if value.shape != shape:
       other_shapes.append((name, value.shape, shape))
     else:
-      _check_type(name, value, leaf, where)
+      _check_number_type(name, value, leaf, where)
       order = _order(path, leaf.ndim, _FROM_TORCH)
       found[name] = put_like(value.transpose(order), leaf)
   _check_backbone(missing, other_shapes, ours, source, where)
   known = {bare_name(name) for name in ours}
-  report = Report(
+  report = LoadReport(
     source=where,
     loaded=tuple(found),
     missing=tuple(missing),
@@ -131,20 +142,21 @@ def fill(
 
 
 def torch_name(path: tuple[Any, ...]) -> str:
-  """The name in a state dict of a leaf at a path of pytree keys."""
+  """Returns a leaf's name in a state dict, given its path in a pytree."""
   names = _names(path)
   return '.'.join([*names[:-1], TORCH_LEAVES.get(names[-1], names[-1])])
 
 
 def bare_name(name: str) -> str:
-  """A name without the prefixes of wrappers."""
+  """Returns a name without the prefixes of wrappers."""
   while name.startswith(PREFIXES):
     name = name.partition('.')[2]
   return name
 
 
 def put_like(value: np.ndarray, leaf: jax.Array) -> jax.Array:
-  """Puts an array where another one lives, in its type."""
+  """Converts an array to the dtype and the sharding of `leaf`."""
+  # A copy: the step donates its buffers, and the source must not change.
   value = np.array(value, leaf.dtype, order='C')
   with jax.transfer_guard_host_to_device('allow'):
     return jax.make_array_from_callback(
@@ -153,32 +165,35 @@ def put_like(value: np.ndarray, leaf: jax.Array) -> jax.Array:
 
 
 def _names(path: tuple[Any, ...]) -> list[str]:
+  """Returns the keys of a path as strings."""
   names = jax.tree_util.keystr(path, simple=True, separator='.').split('.')
-  # A Flax variable's own array.
+  # The last key is that of a Flax variable's array.
   return names[:-1] if names[-1] == 'value' else names
 
 
 def _order(path: tuple[Any, ...], ndim: int, orders: dict[int, Shape]) -> Shape:
-  """The axes of a leaf, permuted where it is a kernel."""
+  """Returns the order of a leaf's axes; only a kernel's is in `orders`."""
   if _names(path)[-1] == 'kernel' and ndim in orders:
     return orders[ndim]
   return tuple(range(ndim))
 
 
-def _check_type(
+def _check_number_type(
   name: str, value: np.ndarray, leaf: jax.Array, where: str
 ) -> None:
+  """Raises `UserError` if one is a floating-point array and the other not."""
   theirs, ours = (jnp.issubdtype(x.dtype, jnp.floating) for x in (value, leaf))
   if theirs != ours:
     raise UserError(
-      f'weights of another type: {where} has {name} as {value.dtype}, the '
-      f'network as {leaf.dtype}; give weights that are not quantised'
+      f'the weights have another type: {where} has {name} as {value.dtype}, '
+      f'the network as {leaf.dtype}; give weights that are not quantised'
     )
 
 
 def _by_bare_name(
   source: Mapping[str, np.ndarray], where: str
 ) -> dict[str, tuple[str, np.ndarray]]:
+  """Returns names and tensors of the source, by their names without prefix."""
   theirs: dict[str, tuple[str, np.ndarray]] = {}
   for name, value in source.items():
     if name.endswith(IGNORED):
@@ -186,7 +201,7 @@ def _by_bare_name(
     other, _ = theirs.setdefault(bare_name(name), (name, value))
     if other != name:
       raise UserError(
-        f'two networks in one file: {where} has {other} and {name}; '
+        f'the file contains two networks: {where} has {other} and {name}; '
         'save the state dict of one of them'
       )
   return theirs
@@ -199,31 +214,33 @@ def _check_backbone(
   source: Mapping[str, Any],
   where: str,
 ) -> None:
+  """Raises `UserError` unless all of the backbone can be loaded."""
   backbone = [name for name in ours if name.startswith(_BACKBONE)]
   absent = [name for name in missing if name.startswith(_BACKBONE)]
   if len(absent) == len(backbone):
     raise UserError(
-      f'no weights of the backbone: {where} has {_some(list(source))}, the '
+      f'no weights for the backbone: {where} has {_some(list(source))}, the '
       f'network {_some(backbone)}; give a ResNet with the names of '
       'torchvision or timm (--config.model.init)'
     )
   advice = (
-    'choose the network that the weights are of (--config.model.backbone, '
-    'model.width)'
+    'choose the network of these weights (--config.model.backbone, '
+    '--config.model.width)'
   )
   for name, their_shape, shape in other_shapes:
     if name.startswith(_BACKBONE):
       raise UserError(
-        f'weights of another shape: {where} has {name} as {their_shape}, the '
-        f'network as {shape}; {advice}'
+        f'the weights have another shape: {where} has {name} as '
+        f'{their_shape}, the network as {shape}; {advice}'
       )
   if absent:
     raise UserError(
-      f"weights missing: {where} lacks {len(absent)} of the backbone's "
+      f"weights are missing: {where} lacks {len(absent)} of the backbone's "
       f'{len(backbone)} tensors, {_some(absent)}; {advice}'
     )
 
 
 def _some(names: list[str]) -> str:
+  """Returns the first few names for a message."""
   shown = ', '.join(names[:_NAMES_SHOWN])
   return shown + ', ...' if len(names) > _NAMES_SHOWN else shown

@@ -1,4 +1,4 @@
-"""The two containers of `torch.save`: a zip archive, and the older stream."""
+"""Reads the two formats of `torch.save`: a zip archive, and an older stream."""
 
 import io
 import struct
@@ -10,12 +10,12 @@ import numpy as np
 from owdfa_jax.weights import unpickle
 from owdfa_jax.weights.unpickle import Storage, Tensor
 
-# What the older format begins with, as a pickle of its own.
+# The older format starts with a pickle of this number.
 MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b'\x80\x02\x8a\x0a' + MAGIC.to_bytes(10, 'little')
 PICKLE_NAME = 'data.pkl'
 _PROTOCOL = 1001
-# Under what names training scripts keep a network's weights among the rest.
+# Names under which training scripts save a network's weights.
 WRAPPERS = (
   'state_dict',
   'model_state_dict',
@@ -31,7 +31,8 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
   """Reads `ROOT/data.pkl`, with its storages in `ROOT/data/KEY`.
 
   Raises:
-    ValueError, KeyError, zipfile.BadZipFile: it is damaged, or no weights.
+    ValueError, KeyError, zipfile.BadZipFile: the archive is damaged, or holds
+      no weights.
   """
   roots = [
     name.removesuffix(PICKLE_NAME)
@@ -56,27 +57,27 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
       )
     blocks[storage] = swap_bytes(block, storage) if swapped else block
   return {
-    name: view(blocks[tensor.storage], tensor)
+    name: tensor_view(blocks[tensor.storage], tensor)
     for name, tensor in tensors.items()
   }
 
 
 def read_legacy(data: bytes) -> dict[str, np.ndarray]:
-  """Reads a stream of pickles and, after them, raw storages.
+  """Reads a stream of pickles that is followed by raw storages.
 
-  The pickles are: a magic number, a version, facts about the machine, the
-  object, and the storages' keys in the order of what follows, for each its
-  number of elements (int64) and the elements. Numbers are little-endian
-  whatever the facts about the machine say.
+  The pickles are a magic number, a version, facts about the machine, the
+  object, and the keys of the storages. Each storage then has its number of
+  elements (int64) and the elements, in the order of the keys. Numbers are
+  little-endian, even if the facts about the machine say otherwise.
 
   Raises:
-    ValueError, TypeError, KeyError, struct.error: it is damaged, or holds no
-      weights.
+    ValueError, TypeError, KeyError, struct.error: the stream is damaged, or
+      holds no weights.
   """
   stream = io.BytesIO(data)
   start = [unpickle.parse(stream)[0] for _ in range(3)]
   if start[:2] != [MAGIC, _PROTOCOL]:
-    raise ValueError('another version of the format')
+    raise ValueError('unknown version of the format')
   saved, storages = unpickle.parse(stream)
   keys, _ = unpickle.parse(stream)
   blocks, position = {}, stream.tell()
@@ -89,18 +90,18 @@ def read_legacy(data: bytes) -> dict[str, np.ndarray]:
     blocks[storage] = memoryview(data)[position:][: storage.nbytes]
     position += storage.nbytes
   return {
-    name: view(blocks[tensor.storage], tensor)
+    name: tensor_view(blocks[tensor.storage], tensor)
     for name, tensor in find_tensors(saved).items()
   }
 
 
 def find_tensors(saved: Any) -> dict[str, Tensor]:
-  """Finds the state dict in what was saved; numbers beside it are dropped.
+  """Finds the state dict in a saved object, and drops all but its tensors.
 
   Raises:
-    ValueError: there is none.
+    ValueError: there is no state dict.
   """
-  # Not for ever: a dict may lie inside itself.
+  # Limited, because a dict may contain itself.
   for _ in range(_MAX_DEPTH):
     if isinstance(saved, dict):
       inner = (saved.get(name) for name in WRAPPERS)
@@ -112,12 +113,12 @@ def find_tensors(saved: Any) -> dict[str, Tensor]:
     if isinstance(name, str) and isinstance(value, Tensor)
   }
   if not tensors:
-    raise ValueError('no state dict in it')
+    raise ValueError('no state dict in the file')
   return tensors
 
 
-def view(block: bytes | memoryview, tensor: Tensor) -> np.ndarray:
-  """A read-only array on a storage's bytes; nothing is copied."""
+def tensor_view(block: bytes | memoryview, tensor: Tensor) -> np.ndarray:
+  """Returns a read-only view of a storage's bytes."""
   size = tensor.storage.dtype.itemsize
   return np.ndarray(
     tensor.shape,
@@ -129,5 +130,5 @@ def view(block: bytes | memoryview, tensor: Tensor) -> np.ndarray:
 
 
 def swap_bytes(block: bytes, storage: Storage) -> bytes:
-  """The elements of a storage in the other byte order."""
+  """Converts the elements of a storage to the other byte order."""
   return np.frombuffer(block, f'u{storage.dtype.itemsize}').byteswap().tobytes()

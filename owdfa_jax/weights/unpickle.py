@@ -1,8 +1,8 @@
 """Reads the pickle inside a PyTorch file without running it.
 
-A pickle is a program for a stack machine. This one knows the opcodes and the
-few names that state dicts are written with, imports nothing, and calls only
-the functions below; anything else ends the reading.
+A pickle is a program for a stack machine. The machine here knows only the
+instructions and names that occur in state dicts. It imports nothing and calls
+only the functions below; anything else is an error.
 """
 
 import dataclasses
@@ -17,18 +17,18 @@ import numpy as np
 _MAX_AXES = 64
 
 
-class Refused(ValueError):
+class RefusedPickle(ValueError):
   """The pickle asks for something that weights do not need."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-  """A block of numbers that the file keeps outside the pickle.
+  """A block of numbers that the file stores outside of the pickle.
 
   Attributes:
     key: its name in the file.
-    dtype: of its elements, in the machine's byte order.
-    size: its elements.
+    dtype: type of its elements, in the machine's byte order.
+    size: number of its elements.
   """
 
   key: str
@@ -37,15 +37,19 @@ class Storage:
 
   @property
   def nbytes(self) -> int:
-    """Its bytes."""
+    """Size in bytes."""
     return self.size * self.dtype.itemsize
 
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-  """A view of a storage; offset and strides count elements.
+  """A view of a storage, checked to be inside of it.
 
-  It lies inside its storage, however large that claims to be.
+  Attributes:
+    storage: where the elements are; its claimed size may still be wrong.
+    offset: the first element.
+    shape: as NumPy's.
+    strides: as NumPy's, but in elements.
   """
 
   storage: Storage
@@ -55,24 +59,26 @@ class Tensor:
 
 
 def _ordered_dict(pairs: Any = None) -> dict:
-  """An empty dict, or, as Python 2 wrote them, one of [key, value] lists."""
+  """Returns an empty dict or, as Python 2 wrote it, one of [key, value]s."""
   if pairs is None:
     return {}
   _expect(isinstance(pairs, list), 'the items of a dict')
   _expect(all(isinstance(p, list) and len(p) == 2 for p in pairs), 'an item')
   result = {_key(key): value for key, value in pairs}
-  # Taken, not copied: one list named a million times would fill the memory.
+  # Emptied, as a list that is named a million times would fill the memory.
   pairs.clear()
   return result
 
 
 def _key(key: Any) -> str | int:
-  # Tuples nested without end would overflow the C stack that hashes them.
+  """Checks the key of a dict."""
+  # Hashing tuples that are nested very deeply would overflow the C stack.
   _expect(type(key) in (str, int), 'the key of a dict')
   return key
 
 
 def _size(lengths: Any) -> tuple:
+  """Returns the shape of a `torch.Size`."""
   _expect(isinstance(lengths, tuple), 'a shape')
   return lengths
 
@@ -80,7 +86,8 @@ def _size(lengths: Any) -> tuple:
 def _tensor(
   storage: Any, offset: Any, shape: Any, strides: Any, *unused: Any
 ) -> Tensor:
-  """`unused` tells whether it wants a gradient, and its hooks."""
+  """Returns a tensor, checked to be inside its storage."""
+  # Whether the tensor wants a gradient, and its hooks.
   del unused
   _expect(isinstance(storage, Storage), 'the storage of a tensor')
   _expect(isinstance(shape, tuple) and isinstance(strides, tuple), 'a shape')
@@ -97,12 +104,13 @@ def _tensor(
 
 
 def _parameter(tensor: Any, *unused: Any) -> Tensor:
+  """Returns the tensor of a `torch.nn.Parameter`."""
   del unused
   _expect(isinstance(tensor, Tensor), 'the tensor of a parameter')
   return tensor
 
 
-# All that a pickle may name: functions of our own, or the type of a storage.
+# All that a pickle may name: our own functions, and the types of storages.
 _NAMES: dict[tuple[str, str], Callable[..., Any] | np.dtype] = {
   ('collections', 'OrderedDict'): _ordered_dict,
   ('torch', 'Size'): _size,
@@ -121,7 +129,8 @@ _NAMES: dict[tuple[str, str], Callable[..., Any] | np.dtype] = {
   ('torch', 'BoolStorage'): np.dtype(np.bool_),
 }
 
-_NOTHING = ('PROTO', 'FRAME')
+# Instructions without effect on the result.
+_NO_EFFECT = ('PROTO', 'FRAME')
 _CONSTANTS = {
   'NONE': None,
   'NEWTRUE': True,
@@ -136,21 +145,21 @@ _VALUES = (
   'BINFLOAT',
   'BINUNICODE',
   'SHORT_BINUNICODE',
-  # What Python 2 wrote for `str`.
+  # Python 2 wrote `str` so.
   'BINSTRING',
   'SHORT_BINSTRING',
 )
 
 
 def parse(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
-  """Reads the pickle that starts at the stream's position, and stops after it.
+  """Reads the pickle at the stream's position, and leaves the stream behind it.
 
   Returns:
-    What it describes, in dicts, lists, tuples, numbers, strings and `Tensor`s;
-    and every storage it mentions, by key.
+    The object, made of dicts, lists, tuples, numbers, strings and `Tensor`s;
+    and all storages it mentions, by key.
 
   Raises:
-    Refused: it asks for a name or an operation that weights do not need.
+    RefusedPickle: it asks for a name or an operation that weights do not need.
     ValueError, TypeError, IndexError, KeyError: it is damaged.
   """
   machine = _Machine()
@@ -162,7 +171,14 @@ def parse(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
 
 
 class _Machine:
-  """A stack, the stacks set aside at each mark, and what was memorised."""
+  """The stack machine.
+
+  Attributes:
+    stack: objects since the last mark.
+    below: the stacks below each mark.
+    memo: objects by their number.
+    storages: the storages mentioned so far, by key.
+  """
 
   def __init__(self) -> None:
     self.stack: list[Any] = []
@@ -174,14 +190,14 @@ class _Machine:
     return self.stack.pop()
 
   def since_mark(self) -> list[Any]:
-    """Takes what was pushed since the last mark, and the mark."""
+    """Pops all objects since the last mark, and the mark."""
     items = self.stack
     self.stack = self.below.pop()
     return items
 
   def step(self, opcode: str, argument: Any) -> None:
     """Executes one instruction."""
-    if opcode in _NOTHING:
+    if opcode in _NO_EFFECT:
       return
     if opcode in _VALUES:
       self.stack.append(argument)
@@ -190,7 +206,7 @@ class _Machine:
     elif opcode in _INSTRUCTIONS:
       _INSTRUCTIONS[opcode](self, argument)
     else:
-      raise Refused(f'the instruction {opcode}')
+      raise RefusedPickle(f'the instruction {opcode}')
 
   def mark(self, _: Any) -> None:
     self.below.append(self.stack)
@@ -216,30 +232,30 @@ class _Machine:
   def push_name(self, module: Any, name: Any) -> None:
     _expect(isinstance(module, str) and isinstance(name, str), 'a name')
     if (module, name) not in _NAMES:
-      raise Refused(f'the name {module}.{name}')
+      raise RefusedPickle(f'the name {module}.{name}')
     self.stack.append(_NAMES[module, name])
 
   def call(self, _: Any) -> None:
     arguments, function = self.pop(), self.pop()
-    # Nothing callable but the functions of `_NAMES` ever gets on the stack.
+    # The functions of `_NAMES` are the only callables on the stack.
     _expect(callable(function), 'a function')
     _expect(isinstance(arguments, tuple), 'arguments')
     self.stack.append(function(*arguments))
 
   def build(self, _: Any) -> None:
-    """Attributes of an object: a state dict's `_metadata`, of no use here."""
+    """Drops the attributes of a state dict, which has only `_metadata`."""
     self.pop()
     if not isinstance(self.stack[-1], dict):
-      raise Refused('setting the attributes of an object')
+      raise RefusedPickle('setting the attributes of an object')
 
   def storage(self, _: Any) -> None:
     match self.pop():
       case ('storage', np.dtype() as dtype, str() as key, str(), size, *view):
         _expect(type(size) is int and size >= 0, 'the size of a storage')
         if view not in ([], [None]):
-          raise Refused('a part of a storage')
+          raise RefusedPickle('a part of a storage')
       case _:
-        raise Refused('an object outside the pickle')
+        raise RefusedPickle('an object outside the pickle')
     storage = Storage(key, dtype, size)
     known = self.storages.setdefault(key, storage)
     _expect(known == storage, 'one type and size of a storage')
@@ -306,5 +322,6 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
 
 
 def _expect(holds: bool, what: str) -> None:
+  """Raises `ValueError` naming what the pickle has wrong."""
   if not holds:
     raise ValueError(f'the pickle has something else for {what}')

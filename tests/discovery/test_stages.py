@@ -181,7 +181,7 @@ def test_pruned_outputs_stay_pruned_in_a_round(packed, tmp_path):
   )
   assert stages.train_stages(config, str(tmp_path)) == 0
   in_use = {
-    name: weights.state_dict(*read_network(tmp_path / name))['live']
+    name: weights.to_state_dict(*read_network(tmp_path / name))['live']
     for name in ('2-cal', '3-round1')
   }
   # A round that started with a new head would use all outputs.

@@ -1,4 +1,4 @@
-"""Writes files as `torch.save` does, and as it never would, without torch."""
+"""Writes files of `torch.save` without PyTorch, also malicious ones."""
 
 import io
 import pathlib
@@ -23,23 +23,27 @@ STORAGES = {
 
 
 class Raw(bytes):
-  """Instructions that leave one object on the stack."""
+  """Pickle instructions that push one object."""
 
 
 def name(module, attribute):
+  """Returns instructions that push a name, such as a function's."""
   return Raw(f'c{module}\n{attribute}\n'.encode())
 
 
 def call(function, *arguments):
+  """Returns instructions that push the result of a call."""
   return Raw(function + instructions(arguments) + b'R')
 
 
 def storage(key, dtype, size, *view):
+  """Returns instructions that push a storage outside of the pickle."""
   pid = ('storage', name('torch', STORAGES[str(dtype)]), key, 'cpu', size)
   return Raw(instructions((*pid, *view)) + b'Q')
 
 
 def tensor(block, offset, shape, strides):
+  """Returns instructions that push a view of a storage."""
   return call(
     name('torch._utils', '_rebuild_tensor_v2'),
     *(block, offset, shape, strides, False),
@@ -48,7 +52,7 @@ def tensor(block, offset, shape, strides):
 
 
 def instructions(value):
-  """The pickle instructions that push a value."""
+  """Returns instructions that push a value."""
   match value:
     case Raw():
       return value
@@ -74,11 +78,12 @@ def instructions(value):
 
 
 def pickle(value):
+  """Returns the pickle of a value."""
   return b'\x80\x02' + instructions(value) + b'.'
 
 
 def describe(arrays):
-  """A state dict of arrays as instructions, and its storages by key."""
+  """Returns a state dict of instructions, and its storages by key."""
   described, blocks = {}, {}
   for number, (title, array) in enumerate(arrays.items()):
     strides = np.zeros(array.shape, np.int8).strides
@@ -93,6 +98,15 @@ def describe(arrays):
 
 
 def zip_bytes(value, blocks, root='archive', byteorder='little', **options):
+  """Returns a file of today's format.
+
+  Args:
+    value: the saved object, perhaps with instructions in it.
+    blocks: arrays of the storages by key.
+    root: folder inside of the archive.
+    byteorder: what the archive says about the storages.
+    **options: of the archive.
+  """
   buffer = io.BytesIO()
   with zipfile.ZipFile(buffer, 'w', **options) as archive:
     archive.writestr(f'{root}/data.pkl', pickle(value))
@@ -104,6 +118,7 @@ def zip_bytes(value, blocks, root='archive', byteorder='little', **options):
 
 
 def legacy_bytes(value, blocks):
+  """Returns a file of the format before 2020; see `zip_bytes`."""
   facts = {'protocol_version': 1001, 'little_endian': True, 'type_sizes': {}}
   parts = [pickle(x) for x in (MAGIC, 1001, facts, value, list(blocks))]
   for array in blocks.values():
@@ -112,8 +127,10 @@ def legacy_bytes(value, blocks):
 
 
 def save_zip(path, arrays):
+  """Writes a state dict in today's format."""
   pathlib.Path(path).write_bytes(zip_bytes(*describe(arrays)))
 
 
 def save_legacy(path, arrays):
+  """Writes a state dict in the format before 2020."""
   pathlib.Path(path).write_bytes(legacy_bytes(*describe(arrays)))

@@ -1,4 +1,4 @@
-"""Files of `torch.save`: real ones, of every kind, and lying ones."""
+"""Files of `torch.save`: real ones, all kinds of tensors, false claims."""
 
 import zipfile
 
@@ -7,26 +7,27 @@ import pytest
 
 from helpers import torch_writer as torch
 from helpers.paths import DATA
-from helpers.weight_files import measured_read, sample, write
+from helpers.weight_files import read_within, sample_weights, write_bytes
 from input_pipeline.errors import UserError
-from owdfa_jax.weights import files
-from owdfa_jax.weights.files import read
+from owdfa_jax.weights import readers
+from owdfa_jax.weights.readers import read_weights
 
 BLOCKS = {'0': np.arange(6, dtype=np.float32)}
 
 
 def one_tensor(**changes):
-  """A state dict whose one tensor [2, 3] may be told lies about."""
-  lies = {'size': 6, 'offset': 0, 'shape': (2, 3), 'strides': (3, 1)} | changes
-  block = torch.storage('0', np.dtype(np.float32), lies.pop('size'))
-  return {'weight': torch.tensor(block, *lies.values())}
+  """Returns a state dict of one tensor [2, 3], and perhaps false claims."""
+  claims = {'size': 6, 'offset': 0, 'shape': (2, 3), 'strides': (3, 1)}
+  claims |= changes
+  block = torch.storage('0', np.dtype(np.float32), claims.pop('size'))
+  return {'weight': torch.tensor(block, *claims.values())}
 
 
 @pytest.mark.parametrize('name', ['torch_zip.pth', 'torch_legacy.pth'])
-def test_files_of_torch_itself(name):
-  # Written by torch 2.14.1: a BatchNorm2d's state dict and, with the prefix,
-  # views and types of every kind, among a training script's other things.
-  arrays = read(DATA / name)
+def test_files_written_by_torch(name):
+  # Written by torch 2.14.1 among other objects of a training script: the state
+  # dict of a BatchNorm2d and, under `module.`, views and types of every kind.
+  arrays = read_weights(DATA / name)
   block = np.arange(24, dtype=np.float32)
   small = np.arange(6).reshape(2, 3)
   expected = {
@@ -57,7 +58,7 @@ def test_files_of_torch_itself(name):
     lambda state: {'epoch': 3, 'state_dict': state},
     lambda state: {'optimizer': {'lr': 0.1}, 'model': state},
     lambda state: {'model': {'model_state': state}},
-    # Python 2's way of writing an OrderedDict.
+    # Python 2 wrote an OrderedDict so.
     lambda state: torch.call(
       torch.name('collections', 'OrderedDict'),
       [list(pair) for pair in state.items()],
@@ -65,17 +66,17 @@ def test_files_of_torch_itself(name):
   ],
 )
 @pytest.mark.parametrize('pack', [torch.zip_bytes, torch.legacy_bytes])
-def test_wrapped_state_dicts(tmp_path, wrap, pack):
-  state, blocks = torch.describe(sample())
-  path = write(tmp_path, pack(wrap(state), blocks))
-  result = read(path)
-  assert result.keys() == sample().keys()
+def test_state_dict_inside_other_objects_is_found(tmp_path, wrap, pack):
+  state, blocks = torch.describe(sample_weights())
+  path = write_bytes(tmp_path, pack(wrap(state), blocks))
+  result = read_weights(path)
+  assert result.keys() == sample_weights().keys()
   np.testing.assert_array_equal(
-    result['conv1.weight'], sample()['conv1.weight']
+    result['conv1.weight'], sample_weights()['conv1.weight']
   )
 
 
-def test_tensors_share_a_storage(tmp_path):
+def test_tensors_can_share_a_storage(tmp_path):
   block = torch.storage('0', np.dtype(np.float32), 6)
   state = {
     'first': torch.tensor(block, 0, (2,), (1,)),
@@ -83,7 +84,7 @@ def test_tensors_share_a_storage(tmp_path):
     'transposed': torch.tensor(block, 0, (3, 2), (1, 3)),
   }
   for pack in (torch.zip_bytes, torch.legacy_bytes):
-    result = read(write(tmp_path, pack(state, BLOCKS)))
+    result = read_weights(write_bytes(tmp_path, pack(state, BLOCKS)))
     np.testing.assert_array_equal(result['first'], [0, 1])
     np.testing.assert_array_equal(result['last'], [3, 4, 5])
     np.testing.assert_array_equal(
@@ -95,13 +96,13 @@ def test_big_endian_storages(tmp_path):
   arrays = {'w': np.float32([1, 2.5]), 'v': np.int64([1, 2**40])}
   state, blocks = torch.describe(arrays)
   swapped = {key: array.byteswap() for key, array in blocks.items()}
-  path = write(tmp_path, torch.zip_bytes(state, swapped, byteorder='big'))
-  for title, value in read(path).items():
+  path = write_bytes(tmp_path, torch.zip_bytes(state, swapped, byteorder='big'))
+  for title, value in read_weights(path).items():
     np.testing.assert_array_equal(value, arrays[title])
 
 
 @pytest.mark.parametrize(
-  ('lie', 'message'),
+  ('claim', 'message'),
   [
     ({'size': 10**12}, '24 bytes|not 10+ elements'),
     ({'size': 10**12, 'shape': (10**6, 10**6)}, '24 bytes|not 10+ elements'),
@@ -122,13 +123,13 @@ def test_big_endian_storages(tmp_path):
   ],
 )
 @pytest.mark.parametrize('pack', [torch.zip_bytes, torch.legacy_bytes])
-def test_lies_about_a_tensor(tmp_path, pack, lie, message):
-  path = write(tmp_path, pack(one_tensor(**lie), BLOCKS))
+def test_false_claims_about_a_tensor_are_errors(tmp_path, pack, claim, message):
+  path = write_bytes(tmp_path, pack(one_tensor(**claim), BLOCKS))
   with pytest.raises(UserError, match=message):
-    measured_read(path, 2**20)
+    read_within(path, 2**20)
 
 
-def test_one_storage_of_two_types(tmp_path):
+def test_storage_of_two_types_is_an_error(tmp_path):
   state = one_tensor() | {
     'other': torch.tensor(
       torch.storage('0', np.dtype(np.int32), 6), 0, (6,), (1,)
@@ -136,29 +137,32 @@ def test_one_storage_of_two_types(tmp_path):
   }
   for pack in (torch.zip_bytes, torch.legacy_bytes):
     with pytest.raises(UserError, match='one type'):
-      read(write(tmp_path, pack(state, BLOCKS)))
+      read_weights(write_bytes(tmp_path, pack(state, BLOCKS)))
 
 
-def test_storage_that_is_not_there(tmp_path):
+def test_missing_storage_is_an_error(tmp_path):
   for pack in (torch.zip_bytes, torch.legacy_bytes):
     with pytest.raises(UserError, match='0'):
-      read(write(tmp_path, pack(one_tensor(), {})))
+      read_weights(write_bytes(tmp_path, pack(one_tensor(), {})))
 
 
 @pytest.mark.parametrize(
   'compression', [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
-def test_zip_bombs(tmp_path, monkeypatch, compression):
-  monkeypatch.setattr(files, 'SMALL', 2**20)
+def test_zip_bombs_are_errors(tmp_path, monkeypatch, compression):
+  monkeypatch.setattr(readers, 'ALWAYS_ALLOWED', 2**20)
   array = np.zeros(2**20, np.float32)
   bomb = torch.zip_bytes(*torch.describe({'w': array}), compression=compression)
   assert len(bomb) < 2**14
   with pytest.raises(UserError, match='would unpack|unusual compression'):
-    measured_read(write(tmp_path, bomb), 2**20)
+    read_within(write_bytes(tmp_path, bomb), 2**20)
 
 
-def test_compressed_archive_within_reason(tmp_path):
+def test_compressed_archive_is_read(tmp_path):
   content = torch.zip_bytes(
-    *torch.describe(sample()), compression=zipfile.ZIP_DEFLATED
+    *torch.describe(sample_weights()), compression=zipfile.ZIP_DEFLATED
   )
-  assert read(write(tmp_path, content)).keys() == sample().keys()
+  assert (
+    read_weights(write_bytes(tmp_path, content)).keys()
+    == sample_weights().keys()
+  )

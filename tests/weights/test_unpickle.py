@@ -1,4 +1,4 @@
-"""Pickles that do what no file of weights needs: read as data, never run."""
+"""Pickles that do more than describe weights: errors, and never executed."""
 
 import io
 import os
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from helpers import torch_writer as torch
-from helpers.weight_files import measured_read, write
+from helpers.weight_files import read_within, write_bytes
 from input_pipeline.errors import UserError
-from owdfa_jax.weights.files import read
+from owdfa_jax.weights.readers import read_weights
 
 
 class Malicious:
-  """Unpickling runs `function(*arguments)`."""
+  """Unpickling would run `function(*arguments)`."""
 
   def __init__(self, function, *arguments):
     self.reduced = function, arguments
@@ -25,14 +25,14 @@ class Malicious:
 
 
 class Attributes:
-  """Unpickling sets attributes, or calls `__setstate__`."""
+  """Unpickling would set attributes or call `__setstate__`."""
 
   def __init__(self):
     self.attribute = 1
 
 
 def containers(pickled):
-  """A pickle as the object of either container."""
+  """Returns files of both formats whose object is the pickle."""
   buffer = io.BytesIO()
   with zipfile.ZipFile(buffer, 'w') as archive:
     archive.writestr('archive/data.pkl', pickled)
@@ -52,11 +52,11 @@ def containers(pickled):
     (np.float64(1.0), 'scalar'),
   ],
 )
-def test_refuses_to_run_anything(tmp_path, monkeypatch, protocol, value, named):
+def test_nothing_is_executed(tmp_path, monkeypatch, protocol, value, named):
   monkeypatch.chdir(tmp_path)
   for content in containers(pickle.dumps({'state_dict': value}, protocol)):
     with pytest.raises(UserError, match=named) as caught:
-      read(write(tmp_path, content))
+      read_weights(write_bytes(tmp_path, content))
     assert '\n' not in str(caught.value)
     assert not (tmp_path / 'executed').exists()
 
@@ -95,23 +95,23 @@ HARMLESS = torch.name('collections', 'OrderedDict')
     (b'c\x1b[2J\x0b\nname\n.', r'the name \?\[2J\?\.name'),
   ],
 )
-def test_odd_instructions(tmp_path, instructions, message):
+def test_unexpected_instructions_are_errors(tmp_path, instructions, message):
   for content in containers(instructions):
     with pytest.raises(UserError, match=message):
-      read(write(tmp_path, content))
+      read_weights(write_bytes(tmp_path, content))
 
 
-def test_dict_inside_itself_comes_to_an_end(tmp_path):
+def test_dict_that_contains_itself_is_an_error(tmp_path):
   name = torch.instructions('model')
   for content in containers(b'}q\x00' + name + b'h\x00s.'):
     with pytest.raises(UserError, match='no state dict'):
-      read(write(tmp_path, content))
+      read_weights(write_bytes(tmp_path, content))
 
 
-def test_list_named_often_does_not_fill_the_memory(tmp_path):
+def test_list_that_is_named_often_does_not_fill_the_memory(tmp_path):
   pairs = torch.instructions([[f'{i}', None] for i in range(3000)])
   copy = HARMLESS + b'h\x00\x85R'
   pickled = pairs + b'q\x00(' + 3000 * copy + b't.'
   for content in containers(pickled):
     with pytest.raises(UserError, match='no state dict'):
-      measured_read(write(tmp_path, content), 64 * 2**20)
+      read_within(write_bytes(tmp_path, content), 64 * 2**20)

@@ -1,4 +1,4 @@
-"""Weights from files of several formats, none of which is trusted."""
+"""Reads files of weights in several formats, trusting none of them."""
 
 import io
 import os
@@ -15,12 +15,13 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from owdfa_jax.weights import torch_files
-from owdfa_jax.weights.unpickle import Refused
+from owdfa_jax.weights.unpickle import RefusedPickle
 
-# An archive may unpack to so many times its size, and to this much in any
-# case: weights hardly shrink, a bomb does a thousandfold.
-EXPANSION = 20
-SMALL = 64 * 2**20
+# An archive may unpack to MAX_EXPANSION times its size, and always to
+# ALWAYS_ALLOWED bytes. Weights hardly compress, while a zip bomb expands a
+# thousandfold.
+MAX_EXPANSION = 20
+ALWAYS_ALLOWED = 64 * 2**20
 _SAFETENSORS = {
   'F64': np.float64,
   'F32': np.float32,
@@ -33,13 +34,13 @@ _SAFETENSORS = {
   'U8': np.uint8,
   'BOOL': np.bool_,
 }
-# What the readers stumble over in a damaged file.
+# The exceptions that a damaged file causes in the readers below.
 _DAMAGE = (
   ValueError,
   TypeError,
   LookupError,
   EOFError,
-  NotImplementedError,  # zipfile: a compression or version it does not know
+  NotImplementedError,  # zipfile: an unknown compression or version
   RuntimeError,  # zipfile: encrypted
   OverflowError,
   struct.error,
@@ -49,20 +50,22 @@ _DAMAGE = (
 )
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-  """Reads the tensors of a file of weights, by the names they have in it.
+def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+  """Reads the tensors of a file of weights, by their names in the file.
+
+  Nothing in the file is executed.
 
   Args:
-    path: `.safetensors`, `.npz`, or a state dict as `torch.save` writes it,
-      now or before 2020, bare or under a usual name such as `state_dict`. The
-      content decides, not the suffix.
+    path: a `.safetensors` or `.npz` file, or a state dict written by
+      `torch.save` in its format of today or of before 2020, alone or under a
+      usual name such as `state_dict`. The content decides, not the suffix.
 
   Returns:
     Arrays of any number type, often read-only views of one buffer.
 
   Raises:
-    UserError: it cannot be read, is damaged, or is none of these; or a pickle
-      in it asks for anything but tensors. Nothing in it is ever executed.
+    UserError: the file cannot be read, is damaged, has none of these formats,
+      or contains a pickle that asks for anything but tensors.
   """
   try:
     data = epath.Path(path).expanduser().read_bytes()
@@ -79,26 +82,28 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     )
   try:
     with warnings.catch_warnings():
-      # Of oddities in what the parsers are given, not in what they do.
+      # The parsers warn about odd files; whatever is wrong becomes an error.
       warnings.simplefilter('ignore')
       arrays = reader(data)
     for name in arrays:
       if not name.isprintable():
         raise ValueError(f'the name {name!r}')
     return arrays
-  except Refused as error:
+  except RefusedPickle as error:
     raise UserError(
-      f'more than weights in a pickle: {path} has {_shown(error)}, which is '
-      'not executed; save the state dict alone, best as .safetensors'
+      f'the pickle contains more than weights: {path} has '
+      f'{_printable(error)}, which is not executed; save the state dict '
+      'alone, best as .safetensors'
     ) from error
   except _DAMAGE as error:
     raise UserError(
-      f'damaged weights: {path} ({_shown(error)}); fetch the file again'
+      f'the weights are damaged: {path} ({_printable(error)}); download or '
+      'copy the file again'
     ) from error
 
 
-def _shown(error: Exception) -> str:
-  """What a terminal may be given of a message that may quote the file."""
+def _printable(error: Exception) -> str:
+  """Returns the message, which may quote the file, safe for a terminal."""
   text = str(error)[:200]
   return ''.join(c if c.isprintable() else '?' for c in text)
 
@@ -106,7 +111,7 @@ def _shown(error: Exception) -> str:
 def choose_reader(
   data: bytes,
 ) -> Callable[[bytes], dict[str, np.ndarray]] | None:
-  """The reader for what the file begins with; None if nothing known."""
+  """Returns the reader for a file that starts like `data`; None if unknown."""
   if data.startswith(b'PK\x03\x04'):
     return read_archive
   if data.startswith(torch_files.LEGACY_START):
@@ -120,16 +125,18 @@ def read_archive(data: bytes) -> dict[str, np.ndarray]:
   """Reads a zip archive: one of `torch.save` or of `numpy.savez`.
 
   Raises:
-    Refused, or one of `_DAMAGE`.
+    RefusedPickle: a pickle asks for anything but tensors.
+    ValueError: the archive would unpack to far more than its size. A damaged
+      one may raise any of `_DAMAGE`.
   """
   with zipfile.ZipFile(io.BytesIO(data)) as archive:
     entries = archive.infolist()
     for entry in entries:
-      # The others may reserve gigabytes before the first byte comes out.
+      # The others can reserve gigabytes before the first byte is unpacked.
       if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f'an unusual compression of {entry.filename}')
+        raise ValueError(f'unusual compression of {entry.filename}')
     size = sum(entry.file_size for entry in entries)
-    if size > max(SMALL, EXPANSION * len(data)):
+    if size > max(ALWAYS_ALLOWED, MAX_EXPANSION * len(data)):
       raise ValueError(f'{len(data)} bytes would unpack to {size}')
     if any(entry.filename.endswith('.npy') for entry in entries):
       return {
@@ -140,10 +147,12 @@ def read_archive(data: bytes) -> dict[str, np.ndarray]:
 
 
 def read_npy(data: bytes) -> np.ndarray:
-  """Reads a `.npy` file; `ValueError` if it is damaged or holds objects.
+  """Reads a `.npy` file as a view of `data`.
 
-  `numpy.load` would reserve whatever size the header claims.
+  Raises:
+    ValueError: it is damaged or contains objects.
   """
+  # `numpy.load` would reserve any size that the header claims.
   stream = io.BytesIO(data)
   version = np.lib.format.read_magic(stream)
   read_header = {
@@ -160,7 +169,7 @@ def read_npy(data: bytes) -> np.ndarray:
 
 def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
   """Reads a `.safetensors` file; the library checks sizes and offsets."""
-  # It returns them in another order each time.
+  # Sorted below, because the library returns another order each time.
   entries = dict(safetensors.deserialize(data))
   return {
     name: np.ndarray(

@@ -1,4 +1,4 @@
-"""Networks initialised from files: what matches, what does not, features."""
+"""Networks that are loaded from files: what matches and what does not."""
 
 import functools
 
@@ -23,7 +23,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax import parallel, weights
 from owdfa_jax.models import resnet
 from owdfa_jax.models.batch_norm import BatchNorm
-from owdfa_jax.weights.match import fill
+from owdfa_jax.weights.match import fill_network
 
 WRITERS = {
   'weights.npz': lambda path, arrays: np.savez(path, **arrays),
@@ -36,7 +36,7 @@ WRITERS = {
 
 
 class Network(nnx.Module):
-  """What every classifier has: a backbone, a BN neck and a head."""
+  """A backbone, a BN neck and a head, as every classifier has them."""
 
   def __init__(self, name, width, num_outputs, rngs):
     config = resnet.CONFIGS[name]
@@ -47,35 +47,36 @@ class Network(nnx.Module):
 
 
 def make(name='small', width=0.125, num_outputs=3, devices=8):
-  """(graphdef, params, batch_stats) of a network of zeros."""
+  """Returns (graphdef, params, batch_stats) of a network of zeros."""
   network = nnx.eval_shape(
     lambda: Network(name, width, num_outputs, nnx.Rngs(0))
   )
   graphdef, *variables = nnx.split(network, nnx.Param, nnx.BatchStat)
   zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), variables)
   return graphdef, *jax.device_put(
-    zeros, parallel.place(jax.devices()[:devices]).replicated
+    zeros, parallel.make_placement(jax.devices()[:devices]).replicated
   )
 
 
 @functools.cache
 def source(name='small', width=0.125, num_outputs=3):
-  """A state dict for it, each tensor different, as PyTorch has it."""
+  """Returns a state dict for that network, all tensors different."""
   _, *trees = make(name, width, num_outputs)
-  shapes = {key: x.shape for key, x in weights.state_dict(*trees).items()}
+  shapes = {key: x.shape for key, x in weights.to_state_dict(*trees).items()}
   return {key: formula(key, shape, 0) for key, shape in shapes.items()}
 
 
 def renamed(arrays, old, new):
+  """Returns a state dict in which prefix `old` is `new`."""
   return {
     (new + key.removeprefix(old) if key.startswith(old) else key): value
     for key, value in arrays.items()
   }
 
 
-def test_every_tensor_lands_in_its_place():
+def test_every_tensor_is_loaded_where_it_belongs():
   _, params, stats = make()
-  new_params, new_stats, report = fill(source(), params, stats, 'here')
+  new_params, new_stats, report = fill_network(source(), params, stats, 'here')
   block = new_params['backbone']['layer2'][0]
   for value, name in (
     (
@@ -106,9 +107,9 @@ def test_every_tensor_lands_in_its_place():
   assert (report.missing, report.unused, report.other_shapes) == ((), (), ())
 
 
-def test_structure_types_and_devices_stay():
+def test_structure_dtypes_and_devices_are_kept():
   _, *old = make()
-  *new, _ = fill(source(), *old, 'here')
+  *new, _ = fill_network(source(), *old, 'here')
   assert jax.tree.structure(new) == jax.tree.structure(old)
   for before, after in zip(*map(jax.tree.leaves, (old, new)), strict=True):
     assert after.dtype == before.dtype == jnp.float32
@@ -117,23 +118,23 @@ def test_structure_types_and_devices_stay():
     assert after.committed
 
 
-def test_sharded_leaf_stays_sharded():
+def test_sharding_of_a_leaf_is_kept():
   _, params, stats = make(num_outputs=8)
-  placement = parallel.place()
+  placement = parallel.make_placement()
   kernel = params['fc2']['kernel']
   split = jax.NamedSharding(placement.mesh, jax.P(None, 'data'))
   kernel.set_value(jax.device_put(kernel[...], split))
   arrays = source(num_outputs=8)
-  new_params, _, _ = fill(arrays, params, stats, 'here')
+  new_params, _, _ = fill_network(arrays, params, stats, 'here')
   value = new_params['fc2']['kernel'][...]
   assert value.sharding == split
   np.testing.assert_array_equal(value, arrays['fc2.weight'].T)
 
 
-def test_donated_parameters_do_not_reach_into_the_source():
+def test_donating_the_parameters_does_not_change_the_source():
   _, params, stats = make()
   arrays = {key: value.copy() for key, value in source().items()}
-  params, _, _ = fill(arrays, params, stats, 'here')
+  params, _, _ = fill_network(arrays, params, stats, 'here')
   scale = jax.jit(
     lambda tree: jax.tree.map(lambda x: 2 * x, tree), donate_argnums=0
   )
@@ -145,10 +146,10 @@ def test_donated_parameters_do_not_reach_into_the_source():
 @pytest.mark.parametrize(
   'prefix', ['', 'module.', 'encoder.', 'module.encoder.', 'model.backbone.']
 )
-def test_prefixes_of_wrappers(prefix):
+def test_prefixes_of_wrappers_are_removed(prefix):
   arrays = renamed(source(), 'backbone.', prefix)
   _, params, stats = make()
-  _, _, report = fill(arrays, params, stats, 'here')
+  _, _, report = fill_network(arrays, params, stats, 'here')
   assert (report.missing, report.unused) == ((), ())
 
 
@@ -156,7 +157,7 @@ def test_prefixes_of_wrappers(prefix):
 def test_other_float_types_become_float32(dtype):
   arrays = {key: value.astype(dtype) for key, value in source().items()}
   _, params, stats = make()
-  new_params, _, _ = fill(arrays, params, stats, 'here')
+  new_params, _, _ = fill_network(arrays, params, stats, 'here')
   kernel = new_params['fc2']['kernel'][...]
   assert kernel.dtype == jnp.float32
   np.testing.assert_array_equal(
@@ -164,7 +165,7 @@ def test_other_float_types_become_float32(dtype):
   )
 
 
-def test_what_does_not_match_is_listed():
+def test_tensors_that_do_not_match_are_reported():
   arrays = renamed(source(num_outputs=5), 'backbone.', '')
   del arrays['bottleneck.weight']
   arrays |= {
@@ -172,7 +173,7 @@ def test_what_does_not_match_is_listed():
     'bn1.num_batches_tracked': np.array(7),
   }
   _, params, stats = make()
-  new_params, new_stats, report = fill(arrays, params, stats, 'here')
+  new_params, new_stats, report = fill_network(arrays, params, stats, 'here')
   assert report.missing == ('bottleneck.weight',)
   assert report.unused == ('fc.weight',)
   assert report.other_shapes == (('fc2.weight', (5, 32), (3, 32)),)
@@ -190,65 +191,67 @@ def test_what_does_not_match_is_listed():
   assert '\n' not in line
 
 
-def refused(arrays, **network):
+def error_message(arrays, **network):
+  """Returns the error of loading a state dict into a network."""
   _, params, stats = make(**network)
   with pytest.raises(UserError) as caught:
-    fill(arrays, params, stats, 'some.pth')
+    fill_network(arrays, params, stats, 'some.pth')
   message = str(caught.value)
   assert 'some.pth' in message and '\n' not in message
   return message
 
 
-def test_another_network_is_refused():
-  message = refused({'features.0.weight': np.zeros((64, 3, 3, 3))})
-  assert 'no weights of the backbone' in message
+def test_another_network_is_an_error():
+  message = error_message({'features.0.weight': np.zeros((64, 3, 3, 3))})
+  assert 'no weights for the backbone' in message
   assert 'features.0.weight' in message and 'backbone.bn1.' in message
-  message = refused(source(), width=0.25)
+  message = error_message(source(), width=0.25)
   assert 'another shape' in message
   assert '(4,)' in message and '(8,)' in message
-  message = refused(source('resnet18'), name='resnet34')
-  assert 'missing' in message and 'layer1.2' in message
+  message = error_message(source('resnet18'), name='resnet34')
+  assert 'are missing' in message and 'layer1.2' in message
 
 
-def test_kernel_shapes_are_told_as_pytorch_has_them():
+def test_kernel_shapes_in_errors_are_pytorchs():
   arrays = dict(source())
   arrays['backbone.conv1.weight'] = np.zeros((4, 3, 7, 7), np.float32)
-  message = refused(arrays)
+  message = error_message(arrays)
   assert '(4, 3, 7, 7)' in message and '(4, 3, 3, 3)' in message
 
 
-def test_a_transposed_matrix_is_not_taken():
+def test_transposed_matrix_is_not_loaded():
   arrays = source(num_outputs=32) | {}
   arrays['fc2.weight'] = arrays['fc2.weight'][:3].T
   _, params, stats = make()
-  _, _, report = fill(arrays, params, stats, 'here')
+  _, _, report = fill_network(arrays, params, stats, 'here')
   assert report.other_shapes == (('fc2.weight', (32, 3), (3, 32)),)
 
 
-def test_quantised_weights_are_refused():
+def test_quantised_weights_are_an_error():
   arrays = dict(source())
   arrays['backbone.conv1.weight'] = np.zeros((4, 3, 3, 3), np.int8)
-  assert 'int8' in refused(arrays)
+  assert 'int8' in error_message(arrays)
 
 
-def test_two_networks_in_a_file_are_refused():
+def test_two_networks_in_a_file_are_an_error():
   arrays = source() | renamed(source(), 'backbone.', 'module.')
-  message = refused(arrays)
-  assert 'two networks' in message
+  message = error_message(arrays)
+  assert 'contains two networks' in message
 
 
 @pytest.mark.parametrize('name', WRITERS)
-def test_export_and_load_give_the_same_network(tmp_path, name):
+def test_export_and_import_give_the_same_network(tmp_path, name):
   _, params, stats = make()
-  before = fill(source(), params, stats, 'here')[:2]
+  before = fill_network(source(), params, stats, 'here')[:2]
   WRITERS[name](
     tmp_path / name,
     {
-      k: np.ascontiguousarray(v) for k, v in weights.state_dict(*before).items()
+      k: np.ascontiguousarray(v)
+      for k, v in weights.to_state_dict(*before).items()
     },
   )
-  *after, report = weights.fill(
-    weights.read(tmp_path / name), params, stats, str(tmp_path / name)
+  *after, report = weights.fill_network(
+    weights.read_weights(tmp_path / name), params, stats, str(tmp_path / name)
   )
   assert report.source == str(tmp_path / name)
   jax.tree.map(np.testing.assert_array_equal, tuple(after), before)
@@ -256,7 +259,7 @@ def test_export_and_load_give_the_same_network(tmp_path, name):
 
 @pytest.fixture(scope='module')
 def resnet50(golden):
-  """A ResNet-50's state dict by the goldens' formula, and its network."""
+  """Returns a ResNet-50's state dict by the goldens' formula, and a network."""
   seed = int(golden('resnet50')['set_seed'])
   arrays = {
     name: formula(name, shape, seed) for name, shape in state_dict().items()
@@ -284,8 +287,8 @@ def test_resnet50_reproduces_the_sources_features(
 ):
   file, (arrays, (_, params, stats)) = golden('resnet50'), resnet50
   WRITERS[name](tmp_path / name, arrays)
-  params, stats, report = weights.fill(
-    weights.read(tmp_path / name), params, stats, str(tmp_path / name)
+  params, stats, report = weights.fill_network(
+    weights.read_weights(tmp_path / name), params, stats, str(tmp_path / name)
   )
   assert report.unused == ('fc.bias', 'fc.weight')
   assert all(x.startswith(('bottleneck.', 'fc2.')) for x in report.missing)

@@ -1,4 +1,4 @@
-"""Files of weights of every format: exact, damaged, or something else."""
+"""Files of weights in every format: intact, damaged, or something else."""
 
 import functools
 import pathlib
@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as numpy_strategies
 
 from helpers import torch_writer as torch
 from helpers.paths import DATA
-from helpers.weight_files import measured_read, sample, write
+from helpers.weight_files import read_within, sample_weights, write_bytes
 from input_pipeline.errors import UserError
-from owdfa_jax.weights.files import read
+from owdfa_jax.weights.readers import read_weights
 
 DTYPES = [*map(np.dtype, torch.STORAGES)]
 WRITERS = {
@@ -30,11 +30,11 @@ WRITERS = {
   'weights.pth': torch.save_zip,
   'legacy.pth': torch.save_legacy,
 }
-# No name ends in a suffix of files inside archives.
+# Names without the suffixes that files inside of archives have.
 NAMES = st.from_regex(r'[a-z]{1,8}(\.[0-9a-z_]{1,4}){0,3}', fullmatch=True)
 
 
-def draws(count):
+def examples(count):
   return hypothesis.settings(
     max_examples=count,
     deadline=None,
@@ -43,10 +43,10 @@ def draws(count):
 
 
 @pytest.mark.parametrize('name', WRITERS)
-@draws(30)
+@examples(30)
 @hypothesis.given(data=st.data())
 def test_round_trip_is_exact(tmp_path, name, data):
-  # NumPy's files do not say what the two bytes of a bfloat16 mean.
+  # NumPy's files cannot tell bfloat16 from other types of two bytes.
   dtypes = [d for d in DTYPES if d != ml_dtypes.bfloat16 or 'npz' not in name]
   shape = numpy_strategies.array_shapes(min_dims=0, max_dims=4, max_side=3)
 
@@ -62,7 +62,7 @@ def test_round_trip_is_exact(tmp_path, name, data):
     for title in data.draw(st.sets(NAMES, min_size=1, max_size=4))
   }
   WRITERS[name](tmp_path / name, arrays)
-  result = read(tmp_path / name)
+  result = read_weights(tmp_path / name)
   assert result.keys() == arrays.keys()
   for title, value in arrays.items():
     assert result[title].dtype == value.dtype
@@ -73,7 +73,7 @@ def test_round_trip_is_exact(tmp_path, name, data):
 def test_bfloat16_of_safetensors(tmp_path):
   value = np.array([1.5, -2, 3e38], ml_dtypes.bfloat16)
   safetensors.numpy.save_file({'w': value}, tmp_path / 'w.safetensors')
-  result = read(tmp_path / 'w.safetensors')['w']
+  result = read_weights(tmp_path / 'w.safetensors')['w']
   assert result.dtype == value.dtype
   np.testing.assert_array_equal(result, value)
 
@@ -81,10 +81,11 @@ def test_bfloat16_of_safetensors(tmp_path):
 def test_column_major_npz(tmp_path):
   value = np.asfortranarray(np.arange(6).reshape(2, 3))
   np.savez(tmp_path / 'w.npz', w=value)
-  np.testing.assert_array_equal(read(tmp_path / 'w.npz')['w'], value)
+  np.testing.assert_array_equal(read_weights(tmp_path / 'w.npz')['w'], value)
 
 
-def npy(header):
+def npy_file(header):
+  """Returns a .npy file of that header, without elements."""
   header = header.encode().ljust(117) + b'\n'
   return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header
 
@@ -92,45 +93,59 @@ def npy(header):
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 10**9)}"), '.'),
-    (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999,)}"), '.'),
-    (npy("{'descr': '|O', 'fortran_order': False, 'shape': ()}"), 'object'),
-    (npy("{'descr': '<U4', 'fortran_order': False, 'shape': ()}"), 'type'),
-    (npy('__import__("os").system("touch executed")'), '.'),
+    (
+      npy_file("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 10**9)}"),
+      '.',
+    ),
+    (
+      npy_file("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999,)}"),
+      '.',
+    ),
+    (
+      npy_file("{'descr': '|O', 'fortran_order': False, 'shape': ()}"),
+      'object',
+    ),
+    (npy_file("{'descr': '<U4', 'fortran_order': False, 'shape': ()}"), 'type'),
+    (npy_file('__import__("os").system("touch executed")'), '.'),
     (b'\x93NUMPY\x07\x00' + b' ' * 64, '.'),
     (b'', '.'),
   ],
 )
-def test_lies_in_numpy_files(tmp_path, monkeypatch, content, message):
+def test_wrong_headers_of_numpy_files_are_errors(
+  tmp_path, monkeypatch, content, message
+):
   monkeypatch.chdir(tmp_path)
   with zipfile.ZipFile('w.npz', 'w') as archive:
     archive.writestr('w.npy', content)
   with pytest.raises(UserError, match=message):
-    measured_read(tmp_path / 'w.npz', 2**20)
+    read_within(tmp_path / 'w.npz', 2**20)
   assert not (tmp_path / 'executed').exists()
 
 
 @functools.cache
-def valid():
+def valid_files():
+  """Returns the contents of an intact file of each format."""
   contents = [(DATA / 'torch_zip.pth').read_bytes()]
   with tempfile.TemporaryDirectory() as folder:
     for name, save in WRITERS.items():
       path = pathlib.Path(folder) / name
-      save(path, sample())
+      save(path, sample_weights())
       contents.append(path.read_bytes())
   return contents
 
 
-@draws(300)
+@examples(300)
 @hypothesis.given(data=st.data())
-def test_any_damage_is_one_line_or_goes_unnoticed(tmp_path, data):
-  content = bytearray(valid()[data.draw(st.integers(0, len(WRITERS)))])
+def test_damaged_file_is_read_or_is_a_one_line_error(tmp_path, data):
+  content = bytearray(valid_files()[data.draw(st.integers(0, len(WRITERS)))])
   for _ in range(data.draw(st.integers(1, 4))):
-    place = data.draw(st.integers(0, len(content) - 1))
-    content[place] = data.draw(st.integers(0, 255))
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] = data.draw(st.integers(0, 255))
   end = data.draw(st.integers(0, len(content)) | st.just(len(content)))
   try:
-    result = read(write(tmp_path, bytes(content[:end]), 'damaged'))
+    result = read_weights(
+      write_bytes(tmp_path, bytes(content[:end]), 'damaged')
+    )
   except UserError as error:
     assert str(error).isprintable()
   else:
@@ -139,25 +154,25 @@ def test_any_damage_is_one_line_or_goes_unnoticed(tmp_path, data):
 
 
 @pytest.mark.parametrize('name', WRITERS)
-def test_truncated_files(tmp_path, name):
-  WRITERS[name](tmp_path / name, sample())
+def test_truncated_files_are_errors(tmp_path, name):
+  WRITERS[name](tmp_path / name, sample_weights())
   content = (tmp_path / name).read_bytes()
   for end in range(0, len(content), 7):
     with pytest.raises(UserError):
-      read(write(tmp_path, content[:end]))
+      read_weights(write_bytes(tmp_path, content[:end]))
 
 
-def test_home_folder(tmp_path, monkeypatch):
+def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', str(tmp_path))
   np.savez(tmp_path / 'w.npz', w=np.zeros(1))
-  assert read('~/w.npz').keys() == {'w'}
+  assert read_weights('~/w.npz').keys() == {'w'}
 
 
-def test_files_that_are_something_else(tmp_path):
+def test_files_without_weights_are_errors(tmp_path):
   with pytest.raises(UserError, match='cannot be read.*No such file'):
-    read(tmp_path / 'none.pth')
+    read_weights(tmp_path / 'none.pth')
   with pytest.raises(UserError, match='cannot be read.*directory'):
-    read(tmp_path)
+    read_weights(tmp_path)
   for content in (b'', b'\xff\xd8\xff\xe0 a photograph', b'<html>'):
     with pytest.raises(UserError, match='not a file of weights'):
-      read(write(tmp_path, content))
+      read_weights(write_bytes(tmp_path, content))
