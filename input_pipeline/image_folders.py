@@ -4,6 +4,7 @@ import os
 import pathlib
 
 from input_pipeline.errors import UserError
+from input_pipeline.files import absolute
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 
@@ -31,7 +32,7 @@ def list_images(folder: str | os.PathLike) -> list[str]:
     )
 
   for directory, below, files in os.walk(
-    os.path.abspath(folder), onerror=fail, followlinks=True
+    absolute(folder), onerror=fail, followlinks=True
   ):
     status = os.stat(directory)
     if (status.st_dev, status.st_ino) in seen:
