@@ -177,7 +177,7 @@ def _read_file(workdir: pathlib.Path, name: str) -> str:
     raise UserError(
       f'no evaluation to draw: cannot read {workdir / name} '
       f'({error.strerror}); give the --workdir of a run evaluated on the test '
-      'split'
+      'split (of a run in stages, the folder of a stage)'
     ) from error
 
 
