@@ -28,6 +28,7 @@ def iterate_batches(
   # The elements are whole batches: workers take every n-th element, so smaller
   # elements would make a batch depend on the number of workers.
   batches = grain.MapDataset.range(start, stop).map(make_batch)
+  # Each thread has a next batch waiting when it ends one.
   ahead = 2 * num_threads
   options = grain.ReadOptions(
     num_threads=num_threads, prefetch_buffer_size=ahead

@@ -50,6 +50,7 @@ def write_shards_with_beam(
     UserError: Beam is not installed or refuses the options, an image is
       unreadable (unless skipped), or a shard cannot be written.
   """
+  # Beam is optional, and its import takes seconds.
   try:
     beam: Any = importlib.import_module('apache_beam')
     pipeline_options: Any = importlib.import_module(

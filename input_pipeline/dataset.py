@@ -177,6 +177,7 @@ def _read_description(directory: pathlib.Path) -> dict:
 
 def _parse_fields(description: dict) -> dict[str, Any]:
   """Returns fields of `PackedDataset`; `ValueError` if they contradict."""
+  # Entries hold more than the fields of ClassInfo, such as their counts.
   names = [field.name for field in dataclasses.fields(ClassInfo)]
   classes = tuple(
     ClassInfo(**{name: entry[name] for name in names})
@@ -213,6 +214,7 @@ def _open_split(
     for number in range(num_shards)
   ]
   shard, offset, length = index['shard'], index['offset'], index['length']
+  # Sizes tell truncated and foreign shards apart without reading them.
   end = offset + length + FOOTER_BYTES
   for number, path in enumerate(paths):
     _check_shard(path, int(end[shard == number].max(initial=0)))

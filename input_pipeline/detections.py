@@ -55,6 +55,7 @@ def save_detections(path: str, detector: str, found: Detections) -> None:
         'face': None if face is None else [*dataclasses.astuple(face)],
       }
     )
+    # Sorted: the file does not depend on the order of the processes.
     for (image, by), face in sorted(known.items(), key=lambda item: item[0])
   ]
   storage.write_bytes(path, '\n'.join([*lines, '']).encode())

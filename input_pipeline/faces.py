@@ -77,6 +77,7 @@ class Detector(Protocol):
     ...
 
 
+# One is enough: all shards of a packing use the same crop.
 @functools.lru_cache(maxsize=1)
 def detector(crop: Crop) -> Detector:
   """Returns the detector that `crop` names, made once in each process.

@@ -101,6 +101,7 @@ def prepare_folder(
       test_root, [n if n in present else None for n in names], 'test'
     )
   csv = out / 'meta.csv'
+  # Tells a user who gave the wrong folder that an older CSV is gone.
   done = 'replaced' if csv.exists() else 'wrote'
   meta.write_meta(csv, [_meta_row(image) for image in images])
   lines = [*_class_table(images, names, len(known)), *_duplicates(images)]
@@ -135,6 +136,7 @@ def _class_images(
 def _draw_labelled(
   images: list[FolderImage], num_known: int, fraction: float, seed: int
 ) -> list[FolderImage]:
+  # Frozen generator: the draw stays the same with every NumPy version.
   draws = np.random.RandomState(seed)
   labels = np.array([image.label for image in images])
   labelled = set()

@@ -39,6 +39,7 @@ def list_images(folder: str | os.PathLike) -> list[str]:
       below.clear()  # a link back to a folder that was read already
       continue
     seen.add((status.st_dev, status.st_ino))
+    # Assigned in place: os.walk visits the folders that stay in the list.
     below[:] = sorted(name for name in below if not name.startswith('.'))
     for name in files:
       if name.lower().endswith(SUFFIXES) and not name.startswith('.'):

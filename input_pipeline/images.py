@@ -51,6 +51,7 @@ def decode_file(data: bytes, name: str) -> np.ndarray:
   """
   if data.startswith(PNG_SIGNATURE):
     _check_png(data, name)
+  # ANYDEPTH keeps 16 bits, which OpenCV would truncate instead of rounding.
   flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH
   try:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -60,6 +61,7 @@ def decode_file(data: bytes, name: str) -> np.ndarray:
     what = 'the file is empty' if not data else 'damaged or not an image'
     raise UserError(f'unreadable image: {name}: {what}')
   if image.dtype == np.uint16:
+    # 65535 / 255 = 257, and half of it rounds to the nearest value.
     image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
   if image.dtype != np.uint8:
     raise UserError(
@@ -115,6 +117,8 @@ def probe(data: bytes) -> tuple[str, int, int, bool]:
   """
   if data.startswith(PNG_SIGNATURE) and len(data) >= 33:
     width, height, depth, colour = struct.unpack('>IIBB', data[16:26])
+    # Orientation, animation and a transparent colour: decoders treat these in
+    # different ways.
     special = b'eXIf' in data or b'acTL' in data or b'tRNS' in data
     plain = (depth, colour) == (8, _RGB_PNG) and not special
     return 'png', height, width, plain

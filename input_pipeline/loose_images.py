@@ -63,6 +63,7 @@ def file_batches(
         unreadable[position] = str(error)
     return {'image': image, 'index': index, 'mask': index >= 0}
 
+  # OpenCV's and dlib's detectors keep state while they search.
   threads = num_threads if crop is None else 1
   steps = -(-len(paths) // batch_size)
   return iterate_batches(make_batch, 0, steps, threads, num_workers=0)

@@ -122,6 +122,8 @@ def read_meta(path: str | os.PathLike) -> Meta:
       f'bad meta CSV: {file}, line {line}: not UTF-8; save it as UTF-8'
     ) from error
   rows, lines = parse_rows(file, text)
+  # Text columns are arrays of objects: NumPy's fixed-width strings would store
+  # every path as wide as the longest one.
   columns = {name: [row[name] for row in rows] for name in rows[0]}
   meta = Meta(
     path=file,
@@ -158,6 +160,7 @@ def write_meta(
   columns = [*COLUMNS, 'split'] if has_split else COLUMNS
   try:
     with files.write_whole(path, text=True, what='the meta CSV') as file:
+      # The same line ends on all systems, since packing hashes the file.
       writer = csv.DictWriter(file, columns, lineterminator='\n')
       writer.writeheader()
       writer.writerows(rows)

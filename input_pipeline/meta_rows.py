@@ -38,6 +38,7 @@ def parse_rows(file: pathlib.Path, text: str) -> tuple[list[dict], list[int]]:
   Raises:
     UserError: the header, a row or a field is wrong, or there are no rows.
   """
+  # Without newline translation, as a quoted field may hold a line break.
   reader = csv.reader(io.StringIO(text, newline=''))
   rows, lines = [], []
   try:
@@ -48,7 +49,7 @@ def parse_rows(file: pathlib.Path, text: str) -> tuple[list[dict], list[int]]:
         f'be {",".join(COLUMNS)} (and, optionally, split)'
       )
     for fields in reader:
-      if fields:
+      if fields:  # an empty line gives no fields
         rows.append(_parse_row(file, reader.line_num, header, fields))
         lines.append(reader.line_num)
   except csv.Error as error:
@@ -98,6 +99,7 @@ def _parse_row(
     not unknown or row['tag'] == UNLABELLED,
     'an unknown label needs tag 2 (unlabelled)',
   )
+  # Whether an image is real is unknown together with its class.
   faces = (-1, 0, 1) if unknown else (0, 1)
   check('face_type', row['face_type'] in faces, 'must be 1 (real) or 0 (fake)')
   check('img_path', row['img_path'].isprintable(), 'has control characters')

@@ -39,6 +39,7 @@ def check_space(
   Raises:
     UserError: there is less space.
   """
+  # The folder itself does not exist yet; its nearest parent is on its disk.
   folder = out.absolute().parent
   while not folder.exists():
     folder = folder.parent

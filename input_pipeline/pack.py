@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       write_pack(meta_csv, out, Options(**arguments), resources)
     except KeyboardInterrupt:
       print('interrupted: nothing was packed', file=sys.stderr)
-      sys.exit(130)
+      sys.exit(130)  # the shells' status for an interrupt
     except OSError as error:
       raise UserError(f'{error.filename}: {error.strerror}') from error
 

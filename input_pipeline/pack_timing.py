@@ -90,7 +90,7 @@ def measure_costs(paths: Sequence[str], size: int) -> Costs:
     paths: of image files.
     size: S, pixels of the packed images.
   """
-  cv2.setNumThreads(1)
+  cv2.setNumThreads(1)  # times are of one core
   detect, found = {}, {}
   loaded = [images.load_image(path) for path in paths]
   for name in ('opencv', 'dlib'):

@@ -75,6 +75,7 @@ def train_batches(
   split = dataset.train
   held_out = validation_rows(dataset, seed, validation_share)
   check_training_data(dataset, batch_size, supervision, held_out)
+  # The labelled half alone, so that its rows are the same as with both halves.
   halves = 2 if supervision == 'labelled' else 1
   rows = batch_size // halves
   _check_divisible(rows, process_count, batch_size)
@@ -86,6 +87,7 @@ def train_batches(
     supervision=supervision,
     held_out=held_out,
   )
+  # Workers share no memory, so each of them would fill a cache of its own.
   images = ImageCache(dataset, 'train', 0 if num_workers else cache_bytes)
   # A pseudo-labelled row is drawn in both halves of the stream. Its label
   # counts in the labelled half only.
@@ -158,6 +160,8 @@ def evaluation_batches(
     positions = sampling.batch_positions(
       int(step), batch_size, process_index, process_count
     )
+    # The last batch is padded to the full size, since another shape would be
+    # compiled anew and devices could not share it evenly.
     mask = positions < len(index)
     here = index[np.minimum(positions, len(index) - 1)]
     return {

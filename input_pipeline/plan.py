@@ -98,6 +98,7 @@ def estimated_bytes(plan: Plan) -> int:
   encoding = plan.encoding
   if not encoding.keep:
     pixels = encoding.size**2
+    # PNG may store the pixels as they are; JPEG stays below that.
     per_image = 3 * pixels if encoding.format == 'png' else 2 * pixels
     return len(every_row) * per_image + overhead
   total = 0
@@ -164,6 +165,7 @@ def make_index(
   Raises:
     UserError: no row is left.
   """
+  # Rows were dealt to the shards in turn; sorting restores their order.
   entries = sorted(
     (record.number, result.shard.number, record.offset, record.length)
     for result in written
@@ -208,7 +210,7 @@ def _all_fit(table: meta.Meta, rows: np.ndarray, size: int) -> bool:
   for row in rows:
     try:
       with table.file(row).open('rb') as file:
-        start = file.read(1 << 18)
+        start = file.read(1 << 18)  # EXIF data may precede the size
     except OSError:
       continue
     if start and images.probe(start)[1:3] != (size, size):

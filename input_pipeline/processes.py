@@ -59,6 +59,7 @@ def write_shards(
         futures = [pool.submit(_write_in_worker, shard) for shard in shards]
       pending = set(futures)
       try:
+        # Waits briefly, so that the bar moves while a shard is written.
         while pending:
           ended, pending = concurrent.futures.wait(
             pending, 0.2, concurrent.futures.FIRST_COMPLETED
@@ -136,7 +137,7 @@ def _interrupts_held_back() -> Iterator[None]:
 def _start_worker(done: Any, stop: Any, known: Detections) -> None:
   global _done, _stop, _known
   _done, _stop, _known = done, stop, known
-  cv2.setNumThreads(1)
+  cv2.setNumThreads(1)  # the processes already use all cores
   silence_decoders()
   threading.Thread(target=_die_with_parent, daemon=True).start()
 

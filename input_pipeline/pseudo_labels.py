@@ -82,6 +82,7 @@ def read_pseudo_labels(
       f'pseudo-labels of other classes: {path} has class {label.max()}, the '
       f'network {num_outputs} outputs; {advice}'
     )
+  # Labelled rows keep their true labels, whatever the network predicted.
   return np.where(split.tag == UNLABELLED, label, -1).astype(np.int32)
 
 

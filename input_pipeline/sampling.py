@@ -50,10 +50,12 @@ class ShuffledStream:
     order = self._orders.get(walk)
     if order is None:
       seed, stream = self._key
+      # A seed is made of 32-bit words, so the walk is split into two.
       draws = np.random.RandomState([seed, stream, walk % 2**32, walk >> 32])
       order = draws.permutation(self.rows)
       # Threads share the dict, so it is replaced and never changed. If two of
       # them replace it at once, one order is drawn again later.
+      # The last few are kept: batches made ahead read two walks in turn.
       recent = list(self._orders.items())[-3:]
       self._orders = dict([*recent, (walk, order)])
     return order
@@ -135,6 +137,7 @@ def draw_validation_rows(
   held = [np.empty(0, np.int64)]
   if share:
     for c, rows in rows_by_class(label, tag == LABELLED).items():
+      # At least one row, so that every class is validated.
       count = min(max(1, int(share * len(rows))), len(rows) - 1)
       draws = np.random.RandomState([seed, _HELD_OUT, c])
       held.append(draws.permutation(rows)[:count])
@@ -162,6 +165,7 @@ def make_stream(
     held_out: int [v], rows that never appear.
   """
   usable = given >= 0
+  # Validation rows are labelled, so they are in no other part of the stream.
   usable[held_out] = False
   balanced = BalancedStream(
     [

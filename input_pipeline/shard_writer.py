@@ -40,6 +40,7 @@ def write_shard(
   """
   if not storage.is_remote(shard.folder):
     return _write_file(shard, pathlib.Path(shard.path), progress, known)
+  # Object stores cannot append, so the shard is written here first.
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder, shard.name)
     written = _write_file(shard, path, progress, known)
@@ -132,6 +133,7 @@ def _find_face(
 ) -> faces.FaceBox | None:
   if sha256 in known:
     return known[sha256]
+  # A shard may hold several files of the same bytes.
   if sha256 not in detected:
     detected[sha256] = faces.detector(crop)(image)
   return detected[sha256]

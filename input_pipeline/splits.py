@@ -42,6 +42,8 @@ def released_split(
   """
   kept = np.isin(tag, MODS[mod])
   drawn = []
+  # Loops and generators as in the released code: published results depend on
+  # these very rows.
   for source in sorted(set(image_source[kept].tolist())):
     of_source = kept & (image_source == source)
     for value in np.unique(label[of_source]):

@@ -82,7 +82,7 @@ def sizes(folder: str) -> dict[str, int]:
   """
   with _one_line('list', folder):
     filesystem, name = _filesystem(folder)
-    filesystem.invalidate_cache()
+    filesystem.invalidate_cache()  # other processes write there too
     try:
       entries = filesystem.ls(name, detail=True)
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def remote_output(
 
     try:
       yield OutputFolder(folder, pathlib.Path(staging), finish)
-    except BaseException:
+    except BaseException:  # Ctrl-C too
       with contextlib.suppress(UserError):
         remove(folder, sizes(folder))
       raise
@@ -174,6 +174,7 @@ def fetch(folder: str, last: str) -> pathlib.Path:
       f'no complete dataset: {folder} has no {last}; make it with '
       '`python -m input_pipeline.pack`'
     )
+  # The description differs between versions, so each has a copy of its own.
   key = hashlib.sha256(folder.encode() + b'\0' + mark).hexdigest()[:16]
   local = pathlib.Path(
     files.cache_folder(), f'{folder.rsplit("/", 1)[-1]}-{key}'

@@ -127,6 +127,7 @@ def check_training_data(
       f'{(split.label == -1).sum()} training images of unknown class; choose '
       'another supervision'
     )
+  # Class-balanced sampling draws from every known class in turn.
   usable = split.tag == LABELLED
   usable[held_out] = False
   for entry in dataset.classes[: dataset.num_known]:

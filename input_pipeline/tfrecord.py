@@ -85,6 +85,7 @@ class TFRecordSource:
     wanted = HEADER_BYTES + length + FOOTER_BYTES
     try:
       descriptor = self._descriptor(shard)
+      # pread states the position, so threads need no lock around a seek.
       framed = os.pread(descriptor, wanted, start)
       if len(framed) < wanted:
         size = os.fstat(descriptor).st_size
@@ -102,6 +103,7 @@ class TFRecordSource:
   def _descriptor(self, shard: int) -> int:
     with self._lock:
       if shard not in self._descriptors:
+        # Closed in child processes, which open the shards themselves.
         flags = os.O_RDONLY | os.O_CLOEXEC
         self._descriptors[shard] = os.open(self._paths[shard], flags)
       return self._descriptors[shard]
