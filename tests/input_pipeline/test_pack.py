@@ -41,7 +41,7 @@ def test_help_shows_each_default_once(capsys, monkeypatch):
   assert text.count('default: 0.75') == text.count('default: 0)') == 1
 
 
-@pytest.mark.parametrize('name', ['pack', 'prepare'])
+@pytest.mark.parametrize('name', COMMANDS)
 def test_help_loads_nothing_heavy(name):
   code = (
     f'import sys, input_pipeline.{name} as command\n'

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from helpers.paths import ROOT
-from input_pipeline import pack_timing
-from input_pipeline.pack_timing import Costs
+from input_pipeline import pack_costs, pack_timing
+from input_pipeline.pack_costs import Costs
 
 
 def test_the_report_adds_up():
@@ -20,7 +20,7 @@ def test_the_report_adds_up():
     detect={'dlib': 0.02},
     found={'dlib': 0.5},
   )
-  lines = pack_timing.timing_report(costs, 7).splitlines()
+  lines = pack_costs.timing_report(costs, 7).splitlines()
   assert lines[0] == '7 images, one core'
   assert lines[4].split() == ['pack', '8.00', '125']
   assert lines[5].split()[-3:] == ['found', 'in', '50%']
@@ -33,7 +33,7 @@ def test_the_report_adds_up():
 def test_every_part_is_timed(tmp_path):
   photo = ROOT / 'tests' / 'data' / 'face.jpg'
   paths = [str(photo)] * 2
-  costs = pack_timing.measure_costs(paths, 64)
+  costs = pack_costs.measure_costs(paths, 64)
   assert costs.found['opencv'] == 1
   parts = (costs.load, costs.store, costs.feed, costs.detect['opencv'])
   assert min(parts) > 0
