@@ -14,7 +14,6 @@ import pytest
 from helpers.paths import ROOT
 from helpers.runs import start_run, tiny_experiment
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
 
 TINY = (

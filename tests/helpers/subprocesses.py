@@ -1,4 +1,4 @@
-"""Runs a command in a process of its own and tells which modules it imported."""
+"""Runs a command in another process and tells which modules it imported."""
 
 import json
 import os
