@@ -1,6 +1,6 @@
 """Lower bound: cross entropy on the labelled images alone.
 
-The unlabelled half is never seen, so novel classes can only be guessed.
+The network never sees unlabelled images, so it can only guess novel classes.
 
 python main.py --config=configs/lower_bound.py:owdfa1 --workdir=runs/lower
 """

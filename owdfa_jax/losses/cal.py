@@ -87,8 +87,8 @@ def accept_pseudo_labels(
   """Selects ACR's pseudo-labels: confident predictions of the weak view.
 
   Known and novel predictions have thresholds of their own, because a network is
-  less confident about classes without labels. The labels come from the view
-  that they train (see `accepted_cross_entropy`), as in the released code.
+  less confident about classes without labels. As in the released code the same
+  view then learns the labels, which confirm what it predicts already.
 
   Args:
     weak: float [B, K].

@@ -19,7 +19,7 @@ def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
 
   Without any such row the mean is 0, not NaN. Values outside of the mask are
   not read and get gradient 0. They should still be finite: 0 times an infinite
-  derivative of what computed them would be NaN.
+  derivative further back is NaN.
   """
   total = jnp.sum(jnp.where(mask, values, 0))
   return total / jnp.maximum(jnp.sum(mask), 1)

@@ -31,6 +31,7 @@ def info_nce(
   """
   log_prob = _log_prob(jnp.concatenate([first, second]), None, temperature)
   size = len(first)
+  # View i of the second half shows the image of view i of the first.
   other_view = jnp.roll(jnp.arange(2 * size), size)
   return -jnp.take_along_axis(log_prob, other_view[:, None], axis=1).mean()
 
@@ -69,6 +70,7 @@ def supervised_contrastive(
   others = ~jnp.eye(len(label), dtype=bool)
   positive = (label[:, None] == label) & labelled & others
   total = jnp.sum(jnp.where(positive, log_prob, 0), axis=1)
+  # A labelled view has at least one positive, the other view of its image.
   mean = total / jnp.maximum(positive.sum(axis=1), 1)
   return -common.masked_mean(mean, labelled)
 

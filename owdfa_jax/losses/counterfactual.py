@@ -33,6 +33,7 @@ def attention_effect(
   Returns:
     float32 [], the sum of both means over the labelled rows.
   """
+  # The branch is trained on both, so that the maps also work there.
   original = _effect(outputs.factual, outputs.counterfactual, label, margin)
   degraded = _effect(
     outputs.augmented_factual, outputs.augmented_counterfactual, label, margin

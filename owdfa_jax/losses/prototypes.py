@@ -1,4 +1,4 @@
-"""CAL's dynamic prototype pruning (DPP): how many novel classes are there?
+"""CAL's dynamic prototype pruning (DPP), which estimates the number of classes.
 
 Training starts with many more prototypes than classes. After each epoch the
 novel prototypes that were used little are merged into their nearest used one.
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import vectors
-from owdfa_jax.losses import pairing
+from owdfa_jax.losses.similarity import cosine_similarity
 
 # The share of a normal distribution within two standard deviations.
 COVERAGE = 0.9544
@@ -107,8 +107,8 @@ def merge(
   Returns:
     float32 [K, C].
   """
-  similarity = pairing.cosine_similarity(prototypes)
-  nearest = jnp.argmax(jnp.where(kept, similarity, -jnp.inf), axis=1)
+  cosine = cosine_similarity(prototypes)
+  nearest = jnp.argmax(jnp.where(kept, cosine, -jnp.inf), axis=1)
   # joins[i, j]: prototype i is merged into prototype j.
   joins = jax.nn.one_hot(nearest, len(prototypes)) * dropped[:, None]
   joins = jnp.where(kept.any(), joins, 0)

@@ -47,6 +47,7 @@ class Clock:
 
   epoch: jax.Array
   progress: jax.Array
+  # Static: the compiled step may depend on its value.
   num_known: int = flax.struct.field(pytree_node=False)
 
 

@@ -39,6 +39,7 @@ class CPL(CPLParameters, Method):
     rows = context.rows
     partner_key, gumbel_key = jax.random.split(context.key)
     pairs = pairing.glv_partners(
+      # Only labelled rows draw their partner; the others are voted on.
       jax.random.uniform(partner_key, rows.label.shape),
       rows.label,
       rows.labelled,

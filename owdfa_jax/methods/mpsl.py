@@ -41,6 +41,7 @@ class MPSL(MPSLParameters, Method):
     rows = context.rows
     partner_key, gumbel_key = jax.random.split(context.key)
     pairs, band, grid = pairing.mpsl_partners(
+      # Only labelled rows draw their partner; the others are voted on.
       jax.random.uniform(partner_key, rows.label.shape),
       rows.label,
       rows.labelled,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from typing_extensions import override
 
 from owdfa_jax.losses import common, pairing
+from owdfa_jax.losses.similarity import cosine_similarity, nearest_neighbour
 from owdfa_jax.methods.base import Clock, Context, Method, Result
 from owdfa_jax.methods.parameters import ORCAParameters
 from owdfa_jax.models.outputs import Branches, Head
@@ -103,9 +104,7 @@ class ORCA(ORCAParameters, Method):
   def _partner(self, context: Context) -> jax.Array:
     """Returns each row's partner in the second view, int32 [B]."""
     rows = context.rows
-    nearest = pairing.nearest_neighbour(
-      pairing.cosine_similarity(context.outputs[0].feature)
-    )
+    nearest = nearest_neighbour(cosine_similarity(context.outputs[0].feature))
     same_class = pairing.same_class_partner(
       jax.random.uniform(context.key, rows.label.shape),
       rows.label,

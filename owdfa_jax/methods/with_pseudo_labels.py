@@ -7,7 +7,8 @@ import flax
 import jax
 from typing_extensions import override
 
-from owdfa_jax.losses import common, pseudo_label_rules
+from owdfa_jax.losses import common
+from owdfa_jax.losses.pseudo_label_loss import Rule, pseudo_label_loss
 from owdfa_jax.methods.base import Clock, Context, Method, Result
 from owdfa_jax.models.outputs import Branches, Head
 
@@ -33,7 +34,7 @@ class WithPseudoLabels(Method):
   """
 
   method: Method
-  rule: pseudo_label_rules.Rule
+  rule: Rule
   weight: float = 0.5
 
   @property
@@ -63,13 +64,13 @@ class WithPseudoLabels(Method):
     total, result = self.method.loss(
       dataclasses.replace(context, state=states.method)
     )
+    # Of CAL's views the first is the weak one, whose predictions are more
+    # reliable.
     logits, unlabelled = context.outputs[0].logits, ~context.rows.labelled
     mask, target, rule_state = self.rule(
       states.rule, logits, context.rows.index, unlabelled
     )
-    term = pseudo_label_rules.pseudo_label_loss(
-      logits, target, mask, unlabelled
-    )
+    term = pseudo_label_loss(logits, target, mask, unlabelled)
     rule_terms = {
       'rule': term,
       'rule_accepted': common.masked_mean(mask, unlabelled),

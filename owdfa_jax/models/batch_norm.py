@@ -69,6 +69,7 @@ class BatchNorm(nnx.Module):
         statistics towards its mean and unbiased variance; else use these.
     """
     if train:
+      # The gradient flows through the batch's statistics, as in PyTorch.
       axes = tuple(range(x.ndim - 1))
       mean, variance = moments(x, axes)
       self._update(mean, variance, x.size // x.shape[-1])
@@ -77,12 +78,14 @@ class BatchNorm(nnx.Module):
     y = standardise(x, mean, variance) * self.scale[...]
     if self.bias is not None:
       y += self.bias[...]
+    # The next layer computes in the input's dtype, say bfloat16.
     return y.astype(x.dtype)
 
   def _update(
     self, mean: jax.Array, variance: jax.Array, num_values: int
   ) -> None:
     """Moves the running statistics towards those of `num_values` values."""
+    # PyTorch normalises by the biased variance and keeps the unbiased one.
     unbiased = variance * (num_values / (num_values - 1))
     self.mean[...] += self.momentum * (mean - self.mean[...])
     self.var[...] += self.momentum * (unbiased - self.var[...])

@@ -79,11 +79,13 @@ class Classifier(nnx.Module):
     width = backbone.num_features
     self.branches = branches
     self.backbone = backbone
+    # Without a bias the features are centred at 0, and the head needs none.
     self.bottleneck = BatchNorm(width, use_bias=False)
     self.dropout = nnx.Dropout(dropout)
     # A prototype's length does not change its cosines, only how fast it turns
     # in training; here it is about 1.
     scale = width**-0.5 if branches.cosine else 0.001
+    # The head is small, so its products can have full precision everywhere.
     self.fc2 = nnx.Linear(
       width,
       num_outputs,
@@ -148,6 +150,7 @@ class Classifier(nnx.Module):
     logits = self.classify(
       self.dropout(feature, deterministic=not train, rngs=key)
     )
+    # Evaluation needs only the classes; what follows serves the losses.
     if not train:
       return Outputs(logits, feature)
     # Parts and bands only decide which rows are paired.
@@ -250,6 +253,7 @@ def create(
   check_choice('--config.model.backbone', backbone, resnet.CONFIGS)
   check_choice('--config.model.dtype', dtype, DTYPES)
   config = resnet.CONFIGS[backbone]
+  # Pooling would fail with a message about shapes that names no setting.
   check_grids(backbone, image_size, config.stride, branches.grids)
   network = resnet.ResNet(config, width=width, dtype=DTYPES[dtype], rngs=rngs)
   return Classifier(
@@ -268,6 +272,7 @@ def check_grids(
     stride: image pixels for each pixel of the feature map.
     grids: sides of the grids.
   """
+  # Padded convolutions round up where the stride does not divide the size.
   size = -(-image_size // stride)
   if grids and size < max(grids):
     raise UserError(

@@ -1,4 +1,4 @@
-"""CDAL's branch: how much do attention maps tell beyond arbitrary ones?
+"""CDAL's branch, which compares attention maps with counterfactual ones.
 
 The branch works on an early stage of the backbone, in training only; the logits
 for inference remain the head's. Nothing in it is held constant: the gradient
@@ -32,7 +32,8 @@ class CounterfactualOutputs:
 
   Attributes:
     factual: [B, K], logits by the maps A, which should find a forgery's traces.
-    counterfactual: [B, K], logits by other maps A^ of the same features.
+    counterfactual: [B, K], logits by other maps A^ of the same features, which
+      should not.
     augmented_factual: [B, K], logits by A of the degraded features.
     augmented_counterfactual: [B, K], logits by A^ of the degraded features.
     distance: [B], how far the degrading moved the pooled features, except
@@ -94,12 +95,15 @@ class CounterfactualBranch(nnx.Module):
       stage_map: float32 [B, h, w, C].
       key: draws the sampled maps, the noise and the dropout.
     """
+    # For two sampled maps, the noise and four dropouts.
     keys = jax.random.split(key, 7)
     maps = self.factual(stage_map)
     other_maps = self.counterfactual(stage_map)
+    # Keep what a factual map looks at; degrade what a counterfactual one does.
     sampled, kept = sample_map(maps, keys[0])
     _, blurred = sample_map(other_maps, keys[1])
     degraded = degrade(stage_map, kept, blurred, keys[2])
+    # Degraded features have maps of their own, which should find the same.
     feature = attention_pool(maps, stage_map)
     degraded_feature = attention_pool(self.factual(degraded), degraded)
     other_feature = attention_pool(other_maps, stage_map)

@@ -1,4 +1,4 @@
-"""CAL's attention: where in the image do the telling frequencies lie?
+"""CAL's attention map, made from the frequencies of an image.
 
 References:
   Zheng et al., Open-World Deepfake Attribution via Confidence-Aware Asymmetric
@@ -44,7 +44,7 @@ def inverse_dct(spectrum: jax.Array) -> jax.Array:
 
 
 class FrequencyAttention(nnx.Module):
-  """Weighs the spectrum of an image, and shows where the rest of it lies.
+  """Filters the spectrum of an image, and maps where the result is strong.
 
   M = sigmoid(conv(relu(conv(DCT(x))))), A = sigmoid(mean over channels of
   IDCT(M DCT(x))), pooled to 8 x 8 cells. All is float32: the lowest frequency
@@ -58,6 +58,7 @@ class FrequencyAttention(nnx.Module):
   def __call__(self, images: jax.Array) -> jax.Array:
     """Maps normalised images [B, H, W, 3] to [B, 8, 8, 1] in (0, 1)."""
     spectrum = dct(images.astype(jnp.float32))
+    # One mask for the three channels.
     mask = nnx.sigmoid(self.gate(nnx.relu(self.hidden(spectrum))))
     filtered = inverse_dct(spectrum * mask).mean(-1, keepdims=True)
     pooled = perspectives.average_pool(nnx.sigmoid(filtered), GRID)

@@ -37,6 +37,7 @@ def average_pool(feature_map: jax.Array, grid: int) -> jax.Array:
 
 def normalise_cells(parts: jax.Array) -> jax.Array:
   """Normalises each cell of [B, P, C] over the batch, by its own statistics."""
+  # No running statistics: parts are computed in training only.
   return batch_norm.standardise(parts, *batch_norm.moments(parts, (0,)))
 
 
@@ -57,6 +58,7 @@ def haar_bands(
   batch, height, width, features = feature_map.shape
   padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
   x = jnp.pad(feature_map, padding)
+  # The four pixels of every 2 x 2 block.
   a, b = x[:, ::2, ::2], x[:, ::2, 1::2]
   c, d = x[:, 1::2, ::2], x[:, 1::2, 1::2]
   low_high, high_low, high_high = (

@@ -21,6 +21,7 @@ def multiply_pixels(
   Returns:
     float32 [B, k, l, C], rows x columns^T for each channel.
   """
+  # Matrices are made in float64 by NumPy once, when the step is compiled.
   left, right = (jnp.asarray(m, jnp.float32) for m in (rows, columns))
   return jnp.einsum(
     'kh,bhwc,lw->bklc', left, x, right, precision=jax.lax.Precision.HIGHEST
@@ -33,6 +34,7 @@ def resize_matrix(size: int, new_size: int) -> np.ndarray:
   Pixel centres are half a pixel from the border, as in OpenCV; there is no
   antialiasing.
   """
+  # Where each new pixel lies among the old ones; the border is repeated.
   centre = (np.arange(new_size) + 0.5) * size / new_size - 0.5
   centre = np.clip(centre, 0, size - 1)
   return np.maximum(0, 1 - np.abs(centre[:, None] - np.arange(size)))

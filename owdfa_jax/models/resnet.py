@@ -128,6 +128,7 @@ class Block(nnx.Module):
     layer = functools.partial(conv, dtype=dtype, rngs=rngs)
     out_features = width * expansion
     self.bottleneck = expansion > 1
+    # v1.5 has the stride in the 3x3; the original has it in the first 1x1.
     if self.bottleneck:
       self.conv1 = layer(in_features, width, 1, 1)
       self.conv2 = layer(width, width, 3, stride)
@@ -138,6 +139,7 @@ class Block(nnx.Module):
       self.conv2 = layer(width, out_features, 3, 1)
     self.bn1 = BatchNorm(width)
     self.bn2 = BatchNorm(width)
+    # torchvision's names again: `downsample.0` and `downsample.1`.
     self.downsample: nnx.List[Any] | None
     if stride > 1 or in_features != out_features:
       projection = layer(in_features, out_features, 1, stride)

@@ -128,13 +128,12 @@ def fill_network(
       found[name] = put_like(value.transpose(order), leaf)
   _check_backbone(missing, other_shapes, ours, source, where)
   known = {bare_name(name) for name in ours}
+  unused = (name for bare, (name, _) in theirs.items() if bare not in known)
   report = LoadReport(
     source=where,
     loaded=tuple(found),
     missing=tuple(missing),
-    unused=tuple(
-      sorted(name for bare, (name, _) in theirs.items() if bare not in known)
-    ),
+    unused=tuple(sorted(unused)),
     other_shapes=tuple(other_shapes),
   )
   filled = [found.get(name, leaf) for name, (_, leaf) in ours.items()]

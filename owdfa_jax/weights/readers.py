@@ -15,7 +15,7 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from owdfa_jax.weights import torch_files
-from owdfa_jax.weights.unpickle import RefusedPickle
+from owdfa_jax.weights.pickled_names import RefusedPickle
 
 # An archive may unpack to MAX_EXPANSION times its size, and always to
 # ALWAYS_ALLOWED bytes. Weights hardly compress, while a zip bomb expands a

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from owdfa_jax.weights import unpickle
-from owdfa_jax.weights.unpickle import Storage, Tensor
+from owdfa_jax.weights.pickled_names import Storage, Tensor
 
 # The older format starts with a pickle of this number.
 MAGIC = 0x1950A86A20F9469CFC6C

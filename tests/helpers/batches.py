@@ -42,3 +42,27 @@ def random_unit_vectors(seed, size=6, width=4):
   """Returns vectors of length 1, float32 [size, width]."""
   x = np.random.default_rng(seed).normal(size=(size, width))
   return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def random_pairing_batch(rows=32, channels=8, seed=0):
+  """Returns the arguments of `mpsl_partners`; even rows are labelled."""
+  rng = np.random.default_rng(seed)
+  true_label = rng.integers(0, 5, rows)
+  # All views of an image are noisy copies of one point.
+  point = rng.normal(size=(5, channels))[true_label]
+  point += rng.normal(size=(rows, channels))
+  labelled = np.arange(rows) % 2 == 0
+
+  def draw(*shape):
+    noise = rng.normal(size=(rows, *shape, channels))
+    centre = point.reshape(rows, *(1,) * len(shape), channels)
+    return (centre + 0.5 * noise).astype(np.float32)
+
+  return {
+    'draw': rng.random(rows).astype(np.float32),
+    'label': np.where(labelled, true_label, -1),
+    'labelled': labelled,
+    'feature': draw(),
+    'parts': [draw(9), draw(25), draw(49)],
+    'bands': [draw(16), draw(16), draw(16)],
+  }

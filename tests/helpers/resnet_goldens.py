@@ -1,4 +1,4 @@
-"""The recorded ResNet-50: its weights by formula, and what it must give."""
+"""The recorded ResNet-50: its weights by a formula, and its outputs."""
 
 import json
 import zlib
@@ -19,11 +19,12 @@ TORCH_LEAVES = {
 
 
 def torch_name(path):
+  """Returns PyTorch's name of a variable at a path."""
   return '.'.join([*map(str, path[:-1]), TORCH_LEAVES[path[-1]]])
 
 
 def torch_shapes(model):
-  """Every variable's torch name and shape, in torch's axis order."""
+  """Returns all variables' shapes in PyTorch's order, by PyTorch's names."""
   shapes = {}
   for path, variable in nnx.to_flat_state(nnx.state(model)):
     shape = variable.shape
@@ -34,6 +35,7 @@ def torch_shapes(model):
 
 
 def state_dict():
+  """Returns the shapes in the recorded state dict, by name."""
   path = GOLDENS / 'resnet50_state_dict.json'
   return {
     name: tuple(shape)
@@ -43,7 +45,7 @@ def state_dict():
 
 
 def formula(name, shape, seed):
-  """The goldens' weights: a function of the torch name, shape and seed."""
+  """Returns the recorded weights, a function of name, shape and seed."""
   crc = (zlib.crc32(name.encode('ascii')) + seed) % 2**32
   z = np.random.RandomState(crc).randn(*shape)
   if len(shape) == 4:
@@ -68,6 +70,7 @@ def channels_first(x):
 
 
 def stage_outputs(model, x, train):
+  """Returns the outputs of the stem's layers and of the stages, by name."""
   outputs = {'conv1': model.conv1(x)}
   outputs['bn1_relu'] = nnx.relu(model.bn1(outputs['conv1'], train=train))
   outputs['maxpool'] = nnx.max_pool(
@@ -82,6 +85,14 @@ def stage_outputs(model, x, train):
 
 
 def check_stages(file, mode, outputs, tolerance):
+  """Compares the stages' outputs, to `tolerance` of the largest value.
+
+  Args:
+    file: the arrays of the golden file.
+    mode: 'eval' or 'train', the prefix of the recorded names.
+    outputs: see `stage_outputs`.
+    tolerance: relative to the largest value of a stage.
+  """
   for stage, output in outputs.items():
     output = channels_first(output)
     prefix = f'{mode}_{stage}'
@@ -103,6 +114,7 @@ def check_stages(file, mode, outputs, tolerance):
 
 
 def check_final(file, mode, output, logits, tolerance):
+  """Compares feature map and logits; see `check_stages`."""
   for key, value in (
     ('featuremap', channels_first(output)),
     ('logits', logits),

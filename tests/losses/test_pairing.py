@@ -2,9 +2,6 @@
 
 import math
 
-import hypothesis
-import hypothesis.extra.numpy as hnp
-import hypothesis.strategies as st
 import jax
 import jax.extend
 import jax.numpy as jnp
@@ -12,36 +9,8 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from owdfa_jax.losses import pairing
-
-# Compiled once for all examples.
-SECOND_LARGEST = jax.jit(pairing.second_largest, static_argnums=1)
-SIMILARITY = {'rtol': 1e-5, 'atol': 5e-6}
-
-
-def random_batch(rows=32, channels=8, seed=0):
-  """Returns a batch of a few classes; its even rows are labelled."""
-  rng = np.random.default_rng(seed)
-  true_label = rng.integers(0, 5, rows)
-  # All views of an image are noisy copies of one point.
-  point = rng.normal(size=(5, channels))[true_label]
-  point += rng.normal(size=(rows, channels))
-  labelled = np.arange(rows) % 2 == 0
-
-  def draw(*shape):
-    noise = rng.normal(size=(rows, *shape, channels))
-    centre = point.reshape(rows, *(1,) * len(shape), channels)
-    return (centre + 0.5 * noise).astype(np.float32)
-
-  return {
-    'draw': rng.random(rows).astype(np.float32),
-    'label': np.where(labelled, true_label, -1),
-    'labelled': labelled,
-    'feature': draw(),
-    'parts': [draw(9), draw(25), draw(49)],
-    'bands': [draw(16), draw(16), draw(16)],
-  }
-
+from helpers.batches import random_pairing_batch
+from owdfa_jax.losses import pairing, similarity
 
 MPSL = jax.jit(pairing.mpsl_partners, static_argnames='vote_rule')
 
@@ -57,7 +26,7 @@ def cpl_batch(batch):
 
 @pytest.mark.parametrize('rule', pairing.VOTES)
 def test_eight_devices_pair_the_same_rows_as_one(rule):
-  batch = random_batch()
+  batch = random_pairing_batch()
   auto = (jax.sharding.AxisType.Auto,)
   mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
   spread = jax.device_put(batch, NamedSharding(mesh, PartitionSpec('data')))
@@ -69,7 +38,7 @@ def test_eight_devices_pair_the_same_rows_as_one(rule):
 
 @pytest.mark.parametrize('rule', pairing.VOTES)
 def test_order_of_the_batch_does_not_matter(rule):
-  batch = random_batch()
+  batch = random_pairing_batch()
   order = np.random.default_rng(1).permutation(32)
   moved = jax.tree.map(lambda x: x[order], batch)
   pairs, *views = run_mpsl(batch, vote_rule=rule)
@@ -89,7 +58,7 @@ def test_order_of_the_batch_does_not_matter(rule):
 
 
 def test_labels_of_unlabelled_rows_are_not_read():
-  batch = random_batch()
+  batch = random_pairing_batch()
   poisoned = np.where(batch['labelled'], batch['label'], 3)
   jax.tree.map(
     np.testing.assert_array_equal,
@@ -98,70 +67,24 @@ def test_labels_of_unlabelled_rows_are_not_read():
   )
 
 
-def test_nearest_neighbour_is_a_duplicate_but_never_the_row_itself():
-  batch = random_batch()
-  feature = batch['feature']
-  feature[[3, 4, 7]] = feature[1]
-  nearest = pairing.nearest_neighbour(pairing.cosine_similarity(feature))
-  assert np.isin(nearest[jnp.array([1, 3, 4, 7])], [1, 3, 4, 7]).all()
-  assert (nearest != np.arange(32)).all()
-
-
-def test_row_of_identical_images_is_not_its_own_neighbour():
-  nearest = pairing.nearest_neighbour(
-    pairing.cosine_similarity(jnp.ones((5, 3)))
-  )
-  assert (nearest != np.arange(5)).all()
-
-
 def test_similarities_of_zero_features_are_finite():
-  batch = random_batch()
+  batch = random_pairing_batch()
   batch['feature'][3] = 0
   batch['parts'] = [
     part * (np.arange(32) > 5)[:, None, None] for part in batch['parts']
   ]
   batch['bands'] = [np.zeros_like(band) for band in batch['bands']]
-  assert np.isfinite(pairing.cosine_similarity(batch['feature'])).all()
-  assert np.isfinite(pairing.part_similarity(batch['parts'][0])).all()
-  np.testing.assert_array_equal(pairing.band_similarity(batch['bands'][0]), 0)
+  assert np.isfinite(similarity.cosine_similarity(batch['feature'])).all()
+  assert np.isfinite(similarity.part_similarity(batch['parts'][0])).all()
+  np.testing.assert_array_equal(
+    similarity.band_similarity(batch['bands'][0]), 0
+  )
   pairs, *_ = run_mpsl(batch)
   assert ((0 <= pairs.index) & (pairs.index < 32)).all()
 
 
-def test_similarities_have_no_gradient():
-  feature = jnp.asarray(random_batch()['parts'][0])
-
-  def total(x):
-    similarities = (
-      pairing.part_similarity(x),
-      pairing.band_similarity(x),
-      pairing.cosine_similarity(x[:, 0]),
-    )
-    return sum(s.sum() for s in similarities)
-
-  np.testing.assert_array_equal(jax.grad(total)(feature), 0)
-
-
-def test_part_similarity_is_the_weighted_sum_of_cosines():
-  x = random_batch()['parts'][0].astype(np.float64)
-  norm = np.linalg.norm(x, axis=-1)
-  unit = x / norm[..., None]
-  weight = norm / np.linalg.norm(norm, axis=-1, keepdims=True)
-  expected = np.einsum('ip,ipc,jpc->ij', weight, unit, unit)
-  np.testing.assert_allclose(
-    pairing.part_similarity(x.astype(np.float32)), expected, **SIMILARITY
-  )
-
-
-def test_bfloat16_features_are_compared_in_float32():
-  feature = jnp.asarray(random_batch()['feature'], jnp.bfloat16)
-  similarity = pairing.cosine_similarity(feature)
-  assert similarity.dtype == jnp.float32
-  np.testing.assert_allclose(np.diag(similarity), 1, atol=1e-6)
-
-
 def test_no_array_has_the_size_batch_by_batch_by_cells():
-  batch = random_batch(rows=32, channels=8)
+  batch = random_pairing_batch(rows=32, channels=8)
   jaxpr = jax.make_jaxpr(pairing.mpsl_partners)(**batch)
   shapes = set(all_shapes(jaxpr.jaxpr))
   assert (32, 32) in shapes
@@ -178,17 +101,6 @@ def all_shapes(jaxpr):
     yield from (v.aval.shape for v in equation.outvars)
     for inner in jax.extend.core.jaxprs_in_params(equation.params):
       yield from all_shapes(inner)
-
-
-@hypothesis.settings(max_examples=50, deadline=None)
-@hypothesis.given(
-  hnp.arrays(np.float32, (6, 5), elements=st.sampled_from([-2, 0, 0.5, 1, 3])),
-  st.sampled_from([0, 1]),
-)
-def test_second_largest_counts_equal_values(values, axis):
-  expected = np.take(np.sort(values, axis), -2, axis)
-  found = SECOND_LARGEST(values, axis)
-  np.testing.assert_array_equal(found, expected)
 
 
 def test_votes_by_hand():
@@ -245,7 +157,7 @@ def test_extreme_draws_give_a_row_of_the_class(draw):
 
 
 def test_cpl_equals_mpsl_with_one_view():
-  batch = random_batch()
+  batch = random_pairing_batch()
   cpl = pairing.glv_partners(**cpl_batch(batch))
   one = {**batch, 'parts': batch['parts'][:1], 'bands': [batch['parts'][0] * 0]}
   # A band of zeros has equal similarities, so it accepts every candidate.

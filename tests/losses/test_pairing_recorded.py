@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.recorded import cases
-from owdfa_jax.losses import pairing
+from owdfa_jax.losses import pairing, similarity
 
 SIMILARITY = {'rtol': 1e-5, 'atol': 5e-6}
 
@@ -30,24 +30,24 @@ def test_cpl_pairs_as_recorded(golden):
   @jax.jit
   def compute(label, labelled, feature, parts):
     draw = jnp.zeros(len(label))
-    local = pairing.part_similarity(parts)
+    local = similarity.part_similarity(parts)
     return (
-      pairing.cosine_similarity(feature),
+      similarity.cosine_similarity(feature),
       local,
-      pairing.second_largest(local, 1),
-      pairing.second_largest(local, 0),
+      similarity.second_largest(local, 1),
+      similarity.second_largest(local, 0),
       pairing.glv_partners(draw, label, labelled, feature, parts),
     )
 
   for case in cases(g):
     label, labelled, _ = recorded_batch(g, case)
     unlabelled = ~labelled
-    similarity, local, row, column, pairs = compute(
+    cosine, local, row, column, pairs = compute(
       label, labelled, g[f'{case}_f_g'], cells_first(g[f'{case}_f_p'])
     )
     candidate = g[f'{case}_global_top2_idx'][:, 1]
     for value, recorded in (
-      (similarity, 'global_sim'),
+      (cosine, 'global_sim'),
       (local, 'part_sim'),
       (row[unlabelled], 'part_vals2'),
       (column[candidate], 'col_second_best'),
@@ -104,8 +104,8 @@ def recorded_mpsl(golden):
 @pytest.mark.golden
 def test_mpsl_similarities_as_recorded(recorded_mpsl):
   g, found = recorded_mpsl
-  band_similarity = jax.jit(pairing.band_similarity)
-  part_similarity = jax.jit(pairing.part_similarity)
+  band_similarity = jax.jit(similarity.band_similarity)
+  part_similarity = jax.jit(similarity.part_similarity)
   for case, (batch, _, _) in found.items():
     for i, (band, part) in enumerate(
       zip(batch['bands'], batch['parts'], strict=True), 1

@@ -1,8 +1,5 @@
 """Pseudo-label rules against recorded runs, and what must hold on any batch."""
 
-import hypothesis
-import hypothesis.extra.numpy as hnp
-import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,14 +7,16 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from owdfa_jax.losses import pseudo_label_rules
-from owdfa_jax.losses.pseudo_label_rules import FixMatch, FlexMatch, FreeMatch
+from owdfa_jax.losses.flexmatch import FlexMatch
+from owdfa_jax.losses.freematch import FreeMatch
+from owdfa_jax.losses.pseudo_label_loss import pseudo_label_loss
+from owdfa_jax.losses.pseudo_label_rules import FixMatch, MaxProbability
 
-QUANTILE = jax.jit(pseudo_label_rules.masked_quantile, static_argnums=2)
 STATE = {'rtol': 1e-5, 'atol': 1e-7}
 
 # The recorded variants: our rule, its weight, and the state's recorded names.
 VARIANTS = {
-  'max': (pseudo_label_rules.MaxProbability(), 0.5, ()),
+  'max': (MaxProbability(), 0.5, ()),
   'fixmatch': (FixMatch(), 0.5, ()),
   'fixmatch_default': (FixMatch(), 1.0, ()),
   'flexmatch_warmup': (
@@ -44,9 +43,7 @@ def training_step(rule):
 
   def loss(logits, state, index, unlabelled):
     mask, target, state = rule(state, logits, index, unlabelled)
-    value = pseudo_label_rules.pseudo_label_loss(
-      logits, target, mask, unlabelled
-    )
+    value = pseudo_label_loss(logits, target, mask, unlabelled)
     return value, (mask, target, state)
 
   return jax.jit(jax.value_and_grad(loss, has_aux=True))
@@ -189,76 +186,3 @@ def test_initial_state_can_be_donated(name):
   state = pseudo_label_rules.RULES[name]().init(4, 20)
   same = jax.jit(lambda x: jax.tree.map(jnp.copy, x), donate_argnums=0)(state)
   assert len(same) == len(state)
-
-
-def confident(*classes):
-  """Returns logits of rows that are certain of the given classes of four."""
-  return 20.0 * jnp.eye(4)[jnp.array(classes)]
-
-
-def test_flexmatch_remembers_the_last_row_of_a_repeated_example():
-  rule = FlexMatch()
-  unlabelled = jnp.array([True, True, True, False])
-  _, _, state = rule(
-    rule.init(4, 5),
-    confident(2, 1, 3, 0),
-    jnp.array([4, 4, 0, 4]),
-    unlabelled,
-  )
-  assert state.selected.tolist() == [3, -1, -1, -1, 1]
-
-
-@pytest.mark.parametrize(
-  'warm_up, expected', [(True, [0.5, 0.25, 0, 0]), (False, [1, 0.5, 0, 0])]
-)
-def test_flexmatch_progress_by_hand(warm_up, expected):
-  rule = FlexMatch(warm_up=warm_up)
-  # Seven examples: class 0 twice, class 1 once, four never.
-  _, _, state = rule(
-    rule.init(4, 7),
-    confident(0, 0, 1),
-    jnp.array([0, 1, 2]),
-    jnp.full(3, True),
-  )
-  np.testing.assert_allclose(state.class_accuracy, expected)
-  # Class 1's threshold is then .95 * .25 / 1.75 or .95 * .5 / 1.5.
-  limit = 0.95 * expected[1] / (2 - expected[1])
-  for prob, accepted in ((limit + 0.01, True), (limit - 0.01, False)):
-    # Of all classes class 1 is the most probable one, if only just.
-    logits = (
-      jnp.full((1, 20), jnp.log((1 - prob) / 19)).at[0, 1].set(jnp.log(prob))
-    )
-    wide = state._replace(class_accuracy=jnp.pad(state.class_accuracy, (0, 16)))
-    mask, target, _ = rule(wide, logits, jnp.array([3]), jnp.array([True]))
-    assert target[0] == 1
-    assert mask[0] == accepted
-
-
-def test_flexmatch_progress_stays_while_all_examples_are_equal():
-  rule = FlexMatch(warm_up=False)
-  step = jnp.array([0, 1]), jnp.array([True, True])
-  _, _, state = rule(rule.init(4, 2), confident(1, 1), *step)
-  assert state.selected.tolist() == [1, 1]
-  assert not state.class_accuracy.any()
-
-
-@hypothesis.settings(max_examples=40, deadline=None)
-@hypothesis.given(
-  hnp.arrays(np.float32, 9, elements=st.floats(0, 1, width=32)),
-  hnp.arrays(bool, 9).filter(lambda mask: mask.any()),
-)
-def test_masked_quantile_is_that_of_the_selected_rows(values, mask):
-  found = QUANTILE(values, mask, 0.8)
-  expected = np.quantile(values[mask].astype(np.float64), 0.8)
-  np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
-
-
-def test_rejected_rows_count_as_zero_in_the_mean():
-  logits = jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]))
-  value = pseudo_label_rules.pseudo_label_loss(
-    logits,
-    jnp.array([0, 1, 0]),
-    jnp.array([False, True, False]),
-    jnp.array([True, True, False]),
-  )
-  np.testing.assert_allclose(value, -np.log(0.75) / 2, rtol=1e-6)

@@ -8,6 +8,8 @@ from helpers.batches import make_batch, make_context
 from helpers.runs import tiny_config
 from owdfa_jax import experiment
 from owdfa_jax.losses import pseudo_label_rules
+from owdfa_jax.losses.flexmatch import FlexMatch
+from owdfa_jax.losses.pseudo_label_loss import pseudo_label_loss
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.methods.with_pseudo_labels import WithPseudoLabels
 
@@ -23,9 +25,7 @@ def test_the_rules_term_joins_the_methods_loss(name):
   mask, target, after = rule(
     state.rule, outputs.logits, rows.index, ~rows.labelled
   )
-  term = pseudo_label_rules.pseudo_label_loss(
-    outputs.logits, target, mask, ~rows.labelled
-  )
+  term = pseudo_label_loss(outputs.logits, target, mask, ~rows.labelled)
   np.testing.assert_allclose(total, alone + 0.25 * term, rtol=1e-6)
   added = result.terms.keys() - alone_result.terms.keys()
   assert added == {'rule', 'rule_accepted'}
@@ -45,6 +45,6 @@ def test_the_config_names_the_rule(packed):
   method = experiment.make_method(config)
   assert method == WithPseudoLabels(
     method=experiment.make_method(tiny_config(packed)),
-    rule=pseudo_label_rules.FlexMatch(threshold=0.5, warm_up=False),
+    rule=FlexMatch(threshold=0.5, warm_up=False),
     weight=0.1,
   )

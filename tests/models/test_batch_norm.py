@@ -1,3 +1,5 @@
+"""Batch normalisation by hand and on several devices."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from owdfa_jax.models.batch_norm import BatchNorm
 
 
 def step(norm, x):
-  """Jitted training step: the output and the module's new statistics."""
+  """Returns the output of a compiled training step and the new statistics."""
   graphdef, params, stats = nnx.split(norm, nnx.Param, nnx.BatchStat)
 
   @jax.jit
@@ -21,7 +23,7 @@ def step(norm, x):
   return run(params, stats, x)
 
 
-def test_normalises_with_the_biased_and_keeps_the_unbiased_variance():
+def test_output_has_the_biased_variance_statistics_the_unbiased_one():
   norm = BatchNorm(1)
   x = jnp.array([[0.0], [2.0], [4.0], [6.0]])  # mean 3, sum of squares 20
   y, mean, var = step(norm, x)
@@ -31,7 +33,7 @@ def test_normalises_with_the_biased_and_keeps_the_unbiased_variance():
   np.testing.assert_allclose(var, [0.9 + 0.1 * 20 / 3], rtol=1e-6)
 
 
-def test_counts_every_pixel_of_the_batch():
+def test_statistics_are_over_all_pixels_of_the_batch():
   x = jax.random.normal(jax.random.key(0), (3, 4, 5, 2))
   _, mean, var = step(BatchNorm(2), x)
   rows = np.asarray(x).reshape(-1, 2)
@@ -39,7 +41,7 @@ def test_counts_every_pixel_of_the_batch():
   np.testing.assert_allclose(var, 0.9 + 0.1 * rows.var(0, ddof=1), rtol=1e-5)
 
 
-def test_evaluation_uses_the_running_statistics_and_keeps_them():
+def test_evaluation_uses_the_running_statistics_unchanged():
   norm = BatchNorm(2)
   norm.mean[...], norm.var[...] = jnp.array([1.0, 2.0]), jnp.array([4.0, 9.0])
   norm.scale[...], norm.bias[...] = jnp.array([3.0, 1.0]), jnp.array([0.0, 5.0])
@@ -53,7 +55,7 @@ def test_neck_has_no_bias_parameter():
 
 
 def test_statistics_stay_float32_under_bfloat16():
-  # bfloat16 keeps 8 bits: around 1000 its steps are 4.
+  # bfloat16 has 8 bits of precision: near 1000 its values are 4 apart.
   x = (1000 + 8 * jax.random.normal(jax.random.key(1), (512, 2))).astype(
     jnp.bfloat16
   )
@@ -65,7 +67,7 @@ def test_statistics_stay_float32_under_bfloat16():
   np.testing.assert_allclose(var, 0.9 + 0.1 * exact.var(0, ddof=1), rtol=1e-4)
 
 
-def test_variance_survives_a_large_mean():
+def test_variance_is_exact_for_a_large_mean():
   x = jnp.array([[1e4], [1e4 + 1]])
   _, variance = batch_norm.moments(x, (0,))
   np.testing.assert_allclose(variance, [0.25], rtol=1e-6)
@@ -73,7 +75,7 @@ def test_variance_survives_a_large_mean():
 
 @pytest.mark.parametrize('shape', [(16, 6), (16, 4, 4, 6)])
 def test_statistics_are_those_of_the_global_batch(shape):
-  # Every device's rows differ from the others' by far more than within.
+  # Rows differ far more between devices than within one.
   x = jax.random.normal(jax.random.key(2), shape)
   x += jnp.arange(16.0).reshape(-1, *[1] * (len(shape) - 1))
   mesh = jax.make_mesh(

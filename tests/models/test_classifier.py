@@ -1,3 +1,5 @@
+"""The classifier: recorded heads, shapes, dtypes and what training needs."""
+
 import dataclasses
 
 import jax
@@ -25,7 +27,7 @@ class Identity(nnx.Module):
 
 
 def on_features(num_classes=5, num_features=256, **kwargs):
-  """A classifier of feature maps."""
+  """Returns a classifier whose images are feature maps."""
   backbone = Identity(num_features)
   dropout = kwargs.pop('dropout', 0.2)
   return Classifier(
@@ -38,15 +40,16 @@ def on_features(num_classes=5, num_features=256, **kwargs):
 
 
 def create(**kwargs):
+  """Returns a small classifier; `kwargs` may be fields of `Branches`."""
   arguments = {'backbone': 'small', 'width': 0.25, 'image_size': 64}
   arguments |= {'num_outputs': 5, 'rngs': nnx.Rngs(0)} | kwargs
   names = {field.name for field in dataclasses.fields(Branches)}
-  asked = {name: arguments.pop(name) for name in names & arguments.keys()}
-  return classifier.create(branches=Branches(**asked), **arguments)
+  branches = {name: arguments.pop(name) for name in names & arguments.keys()}
+  return classifier.create(branches=Branches(**branches), **arguments)
 
 
 def abstract_forward(size=64, *, train=True, **kwargs):
-  """Shapes and dtypes of the outputs and of the model's variables."""
+  """Returns shapes and dtypes of the outputs and the variables."""
 
   def forward():
     model = create(image_size=size, **kwargs)
@@ -58,7 +61,7 @@ def abstract_forward(size=64, *, train=True, **kwargs):
 
 
 def golden_models(file):
-  """(prefix, feature map, classifier) of each size and method of the file."""
+  """Yields (prefix, feature map, classifier) for each recorded head."""
   for key in sorted(file):
     if not key.endswith('_fc2_weight') or '_grad_' in key:
       continue
@@ -80,7 +83,7 @@ def golden_models(file):
 
 
 @pytest.mark.golden
-def test_head_agrees_in_training_and_evaluation(golden):
+def test_head_as_recorded_in_training_and_evaluation(golden):
   file = golden('mpsl_features')
   for prefix, feature_map, model in golden_models(file):
     close = {'rtol': 1e-5, 'atol': 1e-5, 'err_msg': prefix}
@@ -110,7 +113,7 @@ def test_head_agrees_in_training_and_evaluation(golden):
 
 
 @pytest.mark.golden
-def test_head_gradients_agree(golden):
+def test_gradients_of_the_head_as_recorded(golden):
   file = golden('mpsl_features')
   for prefix, feature_map, model in golden_models(file):
     graphdef, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)
@@ -144,7 +147,7 @@ def test_shapes_in_training():
 @pytest.mark.parametrize(
   'arguments', [{'train': False, 'grids': (3,), 'wavelet': True}, {}]
 )
-def test_perspectives_only_in_training_and_when_asked_for(arguments):
+def test_perspectives_are_empty_in_evaluation_and_by_default(arguments):
   outputs, _ = abstract_forward(**arguments)
   assert outputs.parts == outputs.bands == ()
 
@@ -173,7 +176,7 @@ def test_head_is_float32_over_a_bfloat16_backbone():
   assert dtypes == {jnp.dtype('float32')}
 
 
-def test_dropout_follows_the_key_and_leaves_the_feature_alone():
+def test_dropout_depends_on_the_key_and_does_not_change_the_feature():
   model = on_features()
   model.fc2.kernel[...] = jnp.eye(256, 5)
   one, same, other = (
@@ -189,32 +192,32 @@ def test_dropout_follows_the_key_and_leaves_the_feature_alone():
   )
 
 
-def test_training_without_a_key_is_refused():
+def test_training_without_a_key_is_an_error():
   with pytest.raises(ValueError, match='rngs'):
     on_features()(FEATURE_MAP, train=True)
 
 
-def test_parameters_are_named_as_in_the_released_code():
+def test_parameters_have_the_released_codes_names():
   _, state = abstract_forward(grids=(3, 5, 7), wavelet=True)
   assert set(state) == {'backbone', 'bottleneck', 'fc2'}
   assert set(state['bottleneck']) == {'scale', 'mean', 'var'}
   assert set(state['fc2']) == {'kernel'}
 
 
-def test_head_starts_small():
+def test_initial_head_is_small():
   kernel = on_features(num_classes=400).fc2.kernel[...]
   np.testing.assert_allclose(kernel.std(), 0.001, rtol=0.02)
 
 
 @pytest.mark.parametrize('image_size', [64, 223])
-def test_a_map_smaller_than_the_grid_is_a_user_error(image_size):
+def test_map_smaller_than_a_grid_is_an_error(image_size):
   message = f'{image_size}-pixel .*stride 32 .*grid is 8 x 8'
   with pytest.raises(UserError, match=message):
     create(backbone='resnet18', image_size=image_size, grids=(3, 8))
 
 
 @pytest.mark.parametrize('image_size', [49, 56])
-def test_a_map_as_large_as_the_grid_is_accepted(image_size):
+def test_map_as_large_as_the_grid_is_accepted(image_size):
   outputs, _ = abstract_forward(image_size, grids=(7,))
   assert outputs.parts[0].shape[1] == 49
 
@@ -222,6 +225,6 @@ def test_a_map_as_large_as_the_grid_is_accepted(image_size):
 @pytest.mark.parametrize(
   ('field', 'value'), [('backbone', 'resnet5'), ('dtype', 'float16')]
 )
-def test_unknown_choices_name_the_known_ones(field, value):
+def test_unknown_choices_are_errors(field, value):
   with pytest.raises(UserError, match=f'model.{field}={value}; use one of'):
     create(**{field: value})

@@ -1,4 +1,4 @@
-"""CAL's attention and its network, as recorded and by scipy's transforms."""
+"""CAL's attention and network against recorded numbers and SciPy."""
 
 import jax
 import jax.numpy as jnp
@@ -16,16 +16,16 @@ from owdfa_jax.models.outputs import Branches
 TIGHT = {'rtol': 1e-4, 'atol': 1e-5}
 
 
-def last(x):
-  """Channels last."""
+def channels_last(x):
   return jnp.moveaxis(jnp.asarray(x), 1, -1)
 
 
-def first(x):
+def channels_first(x):
   return np.moveaxis(np.asarray(x), -1, 1)
 
 
-def load(attention, file, prefix):
+def set_parameters(attention, file, prefix):
+  """Sets the recorded parameters."""
   for layer, number in ((attention.hidden, 0), (attention.gate, 2)):
     kernel = file[f'{prefix}freq_attn_net.{number}.weight']
     layer.kernel[...] = jnp.asarray(kernel.transpose(2, 3, 1, 0))
@@ -33,7 +33,7 @@ def load(attention, file, prefix):
 
 
 @pytest.mark.parametrize('shape', [(2, 8, 6, 3), (1, 5, 5, 1)])
-def test_transform_is_scipys(shape):
+def test_transform_equals_scipys(shape):
   x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
   expected = scipy.fft.dctn(x, axes=(1, 2))
   np.testing.assert_allclose(
@@ -46,14 +46,13 @@ def test_transform_is_scipys(shape):
 @pytest.mark.golden
 def test_transform_as_recorded(golden):
   g = golden('cal_model')
-  for name, into, out_of in (('dct', 'dct_x', 'dct_2d'),):
-    x, spectrum = g[into][..., None], g[out_of][..., None]
-    np.testing.assert_allclose(
-      frequency_attention.dct(x), spectrum, rtol=1e-4, atol=1e-4, err_msg=name
-    )
-    np.testing.assert_allclose(
-      frequency_attention.inverse_dct(spectrum), x, rtol=1e-4, atol=1e-5
-    )
+  x, spectrum = g['dct_x'][..., None], g['dct_2d'][..., None]
+  np.testing.assert_allclose(
+    frequency_attention.dct(x), spectrum, rtol=1e-4, atol=1e-4
+  )
+  np.testing.assert_allclose(
+    frequency_attention.inverse_dct(spectrum), x, rtol=1e-4, atol=1e-5
+  )
 
 
 @pytest.mark.golden
@@ -62,39 +61,42 @@ def test_attention_as_recorded(golden):
   for i in indices(g, 'attn', '_image'):
     case = f'attn{i}'
     attention = FrequencyAttention(rngs=nnx.Rngs(0))
-    load(attention, g, f'{case}_w_')
+    set_parameters(attention, g, f'{case}_w_')
     graphdef, params = nnx.split(attention)
-    weight = last(g[f'{case}_R'])
+    weight = channels_last(g[f'{case}_R'])
 
     def total(params, images, graphdef=graphdef, weight=weight):
       out = nnx.merge(graphdef, params)(images)
       return jnp.sum(out * weight), out
 
-    images = last(g[f'{case}_image'])
+    images = channels_last(g[f'{case}_image'])
     gradients, out = jax.grad(total, (0, 1), has_aux=True)(params, images)
-    np.testing.assert_allclose(first(out), g[f'{case}_out'], **TIGHT)
-    assert_close(first(gradients[1]), g[f'{case}_grad_image'])
+    np.testing.assert_allclose(channels_first(out), g[f'{case}_out'], **TIGHT)
+    assert_close(channels_first(gradients[1]), g[f'{case}_grad_image'])
     assert_gradients(gradients[0], g, f'{case}_grad_')
 
 
 @pytest.mark.golden
 def test_network_as_recorded(golden):
-  """Feature map times attention, neck and head; then with five outputs dead."""
+  """Compares attention, neck and head; then the head with pruned outputs."""
   g = golden('cal_model')
   for i in indices(g, 'model', '_image'):
     case = f'model{i}'
     classes, width = g[f'{case}_w_fc2'].shape
     model = Classifier(
-      Given(width),
+      FixedBackbone(width),
       classes,
       branches=Branches(frequency_attention=True, prunable=True),
       dropout=0.0,
       rngs=nnx.Rngs(0),
     )
-    load(model.frequency_attention, g, f'{case}_w_fft_attn_module.')
+    set_parameters(model.frequency_attention, g, f'{case}_w_fft_attn_module.')
     model.bottleneck.scale[...] = jnp.asarray(g[f'{case}_w_bottleneck.weight'])
     model.fc2.kernel[...] = jnp.asarray(g[f'{case}_w_fc2'].T)
-    images, features = last(g[f'{case}_image']), last(g[f'{case}_featuremap'])
+    images, features = (
+      channels_last(g[f'{case}_image']),
+      channels_last(g[f'{case}_featuremap']),
+    )
     graphdef, params, rest = nnx.split(model, nnx.Param, ...)
 
     def total(
@@ -118,7 +120,7 @@ def test_network_as_recorded(golden):
     np.testing.assert_allclose(
       outputs.logits, g[f'{case}_train_logits'], rtol=1e-4, atol=1e-4
     )
-    assert_close(first(gradients[1]), g[f'{case}_grad_featuremap'])
+    assert_close(channels_first(gradients[1]), g[f'{case}_grad_featuremap'])
     assert_close(gradients[0]['fc2']['kernel'][...].T, g[f'{case}_grad_fc2'])
     assert_gradients(
       gradients[0]['frequency_attention'], g, f'{case}_grad_fft_attn_module.'
@@ -131,20 +133,20 @@ def test_network_as_recorded(golden):
       stats['bottleneck']['mean'][...], g[f'{case}_running_mean'], **TIGHT
     )
     nnx.update(model, stats)
-    dead = 5
-    model.live[...] = jnp.arange(classes) < classes - dead
+    pruned = 5
+    model.live[...] = jnp.arange(classes) < classes - pruned
     model.backbone.feature_map = features
-    seen = model(images, train=False)
+    logits = model(images, train=False).logits
     np.testing.assert_allclose(
-      seen.logits[:, :-dead],
+      logits[:, :-pruned],
       g[f'{case}_eval_logits_valid_K_minus_5'],
       rtol=1e-4,
       atol=1e-4,
     )
-    assert (seen.logits[:, -dead:] < seen.logits[:, :-dead].min() - 100).all()
+    assert (logits[:, -pruned:] < logits[:, :-pruned].min() - 100).all()
 
 
-class Given(nnx.Module):
+class FixedBackbone(nnx.Module):
   """A backbone that returns a given feature map."""
 
   def __init__(self, num_features):
@@ -164,7 +166,10 @@ def assert_gradients(gradients, file, prefix):
 
 
 def assert_close(ours, recorded):
-  """To 1e-3 of the largest: sums over a spectrum of very unlike sizes."""
+  """Compares to 1e-3 of the largest value.
+
+  Frequencies differ by a factor of thousands, and the numbers sum over them.
+  """
   scale = np.abs(recorded).max()
   np.testing.assert_allclose(ours, recorded, rtol=1e-3, atol=1e-3 * scale)
 
@@ -172,9 +177,9 @@ def assert_close(ours, recorded):
 def test_attention_lies_between_0_and_1_and_fits_any_feature_map():
   attention = FrequencyAttention(rngs=nnx.Rngs(0))
   images = jax.random.normal(jax.random.key(0), (2, 40, 40, 3))
-  seen = attention(images)
-  assert seen.shape == (2, 8, 8, 1)
-  assert (seen > 0).all() and (seen < 1).all()
-  weighed = frequency_attention.weigh_feature_map(seen, jnp.ones((2, 5, 5, 7)))
+  maps = attention(images)
+  assert maps.shape == (2, 8, 8, 1)
+  assert (maps > 0).all() and (maps < 1).all()
+  weighed = frequency_attention.weigh_feature_map(maps, jnp.ones((2, 5, 5, 7)))
   assert weighed.shape == (2, 5, 5, 7)
   assert (weighed > 0).all() and (weighed < 1).all()

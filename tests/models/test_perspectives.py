@@ -1,3 +1,5 @@
+"""Grids of parts and wavelet bands against recorded and computed numbers."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ haar_bands = jax.jit(perspectives.haar_bands)
 
 
 def sizes(file):
-  """The prefixes of the golden file, one per size of the feature map."""
+  """Returns the prefixes of the file, one for each size of the feature map."""
   return sorted({key.split('_')[0] for key in file if key[0] == 'h'})
 
 
@@ -21,7 +23,7 @@ def channels_last(x):
 
 
 def part_keys(file):
-  """(prefix of the file's keys, grid) of every batch-normalised grid."""
+  """Yields (prefix of the keys, grid) for every batch-normalised grid."""
   suffix = '_bn_weight'
   for key in file:
     if key.endswith(suffix):
@@ -81,7 +83,7 @@ def test_cells_are_normalised_over_the_batch(golden):
 
 @pytest.mark.golden
 def test_running_statistics_of_cells(golden):
-  # The network keeps none of them; this tests the layer's arithmetic.
+  # The network keeps no statistics of cells; this tests the layer's arithmetic.
   file = golden('mpsl_features')
   for prefix, _ in part_keys(file):
     name = prefix.split('_')[-1]
@@ -124,7 +126,7 @@ def test_haar_bands(golden):
       )
 
 
-def test_windows_overlap_where_the_grid_does_not_divide():
+def test_windows_overlap_if_the_grid_does_not_divide_the_size():
   # Rows 0..3 to two cells of rows {0, 1}, {2, 3}; 5 columns: {0..2}, {2..4}.
   feature_map = jnp.arange(20.0).reshape(1, 4, 5, 1)
   cells = average_pool(feature_map, 2)
@@ -139,6 +141,6 @@ def test_haar_bands_of_an_odd_map_by_hand():
   np.testing.assert_allclose(high_high[0, :, 0], [0, -1.5, -0.5, 4.5])
 
 
-def test_a_constant_cell_stays_finite():
+def test_constant_cells_become_zero():
   parts = jnp.full((4, 2, 3), 7.0)
   np.testing.assert_array_equal(normalise_cells(parts), 0)

@@ -1,3 +1,5 @@
+"""ResNets against a recorded ResNet-50, and their shapes."""
+
 import functools
 
 import jax
@@ -38,7 +40,7 @@ def seed(golden):
 
 
 def by_formula(seed, dtype):
-  """A ResNet-50 with the formula's weights: (graphdef, params, batch_stats)."""
+  """Returns (graphdef, params, batch_stats) of the formula's ResNet-50."""
   model = abstract('resnet50', dtype=dtype)
   shapes, state = torch_shapes(model), nnx.state(model)
   for path, variable in nnx.to_flat_state(state):
@@ -67,7 +69,7 @@ def head(seed):
 
 @pytest.fixture(scope='module')
 def forward(golden, variables):
-  """Maps `train` to (stage outputs, new batch statistics)."""
+  """Returns a function from `train` to (stage outputs, new statistics)."""
   graphdef, params, stats = variables
   x = channels_last(golden('resnet50')['x'])
 
@@ -84,7 +86,7 @@ def forward(golden, variables):
 
 
 def loss_and_gradients(file, seed, dtype):
-  """The goldens' training loss, and its gradients by torch name and layout."""
+  """Returns the goldens' training loss, and gradients as PyTorch has them."""
   shape = file['train_featuremap'].shape
   projection = np.random.RandomState(71000 + seed).randn(*shape)
   projection = channels_last(projection.astype(np.float32))
@@ -133,7 +135,7 @@ def test_weight_formula(golden, seed):
 @pytest.mark.parametrize(
   ('mode', 'tolerance'), [('eval', 1e-5), ('train', 2e-4)]
 )
-def test_agrees_stage_by_stage(golden, forward, head, mode, tolerance):
+def test_stages_as_recorded(golden, forward, head, mode, tolerance):
   file = golden('resnet50')
   outputs, _ = forward(mode == 'train')
   check_stages(file, mode, outputs, tolerance)
@@ -142,7 +144,7 @@ def test_agrees_stage_by_stage(golden, forward, head, mode, tolerance):
 
 
 @pytest.mark.golden
-def test_evaluation_agrees_at_256_pixels(golden, variables, seed):
+def test_evaluation_at_256_pixels_as_recorded(golden, variables, seed):
   image = np.random.RandomState(72000 + seed).randn(1, 3, 256, 256)
   model = nnx.merge(*variables, copy=True)
   run = jax.jit(lambda x: model(x, train=False))
@@ -159,7 +161,7 @@ def test_evaluation_agrees_at_256_pixels(golden, variables, seed):
 
 
 @pytest.mark.golden
-def test_running_statistics_agree(golden, forward):
+def test_running_statistics_as_recorded(golden, forward):
   file = golden('resnet50')
   _, stats = forward(True)
   named = {torch_name(p): v[...] for p, v in nnx.to_flat_state(stats)}
@@ -174,9 +176,9 @@ def test_running_statistics_agree(golden, forward):
 
 
 @pytest.mark.golden
-def test_gradients_agree(golden, seed):
-  # In float64: one activation of 1e-6 on the other side of a ReLU moves the
-  # gradients by half a percent, and which way it falls is a matter of luck.
+def test_gradients_as_recorded(golden, seed):
+  # In float64: an activation of 1e-6 that rounds to the other side of a ReLU
+  # changes the gradients by half a percent.
   file = golden('resnet50')
   with jax.enable_x64(True):
     loss, named = loss_and_gradients(file, seed, jnp.float64)
@@ -238,9 +240,9 @@ def test_initialisation_is_kaiming_by_fan_out():
   np.testing.assert_array_equal(bias, 0)
 
 
-def test_bfloat16_computes_low_and_keeps_float32_parameters():
+def test_bfloat16_network_has_float32_parameters():
   images = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
-  # Traced arguments throughout: XLA would fold constants for a minute.
+  # All arguments are traced, as XLA would fold constants for a minute.
   initialise = jax.jit(lambda: nnx.state(build('small', width=0.25)))
   run = jax.jit(lambda m, x: (m(x, train=True), nnx.state(m)))
   state, outputs = initialise(), []

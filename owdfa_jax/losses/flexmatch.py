@@ -1,0 +1,93 @@
+"""FlexMatch: a confidence threshold for each class."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from typing_extensions import override
+
+from owdfa_jax.losses.pseudo_label_loss import Rule, predict
+from owdfa_jax.losses.rule_parameters import FlexMatchParameters
+
+
+class FlexMatchState(NamedTuple):
+  """The state of FlexMatch.
+
+  Attributes:
+    selected: int32 [num_examples], the class that each example was last
+      confidently given; -1 before the first time.
+    class_accuracy: float32 [K], learning progress by class, in [0, 1].
+  """
+
+  selected: jax.Array
+  class_accuracy: jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlexMatch(FlexMatchParameters, Rule):
+  """Selects by a threshold for each class, lower if it is learnt less.
+
+  max p >= tau a_c / (2 - a_c), where a_c is the progress of the predicted class
+  before this step. A class to which no example was confidently given has
+  threshold 0: all rows that are predicted as it are selected.
+
+  References:
+    Zhang et al., FlexMatch: Boosting Semi-Supervised Learning with Curriculum
+    Pseudo Labeling, NeurIPS 2021.
+  """
+
+  @override
+  def init(self, num_classes: int, num_examples: int) -> FlexMatchState:
+    return FlexMatchState(
+      selected=jnp.full(num_examples, -1, jnp.int32),
+      class_accuracy=jnp.zeros(num_classes, jnp.float32),
+    )
+
+  @override
+  def __call__(
+    self,
+    state: FlexMatchState,
+    logits: jax.Array,
+    index: jax.Array,
+    unlabelled: jax.Array,
+  ) -> tuple[jax.Array, jax.Array, FlexMatchState]:
+    _, confidence, target = predict(logits)
+    progress = state.class_accuracy[target]
+    mask = confidence >= self.threshold * progress / (2 - progress)
+    confident = unlabelled & (confidence >= self.threshold)
+    selected = _remember(state.selected, index, target, confident)
+    accuracy = self._class_accuracy(selected, state.class_accuracy)
+    return unlabelled & mask, target, FlexMatchState(selected, accuracy)
+
+  def _class_accuracy(
+    self, selected: jax.Array, previous: jax.Array
+  ) -> jax.Array:
+    """Returns the progress of each class, float32 [K]."""
+    # Comparing with every class fuses into one pass; a scatter-add would not.
+    classes = jnp.arange(len(previous))
+    count = jnp.sum(selected[:, None] == classes, axis=0)
+    never = len(selected) - jnp.sum(count)
+    most = jnp.max(count)
+    largest = jnp.maximum(most, never) if self.warm_up else most
+    all_equal = jnp.maximum(most, never) == len(selected)
+    # While no example was ever selected, `largest` may be 0; the quotient is
+    # not used then, but must be finite.
+    accuracy = count / jnp.maximum(largest, 1)
+    # The released code does not recount while all examples are equal.
+    return jnp.where(all_equal, previous, accuracy.astype(jnp.float32))
+
+
+def _remember(
+  selected: jax.Array, index: jax.Array, target: jax.Array, sure: jax.Array
+) -> jax.Array:
+  """Writes `target` at `index` where `sure`, the last row of each index only.
+
+  Scattering duplicates in no particular order would make two runs differ.
+  """
+  position = jnp.arange(len(index))
+  same = (index[:, None] == index) & sure
+  later = jnp.any(same & (position > position[:, None]), axis=1)
+  # An index past the end is dropped.
+  target_row = jnp.where(sure & ~later, index, len(selected))
+  return selected.at[target_row].set(target, mode='drop')
