@@ -23,8 +23,8 @@ def load_initial_weights(
   Prints which weights were used and which were not.
 
   Args:
-    init: a file of weights (see `weights.read_weights`), the workdir of a run (for its
-      best checkpoint), or one checkpoint of a run, `RUN/checkpoints/STEP`.
+    init: a file of weights (see `weights.read_weights`), the workdir of a run
+      (for its best checkpoint), or one checkpoint, `RUN/checkpoints/STEP`.
     state: keeps its own values where `init` has no weights of that shape.
     with_head: whether to load the last layer too.
 

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from owdfa_jax import parallel
-from owdfa_jax.losses.pseudo_label_rules import FlexMatch
+from owdfa_jax.losses.flexmatch import FlexMatch
 from owdfa_jax.methods.base import make_clock_at
 from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.methods.cal import CAL
