@@ -188,17 +188,7 @@ class Checkpoints:
       params: `jax.ShapeDtypeStruct` leaves with the shardings wanted, for any
         number of devices, whichever devices the checkpoint was saved from.
       batch_stats: the same for the statistics.
-
-    Raises:
-      UserError: there is no checkpoint of that step.
     """
-    steps = sorted(self._manager.all_steps())
-    if step not in steps:
-      raise UserError(
-        f'no such checkpoint: step {step} in {self.folder} '
-        f'(--config.eval.checkpoint); use one of '
-        f'{", ".join(map(str, steps)) or "none, train first"}'
-      )
     target = {'params': params, 'batch_stats': batch_stats}
     items = self._manager.restore(
       step, args=ocp.args.Composite(model=ocp.args.StandardRestore(target))

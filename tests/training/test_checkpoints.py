@@ -107,14 +107,6 @@ def test_empty_folder_has_no_checkpoint(folder):
     assert checkpoints.last_metrics() is None
 
 
-def test_unknown_step_is_an_error_that_lists_the_steps(folder, eight):
-  save_all(folder, eight, [0.5, 0.1])
-  target = make_state(0, eight)
-  with Checkpoints(folder) as checkpoints:
-    with pytest.raises(UserError, match='step 7 .* one of 1, 2'):
-      checkpoints.restore_model(7, target.params, target.batch_stats)
-
-
 def test_saving_a_step_again_changes_nothing(folder, eight):
   with Checkpoints(folder) as checkpoints:
     checkpoints.save(1, make_state(1, eight), {'selection_score': 0.5})
