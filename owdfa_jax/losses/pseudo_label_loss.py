@@ -46,7 +46,7 @@ def pseudo_label_loss(
 
   A rejected row counts as 0 in the mean, so that a few accepted rows do not
   weigh as much as a full batch of them. (CAL's ACR does otherwise, see
-  `cal.accepted_cross_entropy`.)
+  `confidence.accepted_cross_entropy`.)
 
   Args:
     logits: float [B, K].

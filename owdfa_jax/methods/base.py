@@ -90,7 +90,7 @@ class Context:
 
 
 @flax.struct.dataclass
-class Result:
+class LossResult:
   """What a loss returns besides its value.
 
   Attributes:
@@ -150,7 +150,7 @@ class Method(abc.ABC):
     return ()
 
   @abc.abstractmethod
-  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
     """Returns the loss of a global batch, float32 [], and its by-products."""
 
   def end_epoch(self, state: Any, head: Head, clock: Clock) -> tuple[Any, Head]:

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from typing_extensions import override
 
-from owdfa_jax.losses import cal, common, prototypes
-from owdfa_jax.methods.base import Clock, Context, Method, Result
+from owdfa_jax.losses import common, confidence, prototypes
+from owdfa_jax.methods.base import Clock, Context, LossResult, Method
 from owdfa_jax.methods.parameters import CALParameters
 from owdfa_jax.models.outputs import Branches, Head, in_use_from_logits
 
@@ -25,7 +25,7 @@ class CALState:
   """
 
   novel_threshold: jax.Array
-  sums: cal.ConfidenceSums
+  sums: confidence.ConfidenceSums
   usage: jax.Array
 
 
@@ -68,17 +68,17 @@ class CAL(CALParameters, Method):
       # Every row passes until an epoch has predicted both known and novel
       # classes; only then is there a ratio to adapt the threshold by.
       novel_threshold=jnp.zeros((), jnp.float32),
-      sums=cal.no_confidence(),
+      sums=confidence.no_confidence(),
       usage=jnp.zeros(num_outputs, jnp.int32),
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
     rows, state = context.rows, context.state
     num_known = context.clock.num_known
     weak, strong = (view.logits for view in context.outputs)
     in_use = in_use_from_logits(weak)
-    accepted, target = cal.accept_pseudo_labels(
+    accepted, target = confidence.accept_pseudo_labels(
       weak,
       ~rows.labelled & (context.clock.epoch >= self.pseudo_from_epoch),
       num_known,
@@ -93,13 +93,13 @@ class CAL(CALParameters, Method):
         for logits in (weak, strong)
       ]
     ).mean(axis=0)
-    consistency = cal.confidence_consistency(
+    consistency = confidence.confidence_consistency(
       weak, strong, context.clock.progress
     )
     terms = {
       'cross_entropy': common.masked_mean(cross_entropy, labelled),
-      'non_uniformity': cal.non_uniformity(weak, strong, in_use),
-      'pseudo': cal.accepted_cross_entropy(weak, accepted, target),
+      'non_uniformity': common.non_uniformity(weak, strong, in_use),
+      'pseudo': confidence.accepted_cross_entropy(weak, accepted, target),
       'consistency': consistency.mean(),
     }
     total = (
@@ -115,16 +115,16 @@ class CAL(CALParameters, Method):
     }
     next_state = CALState(
       novel_threshold=state.novel_threshold,
-      sums=cal.add_confidence(state.sums, weak, strong, num_known),
+      sums=confidence.add_confidence(state.sums, weak, strong, num_known),
       usage=state.usage + prototypes.count_usage(weak),
     )
-    return total, Result(terms=terms | for_the_log, state=next_state)
+    return total, LossResult(terms=terms | for_the_log, state=next_state)
 
   @override
   def end_epoch(
     self, state: CALState, head: Head, clock: Clock
   ) -> tuple[CALState, Head]:
-    threshold = cal.novel_threshold(
+    threshold = confidence.novel_threshold(
       state.sums, state.novel_threshold, self.known_threshold
     )
     if self.estimate_classes:
@@ -141,7 +141,7 @@ class CAL(CALParameters, Method):
       )
     next_state = CALState(
       novel_threshold=threshold,
-      sums=cal.no_confidence(),
+      sums=confidence.no_confidence(),
       usage=jnp.zeros_like(state.usage),
     )
     return next_state, head

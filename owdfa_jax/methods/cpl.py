@@ -6,7 +6,7 @@ import jax
 from typing_extensions import override
 
 from owdfa_jax.losses import pairing
-from owdfa_jax.methods.base import Context, Method, Result
+from owdfa_jax.methods.base import Context, LossResult, Method
 from owdfa_jax.methods.neighbour_voting import voting_loss
 from owdfa_jax.methods.parameters import CPLParameters
 from owdfa_jax.models.outputs import Branches
@@ -34,7 +34,7 @@ class CPL(CPLParameters, Method):
     return Branches(grids=(3,), counterfactual=self.counterfactual)
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
     (outputs,) = context.outputs
     rows = context.rows
     partner_key, gumbel_key = jax.random.split(context.key)
@@ -48,7 +48,7 @@ class CPL(CPLParameters, Method):
       vote_rule=self.vote_rule,
     )
     total, terms = voting_loss(self, outputs, rows, pairs, gumbel_key)
-    return total, Result(
+    return total, LossResult(
       terms=terms,
       state=context.state,
       partners={'global': pairs.nearest, 'partner': pairs.index},

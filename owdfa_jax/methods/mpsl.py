@@ -6,7 +6,7 @@ import jax
 from typing_extensions import override
 
 from owdfa_jax.losses import pairing
-from owdfa_jax.methods.base import Context, Method, Result
+from owdfa_jax.methods.base import Context, LossResult, Method
 from owdfa_jax.methods.neighbour_voting import voting_loss
 from owdfa_jax.methods.parameters import MPSLParameters
 from owdfa_jax.models.outputs import Branches
@@ -36,7 +36,7 @@ class MPSL(MPSLParameters, Method):
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
     (outputs,) = context.outputs
     rows = context.rows
     partner_key, gumbel_key = jax.random.split(context.key)
@@ -51,7 +51,7 @@ class MPSL(MPSLParameters, Method):
       vote_rule=self.vote_rule,
     )
     total, terms = voting_loss(self, outputs, rows, pairs, gumbel_key)
-    return total, Result(
+    return total, LossResult(
       terms=terms,
       state=context.state,
       partners=pairing.perspective_partners(pairs, band, grid)

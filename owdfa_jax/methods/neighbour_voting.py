@@ -5,7 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax.losses import common, counterfactual
+from owdfa_jax.losses import common
+from owdfa_jax.losses.attention_effect import attention_effect, feature_distance
 from owdfa_jax.losses.pairing import Partners
 from owdfa_jax.methods.base import Rows
 from owdfa_jax.methods.parameters import VotingParameters
@@ -48,10 +49,10 @@ def voting_loss(
     jax.random.gumbel(key, outputs.logits.shape),
   )
   if parameters.counterfactual:
-    terms['effect'] = counterfactual.attention_effect(
+    terms['effect'] = attention_effect(
       outputs.counterfactual, rows.label, parameters.margin
     )
-    terms['match'] = counterfactual.feature_distance(outputs.counterfactual)
+    terms['match'] = feature_distance(outputs.counterfactual)
     total += parameters.effect_weight * terms['effect']
     total += parameters.match_weight * terms['match']
   return total, terms

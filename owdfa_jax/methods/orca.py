@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from owdfa_jax.losses import common, pairing
 from owdfa_jax.losses.similarity import cosine_similarity, nearest_neighbour
-from owdfa_jax.methods.base import Clock, Context, Method, Result
+from owdfa_jax.methods.base import Clock, Context, LossResult, Method
 from owdfa_jax.methods.parameters import ORCAParameters
 from owdfa_jax.models.outputs import Branches, Head
 
@@ -68,7 +68,7 @@ class ORCA(ORCAParameters, Method):
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
     first, second = context.outputs
     rows, state = context.rows, context.state
     partner = self._partner(context)
@@ -95,7 +95,7 @@ class ORCA(ORCAParameters, Method):
       confidence=state.confidence + jnp.sum(confidence * ~rows.labelled),
       count=state.count + jnp.sum(~rows.labelled),
     )
-    return total, Result(
+    return total, LossResult(
       terms=terms | {'uncertainty': state.uncertainty},
       state=next_state,
       partners={'partner': partner},

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from typing_extensions import override
 
 from owdfa_jax.losses import common, contrastive
-from owdfa_jax.methods.base import Clock, Context, Method, Result
+from owdfa_jax.methods.base import Clock, Context, LossResult, Method
 from owdfa_jax.methods.parameters import SimGCDParameters
 from owdfa_jax.models.classifier import COSINE_SCALE
 from owdfa_jax.models.outputs import Branches
@@ -38,7 +38,7 @@ class SimGCD(SimGCDParameters, Method):
     return Branches(cosine=True, projection=self.projection)
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
     rows = context.rows
     # Both views' rows below each other, [2 B, K].
     logits = jnp.concatenate([view.logits for view in context.outputs])
@@ -73,7 +73,7 @@ class SimGCD(SimGCDParameters, Method):
     supervised = terms['cross_entropy'] + terms['supervised_contrastive']
     share = self.supervised_weight
     total = (1 - share) * unsupervised + share * supervised
-    return total, Result(terms=terms, state=context.state)
+    return total, LossResult(terms=terms, state=context.state)
 
   def teacher(self, logits: jax.Array, clock: Clock) -> jax.Array:
     """Returns the target distribution that logits give the other view.

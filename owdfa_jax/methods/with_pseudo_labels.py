@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from owdfa_jax.losses import common
 from owdfa_jax.losses.pseudo_label_loss import Rule, pseudo_label_loss
-from owdfa_jax.methods.base import Clock, Context, Method, Result
+from owdfa_jax.methods.base import Clock, Context, LossResult, Method
 from owdfa_jax.models.outputs import Branches, Head
 
 
@@ -59,7 +59,7 @@ class WithPseudoLabels(Method):
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, Result]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
     states = context.state
     total, result = self.method.loss(
       dataclasses.replace(context, state=states.method)
@@ -75,7 +75,7 @@ class WithPseudoLabels(Method):
       'rule': term,
       'rule_accepted': common.masked_mean(mask, unlabelled),
     }
-    return total + self.weight * term, Result(
+    return total + self.weight * term, LossResult(
       terms=result.terms | rule_terms,
       state=PseudoLabelState(result.state, rule_state),
       partners=result.partners,

@@ -46,7 +46,7 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
   if f'{root}byteorder' in archive.namelist():
     swapped = archive.read(f'{root}byteorder') == b'big'
   content = io.BytesIO(archive.read(f'{root}{PICKLE_NAME}'))
-  tensors = find_tensors(unpickle.parse(content)[0])
+  tensors = find_tensors(unpickle.read_pickle(content)[0])
   blocks = {}
   for storage in {tensor.storage for tensor in tensors.values()}:
     block = archive.read(f'{root}data/{storage.key}')
@@ -75,11 +75,11 @@ def read_legacy(data: bytes) -> dict[str, np.ndarray]:
       holds no weights.
   """
   stream = io.BytesIO(data)
-  start = [unpickle.parse(stream)[0] for _ in range(3)]
+  start = [unpickle.read_pickle(stream)[0] for _ in range(3)]
   if start[:2] != [MAGIC, _PROTOCOL]:
     raise ValueError('unknown version of the format')
-  saved, storages = unpickle.parse(stream)
-  keys, _ = unpickle.parse(stream)
+  saved, storages = unpickle.read_pickle(stream)
+  keys, _ = unpickle.read_pickle(stream)
   blocks, position = {}, stream.tell()
   for key in keys:
     storage = storages[key]

@@ -42,7 +42,7 @@ _VALUES = (
 )
 
 
-def parse(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
+def read_pickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
   """Reads the pickle at the stream's position, and leaves the stream behind it.
 
   Returns:

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers.recorded import GRADIENT, LOSS, cases, recorded_cases
+from helpers.recorded import GRADIENT, LOSS, cases, indices, recorded_cases
 from owdfa_jax.losses import common
+from owdfa_jax.models.outputs import PRUNED_LOGIT
 
 
 def value_and_gradient(function, logits):
@@ -94,6 +95,37 @@ def test_terms_and_their_gradients_as_recorded(golden, name, mask, pair, soft):
         np.testing.assert_allclose(
           gradient, g[f'{case}_grad_{term}_loss'], **GRADIENT
         )
+
+
+@pytest.mark.golden
+def test_non_uniformity_as_recorded(golden):
+  g = golden('cal')
+  step = jax.jit(jax.value_and_grad(common.non_uniformity, argnums=(0, 1)))
+  for i in indices(g, 'reg', '_loss'):
+    value, gradients = step(g[f'reg{i}_weak'], g[f'reg{i}_strong'])
+    np.testing.assert_allclose(value, g[f'reg{i}_loss'], rtol=1e-5, atol=5e-7)
+    for gradient, view in zip(gradients, ('weak', 'strong'), strict=True):
+      np.testing.assert_allclose(gradient, g[f'reg{i}_grad_{view}'], **GRADIENT)
+
+
+def test_non_uniformity_is_zero_if_even_and_half_log_k_for_one_class():
+  even = jnp.eye(4) * 30
+  assert common.non_uniformity(even, even) == pytest.approx(0, abs=1e-6)
+  one = jnp.tile(even[:1], (4, 1))
+  value = common.non_uniformity(one, one)
+  assert value == pytest.approx(np.log(4) / 2, rel=1e-5)
+
+
+def test_pruned_classes_do_not_count_in_the_non_uniformity():
+  in_use = jnp.array([True, True, False])
+  logits = jnp.array([[0.0, 0.0, PRUNED_LOGIT]])
+
+  def value(z):
+    return common.non_uniformity(z, z, in_use)
+
+  found, gradient = jax.value_and_grad(value)(logits)
+  assert found == pytest.approx(0, abs=1e-6)
+  assert np.isfinite(gradient).all()
 
 
 def test_masked_mean_without_rows_is_zero_with_a_finite_gradient():

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.batches import make_context
 from helpers.recorded import GRADIENT, LOSS, indices
-from owdfa_jax.losses import cal, prototypes
+from owdfa_jax.losses import confidence, prototypes
 from owdfa_jax.methods.base import Clock, Rows
 from owdfa_jax.methods.cal import CAL
 from owdfa_jax.models.outputs import PRUNED_LOGIT, Head, Outputs
@@ -99,7 +99,7 @@ def test_an_epoch_sets_the_threshold_and_starts_without_sums():
   method = CAL(estimate_classes=True)
   state = method.init(20, 1).replace(
     usage=jnp.arange(20),
-    sums=cal.ConfidenceSums(*map(jnp.float32, (8.0, 10, 3.0, 5))),
+    sums=confidence.ConfidenceSums(*map(jnp.float32, (8.0, 10, 3.0, 5))),
   )
   head = Head(jnp.eye(20), jnp.ones(20, bool))
   state, _ = method.end_epoch(state, head, Clock(0, 0.1, 2))

@@ -14,7 +14,7 @@ from helpers.recorded import (
   recorded_cases,
 )
 from input_pipeline.errors import UserError
-from owdfa_jax.losses import counterfactual
+from owdfa_jax.losses.attention_effect import attention_effect
 from owdfa_jax.methods.base import Rows
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.methods.neighbour_voting import weighted_terms
@@ -108,7 +108,7 @@ def test_counterfactual_terms_join_the_total():
   method = CPL(counterfactual=True, effect_weight=0.3, match_weight=0.1)
   total, result = method.loss(context)
   without, _ = dataclasses.replace(method, counterfactual=False).loss(context)
-  effect = counterfactual.attention_effect(branch, rows.label, 0.2)
+  effect = attention_effect(branch, rows.label, 0.2)
   np.testing.assert_allclose(
     total, without + 0.3 * effect + 0.1 * 7.5, rtol=1e-6
   )

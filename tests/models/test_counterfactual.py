@@ -10,7 +10,7 @@ from flax import nnx
 
 from helpers.arrays import random_features, random_normal
 from owdfa_jax import parallel
-from owdfa_jax.losses.counterfactual import attention_effect, feature_distance
+from owdfa_jax.losses.attention_effect import attention_effect, feature_distance
 from owdfa_jax.models import classifier
 from owdfa_jax.models.counterfactual import (
   CounterfactualBranch,

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from owdfa_jax.losses import common, counterfactual
+from owdfa_jax.losses import common
+from owdfa_jax.losses.attention_effect import attention_effect, feature_distance
 from owdfa_jax.models.counterfactual import CounterfactualOutputs
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -31,7 +32,7 @@ def test_attention_effect_by_hand():
   original = cross_entropy(y[0]) + cross_entropy(y[0] - 1) - np.log(3)
   degraded = 2 * cross_entropy(zero[0]) - np.log(3)
   np.testing.assert_allclose(
-    counterfactual.attention_effect(outputs, np.array([0]), 0.2),
+    attention_effect(outputs, np.array([0]), 0.2),
     original + degraded,
     rtol=1e-5,
   )
@@ -49,7 +50,7 @@ def test_counterfactual_predictions_are_pushed_towards_uniform():
     cross_entropy = common.masked_mean(
       common.margin_cross_entropy(moved.factual, LABEL, 0.2), LABEL >= 0
     )
-    return counterfactual.attention_effect(moved, LABEL, 0.2) - cross_entropy
+    return attention_effect(moved, LABEL, 0.2) - cross_entropy
 
   step = -0.1 * jax.grad(loss)(jnp.zeros((6, 3)))
   before, after = (
@@ -68,10 +69,10 @@ def test_unlabelled_rows_do_not_matter_to_the_attention_effect():
     outputs,
   )
   for label in (LABEL, np.full(6, -1)):
-    assert counterfactual.attention_effect(
-      outputs, label, 0.2
-    ) == counterfactual.attention_effect(other, label, 0.2)
-  assert counterfactual.attention_effect(outputs, np.full(6, -1), 0.2) == 0
+    assert attention_effect(outputs, label, 0.2) == attention_effect(
+      other, label, 0.2
+    )
+  assert attention_effect(outputs, np.full(6, -1), 0.2) == 0
 
 
 def test_permuted_rows_do_not_change_the_losses():
@@ -79,17 +80,17 @@ def test_permuted_rows_do_not_change_the_losses():
   outputs = make_outputs()
   permuted = jax.tree.map(lambda x: x[order], outputs)
   np.testing.assert_allclose(
-    counterfactual.attention_effect(permuted, LABEL[order], 0.2),
-    counterfactual.attention_effect(outputs, LABEL, 0.2),
+    attention_effect(permuted, LABEL[order], 0.2),
+    attention_effect(outputs, LABEL, 0.2),
     rtol=1e-6,
   )
   np.testing.assert_allclose(
-    counterfactual.feature_distance(permuted),
-    counterfactual.feature_distance(outputs),
+    feature_distance(permuted),
+    feature_distance(outputs),
     rtol=1e-6,
   )
 
 
 def test_feature_distance_is_the_mean_over_all_rows():
   outputs = make_outputs().replace(distance=np.float32([0, 1, 2, 3, 4, 5]))
-  assert counterfactual.feature_distance(outputs) == 2.5
+  assert feature_distance(outputs) == 2.5

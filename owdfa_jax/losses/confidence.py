@@ -1,4 +1,4 @@
-"""CAL's losses on a weak and a strong view, and its adaptive threshold.
+"""CAL's losses, which weigh confidence, and its adaptive threshold.
 
 References:
   Zheng et al., Open-World Deepfake Attribution via Confidence-Aware Asymmetric
@@ -49,31 +49,6 @@ def confidence_consistency(
   weight = (1 - progress) * confidence + progress * (1 - confidence)
   student = jax.nn.log_softmax(strong.astype(jnp.float32) / student_temperature)
   return -weight * jnp.sum(teacher * student, axis=-1)
-
-
-def non_uniformity(
-  weak: jax.Array, strong: jax.Array, in_use: jax.Array | None = None
-) -> jax.Array:
-  """Computes CAL's regulariser R, which is 0 if all classes are used equally.
-
-  R = (log K - H(mean p)) / 2, with the mean over both views' rows. K counts the
-  outputs in use only: with all of them R could never reach 0.
-
-  Args:
-    weak: float [B, K].
-    strong: float [B, K].
-    in_use: bool [K], the outputs that are not pruned; the logits of the others
-      must be masked. None means all.
-
-  Returns:
-    float32 [].
-  """
-  logits = jnp.concatenate([weak, strong]).astype(jnp.float32)
-  mean = jax.nn.softmax(logits).mean(axis=0)
-  # A masked class has probability 0, where the logarithm's gradient is NaN.
-  information = mean * jnp.log(jnp.where(mean > 0, mean, 1))
-  count = logits.shape[-1] if in_use is None else jnp.sum(in_use)
-  return (jnp.log(count) + jnp.sum(information)) / 2
 
 
 def accept_pseudo_labels(
