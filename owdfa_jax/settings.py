@@ -52,7 +52,7 @@ AT_LEAST_ONE = (
 
 @dataclasses.dataclass(frozen=True)
 class RunInputs:
-  """What a run is given: checked settings, a place and the data.
+  """The checked inputs of a run: its settings, its folder and its data.
 
   Attributes:
     config: the settings, locked.

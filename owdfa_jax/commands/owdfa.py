@@ -29,11 +29,11 @@ COMMANDS = {
     'input_pipeline.simulate.__main__',
   ),
   'prepare': Command(
-    'Makes the table of images (CSV) of a benchmark or of your own folders.',
+    'Makes the CSV of a benchmark, or of your own folders of images.',
     'input_pipeline.prepare',
   ),
   'pack': Command(
-    'Packs the images of such a table into the files that training reads.',
+    'Packs the images of a CSV into the files that training reads.',
     'input_pipeline.pack',
   ),
   'train': Command(

@@ -35,12 +35,10 @@ def given(packed):
   )
 
 
-@pytest.mark.parametrize('module', ['run', 'leaderboard'])
+@pytest.mark.parametrize(
+  'module', ['main', 'owdfa_jax.commands.run', 'owdfa_jax.leaderboard.__main__']
+)
 def test_help(tmp_path, module):
-  module = {
-    'run': 'owdfa_jax.commands.run',
-    'leaderboard': 'owdfa_jax.leaderboard.__main__',
-  }[module]
   ended = run_main(module, ['--help'], tmp_path)
   assert ended.status == 0 and not ended.slow
   for name in ('--config=CONFIG', '--workdir=WORKDIR', '--config.FIELD=VALUE'):
