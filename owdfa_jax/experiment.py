@@ -119,4 +119,6 @@ def read_pseudo_label(experiment: Experiment) -> np.ndarray | None:
   path = experiment.config.data.pseudo_labels
   if not path:
     return None
-  return pseudo_labels.read(path, experiment.dataset, experiment.num_outputs)
+  return pseudo_labels.read_pseudo_labels(
+    path, experiment.dataset, experiment.num_outputs
+  )
