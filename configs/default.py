@@ -25,7 +25,25 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   # An epoch is floor(training images / batch_size) steps.
   config.epochs = 50
 
-  config.data = data = ml_collections.ConfigDict()
+  config.data = _data()
+  config.model = _model()
+  config.method = _method(method)
+  config.pseudo = _pseudo()
+  config.optimizer = _optimizer()
+  config.eval = _evaluation()
+  config.log = _log()
+
+  # Compiled programs are kept in this folder for later runs; 'auto' is one in
+  # the user's cache folder, '' keeps none.
+  config.compilation_cache = 'auto'
+
+  benchmarks.apply_data(config, benchmark)
+  return config
+
+
+def _data() -> ml_collections.ConfigDict:
+  """Returns the settings of the images and of the labels for training."""
+  data = ml_collections.ConfigDict()
   data.path = ''
   # Class counts that the packed data must have; None accepts any.
   data.num_known = ml_collections.config_dict.placeholder(int)
@@ -42,8 +60,12 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   data.num_workers = 0
   # Share of the labelled rows held out when eval.selection is 'validation'.
   data.validation_share = 0.1
+  return data
 
-  config.model = model = ml_collections.ConfigDict()
+
+def _model() -> ml_collections.ConfigDict:
+  """Returns the settings of the network and its initial weights."""
+  model = ml_collections.ConfigDict()
   # A key of owdfa_jax.models.resnet.CONFIGS.
   model.backbone = 'resnet50'
   # Multiplies the number of channels.
@@ -56,15 +78,23 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   model.init = ''
   # Whether to load the head from there too, if its shape fits.
   model.init_head = True
+  return model
 
-  config.method = ml_collections.ConfigDict()
-  config.method.name = method
+
+def _method(method: str) -> ml_collections.ConfigDict:
+  """Returns the settings of a method, with its default parameters."""
+  settings = ml_collections.ConfigDict()
+  settings.name = method
   # Fields of the dataclass in owdfa_jax.methods.parameters, and their defaults.
-  config.method.params = ml_collections.ConfigDict(
+  settings.params = ml_collections.ConfigDict(
     dataclasses.asdict(PARAMETERS[method]())
   )
+  return settings
 
-  config.pseudo = pseudo = ml_collections.ConfigDict()
+
+def _pseudo() -> ml_collections.ConfigDict:
+  """Returns the settings of the pseudo-label rule."""
+  pseudo = ml_collections.ConfigDict()
   # A key of owdfa_jax.losses.pseudo_label_rules.RULES, whose loss is added to
   # the method's; '' for none.
   pseudo.rule = ''
@@ -73,8 +103,12 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   pseudo.params = ml_collections.ConfigDict()
   for parameters in RULE_PARAMETERS.values():
     pseudo.params.update(dataclasses.asdict(parameters()))
+  return pseudo
 
-  config.optimizer = optimizer = ml_collections.ConfigDict()
+
+def _optimizer() -> ml_collections.ConfigDict:
+  """Returns the settings of the optimiser and the learning rate."""
+  optimizer = ml_collections.ConfigDict()
   # Adam. Weight decay is an L2 term added to the gradient, not decoupled.
   optimizer.learning_rate = 2e-4
   optimizer.weight_decay = 1e-5
@@ -83,8 +117,12 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   optimizer.schedule = 'step'
   optimizer.decay_epochs = 10
   optimizer.decay_factor = 0.2
+  return optimizer
 
-  config.eval = evaluation = ml_collections.ConfigDict()
+
+def _evaluation() -> ml_collections.ConfigDict:
+  """Returns the settings of evaluations and the selection of a checkpoint."""
+  evaluation = ml_collections.ConfigDict()
   evaluation.every_epochs = 1
   evaluation.batch_size = 256
   # Which checkpoint --mode=eval restores: 'best', 'latest' or a step.
@@ -97,17 +135,15 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   # last epoch.
   evaluation.selection = 'test'
   evaluation.metric = 'all_nmi'
+  return evaluation
 
-  config.log = log = ml_collections.ConfigDict()
+
+def _log() -> ml_collections.ConfigDict:
+  """Returns the settings of the log."""
+  log = ml_collections.ConfigDict()
   log.every_steps = 10
   log.tensorboard = True
   # Weights & Biases, if it is installed; offline unless its own environment
   # variables say otherwise.
   log.wandb = False
-
-  # Compiled programs are kept in this folder for later runs; 'auto' is one in
-  # the user's cache folder, '' keeps none.
-  config.compilation_cache = 'auto'
-
-  benchmarks.apply_data(config, benchmark)
-  return config
+  return log
