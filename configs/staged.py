@@ -25,7 +25,7 @@ def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   """
   method, _, benchmark = argument.rpartition(',')
   method = method or 'cpl'
-  check_choice('METHOD of METHOD,BENCHMARK', method, METHODS)
+  check_choice('method', method, METHODS)
   config = configs.load(method, benchmark)
   config.stages = stages = ml_collections.ConfigDict()
   # Epochs of the supervised stage. The method's own stage has config.epochs.

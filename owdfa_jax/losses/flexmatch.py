@@ -81,10 +81,8 @@ class FlexMatch(FlexMatchParameters, Rule):
 def _remember(
   selected: jax.Array, index: jax.Array, target: jax.Array, sure: jax.Array
 ) -> jax.Array:
-  """Writes `target` at `index` where `sure`, the last row of each index only.
-
-  Scattering duplicates in no particular order would make two runs differ.
-  """
+  """Writes `target` at `index` where `sure`; the last of equal ones counts."""
+  # A scatter writes duplicates in no fixed order: two runs would differ.
   position = jnp.arange(len(index))
   same = (index[:, None] == index) & sure
   later = jnp.any(same & (position > position[:, None]), axis=1)

@@ -79,7 +79,7 @@ def test_class_counts_are_the_papers():
   [
     ('cpl', 'owdfa9', 'benchmark=owdfa9; use one of owdfa1'),
     ('staged', 'cpl,owdfa9', 'benchmark=owdfa9; use one of owdfa1'),
-    ('staged', 'clp,owdfa1', 'METHOD,BENCHMARK=clp; use one of cal, cpl'),
+    ('staged', 'clp,owdfa1', 'method=clp; use one of cal, cpl'),
     ('clp', 'owdfa1', 'config=clp; use one of cal, cpl'),
     ('benchmarks', 'owdfa1', 'config=benchmarks; use one of'),
     ('../cpl', 'owdfa1', 'config=../cpl; use one of'),
