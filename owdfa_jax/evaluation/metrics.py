@@ -66,9 +66,11 @@ def clustering_metrics(
   """
   from sklearn import metrics
 
+  nmi = float(metrics.normalized_mutual_info_score(true_label, predicted))
   return (
     clustering_accuracy(true_label, predicted),
-    float(metrics.normalized_mutual_info_score(true_label, predicted)),
+    # A quotient of two rounded entropies can exceed 1 in its last digit.
+    min(nmi, 1.0),
     float(metrics.adjusted_rand_score(true_label, predicted)),
   )
 

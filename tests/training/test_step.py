@@ -94,8 +94,12 @@ def test_one_and_eight_devices_agree(method):
   (one, one_scalars) = run(method, 1, batches)
   (eight, eight_scalars) = run(method, 8, batches)
   for name, value in one_scalars.items():
+    # The gradient is a float32 sum over rows, pixels and layers, whose order
+    # differs between the two. On CPUs with AVX-512 its norm differs by up to
+    # 2e-5; a mean over one device's rows instead of all differs by percents.
+    rtol = 1e-4 if name == 'train/gradient_norm' else 1e-5
     np.testing.assert_allclose(
-      eight_scalars[name], value, rtol=1e-5, atol=1e-6, err_msg=name
+      eight_scalars[name], value, rtol=rtol, atol=1e-6, err_msg=name
     )
   # Adam divides by the size of the gradient, so a parameter whose gradient is
   # rounding noise can move either way. Statistics can be compared.
