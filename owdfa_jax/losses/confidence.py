@@ -169,6 +169,7 @@ def novel_threshold(
 
 def _prediction(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Returns the largest probability, float32 [B], and its class, int32 [B]."""
+  # Only for decisions and sums, which need no gradient.
   logits = jax.lax.stop_gradient(logits).astype(jnp.float32)
   confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
   return confidence, jnp.argmax(logits, axis=-1).astype(jnp.int32)

@@ -72,6 +72,7 @@ class FreeMatch(FreeMatchParameters, Rule):
       state,
       batch,
     )
+    # By the averages after this step; FlexMatch takes those before it.
     relative = state.class_mean / jnp.max(state.class_mean)
     threshold = state.time_threshold * relative[target]
     return unlabelled & (confidence >= threshold), target, state
@@ -99,6 +100,7 @@ def masked_quantile(
   Returns:
     float [].
   """
+  # Values that do not count sort to the end, behind all ranks in use.
   ordered = jnp.sort(jnp.where(mask, values, jnp.inf))
   rank = quantile * (jnp.sum(mask) - 1).astype(values.dtype)
   below = jnp.floor(rank).astype(jnp.int32)

@@ -131,6 +131,8 @@ def _pair(
 ) -> Partners:
   """Combines the votes on unlabelled rows with draws for labelled ones."""
   itself = jnp.arange(len(label), dtype=jnp.int32)
+  # A row without a partner is paired with itself, which the loss of pairs turns
+  # into a push towards confidence.
   voted = jnp.where(vote, nearest, itself)
   drawn = same_class_partner(draw, label, labelled)
   index = jnp.where(labelled, drawn, voted)

@@ -116,6 +116,7 @@ def merge(
   total = prototypes + jnp.matmul(
     joins.T, prototypes, precision=jax.lax.Precision.HIGHEST
   )
+  # The mean's own length is dropped: opposed prototypes would shorten it.
   merged = vectors.unit(total / (1 + received[:, None]))
   if not parity_merge:
     merged *= vectors.length(prototypes)

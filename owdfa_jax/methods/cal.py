@@ -77,6 +77,7 @@ class CAL(CALParameters, Method):
     rows, state = context.rows, context.state
     num_known = context.clock.num_known
     weak, strong = (view.logits for view in context.outputs)
+    # Without pruning these are all outputs.
     in_use = in_use_from_logits(weak)
     accepted, target = confidence.accept_pseudo_labels(
       weak,
@@ -113,6 +114,7 @@ class CAL(CALParameters, Method):
       'novel_threshold': state.novel_threshold,
       'num_outputs_in_use': in_use.sum(),
     }
+    # The threshold stays during an epoch; `end_epoch` sets the next one.
     next_state = CALState(
       novel_threshold=state.novel_threshold,
       sums=confidence.add_confidence(state.sums, weak, strong, num_known),
@@ -135,6 +137,7 @@ class CAL(CALParameters, Method):
         clock.num_known,
         parity_merge=self.parity_merge,
       )
+      # The epoch is a traced value, so the choice cannot be an `if`.
       due = clock.epoch >= self.prune_from_epoch
       head = jax.tree.map(
         lambda new, old: jnp.where(due, new, old), Head(*pruned), head

@@ -88,6 +88,7 @@ class SimGCD(SimGCDParameters, Method):
     Returns:
       float32 [N, K].
     """
+    # A soft target at first, while the views' predictions are still poor.
     warmed = jnp.minimum(clock.progress / self.warm_up, 1)
     temperature = self.teacher_temperature + warmed * (
       self.final_teacher_temperature - self.teacher_temperature
