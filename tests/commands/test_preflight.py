@@ -1,0 +1,61 @@
+"""Which workdirs a command may continue or evaluate."""
+
+import pytest
+
+from helpers.runs import start_run, tiny_config
+from helpers.staged_runs import tiny_stages
+from input_pipeline.errors import UserError
+from owdfa_jax.commands.preflight import check_inputs
+from owdfa_jax.discovery.stage_plan import plan_stages
+from owdfa_jax.experiment import set_up
+from owdfa_jax.training.workdir import claim_workdir
+
+
+def start_stage(config, number, folder, init):
+  """Makes the workdir of a stage that got its weights from the stage before."""
+  stage = plan_stages(config)[number]
+  claim_workdir(set_up(stage.config(config, init=init), folder / stage.name))
+  (folder / stage.name / 'checkpoints' / '5').mkdir(parents=True)
+
+
+def test_a_started_run_is_continued_and_evaluated(packed, tmp_path):
+  start_run(packed, tmp_path)
+  for mode in ('train', 'eval', 'timing'):
+    inputs = check_inputs(tiny_config(packed), str(tmp_path), mode)
+    assert inputs.config.batch_size == 16
+    assert str(inputs.workdir) == str(tmp_path)
+
+
+def test_timing_needs_no_workdir(packed, tmp_path):
+  check_inputs(tiny_config(packed), str(tmp_path / 'nowhere'), 'timing')
+
+
+def test_training_may_change_less_than_evaluation(packed, tmp_path):
+  start_run(packed, tmp_path)
+  other = tiny_config(packed, batch_size=32)
+  check_inputs(other, str(tmp_path), 'eval')
+  with pytest.raises(UserError, match='batch_size=16 .now 32'):
+    check_inputs(other, str(tmp_path), 'train')
+
+
+def test_started_stages_are_continued(packed, tmp_path):
+  config = tiny_stages(packed)
+  start_stage(config, 0, tmp_path, init='')
+  start_stage(
+    config, 1, tmp_path, init=f'{tmp_path}/1-supervised/checkpoints/5'
+  )
+  inputs = check_inputs(config, str(tmp_path), 'train')
+  assert inputs.workdir.name == plan_stages(config)[-1].name
+
+
+def test_a_started_stage_of_other_settings(packed, tmp_path):
+  start_stage(tiny_stages(packed), 0, tmp_path, init='')
+  with pytest.raises(UserError, match='1-supervised.*seed=0 .now 1'):
+    check_inputs(tiny_stages(packed, seed=1), str(tmp_path), 'train')
+
+
+def test_every_stage_is_evaluated(packed, tmp_path):
+  config = tiny_stages(packed)
+  start_stage(config, 0, tmp_path, init='')
+  with pytest.raises(UserError, match='2-cpl; train first'):
+    check_inputs(config, str(tmp_path), 'eval')
