@@ -5,7 +5,7 @@ import dataclasses
 import ml_collections
 
 from owdfa_jax.configs import benchmarks
-from owdfa_jax.losses.rule_parameters import RULE_PARAMETERS
+from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
 from owdfa_jax.methods.parameters import PARAMETERS
 
 
@@ -95,8 +95,8 @@ def _method(method: str) -> ml_collections.ConfigDict:
 def _pseudo() -> ml_collections.ConfigDict:
   """Returns the settings of the pseudo-label rule."""
   pseudo = ml_collections.ConfigDict()
-  # A key of owdfa_jax.losses.pseudo_label_rules.RULES, whose loss is added to
-  # the method's; '' for none.
+  # A key of owdfa_jax.losses.pseudo_label_rules.by_name.RULES, whose loss is
+  # added to the method's; '' for none.
   pseudo.rule = ''
   pseudo.weight = 0.5
   # The parameters of all rules; each rule takes its own.

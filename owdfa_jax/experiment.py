@@ -1,7 +1,6 @@
 """Builds the parts of a run from its config and checks that they fit."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 
 import ml_collections
@@ -10,7 +9,8 @@ from flax import nnx
 
 from input_pipeline import pseudo_labels
 from owdfa_jax import parallel
-from owdfa_jax.losses.pseudo_label_rules import RULES
+from owdfa_jax.losses.pseudo_label_rules.by_name import RULES
+from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
 from owdfa_jax.methods.base import Method
 from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.methods.with_pseudo_labels import WithPseudoLabels
@@ -100,8 +100,8 @@ def make_method(config: ml_collections.ConfigDict) -> Method:
     return method
   rule = RULES[config.pseudo.rule]
   # `pseudo.params` holds the parameters of all rules.
-  accepted = inspect.signature(rule).parameters
-  params = {k: v for k, v in config.pseudo.params.items() if k in accepted}
+  fields = dataclasses.fields(RULE_PARAMETERS[config.pseudo.rule])
+  params = {field.name: config.pseudo.params[field.name] for field in fields}
   return WithPseudoLabels(
     method=method, rule=rule(**params), weight=config.pseudo.weight
   )

@@ -20,7 +20,7 @@ from input_pipeline.supervision import (
   check_training_data,
   validation_rows,
 )
-from owdfa_jax.losses.rule_parameters import RULE_PARAMETERS
+from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
 from owdfa_jax.methods.parameters import PARAMETERS
 from owdfa_jax.models.names import BACKBONES, DTYPES
 from owdfa_jax.report_fields import SELECTION_METRICS

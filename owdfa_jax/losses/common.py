@@ -1,12 +1,16 @@
-"""Losses that several methods share: pure functions of logits.
+"""Losses and means that several files use: pure functions of logits.
 
 Most return one value for each row, and the caller decides which rows count.
 Rows are selected by masks, never by slices, so a batch may come in any order.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import optax
+
+from owdfa_jax.losses.checks import check_label, check_logits
 
 # PyTorch's binary cross entropy, which the released code uses, clamps its
 # logarithm here.
@@ -14,13 +18,46 @@ MIN_LOG_AGREEMENT = -100.0
 MIN_PROBABILITY = 1e-8
 
 
+class Prediction(NamedTuple):
+  """What a network predicts for B rows; for decisions, without gradient.
+
+  Attributes:
+    probability: float32 [B, K].
+    confidence: float32 [B], the largest probability.
+    label: int32 [B], the class of the largest logit.
+  """
+
+  probability: jax.Array
+  confidence: jax.Array
+  label: jax.Array
+
+
+def predict(logits: jax.Array) -> Prediction:
+  """Returns the prediction of logits, float [B, K]."""
+  check_logits(logits=logits)
+  logits = jax.lax.stop_gradient(logits).astype(jnp.float32)
+  probability = jax.nn.softmax(logits)
+  # The softmax can round two different logits to one probability.
+  label = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+  return Prediction(probability, probability.max(axis=-1), label)
+
+
 def masked_mean(values: jax.Array, mask: jax.Array) -> jax.Array:
   """Returns the mean of `values` [B] where `mask` [B] holds.
 
   Without any such row the mean is 0, not NaN. Values outside of the mask are
-  not read and get gradient 0. They should still be finite: 0 times an infinite
-  derivative further back is NaN.
+  not read and get gradient 0. Keep them finite too: the backward pass
+  multiplies their derivative by 0, and 0 * inf is NaN.
+
+  Raises:
+    ValueError: the shapes differ.
   """
+  # [B] and [B, 1] would broadcast to [B, B], and the mean would be wrong.
+  if values.shape != mask.shape:
+    raise ValueError(
+      f'values and mask must have one shape, got {values.shape} and '
+      f'{mask.shape}'
+    )
   total = jnp.sum(jnp.where(mask, values, 0))
   return total / jnp.maximum(jnp.sum(mask), 1)
 
@@ -30,8 +67,8 @@ def margin_cross_entropy(
 ) -> jax.Array:
   """Computes the cross entropy after adding a margin to the true class's logit.
 
-  CE(z + m onehot(y), y), the L_CE of CPL and MPSL with m = 0.2, and the L_S of
-  ORCA with an m that follows the uncertainty. The margin is *added*, so it
+  Returns CE(z + m onehot(y), y). CPL and MPSL use m = 0.2; in ORCA m grows with
+  the uncertainty. The margin is *added*, so it
   lowers the loss of known classes, which then do not learn faster than novel
   ones. Margin losses of face recognition subtract it and do the opposite.
 
@@ -43,24 +80,37 @@ def margin_cross_entropy(
   Returns:
     float32 [B].
 
+  Raises:
+    ValueError: an argument has another rank or dtype.
+
+  Examples:
+    >>> logits, label = jnp.array([[0.0, 1.0]]), jnp.array([0])
+    >>> for margin in (0.0, 0.2):
+    ...   loss = margin_cross_entropy(logits, label, margin)
+    ...   print(f'{loss[0]:.3f}')
+    1.313
+    1.171
+
   References:
     Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
     ICCV 2023.
     Cao et al., Open-World Semi-Supervised Learning, ICLR 2022.
   """
+  check_logits(logits=logits)
+  check_label(len(logits), label=label)
   logits = logits.astype(jnp.float32)
   # An integer label of -1 would select the last class; its one-hot row is 0.
   target = jax.nn.one_hot(label, logits.shape[-1])
   return optax.softmax_cross_entropy(logits + margin * target, target)
 
 
-def agreement(logits: jax.Array, others: jax.Array) -> jax.Array:
+def agreement_loss(logits: jax.Array, others: jax.Array) -> jax.Array:
   """Computes the loss of two predictions that should be of one class.
 
   -max(log <p, p'>, -100), the summand of L_GLV, L_MPV and ORCA's L_P: binary
   cross entropy of the inner product with target 1. The gradient flows into
-  both predictions. The loss of a prediction with itself is not 0 but
-  -log ||p||^2, so a row without a partner is pushed towards confidence.
+  both predictions. A row paired with itself has loss -log ||p||^2, which is 0
+  only for a one-hot p. This trains the row to be confident.
 
   Args:
     logits: float [B, K], of p.
@@ -69,11 +119,23 @@ def agreement(logits: jax.Array, others: jax.Array) -> jax.Array:
   Returns:
     float32 [B], in [0, 100].
 
+  Raises:
+    ValueError: an argument has another rank or dtype.
+
+  Examples:
+    >>> p = jnp.array([[0.5, 0.5], [0.9, 0.1]])
+    >>> others = jnp.array([[0.25, 0.75], [0.9, 0.1]])
+    >>> for loss in agreement_loss(jnp.log(p), jnp.log(others)):
+    ...   print(f'{loss:.3f}')  # -log(0.5) and -log(0.82)
+    0.693
+    0.198
+
   References:
     Cao et al., Open-World Semi-Supervised Learning, ICLR 2022.
     Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
     ICCV 2023.
   """
+  check_logits(logits=logits, others=others)
   # In the log domain nothing underflows on the way to e^-100, which float32
   # holds as a denormal at best, and the gradient is finite everywhere.
   log_prob, log_other = (
@@ -83,17 +145,18 @@ def agreement(logits: jax.Array, others: jax.Array) -> jax.Array:
   return -jnp.maximum(log_agreement, MIN_LOG_AGREEMENT)
 
 
-def pair_agreement(logits: jax.Array, partner: jax.Array) -> jax.Array:
-  """Computes `agreement` of each row with its partner, float32 [B].
+def partner_agreement_loss(logits: jax.Array, partner: jax.Array) -> jax.Array:
+  """Computes `agreement_loss` of each row with its partner, float32 [B].
 
   Args:
     logits: float [B, K].
     partner: int [B], the row of each row's partner.
   """
-  return agreement(logits, logits[partner])
+  check_label(len(logits), partner=partner)
+  return agreement_loss(logits, logits[partner])
 
 
-def soft_pseudo_label(
+def soft_pseudo_label_loss(
   logits: jax.Array, gumbel: jax.Array, *, detach_confidence: bool = False
 ) -> jax.Array:
   """Computes the cross entropy to a perturbed prediction, times its confidence.
@@ -115,6 +178,7 @@ def soft_pseudo_label(
     Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
     ICCV 2023.
   """
+  check_logits(logits=logits, gumbel=gumbel)
   logits = logits.astype(jnp.float32)
   perturbed = jax.lax.stop_gradient(logits) + gumbel
   log_prob = jax.nn.log_softmax(logits)
@@ -126,7 +190,7 @@ def soft_pseudo_label(
   return cross_entropy * confidence
 
 
-def hard_pseudo_label(logits: jax.Array, target: jax.Array) -> jax.Array:
+def integer_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
   """Computes the cross entropy to classes, float32 [B].
 
   Args:
@@ -134,6 +198,8 @@ def hard_pseudo_label(logits: jax.Array, target: jax.Array) -> jax.Array:
     target: int [B]; unlike a label it must not be -1, which would select the
       last class.
   """
+  check_logits(logits=logits)
+  check_label(len(logits), target=target)
   return optax.softmax_cross_entropy_with_integer_labels(
     logits.astype(jnp.float32), target
   )
@@ -153,38 +219,10 @@ def entropy(prob: jax.Array) -> jax.Array:
 def mean_prediction_entropy(logits: jax.Array) -> jax.Array:
   """Computes the entropy of the batch's mean prediction, [B, K] to float32 [].
 
-  H(mean_i p_i), which ORCA, SimGCD, CPL and MPSL maximise, so it is subtracted
-  from the loss: otherwise all unlabelled rows can end up in one class. It asks
-  for equal use of the classes within each batch, which an unbalanced dataset
-  does not have.
+  Returns H(mean_i p_i), which ORCA, SimGCD, CPL and MPSL maximise. The methods
+  subtract this from the loss. Without it all unlabelled rows can end up in one
+  class. The term favours equal class shares in each batch, even if the dataset
+  is unbalanced.
   """
+  check_logits(logits=logits)
   return entropy(jax.nn.softmax(logits.astype(jnp.float32)).mean(axis=0))
-
-
-def non_uniformity(
-  weak: jax.Array, strong: jax.Array, in_use: jax.Array | None = None
-) -> jax.Array:
-  """Computes CAL's regulariser R, which is 0 if all classes are used equally.
-
-  R = (log K - H(mean p)) / 2, with the mean over both views' rows. K counts the
-  outputs in use only: with all of them R could never reach 0.
-
-  Args:
-    weak: float [B, K].
-    strong: float [B, K].
-    in_use: bool [K], the outputs that are not pruned; the logits of the others
-      must be masked. None means all.
-
-  Returns:
-    float32 [].
-
-  References:
-    Zheng et al., Open-World Deepfake Attribution via Confidence-Aware
-    Asymmetric Learning, AAAI 2026.
-  """
-  logits = jnp.concatenate([weak, strong]).astype(jnp.float32)
-  mean = jax.nn.softmax(logits).mean(axis=0)
-  # A masked class has probability 0, where the logarithm's gradient is NaN.
-  information = mean * jnp.log(jnp.where(mean > 0, mean, 1))
-  count = logits.shape[-1] if in_use is None else jnp.sum(in_use)
-  return (jnp.log(count) + jnp.sum(information)) / 2

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax.losses import common
+from owdfa_jax.losses.checks import check_label, check_logits
 
 
 def info_nce(
@@ -11,13 +12,13 @@ def info_nce(
 ) -> jax.Array:
   """Computes the InfoNCE loss of two views of each image.
 
-  The mean over all 2 B views of -log softmax(<u, v> / temperature) at the
-  image's other view, among all views but the one itself. Every other image
-  counts as a negative, those of the same class too.
+  Averages -log softmax(<u, v> / temperature) over all 2 B views u. The positive
+  is the image's other view, the softmax is over all views but u itself. Every
+  other image counts as a negative, those of the same class too.
 
   Args:
     first: float32 [B, D], vectors of length 1.
-    second: float32 [B, D], likewise, of other views of the same images.
+    second: float32 [B, D], vectors of length 1, other views of the same images.
     temperature: divides the cosines.
 
   Returns:
@@ -29,6 +30,7 @@ def info_nce(
     Chen et al., A Simple Framework for Contrastive Learning of Visual
     Representations, ICML 2020.
   """
+  check_logits(first=first, second=second)
   log_prob = _log_prob(jnp.concatenate([first, second]), None, temperature)
   size = len(first)
   # View i of the second half shows the image of view i of the first.
@@ -46,15 +48,15 @@ def supervised_contrastive(
 ) -> jax.Array:
   """Computes the supervised contrastive loss of the labelled rows.
 
-  The mean over the labelled views of the mean over their positives (all other
-  views of the class) of -log softmax(<u, v> / temperature) among the labelled
-  views but the one itself. This is L_out of the paper, where the logarithm
-  stands inside the mean over the positives. The loss is 0, not NaN, without
-  labelled rows.
+  Averages -log softmax(<u, v> / temperature) over the positives v of each
+  labelled view u, then over these views. The positives are all other views of
+  the class, the softmax is over all labelled views but u itself. This is L_out
+  of the paper, where the logarithm stands inside the mean over the positives.
+  The loss is 0, not NaN, without labelled rows.
 
   Args:
     first: float32 [B, D], vectors of length 1.
-    second: float32 [B, D], likewise, of other views of the same images.
+    second: float32 [B, D], vectors of length 1, other views of the same images.
     label: int [B]; read on labelled rows only.
     labelled: bool [B].
     temperature: divides the cosines.
@@ -65,6 +67,8 @@ def supervised_contrastive(
   References:
     Khosla et al., Supervised Contrastive Learning, NeurIPS 2020.
   """
+  check_logits(first=first, second=second)
+  check_label(len(first), label=label)
   label, labelled = jnp.tile(label, 2), jnp.tile(labelled, 2)
   log_prob = _log_prob(jnp.concatenate([first, second]), labelled, temperature)
   others = ~jnp.eye(len(label), dtype=bool)

@@ -1,9 +1,9 @@
-"""Pairs the rows of a batch, as CPL, MPSL and ORCA do.
+"""Pairs the rows of a batch.
 
-An unlabelled row is paired with its nearest neighbour if local views of the
-image accept it, a labelled row with a random row of its class. Everything works
-on the global batch, in float32 at full matrix precision, and carries no
-gradient.
+CPL and MPSL: an unlabelled row gets its nearest neighbour if local views accept
+it. A labelled row gets a random row of its class; ORCA uses that part only.
+Everything works on the global batch, in float32 at full matrix precision, and
+carries no gradient.
 
 References:
   Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
@@ -18,6 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from owdfa_jax.losses.checks import check_label
 from owdfa_jax.losses.similarity import (
   band_similarity,
   cosine_similarity,
@@ -96,7 +97,7 @@ VOTES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 def same_class_partner(
-  draw: jax.Array, label: jax.Array, labelled: jax.Array
+  *, draw: jax.Array, label: jax.Array, labelled: jax.Array
 ) -> jax.Array:
   """Draws another labelled row of the same class, all equally likely.
 
@@ -108,7 +109,11 @@ def same_class_partner(
   Returns:
     int32 [B]; the row itself for an unlabelled row, and for the only one of its
     class.
+
+  Raises:
+    ValueError: the labels are no integers, or have another shape.
   """
+  check_label(len(draw), label=label)
   itself = jnp.arange(len(label), dtype=jnp.int32)
   candidates = (label[:, None] == label) & labelled[:, None] & labelled
   candidates &= itself[:, None] != itself
@@ -122,6 +127,7 @@ def same_class_partner(
 
 
 def _pair(
+  *,
   draw: jax.Array,
   label: jax.Array,
   labelled: jax.Array,
@@ -134,18 +140,23 @@ def _pair(
   # A row without a partner is paired with itself, which the loss of pairs turns
   # into a push towards confidence.
   voted = jnp.where(vote, nearest, itself)
-  drawn = same_class_partner(draw, label, labelled)
+  drawn = same_class_partner(draw=draw, label=label, labelled=labelled)
   index = jnp.where(labelled, drawn, voted)
-  return Partners(index, vote & ~labelled, either & ~labelled, nearest)
+  return Partners(
+    index=index,
+    vote=vote & ~labelled,
+    either=either & ~labelled,
+    nearest=nearest,
+  )
 
 
 def glv_partners(
+  *,
   draw: jax.Array,
   label: jax.Array,
   labelled: jax.Array,
   feature: jax.Array,
   parts: jax.Array,
-  *,
   vote_rule: str = 'value',
 ) -> Partners:
   """Pairs rows by CPL's global-local voting (GLV).
@@ -160,7 +171,14 @@ def glv_partners(
   """
   nearest = nearest_neighbour(cosine_similarity(feature))
   vote = VOTES[vote_rule](part_similarity(parts), nearest)
-  return _pair(draw, label, labelled, nearest, vote, vote)
+  return _pair(
+    draw=draw,
+    label=label,
+    labelled=labelled,
+    nearest=nearest,
+    vote=vote,
+    either=vote,
+  )
 
 
 def _collect_votes(
@@ -175,13 +193,13 @@ def _collect_votes(
 
 
 def mpsl_partners(
+  *,
   draw: jax.Array,
   label: jax.Array,
   labelled: jax.Array,
   feature: jax.Array,
   parts: Sequence[jax.Array],
   bands: Sequence[jax.Array],
-  *,
   vote_rule: str = 'value',
 ) -> tuple[Partners, ViewVotes, ViewVotes]:
   """Pairs rows by MPSL's multi-perception voting (MPV).
@@ -205,7 +223,12 @@ def mpsl_partners(
   grid = _collect_votes([*map(part_similarity, parts)], nearest, vote_rule)
   by_band, by_grid = band.accepted.any(axis=0), grid.accepted.any(axis=0)
   pairs = _pair(
-    draw, label, labelled, nearest, by_band & by_grid, by_band | by_grid
+    draw=draw,
+    label=label,
+    labelled=labelled,
+    nearest=nearest,
+    vote=by_band & by_grid,
+    either=by_band | by_grid,
   )
   return pairs, band, grid
 
@@ -237,30 +260,3 @@ def perspective_partners(
     'either': keep(by_band | by_grid),
     'both': keep(by_band & by_grid),
   }
-
-
-def partner_accuracy(
-  partner: jax.Array,
-  true_label: jax.Array,
-  rows: jax.Array,
-  *,
-  count_self: bool = False,
-) -> tuple[jax.Array, jax.Array]:
-  """Counts the partners that have the row's true class; a metric, not a loss.
-
-  Args:
-    partner: int [B].
-    true_label: int [B], -1 if unknown; a row is left out if its own or its
-      partner's label is unknown.
-    rows: bool [B], the rows to count, for instance unlabelled and novel.
-    count_self: count a row that is paired with itself as right. The released
-      code's meters do, which favours a view that seldom accepts.
-
-  Returns:
-    The number of right partners and of all counted ones, int32 [] each.
-  """
-  counted = rows & (true_label >= 0) & (true_label[partner] >= 0)
-  if not count_self:
-    counted &= partner != jnp.arange(len(partner))
-  right = counted & (true_label[partner] == true_label)
-  return jnp.sum(right), jnp.sum(counted)

@@ -15,8 +15,8 @@ import jax
 from owdfa_jax.models.outputs import Branches, Head, Outputs
 
 
-@flax.struct.dataclass
-class Rows:
+@flax.struct.dataclass(kw_only=True)
+class VisibleLabels:
   """The labels of a batch, as far as a loss may know them.
 
   The true labels of unlabelled rows are absent, so that no loss can read them.
@@ -35,9 +35,9 @@ class Rows:
     return self.label >= 0
 
 
-@flax.struct.dataclass
-class Clock:
-  """Training progress, and the number of known classes.
+@flax.struct.dataclass(kw_only=True)
+class EpochInfo:
+  """What a loss knows about the run: how far it is, and the known classes.
 
   Attributes:
     epoch: int32 [], the current epoch, from 0.
@@ -51,10 +51,12 @@ class Clock:
   num_known: int = flax.struct.field(pytree_node=False)
 
 
-def make_clock_at(
+def make_epoch_info_at(
   num_known: int, epochs: int, steps_per_epoch: int
-) -> Callable[[jax.Array], Clock]:
-  """Returns a function from the steps taken, int32 [], to the next one's clock.
+) -> Callable[[jax.Array], EpochInfo]:
+  """Returns a function from the steps taken to the next step's epoch.
+
+  The number of steps is int32 [].
 
   Args:
     num_known: number of known classes.
@@ -62,35 +64,37 @@ def make_clock_at(
     steps_per_epoch: steps of each epoch.
   """
 
-  def clock_at(step: jax.Array) -> Clock:
+  def epoch_info_at(step: jax.Array) -> EpochInfo:
     epoch = step // steps_per_epoch
-    return Clock(epoch, (epoch + 1) / epochs, num_known)
+    return EpochInfo(
+      epoch=epoch, progress=(epoch + 1) / epochs, num_known=num_known
+    )
 
-  return clock_at
+  return epoch_info_at
 
 
-@flax.struct.dataclass
+@flax.struct.dataclass(kw_only=True)
 class Context:
   """All that a loss is computed from.
 
   Attributes:
     outputs: the network's outputs, one for each of `Method.views`.
-    rows: labels and indices of the batch.
-    clock: progress of the training.
+    labels: labels and indices of the batch.
+    epoch_info: the epoch of this step, and the number of known classes.
     state: the method's state, as `Method.init`, the previous step or the last
       `Method.end_epoch` returned it.
     key: random key for this step's draws.
   """
 
   outputs: tuple[Outputs, ...]
-  rows: Rows
-  clock: Clock
+  labels: VisibleLabels
+  epoch_info: EpochInfo
   state: Any
   key: jax.Array
 
 
-@flax.struct.dataclass
-class LossResult:
+@flax.struct.dataclass(kw_only=True)
+class LossExtras:
   """What a loss returns besides its value.
 
   Attributes:
@@ -144,23 +148,26 @@ class Method(abc.ABC):
 
     Args:
       num_outputs: K, the width of the head.
-      num_examples: size of the training split, which `Rows.index` points into.
+      num_examples: size of the training split, which `VisibleLabels.index`
+        points into.
     """
     del num_outputs, num_examples
     return ()
 
   @abc.abstractmethod
-  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
-    """Returns the loss of a global batch, float32 [], and its by-products."""
+  def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
+    """Returns the loss of a global batch, float32 [], and its extras."""
 
-  def end_epoch(self, state: Any, head: Head, clock: Clock) -> tuple[Any, Head]:
+  def end_epoch(
+    self, state: Any, head: Head, epoch_info: EpochInfo
+  ) -> tuple[Any, Head]:
     """Returns the state and the head for the next epoch; unchanged by default.
 
     Args:
       state: the method's state after the epoch's last step.
       head: the network's last layer. A changed head takes effect only in
         networks with `Branches.prunable`.
-      clock: that of the epoch which ends.
+      epoch_info: the epoch that ends.
     """
-    del clock
+    del epoch_info
     return state, head

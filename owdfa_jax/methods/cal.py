@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from typing_extensions import override
 
-from owdfa_jax.losses import common, confidence, prototypes
-from owdfa_jax.methods.base import Clock, Context, LossResult, Method
+from owdfa_jax.losses import cal as cal_losses
+from owdfa_jax.losses import common
+from owdfa_jax.methods import prototype_pruning
+from owdfa_jax.methods.base import Context, EpochInfo, LossExtras, Method
 from owdfa_jax.methods.parameters import CALParameters
 from owdfa_jax.models.outputs import Branches, Head, in_use_from_logits
 
@@ -25,7 +27,7 @@ class CALState:
   """
 
   novel_threshold: jax.Array
-  sums: confidence.ConfidenceSums
+  sums: cal_losses.ConfidenceSums
   usage: jax.Array
 
 
@@ -68,39 +70,39 @@ class CAL(CALParameters, Method):
       # Every row passes until an epoch has predicted both known and novel
       # classes; only then is there a ratio to adapt the threshold by.
       novel_threshold=jnp.zeros((), jnp.float32),
-      sums=confidence.no_confidence(),
+      sums=cal_losses.no_confidence(),
       usage=jnp.zeros(num_outputs, jnp.int32),
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
-    rows, state = context.rows, context.state
-    num_known = context.clock.num_known
+  def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
+    labels, state = context.labels, context.state
+    num_known = context.epoch_info.num_known
     weak, strong = (view.logits for view in context.outputs)
     # Without pruning these are all outputs.
     in_use = in_use_from_logits(weak)
-    accepted, target = confidence.accept_pseudo_labels(
+    accepted, target = cal_losses.accept_pseudo_labels(
       weak,
-      ~rows.labelled & (context.clock.epoch >= self.pseudo_from_epoch),
+      ~labels.labelled & (context.epoch_info.epoch >= self.pseudo_from_epoch),
       num_known,
       known_threshold=self.known_threshold,
       novel_threshold=state.novel_threshold,
     )
     # A label from an earlier stage may name an output that is pruned by now.
-    labelled = rows.labelled & in_use[rows.label]
+    labelled = labels.labelled & in_use[labels.label]
     cross_entropy = jnp.stack(
       [
-        common.margin_cross_entropy(logits, rows.label, margin=0.0)
+        common.margin_cross_entropy(logits, labels.label, margin=0.0)
         for logits in (weak, strong)
       ]
     ).mean(axis=0)
-    consistency = confidence.confidence_consistency(
-      weak, strong, context.clock.progress
+    consistency = cal_losses.confidence_consistency(
+      weak, strong, context.epoch_info.progress
     )
     terms = {
       'cross_entropy': common.masked_mean(cross_entropy, labelled),
-      'non_uniformity': common.non_uniformity(weak, strong, in_use),
-      'pseudo': confidence.accepted_cross_entropy(weak, accepted, target),
+      'non_uniformity': cal_losses.non_uniformity(weak, strong, in_use),
+      'pseudo': cal_losses.accepted_cross_entropy(weak, accepted, target),
       'consistency': consistency.mean(),
     }
     total = (
@@ -110,41 +112,40 @@ class CAL(CALParameters, Method):
       + self.consistency_weight * terms['consistency']
     )
     for_the_log = {
-      'pseudo_accepted': common.masked_mean(accepted, ~rows.labelled),
+      'pseudo_accepted': common.masked_mean(accepted, ~labels.labelled),
       'novel_threshold': state.novel_threshold,
       'num_outputs_in_use': in_use.sum(),
     }
     # The threshold stays during an epoch; `end_epoch` sets the next one.
     next_state = CALState(
       novel_threshold=state.novel_threshold,
-      sums=confidence.add_confidence(state.sums, weak, strong, num_known),
-      usage=state.usage + prototypes.count_usage(weak),
+      sums=cal_losses.add_confidence(state.sums, weak, strong, num_known),
+      usage=state.usage + prototype_pruning.count_usage(weak),
     )
-    return total, LossResult(terms=terms | for_the_log, state=next_state)
+    return total, LossExtras(terms=terms | for_the_log, state=next_state)
 
   @override
   def end_epoch(
-    self, state: CALState, head: Head, clock: Clock
+    self, state: CALState, head: Head, epoch_info: EpochInfo
   ) -> tuple[CALState, Head]:
-    threshold = confidence.novel_threshold(
+    threshold = cal_losses.novel_threshold(
       state.sums, state.novel_threshold, self.known_threshold
     )
     if self.estimate_classes:
-      pruned = prototypes.prune(
-        head.prototypes,
+      pruned = prototype_pruning.prune(
+        head,
         state.usage,
-        head.in_use,
-        clock.num_known,
+        epoch_info.num_known,
         parity_merge=self.parity_merge,
       )
       # The epoch is a traced value, so the choice cannot be an `if`.
-      due = clock.epoch >= self.prune_from_epoch
+      due = epoch_info.epoch >= self.prune_from_epoch
       head = jax.tree.map(
-        lambda new, old: jnp.where(due, new, old), Head(*pruned), head
+        lambda new, old: jnp.where(due, new, old), pruned, head
       )
     next_state = CALState(
       novel_threshold=threshold,
-      sums=confidence.no_confidence(),
+      sums=cal_losses.no_confidence(),
       usage=jnp.zeros_like(state.usage),
     )
     return next_state, head

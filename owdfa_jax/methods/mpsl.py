@@ -6,7 +6,7 @@ import jax
 from typing_extensions import override
 
 from owdfa_jax.losses import pairing
-from owdfa_jax.methods.base import Context, LossResult, Method
+from owdfa_jax.methods.base import Context, LossExtras, Method
 from owdfa_jax.methods.neighbour_voting import voting_loss
 from owdfa_jax.methods.parameters import MPSLParameters
 from owdfa_jax.models.outputs import Branches
@@ -36,22 +36,22 @@ class MPSL(MPSLParameters, Method):
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
     (outputs,) = context.outputs
-    rows = context.rows
+    labels = context.labels
     partner_key, gumbel_key = jax.random.split(context.key)
     pairs, band, grid = pairing.mpsl_partners(
       # Only labelled rows draw their partner; the others are voted on.
-      jax.random.uniform(partner_key, rows.label.shape),
-      rows.label,
-      rows.labelled,
-      outputs.feature,
-      outputs.parts,
-      outputs.bands,
+      draw=jax.random.uniform(partner_key, labels.label.shape),
+      label=labels.label,
+      labelled=labels.labelled,
+      feature=outputs.feature,
+      parts=outputs.parts,
+      bands=outputs.bands,
       vote_rule=self.vote_rule,
     )
-    total, terms = voting_loss(self, outputs, rows, pairs, gumbel_key)
-    return total, LossResult(
+    total, terms = voting_loss(self, outputs, labels, pairs, gumbel_key)
+    return total, LossExtras(
       terms=terms,
       state=context.state,
       partners=pairing.perspective_partners(pairs, band, grid)

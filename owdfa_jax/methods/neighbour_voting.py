@@ -5,10 +5,9 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax.losses import common
-from owdfa_jax.losses.attention_effect import attention_effect, feature_distance
+from owdfa_jax.losses import cdal, common
 from owdfa_jax.losses.pairing import Partners
-from owdfa_jax.methods.base import Rows
+from owdfa_jax.methods.base import VisibleLabels
 from owdfa_jax.methods.parameters import VotingParameters
 from owdfa_jax.models.outputs import Outputs
 
@@ -24,7 +23,7 @@ PSEUDO_FILTERS: dict[str, Callable[[Partners], jax.Array]] = {
 def voting_loss(
   parameters: VotingParameters,
   outputs: Outputs,
-  rows: Rows,
+  labels: VisibleLabels,
   pairs: Partners,
   key: jax.Array,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -36,23 +35,23 @@ def voting_loss(
   Args:
     parameters: the weights and filters of CPL or MPSL.
     outputs: the network's outputs.
-    rows: the labels.
+    labels: the labels that the loss may know.
     pairs: each row's partner.
     key: draws the Gumbel noise.
   """
   total, terms = weighted_terms(
     parameters,
     outputs.logits,
-    rows,
-    pairs.index,
-    PSEUDO_FILTERS[parameters.pseudo_filter](pairs),
-    jax.random.gumbel(key, outputs.logits.shape),
+    labels,
+    partner=pairs.index,
+    chosen=PSEUDO_FILTERS[parameters.pseudo_filter](pairs),
+    gumbel=jax.random.gumbel(key, outputs.logits.shape),
   )
   if parameters.counterfactual:
-    terms['effect'] = attention_effect(
-      outputs.counterfactual, rows.label, parameters.margin
+    terms['effect'] = cdal.attention_effect_loss(
+      outputs.counterfactual, labels.label, parameters.margin
     )
-    terms['match'] = feature_distance(outputs.counterfactual)
+    terms['match'] = cdal.feature_distance(outputs.counterfactual)
     total += parameters.effect_weight * terms['effect']
     total += parameters.match_weight * terms['match']
   return total, terms
@@ -61,7 +60,8 @@ def voting_loss(
 def weighted_terms(
   parameters: VotingParameters,
   logits: jax.Array,
-  rows: Rows,
+  labels: VisibleLabels,
+  *,
   partner: jax.Array,
   chosen: jax.Array,
   gumbel: jax.Array,
@@ -75,23 +75,23 @@ def weighted_terms(
   Args:
     parameters: the weights of CPL or MPSL.
     logits: float32 [B, K].
-    rows: the labels.
+    labels: the labels that the loss may know.
     partner: int32 [B], each row's partner.
     chosen: bool [B], the unlabelled rows that get a pseudo-label.
     gumbel: float32 [B, K], standard Gumbel noise.
   """
-  pseudo = common.soft_pseudo_label(
+  pseudo = common.soft_pseudo_label_loss(
     logits, gumbel, detach_confidence=parameters.detach_confidence
   )
   terms = {
     'cross_entropy': common.masked_mean(
-      common.margin_cross_entropy(logits, rows.label, parameters.margin),
-      rows.labelled,
+      common.margin_cross_entropy(logits, labels.label, parameters.margin),
+      labels.labelled,
     ),
-    'voting': common.pair_agreement(logits, partner).mean(),
+    'voting': common.partner_agreement_loss(logits, partner).mean(),
     # The mean is over all unlabelled rows: one that was not chosen counts as 0,
     # so that a few chosen rows do not weigh as much as a full batch.
-    'pseudo': common.masked_mean(pseudo * chosen, ~rows.labelled),
+    'pseudo': common.masked_mean(pseudo * chosen, ~labels.labelled),
     'entropy': common.mean_prediction_entropy(logits),
   }
   total = (

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from owdfa_jax.losses import common, pairing
 from owdfa_jax.losses.similarity import cosine_similarity, nearest_neighbour
-from owdfa_jax.methods.base import Clock, Context, LossResult, Method
+from owdfa_jax.methods.base import Context, EpochInfo, LossExtras, Method
 from owdfa_jax.methods.parameters import ORCAParameters
 from owdfa_jax.models.outputs import Branches, Head
 
@@ -68,18 +68,20 @@ class ORCA(ORCAParameters, Method):
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
     first, second = context.outputs
-    rows, state = context.rows, context.state
+    labels, state = context.labels, context.state
     partner = self._partner(context)
     terms = {
       'cross_entropy': common.masked_mean(
         common.margin_cross_entropy(
-          first.logits, rows.label, self.margin_scale * state.uncertainty
+          first.logits, labels.label, self.margin_scale * state.uncertainty
         ),
-        rows.labelled,
+        labels.labelled,
       ),
-      'pairs': common.agreement(first.logits, second.logits[partner]).mean(),
+      'pairs': common.agreement_loss(
+        first.logits, second.logits[partner]
+      ).mean(),
       'entropy': common.mean_prediction_entropy(first.logits),
     }
     total = (
@@ -88,14 +90,13 @@ class ORCA(ORCAParameters, Method):
       - self.entropy_weight * terms['entropy']
     )
     # Only numbers for the next epoch's margin: no gradient.
-    logits = jax.lax.stop_gradient(first.logits)
-    confidence = jax.nn.softmax(logits).max(axis=-1)
+    confidence = common.predict(first.logits).confidence
     next_state = dataclasses.replace(
       state,
-      confidence=state.confidence + jnp.sum(confidence * ~rows.labelled),
-      count=state.count + jnp.sum(~rows.labelled),
+      confidence=state.confidence + jnp.sum(confidence * ~labels.labelled),
+      count=state.count + jnp.sum(~labels.labelled),
     )
-    return total, LossResult(
+    return total, LossExtras(
       terms=terms | {'uncertainty': state.uncertainty},
       state=next_state,
       partners={'partner': partner},
@@ -103,22 +104,25 @@ class ORCA(ORCAParameters, Method):
 
   def _partner(self, context: Context) -> jax.Array:
     """Returns each row's partner in the second view, int32 [B]."""
-    rows = context.rows
+    labels = context.labels
     nearest = nearest_neighbour(cosine_similarity(context.outputs[0].feature))
     same_class = pairing.same_class_partner(
-      jax.random.uniform(context.key, rows.label.shape),
-      rows.label,
-      rows.labelled,
+      draw=jax.random.uniform(context.key, labels.label.shape),
+      label=labels.label,
+      labelled=labels.labelled,
     )
-    return jnp.where(rows.labelled, same_class, nearest)
+    return jnp.where(labels.labelled, same_class, nearest)
 
   @override
   def end_epoch(
-    self, state: ORCAState, head: Head, clock: Clock
+    self, state: ORCAState, head: Head, epoch_info: EpochInfo
   ) -> tuple[ORCAState, Head]:
-    del clock
+    del epoch_info
     mean = state.confidence / jnp.maximum(state.count, 1)
     uncertainty = jnp.where(state.count > 0, 1 - mean, state.uncertainty)
     # Two arrays again, for the same reason as in `init`.
     confidence, count = jnp.zeros_like(mean), jnp.zeros_like(state.count)
-    return ORCAState(uncertainty, confidence, count), head
+    next_state = ORCAState(
+      uncertainty=uncertainty, confidence=confidence, count=count
+    )
+    return next_state, head

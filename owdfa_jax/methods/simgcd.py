@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from typing_extensions import override
 
 from owdfa_jax.losses import common, contrastive
-from owdfa_jax.methods.base import Clock, Context, LossResult, Method
+from owdfa_jax.methods.base import Context, EpochInfo, LossExtras, Method
 from owdfa_jax.methods.parameters import SimGCDParameters
 from owdfa_jax.models.classifier import COSINE_SCALE
 from owdfa_jax.models.outputs import Branches
@@ -38,15 +38,15 @@ class SimGCD(SimGCDParameters, Method):
     return Branches(cosine=True, projection=self.projection)
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
-    rows = context.rows
+  def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
+    labels = context.labels
     # Both views' rows below each other, [2 B, K].
     logits = jnp.concatenate([view.logits for view in context.outputs])
-    label, labelled = jnp.tile(rows.label, 2), jnp.tile(rows.labelled, 2)
+    label, labelled = jnp.tile(labels.label, 2), jnp.tile(labels.labelled, 2)
     first, second = (view.projection for view in context.outputs)
     # Rolled by B, each row learns from the other view of its image.
     teacher = self.teacher(
-      jnp.roll(logits, len(rows.label), axis=0), context.clock
+      jnp.roll(logits, len(labels.label), axis=0), context.epoch_info
     )
     student = jax.nn.log_softmax(logits)
     cross_entropy = common.margin_cross_entropy(logits, label, margin=0.0)
@@ -60,8 +60,8 @@ class SimGCD(SimGCDParameters, Method):
       'supervised_contrastive': contrastive.supervised_contrastive(
         first,
         second,
-        rows.label,
-        rows.labelled,
+        labels.label,
+        labels.labelled,
         temperature=self.supervised_temperature,
       ),
     }
@@ -73,9 +73,9 @@ class SimGCD(SimGCDParameters, Method):
     supervised = terms['cross_entropy'] + terms['supervised_contrastive']
     share = self.supervised_weight
     total = (1 - share) * unsupervised + share * supervised
-    return total, LossResult(terms=terms, state=context.state)
+    return total, LossExtras(terms=terms, state=context.state)
 
-  def teacher(self, logits: jax.Array, clock: Clock) -> jax.Array:
+  def teacher(self, logits: jax.Array, epoch_info: EpochInfo) -> jax.Array:
     """Returns the target distribution that logits give the other view.
 
     A softmax at the teacher's temperature, which falls during the warm-up; no
@@ -83,13 +83,13 @@ class SimGCD(SimGCDParameters, Method):
 
     Args:
       logits: float32 [N, K], the cosine head's.
-      clock: progress of the training.
+      epoch_info: gives the progress, by which the temperature falls.
 
     Returns:
       float32 [N, K].
     """
     # A soft target at first, while the views' predictions are still poor.
-    warmed = jnp.minimum(clock.progress / self.warm_up, 1)
+    warmed = jnp.minimum(epoch_info.progress / self.warm_up, 1)
     temperature = self.teacher_temperature + warmed * (
       self.final_teacher_temperature - self.teacher_temperature
     )

@@ -6,7 +6,7 @@ import jax
 from typing_extensions import override
 
 from owdfa_jax.losses import common
-from owdfa_jax.methods.base import Context, LossResult, Method
+from owdfa_jax.methods.base import Context, LossExtras, Method
 from owdfa_jax.methods.parameters import SupervisedParameters
 
 
@@ -20,13 +20,13 @@ class Supervised(SupervisedParameters, Method):
   """
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
     (outputs,) = context.outputs
-    rows = context.rows
+    labels = context.labels
     cross_entropy = common.masked_mean(
-      common.margin_cross_entropy(outputs.logits, rows.label, margin=0.0),
-      rows.labelled,
+      common.margin_cross_entropy(outputs.logits, labels.label, margin=0.0),
+      labels.labelled,
     )
-    return cross_entropy, LossResult(
+    return cross_entropy, LossExtras(
       terms={'cross_entropy': cross_entropy}, state=context.state
     )

@@ -8,8 +8,9 @@ import jax
 from typing_extensions import override
 
 from owdfa_jax.losses import common
-from owdfa_jax.losses.pseudo_label_loss import Rule, pseudo_label_loss
-from owdfa_jax.methods.base import Clock, Context, LossResult, Method
+from owdfa_jax.losses.pseudo_label_loss import pseudo_label_loss
+from owdfa_jax.losses.pseudo_label_rules.base import Rule
+from owdfa_jax.methods.base import Context, EpochInfo, LossExtras, Method
 from owdfa_jax.models.outputs import Branches, Head
 
 
@@ -59,31 +60,31 @@ class WithPseudoLabels(Method):
     )
 
   @override
-  def loss(self, context: Context) -> tuple[jax.Array, LossResult]:
+  def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
     states = context.state
-    total, result = self.method.loss(
+    total, extras = self.method.loss(
       dataclasses.replace(context, state=states.method)
     )
     # Of CAL's views the first is the weak one, whose predictions are more
     # reliable.
-    logits, unlabelled = context.outputs[0].logits, ~context.rows.labelled
+    logits, unlabelled = context.outputs[0].logits, ~context.labels.labelled
     mask, target, rule_state = self.rule(
-      states.rule, logits, context.rows.index, unlabelled
+      states.rule, logits, context.labels.index, unlabelled
     )
-    term = pseudo_label_loss(logits, target, mask, unlabelled)
+    term = pseudo_label_loss(logits, target, mask=mask, unlabelled=unlabelled)
     rule_terms = {
       'rule': term,
       'rule_accepted': common.masked_mean(mask, unlabelled),
     }
-    return total + self.weight * term, LossResult(
-      terms=result.terms | rule_terms,
-      state=PseudoLabelState(result.state, rule_state),
-      partners=result.partners,
+    return total + self.weight * term, LossExtras(
+      terms=extras.terms | rule_terms,
+      state=PseudoLabelState(extras.state, rule_state),
+      partners=extras.partners,
     )
 
   @override
   def end_epoch(
-    self, state: PseudoLabelState, head: Head, clock: Clock
+    self, state: PseudoLabelState, head: Head, epoch_info: EpochInfo
   ) -> tuple[PseudoLabelState, Head]:
-    method_state, head = self.method.end_epoch(state.method, head, clock)
+    method_state, head = self.method.end_epoch(state.method, head, epoch_info)
     return PseudoLabelState(method_state, state.rule), head

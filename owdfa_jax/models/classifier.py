@@ -44,11 +44,16 @@ class Backbone(Protocol):
     ...
 
 
-class Live(nnx.BatchStat):
-  """Which outputs are in use; kept with the statistics, so it is not trained.
+class InUse(nnx.BatchStat):
+  """Which outputs are in use, bool [K].
 
-  Checkpoints hold it under the name `live`.
+  It is kept with the batch statistics, so it is saved but not trained.
   """
+
+
+# The attribute of `Classifier` that holds `InUse`, and so its name in
+# checkpoints. Another name would make old checkpoints unreadable.
+IN_USE_NAME = 'live'
 
 
 class Classifier(nnx.Module):
@@ -79,11 +84,11 @@ class Classifier(nnx.Module):
     width = backbone.num_features
     self.branches = branches
     self.backbone = backbone
-    # Without a bias the features are centred at 0, and the head needs none.
+    # The neck has no bias, so features have mean 0 and the head needs no bias.
     self.bottleneck = BatchNorm(width, use_bias=False)
     self.dropout = nnx.Dropout(dropout)
-    # A prototype's length does not change its cosines, only how fast it turns
-    # in training; here it is about 1.
+    # A column's length does not change its cosine. Start with length 1: longer
+    # columns change direction more slowly.
     scale = width**-0.5 if branches.cosine else 0.001
     # The head is small, so its products can have full precision everywhere.
     self.fc2 = nnx.Linear(
@@ -95,7 +100,7 @@ class Classifier(nnx.Module):
       rngs=rngs,
     )
     if branches.prunable:
-      self.live = Live(jnp.ones(num_outputs, bool))
+      self.live = InUse(jnp.ones(num_outputs, bool))
     if branches.frequency_attention:
       self.frequency_attention = frequency_attention.FrequencyAttention(
         rngs=rngs
@@ -128,11 +133,14 @@ class Classifier(nnx.Module):
       feature_map = frequency_attention.weigh_feature_map(
         self.frequency_attention(images), feature_map
       )
-    outputs = self.head(feature_map, train=train, key=key)
+    outputs = self.outputs_from(feature_map, train=train, key=key)
     if not (train and self.branches.counterfactual):
       return outputs
     if key is None:
-      raise ValueError('The counterfactual branch draws: it needs a key.')
+      raise ValueError(
+        'Pass `key`: the counterfactual branch needs random numbers in '
+        'training.'
+      )
     # The dropout uses the key itself.
     branch_key = jax.random.fold_in(key, 1)
     return dataclasses.replace(
@@ -142,7 +150,7 @@ class Classifier(nnx.Module):
       ),
     )
 
-  def head(
+  def outputs_from(
     self, feature_map: jax.Array, *, train: bool, key: jax.Array | None = None
   ) -> Outputs:
     """Computes everything after the backbone's feature map [B, h, w, C]."""
@@ -152,7 +160,7 @@ class Classifier(nnx.Module):
     )
     # Evaluation needs only the classes; what follows serves the losses.
     if not train:
-      return Outputs(logits, feature)
+      return Outputs(logits=logits, feature=feature)
     # Parts and bands only decide which rows are paired.
     detached = jax.lax.stop_gradient(feature_map)
     parts = tuple(
@@ -160,11 +168,13 @@ class Classifier(nnx.Module):
       for grid in self.branches.grids
     )
     return Outputs(
-      logits,
-      feature,
-      parts,
-      perspectives.haar_bands(detached) if self.branches.wavelet else (),
-      self.projector(feature) if self.branches.projection else None,
+      logits=logits,
+      feature=feature,
+      parts=parts,
+      bands=perspectives.haar_bands(detached) if self.branches.wavelet else (),
+      projection=(
+        self.projector(feature) if self.branches.projection else None
+      ),
     )
 
   def classify(self, feature: jax.Array) -> jax.Array:
@@ -188,7 +198,7 @@ class Classifier(nnx.Module):
       in_use = self.live[...]
     else:
       in_use = jnp.ones(kernel.shape[1], bool)
-    return Head(kernel.T, in_use)
+    return Head(prototypes=kernel.T, in_use=in_use)
 
   def set_head(self, head: Head) -> None:
     """Replaces the last layer; does nothing if outputs cannot be pruned."""
@@ -220,7 +230,9 @@ def in_use_from_statistics(batch_stats: Any) -> jax.Array | None:
   Args:
     batch_stats: the classifier's statistics, as training keeps them.
   """
-  return batch_stats['live'][...] if 'live' in batch_stats else None
+  if IN_USE_NAME not in batch_stats:
+    return None
+  return batch_stats[IN_USE_NAME][...]
 
 
 def create(

@@ -26,7 +26,7 @@ EPSILON = 1e-6
 _EXACT = jax.lax.Precision.HIGHEST
 
 
-@flax.struct.dataclass
+@flax.struct.dataclass(kw_only=True)
 class CounterfactualOutputs:
   """The branch's outputs for a batch; all arrays are float32.
 

@@ -36,7 +36,7 @@ class Branches:
   prunable: bool = False
 
 
-@flax.struct.dataclass
+@flax.struct.dataclass(kw_only=True)
 class Outputs:
   """One forward pass over a batch of B images; all arrays are float32.
 
@@ -44,7 +44,8 @@ class Outputs:
   ask for them.
 
   Attributes:
-    logits: [B, K], one column for each known and novel class.
+    logits: [B, K], one column for each output; K is
+      `Experiment.num_outputs`.
     feature: [B, C], the global feature after the batch-norm neck.
     parts: one [B, P, C] for each grid, with P cells row by row; each cell is
       normalised over the batch. No gradient.
@@ -61,7 +62,7 @@ class Outputs:
   counterfactual: Any = None
 
 
-@flax.struct.dataclass
+@flax.struct.dataclass(kw_only=True)
 class Head:
   """The network's last layer, which the end of an epoch may change.
 

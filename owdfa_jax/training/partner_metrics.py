@@ -3,14 +3,14 @@
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax.losses import common, pairing
-from owdfa_jax.methods.base import Rows
+from owdfa_jax.losses import common
+from owdfa_jax.methods.base import VisibleLabels
 
 
 def partner_metrics(
   partners: dict[str, jax.Array],
   true_label: jax.Array,
-  rows: Rows,
+  labels: VisibleLabels,
   num_known: int,
 ) -> dict[str, jax.Array]:
   """Returns how many unlabelled rows have a partner, and how many a right one.
@@ -19,7 +19,7 @@ def partner_metrics(
     partners: by the name of the criterion, int32 [B], the partner of each row;
       a row without a partner has itself.
     true_label: int32 [B]; -1 where it is unknown.
-    rows: of the batch.
+    labels: the labels that the loss may know, which tell the labelled rows.
     num_known: number of known classes, which come first.
 
   Returns:
@@ -31,7 +31,7 @@ def partner_metrics(
     <name>_right_novel: the same for rows of novel classes.
     A share of no rows is NaN.
   """
-  unlabelled = ~rows.labelled
+  unlabelled = ~labels.labelled
   groups = {
     'right': unlabelled,
     'right_known': unlabelled & (true_label < num_known),
@@ -42,6 +42,31 @@ def partner_metrics(
     paired = unlabelled & (partner != jnp.arange(len(partner)))
     result[f'{name}_paired'] = common.masked_mean(paired, unlabelled)
     for suffix, group in groups.items():
-      right, counted = pairing.partner_accuracy(partner, true_label, group)
+      right, counted = partner_accuracy(
+        partner=partner, true_label=true_label, counted=group
+      )
       result[f'{name}_{suffix}'] = right / counted
   return result
+
+
+def partner_accuracy(
+  *, partner: jax.Array, true_label: jax.Array, counted: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Counts the partners that have the row's true class.
+
+  A row without a partner is left out. The released code's meters count it as
+  right, which favours a criterion that seldom accepts.
+
+  Args:
+    partner: int [B]; a row without a partner has itself.
+    true_label: int [B], -1 if unknown; a row is left out if its own or its
+      partner's label is unknown.
+    counted: bool [B], the rows to count, for instance unlabelled and novel.
+
+  Returns:
+    The number of right partners and of all counted ones, int32 [] each.
+  """
+  counted &= (true_label >= 0) & (true_label[partner] >= 0)
+  counted &= partner != jnp.arange(len(partner))
+  right = counted & (true_label[partner] == true_label)
+  return jnp.sum(right), jnp.sum(counted)

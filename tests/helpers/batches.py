@@ -4,15 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from owdfa_jax.methods.base import Clock, Context, Rows
+from owdfa_jax.methods.base import Context, EpochInfo, VisibleLabels
 from owdfa_jax.models.outputs import Outputs
 
-CLOCK = Clock(epoch=0, progress=0.1, num_known=3)
+EPOCH_INFO = EpochInfo(epoch=0, progress=0.1, num_known=3)
 KEY = jax.random.key(0)
 
 
 def make_batch(seed=0, size=16, num_classes=6, num_features=8):
-  """Returns random outputs and rows; every other row is labelled."""
+  """Returns random outputs and labels; every other row is labelled."""
   draw = np.random.default_rng(seed)
   label = np.where(np.arange(size) % 2, -1, draw.integers(0, 3, size))
   outputs = Outputs(
@@ -20,22 +20,24 @@ def make_batch(seed=0, size=16, num_classes=6, num_features=8):
     feature=jnp.array(draw.normal(size=(size, num_features)), jnp.float32),
     parts=(jnp.array(draw.normal(size=(size, 9, num_features)), jnp.float32),),
   )
-  rows = Rows(
+  labels = VisibleLabels(
     label=jnp.array(label, jnp.int32), index=jnp.arange(size, dtype=jnp.int32)
   )
-  return outputs, rows
+  return outputs, labels
 
 
 def make_two_views():
-  """Returns two views' outputs, of different logits, and the rows of both."""
-  first, rows = make_batch(0)
+  """Returns two views' outputs, of different logits, and the labels of both."""
+  first, labels = make_batch(0)
   second, _ = make_batch(1)
-  return (first, second), rows
+  return (first, second), labels
 
 
-def make_context(outputs, rows, clock=CLOCK, state=(), key=KEY):
+def make_context(outputs, labels, epoch_info=EPOCH_INFO, state=(), key=KEY):
   """Returns the context of a loss; `outputs` has one entry for each view."""
-  return Context(outputs=outputs, rows=rows, clock=clock, state=state, key=key)
+  return Context(
+    outputs=outputs, labels=labels, epoch_info=epoch_info, state=state, key=key
+  )
 
 
 def random_unit_vectors(seed, size=6, width=4):

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from owdfa_jax.methods.base import Rows
+from owdfa_jax.methods.base import VisibleLabels
 
 # Tolerances of recorded losses and gradients.
 LOSS = {'rtol': 1e-5, 'atol': 1e-7}
@@ -48,9 +48,18 @@ def recorded_cases(file, mask):
     if mask:
       vote[:num_labelled] = False
       vote[num_labelled:] = get(mask) > 0
-    rows = Rows(label=jnp.array(label), index=jnp.arange(len(label)))
+    labels = VisibleLabels(label=jnp.array(label), index=jnp.arange(len(label)))
     partner = get('pos_pairs').astype(np.int32)
-    yield case, (logits, rows, partner, vote, gumbel)
+    yield (
+      case,
+      {
+        'logits': logits,
+        'labels': labels,
+        'partner': partner,
+        'chosen': vote,
+        'gumbel': gumbel,
+      },
+    )
 
 
 def check_terms(result, file, case, names):

@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers.recorded import GRADIENT, LOSS, cases, indices, recorded_cases
+from helpers.recorded import GRADIENT, LOSS, cases, recorded_cases
 from owdfa_jax.losses import common
-from owdfa_jax.models.outputs import PRUNED_LOGIT
 
 
 def value_and_gradient(function, logits):
@@ -66,18 +65,19 @@ def test_terms_and_their_gradients_as_recorded(golden, name, mask, pair, soft):
   g = golden(name)
   margin = -float(g['m'])
   for case, batch in recorded_cases(g, mask):
-    logits, rows, partner, vote, gumbel = batch
 
-    def supervised(z, rows=rows):
-      values = common.margin_cross_entropy(z, rows.label, margin)
-      return common.masked_mean(values, rows.labelled)
+    def supervised(z, labels=batch['labels']):
+      values = common.margin_cross_entropy(z, labels.label, margin)
+      return common.masked_mean(values, labels.labelled)
 
-    def pairs(z, partner=partner):
-      return common.pair_agreement(z, partner).mean()
+    def pairs(z, partner=batch['partner']):
+      return common.partner_agreement_loss(z, partner).mean()
 
-    def pseudo(z, gumbel=gumbel, vote=vote, rows=rows):
-      values = common.soft_pseudo_label(z, gumbel) * vote
-      return common.masked_mean(values, ~rows.labelled)
+    def pseudo(
+      z, gumbel=batch['gumbel'], vote=batch['chosen'], labels=batch['labels']
+    ):
+      values = common.soft_pseudo_label_loss(z, gumbel) * vote
+      return common.masked_mean(values, ~labels.labelled)
 
     for term, function in (
       ('ce', supervised),
@@ -85,47 +85,16 @@ def test_terms_and_their_gradients_as_recorded(golden, name, mask, pair, soft):
       (soft, pseudo),
       ('en', common.mean_prediction_entropy),
     ):
-      value, gradient = value_and_gradient(function, logits)
+      value, gradient = value_and_gradient(function, batch['logits'])
       np.testing.assert_allclose(
         value, g[f'{case}_{term}_loss'], err_msg=f'{case} {term}', **LOSS
       )
       assert np.isfinite(gradient).all()
       # For saturated pairs PyTorch's binary cross entropy clamps the gradient.
-      if term != pair or np.ptp(logits) <= 100:
+      if term != pair or np.ptp(batch['logits']) <= 100:
         np.testing.assert_allclose(
           gradient, g[f'{case}_grad_{term}_loss'], **GRADIENT
         )
-
-
-@pytest.mark.golden
-def test_non_uniformity_as_recorded(golden):
-  g = golden('cal')
-  step = jax.jit(jax.value_and_grad(common.non_uniformity, argnums=(0, 1)))
-  for i in indices(g, 'reg', '_loss'):
-    value, gradients = step(g[f'reg{i}_weak'], g[f'reg{i}_strong'])
-    np.testing.assert_allclose(value, g[f'reg{i}_loss'], rtol=1e-5, atol=5e-7)
-    for gradient, view in zip(gradients, ('weak', 'strong'), strict=True):
-      np.testing.assert_allclose(gradient, g[f'reg{i}_grad_{view}'], **GRADIENT)
-
-
-def test_non_uniformity_is_zero_if_even_and_half_log_k_for_one_class():
-  even = jnp.eye(4) * 30
-  assert common.non_uniformity(even, even) == pytest.approx(0, abs=1e-6)
-  one = jnp.tile(even[:1], (4, 1))
-  value = common.non_uniformity(one, one)
-  assert value == pytest.approx(np.log(4) / 2, rel=1e-5)
-
-
-def test_pruned_classes_do_not_count_in_the_non_uniformity():
-  in_use = jnp.array([True, True, False])
-  logits = jnp.array([[0.0, 0.0, PRUNED_LOGIT]])
-
-  def value(z):
-    return common.non_uniformity(z, z, in_use)
-
-  found, gradient = jax.value_and_grad(value)(logits)
-  assert found == pytest.approx(0, abs=1e-6)
-  assert np.isfinite(gradient).all()
 
 
 def test_masked_mean_without_rows_is_zero_with_a_finite_gradient():
@@ -164,7 +133,7 @@ def test_unlabelled_rows_have_no_cross_entropy_and_no_gradient():
 
 def test_agreement_by_hand():
   prob = np.array([[0.5, 0.5], [0.25, 0.75]])
-  value = common.pair_agreement(jnp.log(prob), jnp.array([1, 1]))
+  value = common.partner_agreement_loss(jnp.log(prob), jnp.array([1, 1]))
   np.testing.assert_allclose(value, -np.log([0.5, 0.625]), rtol=1e-6)
 
 
@@ -173,7 +142,7 @@ def test_agreement_of_opposite_predictions_is_at_most_one_hundred(scale):
   logits = scale * jnp.eye(2)
 
   def loss(z):
-    return common.pair_agreement(z, jnp.array([1, 0])).mean()
+    return common.partner_agreement_loss(z, jnp.array([1, 0])).mean()
 
   value, gradient = jax.value_and_grad(loss)(logits)
   # <p, q> = 2 e^s / (1 + e^s)^2, about 2 e^-s.
@@ -188,7 +157,7 @@ def test_confidence_weight_can_be_held_constant():
 
   def gradient(detach):
     def loss(z):
-      rows = common.soft_pseudo_label(z, gumbel, detach_confidence=detach)
+      rows = common.soft_pseudo_label_loss(z, gumbel, detach_confidence=detach)
       return rows.sum()
 
     return jax.grad(loss)(logits)
@@ -201,9 +170,9 @@ def test_confidence_weight_can_be_held_constant():
   assert np.abs(gradient(False) - expected).max() > 1e-2
 
 
-def test_hard_pseudo_label_by_hand():
+def test_integer_cross_entropy_by_hand():
   logits = jnp.log(jnp.array([[0.25, 0.75], [0.5, 0.5]]))
-  value = common.hard_pseudo_label(logits, jnp.array([0, 1]))
+  value = common.integer_cross_entropy(logits, jnp.array([0, 1]))
   np.testing.assert_allclose(value, -np.log([0.25, 0.5]), rtol=1e-6)
 
 
@@ -213,9 +182,9 @@ def test_every_loss_is_float32(dtype):
   label = jnp.zeros(4, jnp.int32)
   noise = jnp.zeros((4, 3))
   assert common.margin_cross_entropy(logits, label, 0.2).dtype == jnp.float32
-  assert common.pair_agreement(logits, label).dtype == jnp.float32
-  assert common.soft_pseudo_label(logits, noise).dtype == jnp.float32
-  assert common.hard_pseudo_label(logits, label).dtype == jnp.float32
+  assert common.partner_agreement_loss(logits, label).dtype == jnp.float32
+  assert common.soft_pseudo_label_loss(logits, noise).dtype == jnp.float32
+  assert common.integer_cross_entropy(logits, label).dtype == jnp.float32
   assert common.mean_prediction_entropy(logits).dtype == jnp.float32
 
 
@@ -238,8 +207,8 @@ def test_order_of_the_batch_does_not_matter(logits, seed):
   def every_loss(z, label, partner, gumbel):
     rows = (
       common.margin_cross_entropy(z, label, 0.2),
-      common.pair_agreement(z, partner),
-      common.soft_pseudo_label(z, gumbel),
+      common.partner_agreement_loss(z, partner),
+      common.soft_pseudo_label_loss(z, gumbel),
     )
     return jnp.stack(rows), common.mean_prediction_entropy(z)
 

@@ -122,7 +122,9 @@ def test_all_other_rows_of_the_class_are_equally_likely():
   draws = np.linspace(0, 1, 300, endpoint=False, dtype=np.float32) + 1e-4
 
   def partner(draw):
-    return pairing.same_class_partner(jnp.full(7, draw), label, labelled)
+    return pairing.same_class_partner(
+      draw=jnp.full(7, draw), label=label, labelled=labelled
+    )
 
   chosen = np.asarray(jax.vmap(partner)(draws))
   assert np.bincount(chosen[:, 0], minlength=7).tolist() == [
@@ -151,7 +153,7 @@ def test_all_other_rows_of_the_class_are_equally_likely():
 def test_extreme_draws_give_a_row_of_the_class(draw):
   label = jnp.array([1, 0, 1, 1])
   partner = pairing.same_class_partner(
-    jnp.full(4, draw, jnp.float32), label, label >= 0
+    draw=jnp.full(4, draw, jnp.float32), label=label, labelled=label >= 0
   )
   assert partner[0] in (2, 3) and partner[1] == 1 and partner[3] in (0, 2)
 
@@ -164,13 +166,3 @@ def test_cpl_equals_mpsl_with_one_view():
   pairs, *_ = run_mpsl(one)
   np.testing.assert_array_equal(pairs.index, cpl.index)
   np.testing.assert_array_equal(pairs.vote, cpl.vote)
-
-
-def test_partner_accuracy_leaves_out_self_pairs_and_unknown_labels():
-  true_label = jnp.array([0, 0, 1, 1, -1, 1])
-  partner = jnp.array([1, 2, 3, 3, 0, 4])
-  rows = jnp.array([True, True, True, True, True, True])
-  # Row 3 is its own partner; rows 4 and 5 touch an unknown label.
-  assert pairing.partner_accuracy(partner, true_label, rows) == (2, 3)
-  counted = pairing.partner_accuracy(partner, true_label, rows, count_self=True)
-  assert counted == (3, 4)

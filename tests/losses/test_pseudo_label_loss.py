@@ -11,7 +11,7 @@ def test_rejected_rows_count_as_zero_in_the_mean():
   value = pseudo_label_loss(
     logits,
     jnp.array([0, 1, 0]),
-    jnp.array([False, True, False]),
-    jnp.array([True, True, False]),
+    mask=jnp.array([False, True, False]),
+    unlabelled=jnp.array([True, True, False]),
   )
   np.testing.assert_allclose(value, -np.log(0.75) / 2, rtol=1e-6)

@@ -7,8 +7,9 @@ import pytest
 
 from helpers.batches import make_context
 from helpers.recorded import GRADIENT, LOSS, indices
-from owdfa_jax.losses import confidence, prototypes
-from owdfa_jax.methods.base import Clock, Rows
+from owdfa_jax.losses import cal as cal_losses
+from owdfa_jax.methods import prototype_pruning
+from owdfa_jax.methods.base import EpochInfo, VisibleLabels
 from owdfa_jax.methods.cal import CAL
 from owdfa_jax.models.outputs import PRUNED_LOGIT, Head, Outputs
 
@@ -28,10 +29,12 @@ def test_steps_as_recorded(golden):
   method = CAL()
 
   @jax.jit
-  def step(views, rows, epoch, state):
-    clock = Clock(epoch, (epoch + 1) / epochs, num_known)
-    outputs = tuple(Outputs(logits, logits) for logits in views)
-    return method.loss(make_context(outputs, rows, clock, state))
+  def step(views, labels, epoch, state):
+    epoch_info = EpochInfo(
+      epoch=epoch, progress=(epoch + 1) / epochs, num_known=num_known
+    )
+    outputs = tuple(Outputs(logits=logits, feature=logits) for logits in views)
+    return method.loss(make_context(outputs, labels, epoch_info, state))
 
   gradient = jax.jit(jax.grad(step, has_aux=True))
   for s in indices(g, 'step', '_epoch'):
@@ -44,24 +47,28 @@ def test_steps_as_recorded(golden):
       key = f'step{s}_b{b}_'
       views = g[f'{key}weak'], g[f'{key}strong']
       label = np.where(g[f'{key}tag'][:, 0] == 1, g[f'{key}target'], -1)
-      rows = Rows(label=label, index=np.arange(len(label)))
-      value, result = step(views, rows, epoch, state)
+      labels = VisibleLabels(label=label, index=np.arange(len(label)))
+      value, extras = step(views, labels, epoch, state)
       np.testing.assert_allclose(value, g[f'{key}total_loss'], **LOSS)
       for ours, theirs in TERMS.items():
         recorded = g[f'{key}{theirs}_loss']
         np.testing.assert_allclose(
-          result.terms[ours], recorded, rtol=1e-5, atol=1e-6
+          extras.terms[ours], recorded, rtol=1e-5, atol=1e-6
         )
-      gradients, _ = gradient(views, rows, epoch, state)
+      gradients, _ = gradient(views, labels, epoch, state)
       for ours, view in zip(gradients, ('weak', 'strong'), strict=True):
         np.testing.assert_allclose(ours, g[f'{key}grad_{view}'], **GRADIENT)
       accepted = (g[f'{key}pseudo_targets'] >= 0).sum() / (label < 0).sum()
       np.testing.assert_allclose(
-        result.terms['pseudo_accepted'], accepted, rtol=1e-6
+        extras.terms['pseudo_accepted'], accepted, rtol=1e-6
       )
-      state = result.state
-    head = Head(jnp.zeros((len(state.usage), 4)), jnp.ones(41, bool))
-    after, _ = method.end_epoch(state, head, Clock(epoch, 1.0, num_known))
+      state = extras.state
+    head = Head(
+      prototypes=jnp.zeros((len(state.usage), 4)), in_use=jnp.ones(41, bool)
+    )
+    after, _ = method.end_epoch(
+      state, head, EpochInfo(epoch=epoch, progress=1.0, num_known=num_known)
+    )
     np.testing.assert_allclose(
       after.novel_threshold, g[f'step{s}_novel_conf_after_f64'], rtol=1e-5
     )
@@ -75,14 +82,16 @@ def test_end_of_epoch_as_recorded(golden):
     if g[f'merge{i}_has_ties_at_border']:
       continue
     num_known = int(g[f'merge{i}_num_known'])
-    if not np.isclose(g[f'merge{i}_coverage_f64'], prototypes.COVERAGE):
+    if not np.isclose(g[f'merge{i}_coverage_f64'], prototype_pruning.COVERAGE):
       continue
     usage = jnp.asarray(g[f'merge{i}_usage'], jnp.int32)
     weight = jnp.asarray(g[f'merge{i}_fc_weight'])
     method = CAL(estimate_classes=True, parity_merge=True)
     state = method.init(len(weight), 1).replace(usage=usage)
     _, head = method.end_epoch(
-      state, Head(weight, jnp.ones(len(weight), bool)), Clock(0, 0.1, num_known)
+      state,
+      Head(prototypes=weight, in_use=jnp.ones(len(weight), bool)),
+      EpochInfo(epoch=0, progress=0.1, num_known=num_known),
     )
     assert head.in_use.sum() == g[f'merge{i}_end_valid']
     rows = head.prototypes[head.in_use]
@@ -99,10 +108,12 @@ def test_an_epoch_sets_the_threshold_and_starts_without_sums():
   method = CAL(estimate_classes=True)
   state = method.init(20, 1).replace(
     usage=jnp.arange(20),
-    sums=confidence.ConfidenceSums(*map(jnp.float32, (8.0, 10, 3.0, 5))),
+    sums=cal_losses.ConfidenceSums(*map(jnp.float32, (8.0, 10, 3.0, 5))),
   )
-  head = Head(jnp.eye(20), jnp.ones(20, bool))
-  state, _ = method.end_epoch(state, head, Clock(0, 0.1, 2))
+  head = Head(prototypes=jnp.eye(20), in_use=jnp.ones(20, bool))
+  state, _ = method.end_epoch(
+    state, head, EpochInfo(epoch=0, progress=0.1, num_known=2)
+  )
   np.testing.assert_allclose(state.novel_threshold, 0.9 * 0.6 / 0.8, rtol=1e-6)
   assert not state.usage.any() and not np.any(state.sums)
 
@@ -110,10 +121,10 @@ def test_an_epoch_sets_the_threshold_and_starts_without_sums():
 def test_pruning_starts_at_prune_from_epoch():
   method = CAL(estimate_classes=True, prune_from_epoch=2)
   usage = jnp.array([9, 9, 500, 400, 1, 0, 0, 0, 0, 0])
-  head = Head(jnp.eye(10), jnp.ones(10, bool))
+  head = Head(prototypes=jnp.eye(10), in_use=jnp.ones(10, bool))
   state = method.init(10, 1).replace(usage=usage)
   head_after = lambda epoch: method.end_epoch(
-    state, head, Clock(epoch, 0.5, 2)
+    state, head, EpochInfo(epoch=epoch, progress=0.5, num_known=2)
   )[1]
   assert head_after(1).in_use.sum() == 10
   assert 4 <= head_after(2).in_use.sum() < 10
@@ -125,10 +136,13 @@ def test_labels_of_pruned_outputs_do_not_count():
   method = CAL(estimate_classes=True)
 
   def loss(label):
-    rows = Rows(label=jnp.array(label), index=jnp.arange(4))
+    labels = VisibleLabels(label=jnp.array(label), index=jnp.arange(4))
     view = Outputs(logits=logits, feature=jnp.eye(4))
     context = make_context(
-      (view, view), rows, Clock(0, 0.5, 2), method.init(4, 4)
+      (view, view),
+      labels,
+      EpochInfo(epoch=0, progress=0.5, num_known=2),
+      method.init(4, 4),
     )
     return method.loss(context)[0]
 

@@ -14,8 +14,8 @@ from helpers.recorded import (
   recorded_cases,
 )
 from input_pipeline.errors import UserError
-from owdfa_jax.losses.attention_effect import attention_effect
-from owdfa_jax.methods.base import Rows
+from owdfa_jax.losses.cdal import attention_effect_loss
+from owdfa_jax.methods.base import VisibleLabels
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.methods.neighbour_voting import weighted_terms
 from owdfa_jax.models.counterfactual import CounterfactualOutputs
@@ -33,55 +33,56 @@ TERMS = {
 def test_total_and_terms_agree_with_the_reference(golden):
   file = golden('cpl_losses')
   for case, (logits, *rest) in recorded_cases(file, 'mask_1'):
-    result = weighted_terms(CPL(), logits, *rest)
-    check_terms(result, file, case, TERMS)
+    extras = weighted_terms(CPL(), logits, *rest)
+    check_terms(extras, file, case, TERMS)
 
 
 @pytest.mark.golden
 def test_gradient_agrees_with_the_reference(golden):
   file = golden('cpl_losses')
-  for case, (logits, *rest) in recorded_cases(file, 'mask_1'):
-    total = lambda z, rest=rest: weighted_terms(CPL(), z, *rest)[0]
+  for case, batch in recorded_cases(file, 'mask_1'):
+    logits = batch.pop('logits')
+    total = lambda z, batch=batch: weighted_terms(CPL(), z, **batch)[0]
     check_gradients(jax.grad(total)(logits), logits, file, case)
 
 
 def test_total_does_not_depend_on_the_order_of_the_batch():
-  outputs, rows = make_batch()
+  outputs, labels = make_batch()
   draw = np.random.default_rng(1)
-  size = len(rows.label)
+  size = len(labels.label)
   partner = draw.integers(0, size, size)
   vote = draw.random(size) < 0.5
   gumbel = draw.gumbel(size=outputs.logits.shape).astype(np.float32)
   order = draw.permutation(size)
   new_position = np.argsort(order)
   expected, _ = weighted_terms(
-    CPL(), outputs.logits, rows, partner, vote, gumbel
+    CPL(), outputs.logits, labels, partner=partner, chosen=vote, gumbel=gumbel
   )
   permuted, _ = weighted_terms(
     CPL(),
     outputs.logits[order],
-    Rows(label=rows.label[order], index=rows.index[order]),
-    new_position[partner[order]],
-    vote[order],
-    gumbel[order],
+    VisibleLabels(label=labels.label[order], index=labels.index[order]),
+    partner=new_position[partner[order]],
+    chosen=vote[order],
+    gumbel=gumbel[order],
   )
   np.testing.assert_allclose(permuted, expected, rtol=1e-5)
 
 
 def test_no_gradient_reaches_the_features():
-  outputs, rows = make_batch()
+  outputs, labels = make_batch()
 
   def loss(feature, parts):
     moved = outputs.replace(feature=feature, parts=(parts,))
-    return CPL().loss(make_context((moved,), rows))[0]
+    return CPL().loss(make_context((moved,), labels))[0]
 
   grads = jax.grad(loss, argnums=(0, 1))(outputs.feature, outputs.parts[0])
   assert all(not np.any(grad) for grad in grads)
 
 
 def test_pseudo_filter_selects_the_rows_with_pseudo_labels():
-  outputs, rows = make_batch()
-  context = make_context((outputs,), rows)
+  outputs, labels = make_batch()
+  context = make_context((outputs,), labels)
   pseudo = {
     name: CPL(pseudo_filter=name).loss(context)[1].terms['pseudo']
     for name in ('none', 'vote', 'union')
@@ -98,19 +99,23 @@ def test_unknown_choices_are_named(field):
 
 
 def test_counterfactual_terms_join_the_total():
-  outputs, rows = make_batch()
+  outputs, labels = make_batch()
   draw = np.random.default_rng(0)
   logits = lambda: jnp.asarray(draw.normal(size=(16, 6)), jnp.float32)
   branch = CounterfactualOutputs(
-    logits(), logits(), logits(), logits(), jnp.arange(16.0)
+    factual=logits(),
+    counterfactual=logits(),
+    augmented_factual=logits(),
+    augmented_counterfactual=logits(),
+    distance=jnp.arange(16.0),
   )
-  context = make_context((outputs.replace(counterfactual=branch),), rows)
+  context = make_context((outputs.replace(counterfactual=branch),), labels)
   method = CPL(counterfactual=True, effect_weight=0.3, match_weight=0.1)
-  total, result = method.loss(context)
+  total, extras = method.loss(context)
   without, _ = dataclasses.replace(method, counterfactual=False).loss(context)
-  effect = attention_effect(branch, rows.label, 0.2)
+  effect = attention_effect_loss(branch, labels.label, 0.2)
   np.testing.assert_allclose(
     total, without + 0.3 * effect + 0.1 * 7.5, rtol=1e-6
   )
-  assert result.terms['match'] == 7.5
+  assert extras.terms['match'] == 7.5
   assert method.branches.counterfactual

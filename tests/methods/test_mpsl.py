@@ -26,8 +26,9 @@ TERMS = {
 def test_total_terms_and_gradient_agree_with_the_reference(golden):
   file = golden('mpsl_losses')
   # The released code filters no rows.
-  for case, (logits, *rest) in recorded_cases(file, mask=None):
-    run = lambda z, rest=rest: weighted_terms(MPSL(), z, *rest)
+  for case, batch in recorded_cases(file, mask=None):
+    logits = batch.pop('logits')
+    run = lambda z, batch=batch: weighted_terms(MPSL(), z, **batch)
     check_terms(run(logits), file, case, TERMS)
     gradient = jax.grad(lambda z, run=run: run(z)[0])(logits)
     check_gradients(gradient, logits, file, case)
@@ -35,7 +36,7 @@ def test_total_terms_and_gradient_agree_with_the_reference(golden):
 
 def batch_with_views(seed=0):
   """Returns outputs with three grids and three bands, and their rows."""
-  outputs, rows = make_batch(seed)
+  outputs, labels = make_batch(seed)
   draw = np.random.default_rng(seed)
   size, num_features = outputs.feature.shape
   make = lambda cells: draw.normal(size=(size, cells, num_features)).astype(
@@ -43,25 +44,25 @@ def batch_with_views(seed=0):
   )
   return outputs.replace(
     parts=(make(9), make(25), make(49)), bands=(make(16), make(16), make(16))
-  ), rows
+  ), labels
 
 
 def test_every_perspective_is_logged():
-  outputs, rows = batch_with_views()
-  _, result = MPSL().loss(make_context((outputs,), rows))
-  assert set(result.partners) == {
+  outputs, labels = batch_with_views()
+  _, extras = MPSL().loss(make_context((outputs,), labels))
+  assert set(extras.partners) == {
     'global', 'band1', 'band2', 'band3', 'any_band',
     'grid1', 'grid2', 'grid3', 'any_grid', 'either', 'both', 'partner',
   }  # fmt: skip
-  unlabelled = ~rows.labelled
+  unlabelled = ~labels.labelled
   np.testing.assert_array_equal(
-    result.partners['partner'][unlabelled], result.partners['both'][unlabelled]
+    extras.partners['partner'][unlabelled], extras.partners['both'][unlabelled]
   )
 
 
 def test_each_pseudo_filter_selects_more_rows_than_the_one_before():
-  outputs, rows = batch_with_views()
-  context = make_context((outputs,), rows)
+  outputs, labels = batch_with_views()
+  context = make_context((outputs,), labels)
   vote, union, none = (
     MPSL(pseudo_filter=name).loss(context)[1].terms['pseudo']
     for name in ('vote', 'union', 'none')

@@ -6,8 +6,8 @@ import pytest
 
 from input_pipeline.errors import UserError
 from owdfa_jax.losses import pairing
-from owdfa_jax.losses.pseudo_label_rules import RULES
-from owdfa_jax.losses.rule_parameters import RULE_PARAMETERS
+from owdfa_jax.losses.pseudo_label_rules.by_name import RULES
+from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
 from owdfa_jax.methods import neighbour_voting, parameters
 from owdfa_jax.methods.by_name import METHODS
 

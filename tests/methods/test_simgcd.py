@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from helpers.batches import (
-  CLOCK,
+  EPOCH_INFO,
   make_context,
   make_two_views,
   random_unit_vectors,
@@ -17,19 +17,19 @@ from owdfa_jax.methods.simgcd import SimGCD
 
 def make_projected_views():
   """Returns two views that have projections, and their rows."""
-  (first, second), rows = make_two_views()
-  size = len(rows.label)
+  (first, second), labels = make_two_views()
+  size = len(labels.label)
   return (
     first.replace(projection=random_unit_vectors(2, size)),
     second.replace(projection=random_unit_vectors(3, size)),
-  ), rows
+  ), labels
 
 
 def test_total_is_the_weighted_sum_of_its_terms():
-  outputs, rows = make_projected_views()
+  outputs, labels = make_projected_views()
   method = SimGCD(supervised_weight=0.25, entropy_weight=3.0)
-  total, result = method.loss(make_context(outputs, rows))
-  terms = result.terms
+  total, extras = method.loss(make_context(outputs, labels))
+  terms = extras.terms
   unsupervised = (
     terms['distillation']
     - 3 * terms['entropy']
@@ -42,7 +42,7 @@ def test_total_is_the_weighted_sum_of_its_terms():
 
 
 def test_each_view_learns_from_the_other_which_gets_no_gradient():
-  outputs, rows = make_projected_views()
+  outputs, labels = make_projected_views()
   first, second = outputs
   method = SimGCD()
 
@@ -51,10 +51,10 @@ def test_each_view_learns_from_the_other_which_gets_no_gradient():
       first.replace(logits=first_logits),
       second.replace(logits=second_logits),
     )
-    context = make_context(views, rows)
+    context = make_context(views, labels)
     return method.loss(context)[1].terms['distillation']
 
-  teacher = [method.teacher(view.logits, CLOCK) for view in outputs]
+  teacher = [method.teacher(view.logits, EPOCH_INFO) for view in outputs]
   student = [jax.nn.log_softmax(view.logits) for view in outputs]
   expected = -sum(
     (t * s).sum(-1).mean() / 2
@@ -73,7 +73,7 @@ def test_each_view_learns_from_the_other_which_gets_no_gradient():
 def test_teacher_sharpens_until_the_warm_up_ends():
   logits = jnp.array([[2.0, 1.0, 0.0]])
   method = SimGCD(warm_up=0.5)
-  at = lambda progress: dataclasses.replace(CLOCK, progress=progress)
+  at = lambda progress: dataclasses.replace(EPOCH_INFO, progress=progress)
   sharpness = [
     float(method.teacher(logits, at(progress)).max())
     for progress in (0.1, 0.3, 0.5, 1.0)

@@ -7,29 +7,31 @@ import pytest
 from helpers.batches import make_batch, make_context
 from helpers.runs import tiny_config
 from owdfa_jax import experiment
-from owdfa_jax.losses import pseudo_label_rules
-from owdfa_jax.losses.flexmatch import FlexMatch
 from owdfa_jax.losses.pseudo_label_loss import pseudo_label_loss
+from owdfa_jax.losses.pseudo_label_rules.by_name import RULES
+from owdfa_jax.losses.pseudo_label_rules.flexmatch import FlexMatch
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.methods.with_pseudo_labels import WithPseudoLabels
 
 
-@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
+@pytest.mark.parametrize('name', RULES)
 def test_the_rules_term_joins_the_methods_loss(name):
-  outputs, rows = make_batch()
-  rule = pseudo_label_rules.RULES[name]()
+  outputs, labels = make_batch()
+  rule = RULES[name]()
   combined = WithPseudoLabels(method=CPL(), rule=rule, weight=0.25)
   state = combined.init(6, 100)
-  total, result = combined.loss(make_context((outputs,), rows, state=state))
-  alone, alone_result = CPL().loss(make_context((outputs,), rows))
+  total, extras = combined.loss(make_context((outputs,), labels, state=state))
+  alone, alone_extras = CPL().loss(make_context((outputs,), labels))
   mask, target, after = rule(
-    state.rule, outputs.logits, rows.index, ~rows.labelled
+    state.rule, outputs.logits, labels.index, ~labels.labelled
   )
-  term = pseudo_label_loss(outputs.logits, target, mask, ~rows.labelled)
+  term = pseudo_label_loss(
+    outputs.logits, target, mask=mask, unlabelled=~labels.labelled
+  )
   np.testing.assert_allclose(total, alone + 0.25 * term, rtol=1e-6)
-  added = result.terms.keys() - alone_result.terms.keys()
+  added = extras.terms.keys() - alone_extras.terms.keys()
   assert added == {'rule', 'rule_accepted'}
-  jax.tree.map(np.testing.assert_array_equal, result.state.rule, after)
+  jax.tree.map(np.testing.assert_array_equal, extras.state.rule, after)
   assert combined.branches == CPL().branches
   assert combined.views == CPL().views
 

@@ -10,7 +10,7 @@ from flax import nnx
 
 from helpers.arrays import random_features, random_normal
 from owdfa_jax import parallel
-from owdfa_jax.losses.attention_effect import attention_effect, feature_distance
+from owdfa_jax.losses.cdal import attention_effect_loss, feature_distance
 from owdfa_jax.models import classifier
 from owdfa_jax.models.counterfactual import (
   CounterfactualBranch,
@@ -140,7 +140,9 @@ def gradients(graphdef, params, stats, x):
 
   def loss(params, x):
     outputs = forward(graphdef, params, stats, x)
-    return attention_effect(outputs, label, 0.2) + feature_distance(outputs)
+    return attention_effect_loss(outputs, label, 0.2) + feature_distance(
+      outputs
+    )
 
   return jax.grad(loss, (0, 1))(params, x)
 

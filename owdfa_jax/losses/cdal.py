@@ -1,4 +1,4 @@
-"""CDAL's losses on its branch's outputs, which CPL and MPSL can add.
+"""CDAL's losses, which CPL and MPSL can add.
 
 References:
   Zheng et al., Learning Counterfactually Decoupled Attention for Open-World
@@ -11,19 +11,21 @@ from owdfa_jax.losses import common
 from owdfa_jax.models.counterfactual import CounterfactualOutputs
 
 
-def attention_effect(
+def attention_effect_loss(
   outputs: CounterfactualOutputs, label: jax.Array, margin: float
 ) -> jax.Array:
   """Computes how much the factual attention maps tell about the classes.
 
   For original and degraded features each: CE_m(y) + CE_m(y - y^) - H(softmax
   y^), where y are the logits by the factual maps, y^ those by counterfactual
-  maps, and CE_m is `common.margin_cross_entropy`. The factual maps must tell
-  the classes, also beyond what other maps tell, and other maps should tell
-  nothing. CDAL adds 0.5 times this to the loss.
+  maps, and CE_m is `common.margin_cross_entropy`.
 
-  The entropy is subtracted without a bound of its own: where K is large it
-  outweighs a small cross entropy, and the value is negative.
+  The loss is low if the factual logits are right, the difference to the
+  counterfactual logits is right, and the counterfactual prediction is uniform.
+  CDAL adds 0.5 times this to the loss.
+
+  Nothing bounds the subtracted entropy, so the loss can be negative for large
+  K.
 
   Args:
     outputs: the branch's outputs for B rows.
@@ -34,9 +36,17 @@ def attention_effect(
     float32 [], the sum of both means over the labelled rows.
   """
   # The branch is trained on both, so that the maps also work there.
-  original = _effect(outputs.factual, outputs.counterfactual, label, margin)
+  original = _effect(
+    label,
+    margin,
+    factual=outputs.factual,
+    counterfactual=outputs.counterfactual,
+  )
   degraded = _effect(
-    outputs.augmented_factual, outputs.augmented_counterfactual, label, margin
+    label,
+    margin,
+    factual=outputs.augmented_factual,
+    counterfactual=outputs.augmented_counterfactual,
   )
   return common.masked_mean(original + degraded, label >= 0)
 
@@ -57,10 +67,11 @@ def feature_distance(outputs: CounterfactualOutputs) -> jax.Array:
 
 
 def _effect(
-  factual: jax.Array,
-  counterfactual: jax.Array,
   label: jax.Array,
   margin: float,
+  *,
+  factual: jax.Array,
+  counterfactual: jax.Array,
 ) -> jax.Array:
   """Returns the effect of each row, float32 [B]; logits are [B, K]."""
   return (

@@ -1,7 +1,7 @@
 """Parameters of the pseudo-label rules, known without importing JAX.
 
-Configs take their defaults from here; `owdfa_jax.losses.pseudo_label_rules`
-adds what the rules compute.
+Configs take their defaults from here. The rules inherit from these dataclasses
+and add what they compute.
 """
 
 import dataclasses

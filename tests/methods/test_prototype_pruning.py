@@ -8,19 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from owdfa_jax.losses import prototypes
-from owdfa_jax.models.outputs import mask_pruned
+from owdfa_jax.methods import prototype_pruning
+from owdfa_jax.models.outputs import Head, mask_pruned
 
-KEEP_COUNT = jax.jit(prototypes.keep_count)
-MERGE = jax.jit(prototypes.merge, static_argnames='parity_merge')
-PRUNE = jax.jit(prototypes.prune, static_argnames=('num_known', 'parity_merge'))
+KEEP_COUNT = jax.jit(prototype_pruning.keep_count)
+MERGE = jax.jit(prototype_pruning.merge, static_argnames='parity_merge')
+PRUNE = jax.jit(
+  prototype_pruning.prune, static_argnames=('num_known', 'parity_merge')
+)
+
+
+def prune(weight, usage, in_use, num_known, **options):
+  """Returns the prototypes and the mask of a pruned head."""
+  head = Head(prototypes=weight, in_use=in_use)
+  head = PRUNE(head, usage, num_known=num_known, **options)
+  return head.prototypes, head.in_use
 
 
 def recorded_merges(g):
   return sorted({k.split('_')[0] for k in g if k.startswith('merge')})
 
 
-def keep(usage, coverage=prototypes.COVERAGE):
+def keep(usage, coverage=prototype_pruning.COVERAGE):
   usage = np.sort(np.asarray(usage))[::-1]
   return int(KEEP_COUNT(usage.copy(), len(usage), coverage))
 
@@ -34,11 +43,11 @@ def reference_keep(usage, coverage):
   first = int(np.searchsorted(np.cumsum(usage), wanted))
   tail = usage[first:]
   mean = tail.mean() if len(tail) else 0
-  mean_fall = np.abs(np.diff(tail)).mean() if len(tail) > 1 else np.inf
+  mean_drop = np.abs(np.diff(tail)).mean() if len(tail) > 1 else np.inf
   number = first
   for i in range(first, len(usage)):
-    fall = abs(usage[i] - usage[i - 1]) if i > first else 0
-    if usage[i] < mean and fall < mean_fall:
+    drop = abs(usage[i] - usage[i - 1]) if i > first else 0
+    if usage[i] < mean and drop < mean_drop:
       break
     number = i + 1
   return number
@@ -51,7 +60,9 @@ def test_number_kept_as_recorded(golden):
     g['keep_usage'], g['keep_coverage_f64'], g['keep_num'], strict=True
   ):
     assert keep(usage, coverage) == number
-  assert KEEP_COUNT(np.zeros(3), 0, prototypes.COVERAGE) == g['keep_empty']
+  assert (
+    KEEP_COUNT(np.zeros(3), 0, prototype_pruning.COVERAGE) == g['keep_empty']
+  )
 
 
 @pytest.mark.golden
@@ -59,7 +70,7 @@ def test_usage_as_recorded(golden):
   g = golden('cal')
   logits = g['merge0_epoch_logits']
   np.testing.assert_array_equal(
-    prototypes.count_usage(logits), g['merge0_epoch_logits_usage']
+    prototype_pruning.count_usage(logits), g['merge0_epoch_logits_usage']
   )
 
 
@@ -71,7 +82,7 @@ def test_pruning_as_recorded(golden):
     num_known, number = int(g[f'{case}_num_known']), int(g[f'{case}_num_keep'])
     ordered = num_known + g[f'{case}_sorted_indices']
     all_in_use = np.ones(len(usage), bool)
-    pruned, in_use = PRUNE(
+    pruned, in_use = prune(
       weight,
       usage,
       all_in_use,
@@ -87,7 +98,7 @@ def test_pruning_as_recorded(golden):
       dropped[:num_known], dropped[kept] = False, False
       receiving = ~dropped
       receiving[:num_known] = False
-      pruned = MERGE(weight, receiving, dropped, parity_merge=True)
+      pruned = MERGE(weight, kept=receiving, dropped=dropped, parity_merge=True)
     else:
       assert set(np.flatnonzero(in_use[num_known:]) + num_known) == set(kept)
       assert int(in_use.sum()) == g[f'{case}_end_valid']
@@ -144,7 +155,7 @@ def small_set():
   """Returns two known and five novel prototypes, their usage, all in use.
 
   Prototype 4 is close to 2, and 5 to 3. The tail starts at 3, and its first
-  fall, from 480 to 9, keeps 6.
+  drop, from 480 to 9, keeps 6.
   """
   weight = np.array(
     [[9, 9], [8, -8], [3, 0], [0, 2], [1, 0.1], [0.1, 0.5], [-5, -5]],
@@ -156,7 +167,7 @@ def small_set():
 
 def test_dropped_prototypes_are_merged_and_lengths_kept():
   weight, usage, all_in_use = small_set()
-  pruned, in_use = PRUNE(weight, usage, all_in_use, 2, coverage=0.9)
+  pruned, in_use = prune(weight, usage, all_in_use, 2, coverage=0.9)
   assert in_use.tolist() == [1, 1, 1, 1, 0, 0, 1]
   untouched = [0, 1, 6]
   np.testing.assert_array_equal(pruned[jnp.array(untouched)], weight[untouched])
@@ -170,7 +181,7 @@ def test_dropped_prototypes_are_merged_and_lengths_kept():
 
 def test_parity_merge_gives_merged_prototypes_length_one():
   weight, usage, in_use = small_set()
-  pruned, _ = PRUNE(weight, usage, in_use, 2, coverage=0.9, parity_merge=True)
+  pruned, _ = prune(weight, usage, in_use, 2, coverage=0.9, parity_merge=True)
   norms = np.linalg.norm(pruned[2:4], axis=1)
   np.testing.assert_allclose(norms, 1, rtol=1e-6)
 
@@ -186,7 +197,7 @@ def test_outputs_in_use_only_become_fewer(usage, in_use):
   in_use[:3] = True
   weight = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
   weight[~in_use] = np.nan
-  pruned, after = PRUNE(weight, usage * in_use, in_use, 3, coverage=0.9)
+  pruned, after = prune(weight, usage * in_use, in_use, 3, coverage=0.9)
   assert not (np.asarray(after) & ~in_use).any()
   assert after[:3].all()
   assert after[3:].any() == in_use[3:].any()
@@ -195,9 +206,9 @@ def test_outputs_in_use_only_become_fewer(usage, in_use):
 
 
 def test_lower_index_is_kept_of_equally_used_prototypes():
-  # The fall from 40 to 5 keeps one of the three.
+  # The drop from 40 to 5 keeps one of the three.
   usage = jnp.array([5, 90, 5, 5, 40])
-  kept = prototypes.most_used(usage, jnp.ones(5, bool), 0.85)
+  kept = prototype_pruning.most_used(usage, jnp.ones(5, bool), 0.85)
   assert kept.tolist() == [1, 1, 0, 0, 1]
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from owdfa_jax.losses import pseudo_label_rules
-from owdfa_jax.losses.flexmatch import FlexMatch
-from owdfa_jax.losses.freematch import FreeMatch
 from owdfa_jax.losses.pseudo_label_loss import pseudo_label_loss
-from owdfa_jax.losses.pseudo_label_rules import FixMatch, MaxProbability
+from owdfa_jax.losses.pseudo_label_rules.by_name import RULES
+from owdfa_jax.losses.pseudo_label_rules.fixmatch import FixMatch
+from owdfa_jax.losses.pseudo_label_rules.flexmatch import FlexMatch
+from owdfa_jax.losses.pseudo_label_rules.freematch import FreeMatch
+from owdfa_jax.losses.pseudo_label_rules.max_probability import MaxProbability
 
 STATE = {'rtol': 1e-5, 'atol': 1e-7}
 
@@ -43,7 +44,7 @@ def training_step(rule):
 
   def loss(logits, state, index, unlabelled):
     mask, target, state = rule(state, logits, index, unlabelled)
-    value = pseudo_label_loss(logits, target, mask, unlabelled)
+    value = pseudo_label_loss(logits, target, mask=mask, unlabelled=unlabelled)
     return value, (mask, target, state)
 
   return jax.jit(jax.value_and_grad(loss, has_aux=True))
@@ -106,9 +107,9 @@ def test_runs_as_recorded(golden, variant):
       np.testing.assert_allclose(value, g[f'{variant}_{name}'][t], **STATE)
 
 
-@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
+@pytest.mark.parametrize('name', RULES)
 def test_eight_devices_select_the_same_rows_as_one(name):
-  rule = pseudo_label_rules.RULES[name]()
+  rule = RULES[name]()
   auto = (jax.sharding.AxisType.Auto,)
   mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
   rows = NamedSharding(mesh, PartitionSpec('data'))
@@ -127,9 +128,9 @@ def test_eight_devices_select_the_same_rows_as_one(name):
   )
 
 
-@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
+@pytest.mark.parametrize('name', RULES)
 def test_labelled_rows_do_not_matter(name):
-  rule = pseudo_label_rules.RULES[name]()
+  rule = RULES[name]()
   poisoned = []
   for batch in random_run():
     labelled = ~batch['unlabelled']
@@ -148,9 +149,9 @@ def test_labelled_rows_do_not_matter(name):
   jax.tree.map(np.testing.assert_array_equal, state, state_poisoned)
 
 
-@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
+@pytest.mark.parametrize('name', RULES)
 def test_order_of_the_batch_does_not_matter(name):
-  rule = pseudo_label_rules.RULES[name]()
+  rule = RULES[name]()
   order = np.random.default_rng(3).permutation(16)
   moved = [
     {key: value[order] for key, value in batch.items()}
@@ -170,9 +171,9 @@ def test_order_of_the_batch_does_not_matter(name):
   )
 
 
-@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
+@pytest.mark.parametrize('name', RULES)
 def test_without_unlabelled_rows_the_state_stays(name):
-  rule = pseudo_label_rules.RULES[name]()
+  rule = RULES[name]()
   before = rule.init(4, 20)
   mask, _, after = rule(
     before, jnp.ones((2, 4)), jnp.arange(2), jnp.array([False, False])
@@ -181,8 +182,8 @@ def test_without_unlabelled_rows_the_state_stays(name):
   jax.tree.map(np.testing.assert_array_equal, after, before)
 
 
-@pytest.mark.parametrize('name', pseudo_label_rules.RULES)
+@pytest.mark.parametrize('name', RULES)
 def test_initial_state_can_be_donated(name):
-  state = pseudo_label_rules.RULES[name]().init(4, 20)
+  state = RULES[name]().init(4, 20)
   same = jax.jit(lambda x: jax.tree.map(jnp.copy, x), donate_argnums=0)(state)
   assert len(same) == len(state)

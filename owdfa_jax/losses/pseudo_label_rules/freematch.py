@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from typing_extensions import override
 
-from owdfa_jax.losses.pseudo_label_loss import Rule, predict
-from owdfa_jax.losses.rule_parameters import FreeMatchParameters
+from owdfa_jax.losses import common
+from owdfa_jax.losses.pseudo_label_rules.base import Rule
+from owdfa_jax.losses.pseudo_label_rules.parameters import FreeMatchParameters
 
 
 class FreeMatchState(NamedTuple):
@@ -58,7 +59,7 @@ class FreeMatch(FreeMatchParameters, Rule):
     unlabelled: jax.Array,
   ) -> tuple[jax.Array, jax.Array, FreeMatchState]:
     del index
-    prob, confidence, target = predict(logits)
+    prob, confidence, target = common.predict(logits)
     predicted = jax.nn.one_hot(target, prob.shape[-1])
     batch = FreeMatchState(
       time_threshold=masked_quantile(confidence, unlabelled, self.quantile),
@@ -72,7 +73,7 @@ class FreeMatch(FreeMatchParameters, Rule):
       state,
       batch,
     )
-    # By the averages after this step; FlexMatch takes those before it.
+    # FreeMatch reads the averages after this step, FlexMatch those before it.
     relative = state.class_mean / jnp.max(state.class_mean)
     threshold = state.time_threshold * relative[target]
     return unlabelled & (confidence >= threshold), target, state

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from owdfa_jax.losses.flexmatch import FlexMatch
+from owdfa_jax.losses.pseudo_label_rules.flexmatch import FlexMatch
 
 
 def confident(*classes):

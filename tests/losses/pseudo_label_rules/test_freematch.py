@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import jax
 import numpy as np
 
-from owdfa_jax.losses import freematch
+from owdfa_jax.losses.pseudo_label_rules import freematch
 
 QUANTILE = jax.jit(freematch.masked_quantile, static_argnums=2)
 

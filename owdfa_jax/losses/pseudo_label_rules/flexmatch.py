@@ -7,16 +7,17 @@ import jax
 import jax.numpy as jnp
 from typing_extensions import override
 
-from owdfa_jax.losses.pseudo_label_loss import Rule, predict
-from owdfa_jax.losses.rule_parameters import FlexMatchParameters
+from owdfa_jax.losses import common
+from owdfa_jax.losses.pseudo_label_rules.base import Rule
+from owdfa_jax.losses.pseudo_label_rules.parameters import FlexMatchParameters
 
 
 class FlexMatchState(NamedTuple):
   """The state of FlexMatch.
 
   Attributes:
-    selected: int32 [num_examples], the class that each example was last
-      confidently given; -1 before the first time.
+    selected: int32 [num_examples], the class of each example's last confident
+      prediction; -1 before the first one.
     class_accuracy: float32 [K], learning progress by class, in [0, 1].
   """
 
@@ -29,8 +30,8 @@ class FlexMatch(FlexMatchParameters, Rule):
   """Selects by a threshold for each class, lower if it is learnt less.
 
   max p >= tau a_c / (2 - a_c), where a_c is the progress of the predicted class
-  before this step. A class to which no example was confidently given has
-  threshold 0: all rows that are predicted as it are selected.
+  before this step. A class without a confident prediction so far has threshold
+  0: all rows that are predicted as this class are selected.
 
   References:
     Zhang et al., FlexMatch: Boosting Semi-Supervised Learning with Curriculum
@@ -52,11 +53,13 @@ class FlexMatch(FlexMatchParameters, Rule):
     index: jax.Array,
     unlabelled: jax.Array,
   ) -> tuple[jax.Array, jax.Array, FlexMatchState]:
-    _, confidence, target = predict(logits)
+    _, confidence, target = common.predict(logits)
     progress = state.class_accuracy[target]
     mask = confidence >= self.threshold * progress / (2 - progress)
     confident = unlabelled & (confidence >= self.threshold)
-    selected = _remember(state.selected, index, target, confident)
+    selected = _remember(
+      state.selected, index=index, target=target, sure=confident
+    )
     accuracy = self._class_accuracy(selected, state.class_accuracy)
     return unlabelled & mask, target, FlexMatchState(selected, accuracy)
 
@@ -79,9 +82,12 @@ class FlexMatch(FlexMatchParameters, Rule):
 
 
 def _remember(
-  selected: jax.Array, index: jax.Array, target: jax.Array, sure: jax.Array
+  selected: jax.Array, *, index: jax.Array, target: jax.Array, sure: jax.Array
 ) -> jax.Array:
-  """Writes `target` at `index` where `sure`; the last of equal ones counts."""
+  """Writes `target` at `index` where `sure`.
+
+  If an index occurs twice, writes the last.
+  """
   # A scatter writes duplicates in no fixed order: two runs would differ.
   position = jnp.arange(len(index))
   same = (index[:, None] == index) & sure

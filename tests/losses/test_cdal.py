@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from owdfa_jax.losses import common
-from owdfa_jax.losses.attention_effect import attention_effect, feature_distance
+from owdfa_jax.losses.cdal import attention_effect_loss, feature_distance
 from owdfa_jax.models.counterfactual import CounterfactualOutputs
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -15,15 +15,29 @@ LABEL = np.array([0, -1, 2, -1, 1, 1])
 
 def make_outputs(batch=6, classes=3):
   draws = np.random.RandomState(0)
+  names = (
+    'factual',
+    'counterfactual',
+    'augmented_factual',
+    'augmented_counterfactual',
+  )
   logits = draws.randn(4, batch, classes).astype(np.float32)
   distance = np.abs(draws.randn(batch)).astype(np.float32)
-  return CounterfactualOutputs(*logits, distance=distance)
+  return CounterfactualOutputs(
+    **dict(zip(names, logits, strict=True)), distance=distance
+  )
 
 
 def test_attention_effect_by_hand():
   y, other = np.float32([[2, 0, 1]]), np.float32([[1, 1, 1]])
   zero = np.zeros_like(y)
-  outputs = CounterfactualOutputs(y, other, zero, zero, np.zeros(1))
+  outputs = CounterfactualOutputs(
+    factual=y,
+    counterfactual=other,
+    augmented_factual=zero,
+    augmented_counterfactual=zero,
+    distance=np.zeros(1),
+  )
 
   def cross_entropy(logits):
     logits = logits + np.float32([0.2, 0, 0])
@@ -32,7 +46,7 @@ def test_attention_effect_by_hand():
   original = cross_entropy(y[0]) + cross_entropy(y[0] - 1) - np.log(3)
   degraded = 2 * cross_entropy(zero[0]) - np.log(3)
   np.testing.assert_allclose(
-    attention_effect(outputs, np.array([0]), 0.2),
+    attention_effect_loss(outputs, np.array([0]), 0.2),
     original + degraded,
     rtol=1e-5,
   )
@@ -50,7 +64,7 @@ def test_counterfactual_predictions_are_pushed_towards_uniform():
     cross_entropy = common.masked_mean(
       common.margin_cross_entropy(moved.factual, LABEL, 0.2), LABEL >= 0
     )
-    return attention_effect(moved, LABEL, 0.2) - cross_entropy
+    return attention_effect_loss(moved, LABEL, 0.2) - cross_entropy
 
   step = -0.1 * jax.grad(loss)(jnp.zeros((6, 3)))
   before, after = (
@@ -69,10 +83,10 @@ def test_unlabelled_rows_do_not_matter_to_the_attention_effect():
     outputs,
   )
   for label in (LABEL, np.full(6, -1)):
-    assert attention_effect(outputs, label, 0.2) == attention_effect(
+    assert attention_effect_loss(outputs, label, 0.2) == attention_effect_loss(
       other, label, 0.2
     )
-  assert attention_effect(outputs, np.full(6, -1), 0.2) == 0
+  assert attention_effect_loss(outputs, np.full(6, -1), 0.2) == 0
 
 
 def test_permuted_rows_do_not_change_the_losses():
@@ -80,8 +94,8 @@ def test_permuted_rows_do_not_change_the_losses():
   outputs = make_outputs()
   permuted = jax.tree.map(lambda x: x[order], outputs)
   np.testing.assert_allclose(
-    attention_effect(permuted, LABEL[order], 0.2),
-    attention_effect(outputs, LABEL, 0.2),
+    attention_effect_loss(permuted, LABEL[order], 0.2),
+    attention_effect_loss(outputs, LABEL, 0.2),
     rtol=1e-6,
   )
   np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""CAL's losses, which weigh confidence, and its adaptive threshold.
+"""CAL's losses, and its adaptive threshold.
 
 References:
   Zheng et al., Open-World Deepfake Attribution via Confidence-Aware Asymmetric
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax.losses import common
+from owdfa_jax.losses.checks import check_logits
 
 # The released code keeps the novel classes' mean confidence relative to the
 # known ones' in these bounds.
@@ -37,18 +38,53 @@ def confidence_consistency(
     weak: z_weak, float [B, K].
     strong: z_strong, float [B, K].
     progress: t = (epoch + 1) / epochs, in (0, 1].
-    teacher_temperature: of the weak view's softmax.
-    student_temperature: of the strong view's softmax.
+    teacher_temperature: divides the weak view's logits before the softmax.
+    student_temperature: divides the strong view's logits.
 
   Returns:
     float32 [B].
   """
+  check_logits(weak=weak, strong=strong)
   weak = jax.lax.stop_gradient(weak).astype(jnp.float32)
   teacher = jax.nn.softmax(weak / teacher_temperature)
   confidence = jnp.max(teacher, axis=-1)
   weight = (1 - progress) * confidence + progress * (1 - confidence)
   student = jax.nn.log_softmax(strong.astype(jnp.float32) / student_temperature)
   return -weight * jnp.sum(teacher * student, axis=-1)
+
+
+def non_uniformity(
+  weak: jax.Array, strong: jax.Array, in_use: jax.Array | None = None
+) -> jax.Array:
+  """Computes CAL's regulariser R, which is 0 if all classes are used equally.
+
+  R = (log K - H(mean p)) / 2, with the mean over both views' rows. K counts the
+  outputs in use only: with all of them R could never reach 0.
+
+  Args:
+    weak: float [B, K].
+    strong: float [B, K].
+    in_use: bool [K], the outputs that are not pruned; the logits of the others
+      must be masked. None means all.
+
+  Returns:
+    float32 [].
+
+  Examples:
+    >>> even = 30 * jnp.eye(4)
+    >>> one_class = jnp.tile(even[:1], (4, 1))
+    >>> for logits in (even, one_class):
+    ...   print(f'{abs(non_uniformity(logits, logits)):.3f}')  # 0, log(4) / 2
+    0.000
+    0.693
+  """
+  check_logits(weak=weak, strong=strong)
+  logits = jnp.concatenate([weak, strong]).astype(jnp.float32)
+  mean = jax.nn.softmax(logits).mean(axis=0)
+  # A masked class has probability 0, where the logarithm's gradient is NaN.
+  information = mean * jnp.log(jnp.where(mean > 0, mean, 1))
+  count = logits.shape[-1] if in_use is None else jnp.sum(in_use)
+  return (jnp.log(count) + jnp.sum(information)) / 2
 
 
 def accept_pseudo_labels(
@@ -62,8 +98,8 @@ def accept_pseudo_labels(
   """Selects ACR's pseudo-labels: confident predictions of the weak view.
 
   Known and novel predictions have thresholds of their own, because a network is
-  less confident about classes without labels. As in the released code the same
-  view then learns the labels, which confirm what it predicts already.
+  less confident about classes without labels. The same view is then trained on
+  these labels, as in the released code.
 
   Args:
     weak: float [B, K].
@@ -75,7 +111,7 @@ def accept_pseudo_labels(
   Returns:
     The accepted rows, bool [B], and the predicted classes, int32 [B].
   """
-  confidence, target = _prediction(weak)
+  _, confidence, target = common.predict(weak)
   known = target < num_known
   threshold = jnp.where(known, known_threshold, novel_threshold)
   return unlabelled & (confidence >= threshold), target
@@ -97,7 +133,7 @@ def accepted_cross_entropy(
   Returns:
     float32 [].
   """
-  return common.masked_mean(common.hard_pseudo_label(weak, target), mask)
+  return common.masked_mean(common.integer_cross_entropy(weak, target), mask)
 
 
 class ConfidenceSums(NamedTuple):
@@ -127,7 +163,9 @@ def no_confidence() -> ConfidenceSums:
 def add_confidence(
   sums: ConfidenceSums, weak: jax.Array, strong: jax.Array, num_known: int
 ) -> ConfidenceSums:
-  """Adds a batch to an epoch's sums; labelled rows too, as the released code.
+  """Adds a batch to an epoch's sums.
+
+  Counts labelled rows too, as the released code does.
 
   Args:
     sums: the epoch's sums so far.
@@ -135,8 +173,8 @@ def add_confidence(
     strong: float [B, K].
     num_known: number of known classes, which come first.
   """
-  confidence, target = _prediction(weak)
-  agree = target == _prediction(strong)[1]
+  _, confidence, target = common.predict(weak)
+  agree = target == common.predict(strong).label
   known, novel = agree & (target < num_known), agree & (target >= num_known)
   return ConfidenceSums(
     known=sums.known + jnp.sum(confidence * known),
@@ -156,7 +194,7 @@ def novel_threshold(
 
   Args:
     sums: the sums of the epoch that ends.
-    previous: its threshold.
+    previous: the threshold of the epoch that ends.
     known_threshold: tau_known.
   """
   known = sums.known / jnp.maximum(sums.known_count, 1)
@@ -165,11 +203,3 @@ def novel_threshold(
   # The division must be finite even where its result is not used.
   ratio = jnp.clip(novel / jnp.where(has_both, known, 1), MIN_RATIO, MAX_RATIO)
   return jnp.where(has_both, known_threshold * ratio, previous)
-
-
-def _prediction(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """Returns the largest probability, float32 [B], and its class, int32 [B]."""
-  # Only for decisions and sums, which need no gradient.
-  logits = jax.lax.stop_gradient(logits).astype(jnp.float32)
-  confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
-  return confidence, jnp.argmax(logits, axis=-1).astype(jnp.int32)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from owdfa_jax import vectors
 from owdfa_jax.losses.similarity import cosine_similarity
+from owdfa_jax.models.outputs import Head
 
 # The share of a normal distribution within two standard deviations.
 COVERAGE = 0.9544
@@ -33,10 +34,9 @@ def keep_count(
 ) -> jax.Array:
   """Returns how many of the most used prototypes to keep.
 
-  At first those that make up the share `coverage` of all use. The tail starts
-  at the last of them. Prototypes of the tail are kept, in order, until one is
-  used less than the tail's mean *and* falls from the one before it by less than
-  the tail's mean fall.
+  Sort prototypes by use. Keep those before the one that reaches `coverage`;
+  that one starts the tail. Walk down the tail; stop at the first prototype with
+  usage below the tail's mean and a drop below the tail's mean drop.
 
   Args:
     usage: int or float [K] in descending order.
@@ -54,11 +54,11 @@ def keep_count(
   first = jnp.sum(real & (jnp.cumsum(usage) < coverage * total))
   tail = real & (position >= first)
   below_mean = usage * jnp.sum(tail) < jnp.sum(usage * tail)
-  # The fall to the tail's first prototype starts outside of the tail.
+  # The drop to the tail's first prototype starts outside of the tail.
   inside = tail & (position > first)
-  fall = jnp.abs(jnp.diff(usage, prepend=usage[:1])) * inside
-  small_fall = fall * jnp.sum(inside) < jnp.sum(fall)
-  ends = tail & below_mean & small_fall
+  drop = jnp.abs(jnp.diff(usage, prepend=usage[:1])) * inside
+  small_drop = drop * jnp.sum(inside) < jnp.sum(drop)
+  ends = tail & below_mean & small_drop
   kept = jnp.min(jnp.where(ends, position, count))
   return jnp.where(total > 0, kept, count).astype(jnp.int32)
 
@@ -78,7 +78,7 @@ def most_used(
   Returns:
     bool [K], part of `eligible`.
   """
-  # 1 sorts the others behind a prototype that was never used, which has 0.
+  # Ineligible prototypes get 1 and sort last: eligible ones have -usage <= 0.
   order = jnp.argsort(jnp.where(eligible, -usage, 1), stable=True)
   number = keep_count(usage[order], jnp.sum(eligible), coverage)
   rank = jnp.zeros_like(order).at[order].set(jnp.arange(len(order)))
@@ -87,16 +87,16 @@ def most_used(
 
 def merge(
   prototypes: jax.Array,
+  *,
   kept: jax.Array,
   dropped: jax.Array,
-  *,
   parity_merge: bool = False,
 ) -> jax.Array:
   """Merges each dropped prototype into the kept one nearest by cosine.
 
-  A prototype that receives others takes the direction of the mean of itself and
-  these, and keeps its length. The released code gives it length 1, which
-  changes the scale of its logits relative to the other prototypes'.
+  A kept prototype with others merged into it gets the direction of their common
+  mean. Its length stays. The released code gives it length 1, which changes the
+  scale of its logits relative to the other prototypes'.
 
   Args:
     prototypes: float32 [K, C].
@@ -125,33 +125,32 @@ def merge(
 
 
 def prune(
-  prototypes: jax.Array,
+  head: Head,
   usage: jax.Array,
-  in_use: jax.Array,
   num_known: int,
   *,
   coverage: float = COVERAGE,
   parity_merge: bool = False,
-) -> tuple[jax.Array, jax.Array]:
+) -> Head:
   """Prunes the novel prototypes by an epoch's usage; known ones stay.
 
   Args:
-    prototypes: float32 [K, C].
+    head: the prototypes, and the mask of those that are not pruned yet.
     usage: int [K], how often each prototype was on top during the epoch.
-    in_use: bool [K], the prototypes that are not pruned yet.
     num_known: the first `num_known` prototypes belong to the known classes.
     coverage: see `keep_count`.
     parity_merge: see `merge`.
 
   Returns:
-    The prototypes, float32 [K, C], with zeros in pruned rows, and the mask of
-    those in use, bool [K]: never more than before. Their number is the
-    estimated number of classes.
+    The head, with zeros in the prototypes of pruned outputs. The number of
+    outputs in use, which never grows, is the estimated number of classes.
   """
   # Weight decay and moments move pruned rows too; they must not be merged.
-  prototypes = jnp.where(in_use[:, None], prototypes, 0)
-  novel = jnp.arange(len(in_use)) >= num_known
-  kept = most_used(usage, in_use & novel, coverage)
-  dropped = in_use & novel & ~kept
-  prototypes = merge(prototypes, kept, dropped, parity_merge=parity_merge)
-  return prototypes, in_use & ~dropped
+  prototypes = jnp.where(head.in_use[:, None], head.prototypes, 0)
+  eligible = head.in_use & (jnp.arange(len(head.in_use)) >= num_known)
+  kept = most_used(usage, eligible, coverage)
+  dropped = eligible & ~kept
+  prototypes = merge(
+    prototypes, kept=kept, dropped=dropped, parity_merge=parity_merge
+  )
+  return Head(prototypes=prototypes, in_use=head.in_use & ~dropped)

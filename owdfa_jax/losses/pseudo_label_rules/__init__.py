@@ -1,0 +1,1 @@
+"""Pseudo-label rules, one a file; `by_name.RULES` lists them."""
