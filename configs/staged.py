@@ -14,7 +14,7 @@ from owdfa_jax import configs
 from owdfa_jax.configs import benchmarks
 from owdfa_jax.methods.parameters import PARAMETERS
 
-METHODS = tuple(name for name in PARAMETERS if name != 'supervised')
+STAGED_METHODS = tuple(name for name in PARAMETERS if name != 'supervised')
 
 
 def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
@@ -25,7 +25,7 @@ def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   """
   method, _, benchmark = argument.rpartition(',')
   method = method or 'cpl'
-  check_choice('method', method, METHODS)
+  check_choice('method', method, STAGED_METHODS)
   config = configs.load(method, benchmark)
   config.stages = stages = ml_collections.ConfigDict()
   # Epochs of the supervised stage. The method's own stage has config.epochs.

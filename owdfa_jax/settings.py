@@ -22,7 +22,7 @@ from input_pipeline.supervision import (
 )
 from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
 from owdfa_jax.methods.parameters import PARAMETERS
-from owdfa_jax.models.names import BACKBONES, DTYPES
+from owdfa_jax.models.names import BACKBONE_NAMES, DTYPE_NAMES
 from owdfa_jax.report_fields import SELECTION_METRICS
 
 # What an evaluation can cover. 'unlabelled' is the part of the training split
@@ -35,8 +35,8 @@ CHOICES = {
   'eval.selection': ('test', 'validation', 'last'),
   'eval.split': EVAL_SPLITS,
   'method.name': tuple(PARAMETERS),
-  'model.backbone': BACKBONES,
-  'model.dtype': DTYPES,
+  'model.backbone': BACKBONE_NAMES,
+  'model.dtype': DTYPE_NAMES,
   'optimizer.schedule': ('step', 'cosine'),
 }
 # Settings that count something, so that 0 makes no sense.

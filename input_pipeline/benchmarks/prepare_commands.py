@@ -7,7 +7,7 @@ from input_pipeline.benchmarks.aigc_classes import GUESSED_TABLE
 from input_pipeline.benchmarks.owdfa_classes import SIZE_FACTORS
 from input_pipeline.files import absolute
 
-BENCHMARKS = {
+PROTOCOLS_OF = {
   'owdfa': 'OW-DFA Protocols 1 and 2',
   'owdfapp': 'OW-DFA++ Protocols 3 and 4',
   'owdfa40': 'OWDFA-40 Protocols 1, 2 and 3',
@@ -16,7 +16,7 @@ BENCHMARKS = {
 
 def add_benchmark_commands(commands: argparse._SubParsersAction) -> None:
   """Adds one subcommand per benchmark to the command `prepare`."""
-  for name, protocols in BENCHMARKS.items():
+  for name, protocols in PROTOCOLS_OF.items():
     parser = commands.add_parser(
       name,
       help=f'{protocols}, from the downloaded datasets',
@@ -136,5 +136,5 @@ def _run(arguments: argparse.Namespace) -> None:
   from input_pipeline.benchmarks import prepare_benchmark
 
   prepare_benchmark.prepare_benchmark(
-    arguments, BENCHMARKS[arguments.benchmark]
+    arguments, PROTOCOLS_OF[arguments.benchmark]
   )

@@ -17,7 +17,7 @@ from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.experiment import Experiment
 
-COLUMNS = ('image', 'source', 'confidence', 'output', 'error')
+ATTRIBUTION_COLUMNS = ('image', 'source', 'confidence', 'output', 'error')
 
 # One line of the table: the cells by column. A column may be missing.
 Line = dict[str, str | int]
@@ -62,7 +62,7 @@ def attribute(experiment: Experiment, images: str) -> int:
     )
     path = experiment.workdir / NEW_ATTRIBUTIONS_FILE
     with write_whole(path, text=True, what='the attributions') as file:
-      table = csv.DictWriter(file, COLUMNS, restval='')
+      table = csv.DictWriter(file, ATTRIBUTION_COLUMNS, restval='')
       table.writeheader()
       table.writerows(lines)
     print_summary(lines, path)
@@ -79,7 +79,8 @@ def attributions(
 
   Args:
     paths: the image files.
-    predictions: of the readable ones; a row is an index into `paths`.
+    predictions: the predictions for the readable images; a row is an index into
+      `paths`.
     names: the name of each output.
     unreadable: the error of each of the other files, by index into `paths`.
   """

@@ -89,7 +89,7 @@ def agreement_vote(similarity: jax.Array, nearest: jax.Array) -> jax.Array:
   return nearest_neighbour(similarity) == nearest
 
 
-# By the names in `methods.parameters.VOTE_RULES`.
+# By the names in `methods.parameters.VOTE_RULE_NAMES`.
 VOTES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
   'value': value_vote,
   'agreement': agreement_vote,

@@ -12,9 +12,9 @@ from input_pipeline.errors import UserError, check_choice
 # Where a user sets a parameter.
 _SETTING = '--config.method.params.'
 # Names of the functions in `losses.pairing.VOTES`.
-VOTE_RULES = ('value', 'agreement')
+VOTE_RULE_NAMES = ('value', 'agreement')
 # Names of the functions in `methods.neighbour_voting.PSEUDO_FILTERS`.
-PSEUDO_FILTERS = ('none', 'vote', 'union')
+PSEUDO_FILTER_NAMES = ('none', 'vote', 'union')
 
 
 def check_at_least(least: float, **parameters: float) -> None:
@@ -38,12 +38,12 @@ class VotingParameters:
     entropy_weight: eta_3, weight of the mean prediction's entropy, which is
       maximised.
     vote_rule: how a local view accepts the global nearest neighbour, one of
-      `VOTE_RULES`. 'value' compares similarities as the released code does;
-      'agreement' asks for the same nearest neighbour, as the papers' figures
-      show.
+      `VOTE_RULE_NAMES`. 'value' compares similarities as the released code
+      does; 'agreement' asks for the same nearest neighbour, as the papers'
+      figures show.
     pseudo_filter: which unlabelled rows get a pseudo-label, one of
-      `PSEUDO_FILTERS`: all ('none'), those with a partner ('vote'), or those
-      whose neighbour any local view accepted ('union').
+      `PSEUDO_FILTER_NAMES`: all ('none'), those with a partner ('vote'), or
+      those whose neighbour any local view accepted ('union').
     detach_confidence: hold the pseudo-label's confidence weight constant. The
       released code differentiates it.
     counterfactual: add CDAL's branch, in training only.
@@ -64,8 +64,10 @@ class VotingParameters:
   match_weight: float = 0.2
 
   def __post_init__(self) -> None:
-    check_choice(f'{_SETTING}vote_rule', self.vote_rule, VOTE_RULES)
-    check_choice(f'{_SETTING}pseudo_filter', self.pseudo_filter, PSEUDO_FILTERS)
+    check_choice(f'{_SETTING}vote_rule', self.vote_rule, VOTE_RULE_NAMES)
+    check_choice(
+      f'{_SETTING}pseudo_filter', self.pseudo_filter, PSEUDO_FILTER_NAMES
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,6 @@ Settings are checked against these names before anything slow is imported;
 """
 
 # Keys of `owdfa_jax.models.resnet.CONFIGS`.
-BACKBONES = ('resnet18', 'resnet34', 'resnet50', 'small')
+BACKBONE_NAMES = ('resnet18', 'resnet34', 'resnet50', 'small')
 # Keys of `owdfa_jax.models.classifier.DTYPES`.
-DTYPES = ('float32', 'bfloat16')
+DTYPE_NAMES = ('float32', 'bfloat16')

@@ -90,7 +90,7 @@ def test_settings_of_all_stages_are_checked(packed, tmp_path, field, value):
 
 
 def test_every_method_has_stages():
-  assert set(staged.METHODS) == METHODS.keys() - {'supervised'}
+  assert set(staged.STAGED_METHODS) == METHODS.keys() - {'supervised'}
 
 
 def test_unknown_method_is_named():

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from owdfa_jax.evaluation import evaluate, overview
+from owdfa_jax.evaluation import evaluate, overview, overview_data
 from owdfa_jax.evaluation.overview_picture import draw_overview
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures('quick_compile')
 def make_overview(num_sources):
   rng = np.random.default_rng(0)
   names = [f'Source-{n}' for n in range(num_sources)]
-  return overview.Overview(
+  return overview_data.Overview(
     sources=names,
     examples=rng.integers(0, 256, (num_sources, 32, 32, 3), np.uint8),
     outputs=names,
@@ -39,7 +39,7 @@ def test_command_draws_an_evaluated_run(trained, tmp_path, capsys):
 
 def test_overview_has_the_share_of_each_source_in_each_output(trained):
   report = evaluate.evaluate(trained)
-  found = overview.read_overview(trained.workdir)
+  found = overview_data.read_overview(trained.workdir)
   assert found.sources == ['m0', 'm1', 'm2', 'm3']
   assert found.num_known_sources == 2 and found.method == 'CPL'
   assert found.examples.shape == (4, 32, 32, 3)
@@ -60,7 +60,7 @@ def test_novel_outputs_follow_the_sources_they_match():
     {'known': False, 'matched': 5},
   ]
   lines = [{'output': str(output)} for output in (0, 3, 2, 4, 4)]
-  assert overview.order_outputs(per_class, lines, 1) == [0, 4, 2, 3]
+  assert overview_data.order_outputs(per_class, lines, 1) == [0, 4, 2, 3]
 
 
 def test_run_without_evaluation_is_an_error(tmp_path, capsys):
@@ -77,3 +77,13 @@ def test_picture_fits_few_and_many_sources(num_sources):
   # Nothing touches the edge of the picture.
   for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
     assert (edge == 255).all()
+
+
+def test_picture_has_a_palette_and_keeps_its_colours():
+  png = draw_overview(make_overview(3))
+  # Colour type 3 of the PNG header: 256 colours at most.
+  assert png[25] == 3
+  blue, vermilion = (0xB2, 0x72, 0x00), (0x00, 0x4E, 0xC0)
+  image = decode(png).astype(int)
+  for colour in (blue, vermilion):
+    assert (abs(image - colour).max(-1) < 12).any()

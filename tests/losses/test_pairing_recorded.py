@@ -36,7 +36,13 @@ def test_cpl_pairs_as_recorded(golden):
       local,
       similarity.second_largest(local, 1),
       similarity.second_largest(local, 0),
-      pairing.glv_partners(draw, label, labelled, feature, parts),
+      pairing.glv_partners(
+        draw=draw,
+        label=label,
+        labelled=labelled,
+        feature=feature,
+        parts=parts,
+      ),
     )
 
   for case in cases(g):
@@ -72,7 +78,9 @@ def test_labelled_partners_are_the_recorded_choices(golden, name):
 
     def partner(draw, label=label, labelled=labelled):
       draw = jnp.full(len(label), draw)
-      return pairing.same_class_partner(draw, label, labelled)
+      return pairing.same_class_partner(
+        draw=draw, label=label, labelled=labelled
+      )
 
     chosen = jax.vmap(partner)(draws)[:, labelled]
     reached = np.zeros((labelled.sum(), len(label)), bool)

@@ -35,9 +35,10 @@ def test_rules_agree_on_the_defaults_of_shared_parameters():
 
 
 def test_names_of_choices_are_those_of_their_functions():
-  assert set(parameters.VOTE_RULES) == pairing.VOTES.keys()
+  assert set(parameters.VOTE_RULE_NAMES) == pairing.VOTES.keys()
   assert (
-    set(parameters.PSEUDO_FILTERS) == neighbour_voting.PSEUDO_FILTERS.keys()
+    set(parameters.PSEUDO_FILTER_NAMES)
+    == neighbour_voting.PSEUDO_FILTERS.keys()
   )
 
 

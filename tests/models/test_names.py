@@ -4,8 +4,8 @@ from owdfa_jax.models import classifier, names, resnet
 
 
 def test_backbones():
-  assert names.BACKBONES == tuple(resnet.CONFIGS)
+  assert names.BACKBONE_NAMES == tuple(resnet.CONFIGS)
 
 
 def test_dtypes():
-  assert names.DTYPES == tuple(classifier.DTYPES)
+  assert names.DTYPE_NAMES == tuple(classifier.DTYPES)
