@@ -24,9 +24,10 @@ SIMULATED = SMALL | {
 }
 # The papers' values are for a pretrained network and 50 epochs. When a network
 # is trained from scratch:
-# - Novel images fall into few outputs unless equal use of the outputs weighs
-#   more: twice as much in CPL, MPSL and ORCA, which is SimGCD's value, and
-#   eight times as much in CAL, whose term is halved.
+# - Novel images fall into few outputs unless the term for equal use of the
+#   outputs weighs more: twice as much in CPL, MPSL and ORCA (SimGCD's paper has
+#   that value), and eight times as much in CAL, whose term contains a factor
+#   1/2.
 # - CAL has few epochs, so its pseudo-labels start after the first one. If it
 #   pruned in the first epochs, it would keep too few outputs. The paper's
 #   weight decay is too strong for a fresh network.
@@ -46,8 +47,8 @@ FROM_SCRATCH: dict[str, dict[str, Any]] = {
     'optimizer.weight_decay': 1e-5,
   },
 }
-# For CAL with estimate_classes: equal use of the outputs keeps them from being
-# pruned, so it weighs half as much.
+# For CAL with estimate_classes: the uniformity term keeps outputs from being
+# pruned; halve its weight.
 SCRATCH_UNKNOWN = ('method.params.uniformity_weight=4.0',)
 SHORT_STAGES = {'pretrain_epochs': 4, 'round_epochs': 6}
 
@@ -59,7 +60,7 @@ class Benchmark:
   Attributes:
     path: the packed directory, as the documented commands write it.
     num_known: number of known classes; None reads it from the packed data.
-    num_classes: number of known and novel classes; None likewise.
+    num_classes: number of known and novel classes; None reads it too.
     settings: settings that differ from the papers'.
     stages: settings of a staged run that differ from `configs/staged.py`.
     methods: for each method by name, settings that differ from its paper's.

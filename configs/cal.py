@@ -4,6 +4,8 @@ python main.py --config=configs/cal.py:owdfa40_1 --workdir=runs/cal_owdfa40_1
 
 If the number of classes is unknown, CAL can estimate it:
 --config.method.params.estimate_classes=True
+
+All ACC on simulated1, one CPU core, three seeds: 68.6 ± 3.3 (docs/results.md).
 """
 
 import ml_collections

@@ -6,6 +6,8 @@ With CDAL (ICCV 2025), whose learning rate and weight decay are the square root
 of 2 times as large:
 --config.method.params.counterfactual=True --config.model.dropout=0.3
 --config.optimizer.learning_rate=2.83e-4 --config.optimizer.weight_decay=1.41e-5
+
+All ACC on simulated1, one CPU core, three seeds: 75.0 ± 2.4 (docs/results.md).
 """
 
 import ml_collections

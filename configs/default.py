@@ -1,4 +1,9 @@
-"""The settings of all runs, with the papers' values, which methods override."""
+"""Default settings of every run.
+
+Method parameters: owdfa_jax/methods/parameters.py; rule parameters:
+owdfa_jax/losses/pseudo_label_rules/parameters.py; values for each benchmark:
+benchmarks.py.
+"""
 
 import dataclasses
 

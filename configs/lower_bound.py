@@ -3,6 +3,8 @@
 The network never sees unlabelled images, so it can only guess novel classes.
 
 python main.py --config=configs/lower_bound.py:owdfa1 --workdir=runs/lower
+
+All ACC on simulated1, one CPU core, three seeds: 45.0 ± 0.0 (docs/results.md).
 """
 
 import ml_collections

@@ -1,6 +1,8 @@
 """MPSL, multi-perspective sensory learning (IJCV 2025).
 
 python main.py --config=configs/mpsl.py:owdfa4 --workdir=runs/mpsl_owdfa4
+
+All ACC on simulated1, one CPU core, three seeds: 73.3 ± 4.9 (docs/results.md).
 """
 
 import ml_collections

@@ -1,6 +1,8 @@
 """ORCA (ICLR 2022): uncertainty-adaptive margin, pairs across views.
 
 python main.py --config=configs/orca.py:owdfa1 --workdir=runs/orca_owdfa1
+
+All ACC on simulated1, one CPU core, three seeds: 76.4 ± 0.6 (docs/results.md).
 """
 
 import ml_collections

@@ -1,6 +1,8 @@
 """SimGCD (ICCV 2023): cosine prototypes, self-distillation.
 
 python main.py --config=configs/simgcd.py:owdfa1 --workdir=runs/simgcd_owdfa1
+
+All ACC on simulated1, one CPU core, three seeds: 68.6 ± 1.9 (docs/results.md).
 """
 
 import ml_collections

@@ -5,6 +5,9 @@ labels. Settings of the method (--config.method.params, epochs, optimizer) hold
 for its stages too.
 
 python main.py --config=configs/staged.py:mpsl,owdfa4 --workdir=runs/staged
+
+All ACC of CPL on simulated1, one CPU core, three seeds: 83.2 ± 0.4
+(docs/results.md).
 """
 
 import ml_collections

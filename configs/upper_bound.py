@@ -1,9 +1,11 @@
 """Upper bound: cross entropy with the labels of *every* training image.
 
-It shows what the benchmark allows, and is no method: it is given the labels
-that the methods must discover.
+An upper limit for the benchmark, not a method: it trains on the labels that
+methods must discover.
 
 python main.py --config=configs/upper_bound.py:owdfa1 --workdir=runs/upper
+
+All ACC on simulated1, one CPU core, three seeds: 95.6 ± 1.3 (docs/results.md).
 """
 
 import ml_collections

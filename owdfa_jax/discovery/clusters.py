@@ -1,7 +1,7 @@
 """Clusters features so that known classes keep clusters of their own.
 
-Features separate novel sources better than an untrained head: the novel outputs
-of a head see no label, while clusters need none.
+A head's novel outputs are trained without labels. Clusters of features need no
+labels and separate novel sources better.
 """
 
 import functools
@@ -37,10 +37,10 @@ class Clusters(NamedTuple):
   inertia: jax.Array
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 5, 6))
 def semi_supervised_kmeans(
-  feature: jax.Array,
-  label: jax.Array,
+  feature: jax.typing.ArrayLike,
+  label: np.ndarray,
+  *,
   num_known: int,
   num_clusters: int,
   key: jax.Array,
@@ -55,8 +55,8 @@ def semi_supervised_kmeans(
   the unlabelled rows.
 
   k-means prefers clusters of similar size and spread: a source with few images
-  may be merged with another one while a large source is split. `num_clusters`
-  has to be given; a wrong number does the same.
+  may be merged with another one while a large source is split. A wrong
+  `num_clusters` also merges or splits sources.
 
   Each iteration costs O(N K C) operations and O(N K) memory, with K clusters of
   C-dimensional features. Restarts run one after the other, so they cost time
@@ -75,11 +75,52 @@ def semi_supervised_kmeans(
     num_iterations: the largest number of iterations of one start; it ends
       earlier if no centre moves.
 
+  Raises:
+    ValueError: a known class has no labelled row.
+
   References:
     Vaze et al., "Generalized category discovery", CVPR 2022.
     Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding",
     SODA 2007.
   """
+  # Without a labelled row a known cluster would start at 0, and stay there.
+  missing = np.setdiff1d(np.arange(num_known), label)
+  if missing.size:
+    raise ValueError(
+      f'label must have a row of every known class, got none of class '
+      f'{missing[0]}'
+    )
+  return _cluster(
+    jnp.asarray(feature),
+    jnp.asarray(label),
+    key,
+    num_known=num_known,
+    num_clusters=num_clusters,
+    num_restarts=num_restarts,
+    num_iterations=num_iterations,
+  )
+
+
+@functools.partial(
+  jax.jit,
+  static_argnames=(
+    'num_known',
+    'num_clusters',
+    'num_restarts',
+    'num_iterations',
+  ),
+)
+def _cluster(
+  feature: jax.Array,
+  label: jax.Array,
+  key: jax.Array,
+  *,
+  num_known: int,
+  num_clusters: int,
+  num_restarts: int,
+  num_iterations: int,
+) -> Clusters:
+  """Runs `semi_supervised_kmeans`, compiled."""
   feature = vectors.unit(feature)
   labelled = label >= 0
   known_centres = _means(
@@ -137,8 +178,8 @@ def _first_centres(
   to its squared distance from the nearest centre so far.
   """
   num_known = len(known_centres)
-  # Centres not drawn yet lie farther from every row of the unit sphere than
-  # any other centre can, so they are never the nearest one.
+  # Put centres that are not drawn yet at distance > 2 from every row, so that
+  # none is the nearest.
   far = jnp.full((num_clusters - num_known, feature.shape[1]), 4.0)
   centres = jnp.concatenate([known_centres, far])
 
@@ -194,6 +235,8 @@ def match_outputs(
   Returns:
     int32 [N], the output that each row's cluster is renamed as.
   """
+  # Imported here because SciPy takes long to load, and only runs in stages
+  # come here.
   from scipy import optimize
 
   overlap = np.zeros((len(outputs), outputs.max() + 1), np.int64)

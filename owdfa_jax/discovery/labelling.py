@@ -96,10 +96,10 @@ def label_by_clusters(experiment: Experiment) -> PredictedLabels:
   found = clusters.semi_supervised_kmeans(
     features,
     trained_label(experiment),
-    dataset.num_known,
-    len(outputs),
+    num_known=dataset.num_known,
+    num_clusters=len(outputs),
     # The run's seed, so that labelling again gives the same labels.
-    jax.random.key(experiment.config.seed),
+    key=jax.random.key(experiment.config.seed),
   )
   row = np.flatnonzero(dataset.train.tag == UNLABELLED)
   assigned, margin = (

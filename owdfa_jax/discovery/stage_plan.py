@@ -101,7 +101,7 @@ def plan_stages(config: ml_collections.ConfigDict) -> tuple[Stage, ...]:
   """Returns the stages of a run in the order of their training.
 
   Args:
-    config: of the run, with `stages`.
+    config: the run's config, with `stages`.
 
   Raises:
     UserError: settings of the stages are out of range.
@@ -128,8 +128,8 @@ def check_stages(
   """Checks all stages, without what each gets from the stage before.
 
   Args:
-    config: of the run, with `stages`.
-    workdir: of the run.
+    config: the run's config, with `stages`.
+    workdir: the run's folder.
 
   Raises:
     UserError: settings of a stage or the data do not fit.
@@ -144,7 +144,7 @@ def check_stage_settings(config: ml_collections.ConfigDict) -> None:
   """Raises `UserError` if settings of the stages are out of range.
 
   Args:
-    config: of the run, with `stages`.
+    config: the run's config, with `stages`.
   """
   settings = config.stages
   if config.eval.checkpoint.isdecimal():

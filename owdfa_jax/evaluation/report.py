@@ -89,7 +89,7 @@ def write_report(
   Args:
     experiment: the run; the files go to its workdir.
     report: the content of `report.json`.
-    predictions: of the images of `eval.split`.
+    predictions: the predictions for the images of `eval.split`.
 
   Raises:
     UserError: a file cannot be written.

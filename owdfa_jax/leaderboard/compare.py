@@ -36,7 +36,7 @@ def compare(
   work in one workdir, with different `only_rows` or `only_seeds`.
 
   Args:
-    config: of the leaderboard.
+    config: the leaderboard's config.
     runs: all runs of the leaderboard, as `runs.make_runs` returns them.
     workdir: gets the table.
     command: the command line, written below the table.
@@ -108,7 +108,7 @@ def write_leaderboard(
   """Writes the tables and the picture of the finished runs.
 
   Args:
-    folder: for the files.
+    folder: the folder to write the files to.
     runs: all runs of the leaderboard.
     benchmark: the title of the picture.
     command: the command line, written below the table.

@@ -17,8 +17,8 @@ def make_row_config(
   """Returns the config of one run.
 
   Args:
-    row: of the leaderboard. Its own settings are applied last.
-    seed: of the run.
+    row: a row of the leaderboard. Its own settings are applied last.
+    seed: the run's seed.
     shared: settings of all rows, each as 'field=value'.
     benchmark: the argument of the row's config file.
 

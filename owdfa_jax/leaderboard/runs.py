@@ -32,9 +32,9 @@ class Run:
   """A row with a seed: one ordinary run, or a staged one.
 
   Attributes:
-    row: of the table.
-    seed: of the run.
-    config: of the run; a staged run's has `stages`.
+    row: the row of the table that the run belongs to.
+    seed: the run's seed.
+    config: the run's config; a staged run's has `stages`.
     folder: the run's workdir, `WORKDIR/<row>-<seed>`.
     parts: what it trains, one after the other: the stages of a staged run, or
       the run itself.
@@ -69,7 +69,7 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
   first one trains.
 
   Args:
-    config: of the leaderboard.
+    config: the leaderboard's config.
     workdir: gets a folder per run.
 
   Raises:
@@ -105,9 +105,9 @@ def make_run(
   """Returns a run whose parts have been checked.
 
   Args:
-    row: of the leaderboard.
-    seed: of the run.
-    config: of the run; with `stages` for training in stages.
+    row: a row of the leaderboard.
+    seed: the run's seed.
+    config: the run's config; with `stages` for training in stages.
     folder: the run's workdir, absolute.
 
   Raises:
@@ -142,9 +142,9 @@ def choose_runs(
   """Returns the runs that this process trains.
 
   Args:
-    config: of the leaderboard. `only_rows` and `only_seeds` choose; empty, they
-      choose all.
-    runs: of the leaderboard.
+    config: the leaderboard's config. `only_rows` and `only_seeds` choose runs;
+      empty, they choose all.
+    runs: all runs of the leaderboard.
 
   Raises:
     UserError: a row or seed is chosen that the leaderboard does not have.

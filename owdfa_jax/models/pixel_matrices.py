@@ -15,7 +15,7 @@ def multiply_pixels(
 
   Args:
     rows: [k, h], acts on the columns of pixels; used as float32.
-    columns: [l, w], acts on the rows of pixels; likewise.
+    columns: [l, w], acts on the rows of pixels; used as float32.
     x: float32 [B, h, w, C].
 
   Returns:

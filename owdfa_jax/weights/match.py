@@ -95,7 +95,7 @@ def fill_network(
   Args:
     source: tensors by PyTorch's names, in its layouts.
     params: the network's parameters, a pytree of `jax.Array`.
-    batch_stats: its statistics, likewise.
+    batch_stats: the network's statistics, a pytree of `jax.Array`.
     where: the name of the source in messages.
 
   Returns:

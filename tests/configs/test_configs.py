@@ -5,6 +5,7 @@ After an intended change, record the configs anew:
 """
 
 import json
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pytest
 from helpers.paths import GOLDENS, ROOT
 from input_pipeline.errors import UserError
 from owdfa_jax import configs, experiment, settings
-from owdfa_jax.configs import benchmarks
+from owdfa_jax.configs import benchmarks, leaderboard
 from owdfa_jax.methods.by_name import METHODS
 
 RECORDED = GOLDENS / 'configs'
@@ -37,6 +38,19 @@ def test_config_is_valid_and_builds_its_method(name, benchmark):
   config = configs.load(name, benchmark)
   settings.check_config(config)
   assert type(experiment.make_method(config)) is METHODS[config.method.name]
+
+
+def test_docstrings_have_the_accuracies_of_the_page_of_results():
+  page = (ROOT / 'docs/results.md').read_text()
+  table = re.search('<!-- simulated1 -->(.*)<!-- /simulated1 -->', page, re.S)
+  lines = table[1].splitlines()
+  for row in leaderboard.get_config().rows:
+    if 'overrides' not in row:
+      name = row['config'].partition(':')[0]
+      text = (ROOT / f'configs/{name}.py').read_text()
+      accuracy = re.search('All ACC.* on simulated1.*: (.*±.*?)[ \n]\\(', text)
+      (line,) = (x for x in lines if x.startswith(f'| {row["name"]} |'))
+      assert f' {accuracy[1]} |' in line
 
 
 def test_configs_and_parameters_load_without_jax():

@@ -29,7 +29,12 @@ def blobs():
 
 def cluster(feature, label, seed=0, **settings):
   found = semi_supervised_kmeans(
-    feature, label, NUM_KNOWN, NUM_ALL, jax.random.key(seed), **settings
+    feature,
+    label,
+    num_known=NUM_KNOWN,
+    num_clusters=NUM_ALL,
+    key=jax.random.key(seed),
+    **settings,
   )
   return jax.device_get(found)
 
@@ -103,6 +108,12 @@ def test_more_clusters_than_rows_stay_finite():
   label = np.array([0, 1, 2, -1], np.int32)
   found = cluster(feature, label)
   assert np.isfinite(found.margin).all() and found.inertia < 1e-6
+
+
+def test_known_class_without_a_labelled_row_is_named(blobs):
+  feature, label, _ = blobs
+  with pytest.raises(ValueError, match='got none of class 1'):
+    cluster(feature, np.where(label == 1, -1, label))
 
 
 def test_clusters_are_renamed_as_the_outputs_that_agree_most():
