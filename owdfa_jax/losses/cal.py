@@ -19,10 +19,10 @@ MIN_RATIO, MAX_RATIO = 0.1, 10.0
 
 
 def confidence_consistency(
+  *,
   weak: jax.Array,
   strong: jax.Array,
   progress: jax.Array | float,
-  *,
   teacher_temperature: float = 0.1,
   student_temperature: float = 1.0,
 ) -> jax.Array:
@@ -161,7 +161,7 @@ def no_confidence() -> ConfidenceSums:
 
 
 def add_confidence(
-  sums: ConfidenceSums, weak: jax.Array, strong: jax.Array, num_known: int
+  sums: ConfidenceSums, *, weak: jax.Array, strong: jax.Array, num_known: int
 ) -> ConfidenceSums:
   """Adds a batch to an epoch's sums.
 
@@ -185,7 +185,7 @@ def add_confidence(
 
 
 def novel_threshold(
-  sums: ConfidenceSums, previous: jax.Array, known_threshold: float
+  sums: ConfidenceSums, *, previous: jax.Array, known_threshold: float
 ) -> jax.Array:
   """Computes the next epoch's threshold for novel classes, float32 [].
 

@@ -97,7 +97,7 @@ class CAL(CALParameters, Method):
       ]
     ).mean(axis=0)
     consistency = cal_losses.confidence_consistency(
-      weak, strong, context.epoch_info.progress
+      weak=weak, strong=strong, progress=context.epoch_info.progress
     )
     terms = {
       'cross_entropy': common.masked_mean(cross_entropy, labelled),
@@ -119,7 +119,9 @@ class CAL(CALParameters, Method):
     # The threshold stays during an epoch; `end_epoch` sets the next one.
     next_state = CALState(
       novel_threshold=state.novel_threshold,
-      sums=cal_losses.add_confidence(state.sums, weak, strong, num_known),
+      sums=cal_losses.add_confidence(
+        state.sums, weak=weak, strong=strong, num_known=num_known
+      ),
       usage=state.usage + prototype_pruning.count_usage(weak),
     )
     return total, LossExtras(terms=terms | for_the_log, state=next_state)
@@ -129,7 +131,9 @@ class CAL(CALParameters, Method):
     self, state: CALState, head: Head, epoch_info: EpochInfo
   ) -> tuple[CALState, Head]:
     threshold = cal_losses.novel_threshold(
-      state.sums, state.novel_threshold, self.known_threshold
+      state.sums,
+      previous=state.novel_threshold,
+      known_threshold=self.known_threshold,
     )
     if self.estimate_classes:
       pruned = prototype_pruning.prune(

@@ -18,9 +18,9 @@ def test_consistency_as_recorded(golden):
   @jax.jit
   def step(strong, weak, progress):
     return cal.confidence_consistency(
-      weak,
-      strong,
-      progress,
+      weak=weak,
+      strong=strong,
+      progress=progress,
       teacher_temperature=teacher,
       student_temperature=student,
     ).mean()
@@ -44,7 +44,7 @@ def test_pseudo_labels_and_sums_as_recorded(golden):
   g = golden('cal')
   num_known = int(g['num_known'])
   accept = jax.jit(cal.accept_pseudo_labels, static_argnums=2)
-  add = jax.jit(cal.add_confidence, static_argnums=3)
+  add = jax.jit(cal.add_confidence, static_argnames='num_known')
   for s in indices(g, 'step', '_epoch'):
     sums = cal.no_confidence()
     before, known = g[f'step{s}_novel_conf_before'], g[f'step{s}_known_conf']
@@ -64,9 +64,9 @@ def test_pseudo_labels_and_sums_as_recorded(golden):
       recorded = g[f'{key}pseudo_targets']
       np.testing.assert_array_equal(mask, recorded >= 0)
       np.testing.assert_array_equal(target[mask], recorded[recorded >= 0])
-      sums = add(sums, weak, strong, num_known)
+      sums = add(sums, weak=weak, strong=strong, num_known=num_known)
       np.testing.assert_allclose(sums, g[f'{key}running_sums_f64'], rtol=1e-5)
-    after = cal.novel_threshold(sums, before, known)
+    after = cal.novel_threshold(sums, previous=before, known_threshold=known)
     np.testing.assert_allclose(
       after, g[f'step{s}_novel_conf_after_f64'], rtol=1e-5
     )
@@ -78,8 +78,8 @@ def test_thresholds_as_recorded(golden):
   for sums, after in zip(g['thr_sums_f64'], g['thr_after_f64'], strict=True):
     found = cal.novel_threshold(
       cal.ConfidenceSums(*map(jnp.float32, sums)),
-      jnp.float32(g['thr_start_f64']),
-      0.9,
+      previous=jnp.float32(g['thr_start_f64']),
+      known_threshold=0.9,
     )
     np.testing.assert_allclose(found, after, rtol=1e-5)
 
