@@ -5,6 +5,8 @@ everything here first, so that a user learns of a mistake at once.
 """
 
 import dataclasses
+import math
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -39,7 +41,7 @@ CHOICES = {
   'model.dtype': DTYPE_NAMES,
   'optimizer.schedule': ('step', 'cosine'),
 }
-# Settings that count something, so that 0 makes no sense.
+# Counts; each must be at least 1.
 AT_LEAST_ONE = (
   'batch_size',
   'epochs',
@@ -48,6 +50,19 @@ AT_LEAST_ONE = (
   'eval.batch_size',
   'optimizer.decay_epochs',
 )
+# The least and the greatest value of other numbers; None where there is none.
+RANGES = {
+  'data.num_threads': (0, None),
+  'data.num_workers': (0, None),
+  'data.validation_share': (0, 1),
+  'model.dropout': (0, 1),
+  'optimizer.decay_factor': (0, None),
+  'optimizer.learning_rate': (0, None),
+  'optimizer.weight_decay': (0, None),
+  'pseudo.weight': (0, None),
+}
+# Numbers that must be above 0.
+POSITIVE = ('model.width', 'optimizer.learning_rate')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +116,7 @@ def check_config(config: ml_collections.ConfigDict) -> None:
       raise UserError(
         f'setting too small: --config.{field}={value}; give at least 1'
       )
+  check_ranges(config)
   for field, choices in CHOICES.items():
     check_choice(
       f'--config.{field}', config_path.get_value(field, config), choices
@@ -112,14 +128,49 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   check_consistency(config)
 
 
+def flatten_settings(
+  settings: dict[str, Any], prefix: str = ''
+) -> dict[str, Any]:
+  """Returns nested settings with keys such as 'section.field'."""
+  flat = {}
+  for name, value in settings.items():
+    if isinstance(value, dict):
+      flat |= flatten_settings(value, f'{prefix}{name}.')
+    else:
+      flat[prefix + name] = value
+  return flat
+
+
+def check_ranges(config: ml_collections.ConfigDict) -> None:
+  """Raises `UserError` for a number that is not finite or out of its range."""
+  for field, value in flatten_settings(config.to_dict()).items():
+    if isinstance(value, float) and not math.isfinite(value):
+      raise UserError(
+        f'not a finite number: --config.{field}={value}; give a number'
+      )
+  for field, (least, greatest) in RANGES.items():
+    value = config_path.get_value(field, config)
+    if value < least or (greatest is not None and value > greatest):
+      limit = '' if greatest is None else f' and at most {greatest}'
+      raise UserError(
+        f'setting out of range: --config.{field}={value}; give at least '
+        f'{least}{limit}'
+      )
+  for field in POSITIVE:
+    value = config_path.get_value(field, config)
+    if value <= 0:
+      raise UserError(
+        f'setting too small: --config.{field}={value}; give a number above 0'
+      )
+
+
 def check_consistency(config: ml_collections.ConfigDict) -> None:
   """Raises `UserError` for settings that contradict each other."""
   supervision, name = config.data.supervision, config.method.name
   if supervision == 'all' and name != 'supervised':
     raise UserError(
-      f'an open-world method does not use every label: '
-      f'--config.data.supervision=all with --config.method.name={name}; for '
-      'the bound that trains on all labels take configs/upper_bound.py'
+      f'--config.data.supervision=all needs --config.method.name=supervised, '
+      f'not {name}; to train on all labels use configs/upper_bound.py'
     )
   share = config.data.validation_share
   if config.eval.selection == 'validation' and not 0 < share < 1:

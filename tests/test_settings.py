@@ -35,9 +35,31 @@ def test_a_parameter_out_of_range(packed):
     settings.check_config(config)
 
 
+@pytest.mark.parametrize(
+  'field, value',
+  [
+    ('optimizer.learning_rate', -1.0),
+    ('optimizer.learning_rate', 0.0),
+    ('optimizer.learning_rate', float('nan')),
+    ('optimizer.weight_decay', -1.0),
+    ('optimizer.decay_factor', float('inf')),
+    ('model.dropout', 1.5),
+    ('model.width', 0.0),
+    ('data.num_workers', -1),
+    ('pseudo.weight', -1.0),
+    ('method.params.margin', float('nan')),
+    ('method.params.voting_weight', -3.0),
+  ],
+)
+def test_a_number_out_of_range(packed, field, value):
+  config = tiny_config(packed, **{field: value})
+  with pytest.raises(UserError, match=f'{field}={value}; give'):
+    settings.check_config(config)
+
+
 def test_every_label_with_an_open_world_method(packed):
   config = tiny_config(packed, data__supervision='all')
-  with pytest.raises(UserError, match='every label.*upper_bound'):
+  with pytest.raises(UserError, match='supervision=all needs .*upper_bound'):
     settings.check_config(config)
 
 

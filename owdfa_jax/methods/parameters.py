@@ -27,7 +27,30 @@ def check_at_least(least: float, **parameters: float) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VotingParameters:
+class MethodParameters:
+  """Base class of all methods' parameters, which checks them by their names.
+
+  A `_weight` is at least 0, since a negative one would train away from the
+  loss; a `_temperature` is above 0; a `_threshold` of confidence is in [0, 1].
+  """
+
+  def __post_init__(self) -> None:
+    for name, value in dataclasses.asdict(self).items():
+      if name.endswith('_weight'):
+        check_at_least(0, **{name: value})
+      if name.endswith('_temperature') and value <= 0:
+        raise UserError(
+          f'setting too small: {_SETTING}{name}={value}; give a number above 0'
+        )
+      if name.endswith(('_threshold', 'warm_up')) and not 0 <= value <= 1:
+        raise UserError(
+          f'setting out of range: {_SETTING}{name}={value}; give a share '
+          'between 0 and 1'
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VotingParameters(MethodParameters):
   """What CPL and MPSL have in common.
 
   Attributes:
@@ -64,6 +87,7 @@ class VotingParameters:
   match_weight: float = 0.2
 
   def __post_init__(self) -> None:
+    super().__post_init__()
     check_choice(f'{_SETTING}vote_rule', self.vote_rule, VOTE_RULE_NAMES)
     check_choice(
       f'{_SETTING}pseudo_filter', self.pseudo_filter, PSEUDO_FILTER_NAMES
@@ -88,7 +112,7 @@ class MPSLParameters(VotingParameters):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CALParameters:
+class CALParameters(MethodParameters):
   """Parameters of CAL.
 
   Attributes:
@@ -117,12 +141,13 @@ class CALParameters:
   parity_merge: bool = False
 
   def __post_init__(self) -> None:
+    super().__post_init__()
     # One output for each known class would leave none for a novel one.
     check_at_least(2, prototypes_per_known=self.prototypes_per_known)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ORCAParameters:
+class ORCAParameters(MethodParameters):
   """Parameters of ORCA.
 
   Attributes:
@@ -139,7 +164,7 @@ class ORCAParameters:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SimGCDParameters:
+class SimGCDParameters(MethodParameters):
   """Parameters of SimGCD.
 
   Attributes:
@@ -164,11 +189,12 @@ class SimGCDParameters:
   projection: int = 256
 
   def __post_init__(self) -> None:
+    super().__post_init__()
     check_at_least(1, projection=self.projection)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SupervisedParameters:
+class SupervisedParameters(MethodParameters):
   """Supervised training has no parameters."""
 
 
