@@ -5,8 +5,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
+from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
+
+# A batch on the devices: arrays by name, [B, ...].
+DeviceBatch = dict[str, jax.Array]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,15 +34,15 @@ class Placement:
     """The leading axis split over the devices."""
     return jax.NamedSharding(self.mesh, jax.P('data'))
 
-  def put_batch(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+  def put_batch(self, batch: Batch) -> DeviceBatch:
     """Copies a batch to the devices.
 
     Args:
-      batch: by name, [b, ...]: this process's rows of the global batch.
+      batch: arrays [b, ...]: this process's rows of the global batch.
 
     Returns:
-      By name, [B, ...]: the rows of all processes, in the order of the
-      processes, split over the devices.
+      Arrays [B, ...]: the rows of all processes, in the order of the processes,
+      split over the devices.
     """
     # The training loop forbids transfers from the host; this one is meant.
     with jax.transfer_guard_host_to_device('allow'):
@@ -85,6 +90,18 @@ def check_batch_size(batch_size: int, placement: Placement) -> None:
 def round_up(rows: int, placement: Placement) -> int:
   """Returns the smallest multiple of the device count that is >= `rows`."""
   return -(-rows // placement.mesh.size) * placement.mesh.size
+
+
+def from_first_process(value: int) -> int:
+  """Returns the `value` of process 0, the same on every process of a pod.
+
+  All processes must call this at the same point of the program.
+  """
+  if jax.process_count() == 1:
+    return value
+  # The training loop forbids transfers from the host; this one is meant.
+  with jax.transfer_guard_host_to_device('allow'):
+    return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
 
 def to_host(tree: Any) -> Any:

@@ -9,11 +9,9 @@ from owdfa_jax.discovery.stage_plan import (
 from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.settings import RunInputs, check_run, check_training_split
 from owdfa_jax.training.run_record import (
-  CHANGEABLE_SETTINGS,
-  NETWORK_SETTINGS,
   check_checkpoint,
-  check_settings,
-  has_checkpoint,
+  check_resumable,
+  check_same_network,
 )
 
 
@@ -48,22 +46,10 @@ def check_inputs(
     if mode in ('train', 'timing'):
       check_training_split(inputs)
     if mode == 'train':
-      check_resumable(inputs, in_stages='stages' in config)
+      # A stage gets these settings only once the stage before has finished.
+      unknown = SETTINGS_FROM_STAGE_BEFORE if 'stages' in config else ()
+      check_resumable(inputs, also_changeable=unknown)
     elif mode != 'timing':
-      check_trained(inputs)
+      check_checkpoint(inputs)
+      check_same_network(inputs)
   return stages[-1]
-
-
-def check_resumable(inputs: RunInputs, *, in_stages: bool) -> None:
-  """Raises `UserError` if the workdir belongs to a run of other settings."""
-  may_differ = CHANGEABLE_SETTINGS
-  if in_stages:
-    may_differ += SETTINGS_FROM_STAGE_BEFORE
-  if has_checkpoint(inputs.workdir):
-    check_settings(inputs, lambda name: not name.startswith(may_differ))
-
-
-def check_trained(inputs: RunInputs) -> None:
-  """Raises `UserError` unless the workdir has a checkpoint of this network."""
-  check_checkpoint(inputs)
-  check_settings(inputs, lambda name: name.startswith(NETWORK_SETTINGS))

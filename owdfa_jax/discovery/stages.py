@@ -30,16 +30,19 @@ from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.report import main_table, write_json
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.experiment import Experiment, build_experiment, set_up
-from owdfa_jax.training.initial_weights import checkpoint_path
 from owdfa_jax.training.progress import say
-from owdfa_jax.training.run_record import has_checkpoint, recorded_setting
+from owdfa_jax.training.run_record import (
+  checkpoint_path,
+  has_checkpoint,
+  recorded_setting,
+)
 
 
 def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
   """Trains and evaluates the stages that are not complete; writes the report.
 
   Args:
-    config: of the run, with `stages`.
+    config: the run's config, with `stages`.
     workdir: gets a folder per stage, and a `report.json` of all stages.
 
   Returns:
@@ -81,8 +84,8 @@ def evaluate_stages(config: ml_collections.ConfigDict, workdir: str) -> None:
   """Evaluates every stage of a complete run and writes the report of all.
 
   Args:
-    config: of the run, with `stages`.
-    workdir: of the run.
+    config: the run's config, with `stages`.
+    workdir: the run's folder.
 
   Raises:
     UserError: a stage has no checkpoint yet.
@@ -101,8 +104,8 @@ def set_up_stages(
   """Sets up all stages, without what each gets from the stage before.
 
   Args:
-    config: of the run, with `stages`.
-    workdir: of the run.
+    config: the run's config, with `stages`.
+    workdir: the run's folder.
 
   Raises:
     UserError: settings of a stage do not fit.

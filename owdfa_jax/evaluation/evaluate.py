@@ -48,7 +48,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
       {'name': classes[entry['label']].name, **entry}
       for entry in result['per_class']
     ],
-    'last': restored.last_metrics,
+    'last': restored.latest_metrics,
   }
   # Every process of a pod has all predictions; one of them writes.
   if jax.process_index() == 0:

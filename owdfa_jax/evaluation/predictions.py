@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +10,12 @@ import numpy as np
 from flax import nnx
 
 from input_pipeline import pipeline
+from input_pipeline.batches import Batch
 from owdfa_jax import parallel
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.training import augment
-
-# One step's images on the host, or its results on the devices.
-HostBatch = dict[str, np.ndarray]
-DeviceBatch = dict[str, jax.Array]
+from owdfa_jax.training.state import BatchStats, Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +47,8 @@ class Predictor:
       graphdef: the network's static definition.
     """
     self._experiment = experiment
-    # Only known classes: which novel output gathers real images is unknown.
+    # Use known classes only: we cannot tell which novel outputs hold real
+    # images.
     real = [
       entry.label
       for entry in experiment.dataset.classes
@@ -61,7 +60,7 @@ class Predictor:
     )
 
   def predict(
-    self, params: Any, batch_stats: Any, batches: Iterator[HostBatch]
+    self, params: Params, batch_stats: BatchStats, batches: Iterator[Batch]
   ) -> Predictions:
     """Classifies images.
 
@@ -78,7 +77,7 @@ class Predictor:
     return Predictions(**self._collect(forward, batches))
 
   def predict_with_features(
-    self, params: Any, batch_stats: Any, batches: Iterator[HostBatch]
+    self, params: Params, batch_stats: BatchStats, batches: Iterator[Batch]
   ) -> tuple[Predictions, np.ndarray]:
     """Classifies images and returns their global features too.
 
@@ -96,7 +95,7 @@ class Predictor:
 
   def batches(
     self, split: str, rows: np.ndarray | None = None
-  ) -> Iterator[HostBatch]:
+  ) -> Iterator[Batch]:
     """Returns the images of a split in evaluation batches.
 
     Args:
@@ -120,8 +119,8 @@ class Predictor:
   def _collect(
     self,
     forward: Callable[[DeviceBatch], DeviceBatch],
-    batches: Iterator[HostBatch],
-  ) -> HostBatch:
+    batches: Iterator[Batch],
+  ) -> Batch:
     """Runs all batches; returns the columns without padding, in row order."""
     placement = self._experiment.placement
     collected = []
@@ -146,7 +145,7 @@ def make_forward(
   placement: parallel.Placement,
   *,
   with_features: bool = False,
-) -> Callable[[Any, Any, DeviceBatch], DeviceBatch]:
+) -> Callable[[Params, BatchStats, DeviceBatch], DeviceBatch]:
   """Returns the compiled `(params, batch_stats, batch) -> columns`.
 
   Args:
@@ -158,7 +157,9 @@ def make_forward(
       columns.
   """
 
-  def forward(params: Any, batch_stats: Any, batch: DeviceBatch) -> DeviceBatch:
+  def forward(
+    params: Params, batch_stats: BatchStats, batch: DeviceBatch
+  ) -> DeviceBatch:
     model = nnx.merge(graphdef, params, batch_stats)
     outputs = model(augment.normalise(batch['image']), train=False)
     probability = jax.nn.softmax(outputs.logits)

@@ -8,9 +8,8 @@ from owdfa_jax.experiment import Experiment
 from owdfa_jax.training import state
 from owdfa_jax.training.checkpoints import Checkpoints
 from owdfa_jax.training.run_record import (
-  NETWORK_SETTINGS,
   check_checkpoint,
-  check_settings,
+  check_same_network,
 )
 
 
@@ -23,15 +22,15 @@ class RestoredNetwork:
     params: the network's parameters, on the devices.
     batch_stats: the network's statistics, on the devices.
     step: the checkpoint's step.
-    last_metrics: the metrics of the latest checkpoint, with its step as
+    latest_metrics: the metrics of the latest checkpoint, with its step as
       `checkpoint_step`; None if it was saved between evaluations.
   """
 
   predictor: Predictor
-  params: Any
-  batch_stats: Any
+  params: state.Params
+  batch_stats: state.BatchStats
   step: int
-  last_metrics: dict[str, Any] | None
+  latest_metrics: dict[str, Any] | None
 
 
 def restore_network(experiment: Experiment) -> RestoredNetwork:
@@ -44,16 +43,16 @@ def restore_network(experiment: Experiment) -> RestoredNetwork:
     UserError: there is no such checkpoint, or it is of another network.
   """
   check_checkpoint(experiment)
-  check_settings(experiment, lambda name: name.startswith(NETWORK_SETTINGS))
+  check_same_network(experiment)
   graphdef, params, batch_stats = state.abstract_network(
     experiment.build, experiment.placement
   )
   with Checkpoints(experiment.workdir, reads_only=True) as checkpoints:
     step = choose_step(experiment.config.eval.checkpoint, checkpoints)
     params, batch_stats = checkpoints.restore_model(step, params, batch_stats)
-    last_metrics = checkpoints.last_metrics()
+    latest_metrics = checkpoints.latest_metrics()
   return RestoredNetwork(
-    Predictor(experiment, graphdef), params, batch_stats, step, last_metrics
+    Predictor(experiment, graphdef), params, batch_stats, step, latest_metrics
   )
 
 
@@ -62,10 +61,13 @@ def choose_step(wanted: str, checkpoints: Checkpoints) -> int:
 
   Args:
     wanted: 'best', 'latest' or a step, as `eval.checkpoint` has it.
-    checkpoints: of the run.
+    checkpoints: the checkpoints of the run.
   """
   if wanted.isdecimal():
     return int(wanted)
-  step = checkpoints.best() if wanted == 'best' else checkpoints.latest()
+  if wanted == 'best':
+    step = checkpoints.best_step()
+  else:
+    step = checkpoints.latest_step()
   assert step is not None
   return step

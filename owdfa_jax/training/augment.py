@@ -113,8 +113,8 @@ def draw_boxes(key: jax.Array, num: int, height: int, width: int) -> jax.Array:
   Args:
     key: determines the boxes.
     num: B, how many boxes.
-    height: of the image, in pixels.
-    width: of the image, in pixels.
+    height: the height of the image, in pixels.
+    width: the width of the image, in pixels.
 
   Returns:
     float32 [B, 4], whole pixels: top, left, height, width.

@@ -1,8 +1,11 @@
 """Checkpoints on disk. This is the only file that uses Orbax."""
 
+import contextlib
+import errno
 import os
+import re
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -12,9 +15,10 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
+from owdfa_jax.parallel import from_first_process
 from owdfa_jax.report_fields import SELECTION_SCORE
 from owdfa_jax.training.run_record import CHECKPOINTS
-from owdfa_jax.training.state import TrainState, abstract_tree
+from owdfa_jax.training.state import BatchStats, Params, TrainState
 
 _policies = ocp.checkpoint_managers
 # What older checkpoints call their selection score.
@@ -36,8 +40,8 @@ class Checkpoints:
     """Opens the folder of checkpoints.
 
     Args:
-      workdir: of the run; an absolute path, since Orbax saves in the
-        background and fails there without a message on a relative one.
+      workdir: the folder of the run; an absolute path, since Orbax saves in
+        the background and fails there without a message on a relative one.
       reads_only: neither create the folder nor remove unfinished saves, which
         may belong to another process that is training.
     """
@@ -77,24 +81,24 @@ class Checkpoints:
   ) -> None:
     try:
       self.wait()
-    except UserError:
-      # An error of the block itself matters more than that of the save.
+    except Exception:
+      # Report the block's own error rather than the save's.
       if error is None:
         raise
     finally:
       self._manager.close()
 
-  def latest(self) -> int | None:
+  def latest_step(self) -> int | None:
     """Returns the highest step saved, or None."""
     return self._manager.latest_step()
 
-  def best(self) -> int | None:
+  def best_step(self) -> int | None:
     """Returns the step with the highest selection score.
 
     If no checkpoint has a score, returns the latest step, or None.
     """
     best = self._manager.best_step()
-    return self.latest() if best is None else best
+    return self.latest_step() if best is None else best
 
   def preemption_check(self) -> Callable[[int], bool] | None:
     """Returns what tells the processes of a pod to stop after a given step.
@@ -106,12 +110,12 @@ class Checkpoints:
       return None
     return self._manager.reached_preemption
 
-  def last_metrics(self) -> dict[str, Any] | None:
+  def latest_metrics(self) -> dict[str, Any] | None:
     """Returns the metrics of the latest checkpoint, and its `checkpoint_step`.
 
     Returns None if it was saved between evaluations, or if there is none.
     """
-    step = self.latest()
+    step = self.latest_step()
     metrics = None if step is None else self._manager.metrics(step)
     if not metrics:
       return None
@@ -129,15 +133,16 @@ class Checkpoints:
     Args:
       step: the number of steps taken.
       state: may be donated as soon as this method returns.
-      metrics: of the evaluation at this step, with the `selection_score` that
-        decides which checkpoint is the best; None between evaluations.
+      metrics: the metrics of the evaluation at this step, with the
+        `selection_score` that decides which checkpoint is the best; None
+        between evaluations.
 
     Raises:
       UserError: this checkpoint or the one before it could not be written.
     """
-    if self.latest() == step:
+    if self.latest_step() == step:
       return
-    try:
+    with self._report_full_disk():
       self._check_space(state)
       self._manager.save(
         step,
@@ -147,8 +152,6 @@ class Checkpoints:
           train=ocp.args.StandardSave(_train_item(state)),
         ),
       )
-    except (OSError, ValueError, RuntimeError) as error:
-      raise self._cannot_write(error) from error
 
   def wait(self) -> None:
     """Waits until the save in progress is complete.
@@ -156,38 +159,44 @@ class Checkpoints:
     Raises:
       UserError: it could not be written.
     """
-    try:
+    with self._report_full_disk():
       self._manager.wait_until_finished()
-    except (OSError, ValueError, RuntimeError) as error:
-      raise self._cannot_write(error) from error
 
-  def restore(self, step: int, state: TrainState) -> TrainState:
+  def restore(self, step: int, target: TrainState) -> TrainState:
     """Returns the state saved at `step`.
 
     Args:
       step: one of the steps saved.
-      state: a state of the same shapes; it determines types and shardings, and
-        is not changed.
+      target: a state of the same shapes. Its leaves determine types and
+        shardings; `abstract_state` makes one that needs no memory.
     """
     items = self._manager.restore(
       step,
       args=ocp.args.Composite(
-        model=ocp.args.StandardRestore(abstract_tree(_model_item(state))),
-        train=ocp.args.StandardRestore(abstract_tree(_train_item(state))),
+        model=ocp.args.StandardRestore(_model_item(target)),
+        train=ocp.args.StandardRestore(_train_item(target)),
       ),
     )
-    return TrainState(**items['model'], **items['train'])
+    model, rest = items['model'], items['train']
+    return TrainState(
+      step=rest['step'],
+      params=model['params'],
+      batch_stats=model['batch_stats'],
+      opt_state=rest['opt_state'],
+      method_state=rest['method'],
+    )
 
   def restore_model(
-    self, step: int, params: Any, batch_stats: Any
-  ) -> tuple[Any, Any]:
+    self, step: int, params: Params, batch_stats: BatchStats
+  ) -> tuple[Params, BatchStats]:
     """Returns the parameters and statistics saved at `step`.
 
     Args:
       step: one of the steps saved.
-      params: `jax.ShapeDtypeStruct` leaves with the shardings wanted, for any
-        number of devices, whichever devices the checkpoint was saved from.
-      batch_stats: the same for the statistics.
+      params: the parameters as `jax.ShapeDtypeStruct` leaves with the shardings
+        wanted, for any number of devices, whichever devices the checkpoint
+        was saved from.
+      batch_stats: the statistics in the same form.
     """
     target = {'params': params, 'batch_stats': batch_stats}
     items = self._manager.restore(
@@ -198,23 +207,38 @@ class Checkpoints:
   def _check_space(self, state: TrainState) -> None:
     # Orbax would notice a full disk in the background: late, and with the
     # tracebacks of several threads. `fallocate` fails at once.
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-    probe = self.folder / f'.space-{jax.process_index()}'
+    error_number = 0
+    # The processes of a pod share one file system.
+    if jax.process_index() == 0:
+      probe = self.folder / '.space'
+      size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+      try:
+        with open(probe, 'wb') as file:
+          os.posix_fallocate(file.fileno(), 0, size)
+      except OSError as error:
+        error_number = error.errno or errno.EIO
+      finally:
+        probe.unlink(missing_ok=True)
+    # If process 0 stopped alone, the others would wait for it in Orbax.
+    if error_number := from_first_process(error_number):
+      raise OSError(error_number, os.strerror(error_number))
+
+  @contextlib.contextmanager
+  def _report_full_disk(self) -> Iterator[None]:
     try:
-      with open(probe, 'wb') as file:
-        os.posix_fallocate(file.fileno(), 0, size)
-    finally:
-      probe.unlink(missing_ok=True)
+      yield
+    except Exception as error:
+      reason = _storage_reason(error)
+      if reason is None:
+        raise
+      raise UserError(
+        f'cannot write the checkpoint: {self.folder} ({reason}); free some '
+        'space or choose another --workdir, then run the same command again '
+        'to resume'
+      ) from error
 
-  def _cannot_write(self, error: Exception) -> UserError:
-    return UserError(
-      f'cannot write the checkpoint: {self.folder} '
-      f'({str(error).splitlines()[0][:200]}); free some space or choose '
-      'another --workdir, then run the same command again to resume'
-    )
 
-
-def read_network(path: epath.Path) -> tuple[Any, Any]:
+def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
   """Reads a saved network of any shape.
 
   Args:
@@ -229,7 +253,7 @@ def read_network(path: epath.Path) -> tuple[Any, Any]:
   """
   if (path / CHECKPOINTS).exists():
     with Checkpoints(path, reads_only=True) as checkpoints:
-      path = checkpoints.folder / str(checkpoints.best())
+      path = checkpoints.folder / str(checkpoints.best_step())
   if not (path / 'model').exists():
     raise UserError(
       f'no checkpoint: {path}; give the workdir of a run that has one (of a '
@@ -254,13 +278,24 @@ def _selection_score(metrics: dict[str, Any]) -> float:
   return metrics[_OLD_SELECTION_SCORE]
 
 
+def _storage_reason(error: Exception) -> str | None:
+  """Returns why the file system refused a write; None for other errors."""
+  if isinstance(error, OSError):
+    return error.strerror or str(error) or type(error).__name__
+  # TensorStore raises a ValueError, with the number of the operating system's
+  # error at the end of a long message.
+  found = re.search(r"os_error_code='(\d+)'", str(error))
+  return os.strerror(int(found[1])) if found else None
+
+
 def _model_item(state: TrainState) -> dict[str, Any]:
   return {'params': state.params, 'batch_stats': state.batch_stats}
 
 
 def _train_item(state: TrainState) -> dict[str, Any]:
+  # These keys are the format on disk; 'method' is older than `method_state`.
   return {
     'step': state.step,
     'opt_state': state.opt_state,
-    'method': state.method,
+    'method': state.method_state,
   }

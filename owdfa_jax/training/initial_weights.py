@@ -6,13 +6,13 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from owdfa_jax import weights
+from owdfa_jax.models.classifier import IN_USE_NAME
 from owdfa_jax.training.checkpoints import read_network
 from owdfa_jax.training.progress import say
-from owdfa_jax.training.run_record import CHECKPOINTS
 from owdfa_jax.training.state import TrainState
 
 # Names of the last layer's variables: its weights and its outputs in use.
-HEAD_PREFIXES = ('fc2.', 'live')
+HEAD_PREFIXES = ('fc2.', IN_USE_NAME)
 
 
 def load_initial_weights(
@@ -51,8 +51,3 @@ def load_initial_weights(
   )
   say(f'initialised with {report}')
   return dataclasses.replace(state, params=params, batch_stats=batch_stats)
-
-
-def checkpoint_path(workdir: epath.Path, step: int) -> str:
-  """Returns the value of `model.init` that names one checkpoint of a run."""
-  return str(workdir / CHECKPOINTS / str(step))

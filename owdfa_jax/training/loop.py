@@ -6,6 +6,7 @@ import grain
 import jax
 
 from input_pipeline import pipeline
+from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
 from owdfa_jax.experiment import Experiment, read_pseudo_label
 from owdfa_jax.settings import validation_share
@@ -14,8 +15,8 @@ from owdfa_jax.training.evaluator import MakeEvaluator
 from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
-from owdfa_jax.training.setup import set_up_training
-from owdfa_jax.training.state import TrainState
+from owdfa_jax.training.setup import Training, set_up_training
+from owdfa_jax.training.state import TrainState, abstract_state, create_state
 from owdfa_jax.training.workdir import claim_workdir
 from owdfa_jax.training.writers import Writers
 
@@ -25,7 +26,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
 
   Args:
     experiment: what `experiment.set_up` returns.
-    make_evaluator: makes what evaluates the network after an epoch.
+    make_evaluator: makes the evaluator that is called after an epoch.
 
   Returns:
     0 once the last epoch is complete. If a signal stopped the run early, the
@@ -38,15 +39,15 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
   """
   config, placement = experiment.config, experiment.placement
   claim_workdir(experiment)
-  training, state = set_up_training(experiment)
+  training = set_up_training(experiment)
   evaluator = make_evaluator(experiment, training.graphdef)
   with Checkpoints(experiment.workdir) as checkpoints:
-    start, total = checkpoints.latest() or 0, training.num_steps
+    start, total = checkpoints.latest_step() or 0, training.num_steps
     check_epochs(config.epochs, start, training.steps_per_epoch)
     if start == total:
       say(f'already complete: {config.epochs} epochs, {total} steps')
       return 0
-    state = restore_or_initialise(experiment, checkpoints, state)
+    state = restore_or_initialise(experiment, training, checkpoints)
     with (
       contextlib.closing(open_batches(experiment, start)) as batches,
       Writers(experiment.workdir, config, start) as writers,
@@ -57,7 +58,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
     ):
       for step in range(start + 1, total + 1):
         batch = placement.put_batch(progress.next_batch(batches))
-        # The old state is donated to the step: nothing may refer to it now.
+        # `train_step` donates `state`. Keep no reference to the old one.
         state, scalars = training.train_step(state, batch)
         progress.count_step(step, scalars)
         if step % training.steps_per_epoch == 0:
@@ -74,6 +75,8 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
           progress.restart_clock()
         if interrupt.requested(step):
           progress.finish_step()
+          # At an epoch's end this step is saved already, with its metrics.
+          # `save` then does nothing.
           checkpoints.save(step, state)
           say(
             f'stopped by a signal: step {step} of {total} is saved; run the '
@@ -87,7 +90,7 @@ def check_epochs(epochs: int, start: int, steps_per_epoch: int) -> None:
   """Raises `UserError` if the run has trained more than `epochs` already.
 
   Args:
-    epochs: of the config.
+    epochs: the number of epochs that the config asks for.
     start: the step of the latest checkpoint, 0 if there is none.
     steps_per_epoch: steps of one epoch.
   """
@@ -100,7 +103,7 @@ def check_epochs(epochs: int, start: int, steps_per_epoch: int) -> None:
 
 
 def restore_or_initialise(
-  experiment: Experiment, checkpoints: Checkpoints, state: TrainState
+  experiment: Experiment, training: Training, checkpoints: Checkpoints
 ) -> TrainState:
   """Returns the state to train from.
 
@@ -110,23 +113,29 @@ def restore_or_initialise(
   3. Otherwise the new state as it is.
 
   Args:
-    experiment: what is trained.
-    checkpoints: of its workdir.
-    state: the state before the first step.
+    experiment: the run.
+    training: creates the run's new state.
+    checkpoints: the checkpoints in the run's workdir.
   """
-  model = experiment.config.model
-  step = checkpoints.latest()
+  config, placement = experiment.config, experiment.placement
+  step = checkpoints.latest_step()
   if step is not None:
     say(f'resuming after step {step}')
-    return checkpoints.restore(step, state)
-  if model.init:
-    return load_initial_weights(model.init, state, with_head=model.init_head)
+    # No new state is created, so that resuming needs no more memory than
+    # training does.
+    target = abstract_state(training.init, placement)
+    return checkpoints.restore(step, target)
+  state = create_state(training.init, config.seed, placement)
+  if config.model.init:
+    return load_initial_weights(
+      config.model.init, state, with_head=config.model.init_head
+    )
   return state
 
 
 def open_batches(
   experiment: Experiment, start: int
-) -> grain.DatasetIterator[pipeline.Batch]:
+) -> grain.DatasetIterator[Batch]:
   """Returns this process's rows of the training batches from step `start` on.
 
   The stream is a function of the seed and the step, so a resumed run reads

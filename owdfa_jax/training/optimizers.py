@@ -24,9 +24,9 @@ def make_schedule(
     name: 'step', which multiplies the rate by `decay_factor` every
       `decay_epochs` epochs, or 'cosine', for which it is
       learning_rate (1 + cos(pi epoch / epochs)) / 2.
-    learning_rate: in the first epoch.
-    epochs: of the whole run; only 'cosine' depends on it, so only a run with
-      'step' can be extended as if it had been longer from the start.
+    learning_rate: the rate in the first epoch.
+    epochs: length of the whole run; only 'cosine' depends on it, so only a run
+      with 'step' can be extended as if it had been longer from the start.
     steps_per_epoch: steps of one epoch.
     decay_epochs: see `name`.
     decay_factor: see `name`.

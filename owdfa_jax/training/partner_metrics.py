@@ -16,7 +16,7 @@ def partner_metrics(
   """Returns how many unlabelled rows have a partner, and how many a right one.
 
   Args:
-    partners: by the name of the criterion, int32 [B], the partner of each row;
+    partners: for each criterion by name, int32 [B], the partner of each row;
       a row without a partner has itself.
     true_label: int32 [B]; -1 where it is unknown.
     labels: the labels that the loss may know, which tell the labelled rows.

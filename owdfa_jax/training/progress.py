@@ -6,9 +6,9 @@ import types
 from collections.abc import Iterator
 
 import jax
-import numpy as np
 from tqdm import tqdm
 
+from input_pipeline.batches import Batch
 from owdfa_jax.parallel import to_host
 from owdfa_jax.training.writers import Writers
 
@@ -76,9 +76,7 @@ class Progress:
     self._steps = 0
     self._waited = 0.0
 
-  def next_batch(
-    self, batches: Iterator[dict[str, np.ndarray]]
-  ) -> dict[str, np.ndarray]:
+  def next_batch(self, batches: Iterator[Batch]) -> Batch:
     """Returns the next batch, and measures how long it was waited for."""
     began = time.perf_counter()
     batch = next(batches)
@@ -91,7 +89,7 @@ class Progress:
 
     Args:
       step: steps taken, this one included.
-      scalars: of this step, on the devices, possibly still being computed.
+      scalars: the step's scalars on the devices, possibly still being computed.
     """
     self.finish_step()
     self._running = step, scalars

@@ -14,7 +14,7 @@ from etils import epath
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256
-from owdfa_jax.settings import RunInputs, validation_share
+from owdfa_jax.settings import RunInputs, flatten_settings, validation_share
 
 # The folder of checkpoints in a workdir.
 CHECKPOINTS = 'checkpoints'
@@ -62,6 +62,11 @@ def saved_steps(workdir: epath.Path) -> list[int]:
   return sorted(int(x.name) for x in folder.iterdir() if x.name.isdecimal())
 
 
+def checkpoint_path(workdir: epath.Path, step: int) -> str:
+  """Returns the value of `model.init` that names one checkpoint of a run."""
+  return str(workdir / CHECKPOINTS / str(step))
+
+
 def check_checkpoint(inputs: RunInputs) -> None:
   """Checks that the workdir has the checkpoint that `eval.checkpoint` names.
 
@@ -87,6 +92,43 @@ def check_checkpoint(inputs: RunInputs) -> None:
     )
 
 
+def check_resumable(
+  inputs: RunInputs, also_changeable: tuple[str, ...] = ()
+) -> None:
+  """Checks that training may use the workdir, to start or to resume.
+
+  A workdir with checkpoints belongs to the run that saved them. That run may
+  resume with other values of `CHANGEABLE_SETTINGS`, and no other run may use
+  the workdir. Without checkpoints, any run may.
+
+  Args:
+    inputs: the run that is to be trained.
+    also_changeable: more settings, or beginnings of their names, that may
+      differ.
+
+  Raises:
+    UserError: the workdir belongs to another run, or cannot be read.
+  """
+  may_differ = CHANGEABLE_SETTINGS + also_changeable
+  try:
+    if has_checkpoint(inputs.workdir):
+      check_settings(inputs, lambda name: not name.startswith(may_differ))
+  except OSError as error:
+    raise UserError(
+      f'the workdir cannot be read: --workdir={inputs.workdir} '
+      f'({error.strerror}); choose a folder that can'
+    ) from error
+
+
+def check_same_network(inputs: RunInputs) -> None:
+  """Checks that the run in the workdir trained the network of `inputs`.
+
+  Raises:
+    UserError: a setting that the network depends on differs.
+  """
+  check_settings(inputs, lambda name: name.startswith(NETWORK_SETTINGS))
+
+
 def check_settings(
   inputs: RunInputs, must_match: Callable[[str], bool]
 ) -> None:
@@ -95,8 +137,9 @@ def check_settings(
   A workdir without recorded settings passes.
 
   Args:
-    inputs: what is to be done in its workdir.
-    must_match: whether a setting, such as 'model.width', has to be the same.
+    inputs: the run to compare with the run in its workdir.
+    must_match: returns whether a setting, such as 'model.width', has to be the
+      same.
 
   Raises:
     UserError: settings that have to be the same differ, or the record is
@@ -130,8 +173,8 @@ def recorded_setting(inputs: RunInputs, name: str) -> Any:
   If the workdir does not record it, returns the setting of `inputs`.
 
   Args:
-    inputs: of that workdir.
-    name: such as 'eval.selection'.
+    inputs: the run that is to use the workdir.
+    name: the setting, such as 'eval.selection'.
   """
   now = flatten_settings(run_settings(inputs))[name]
   try:
@@ -160,19 +203,6 @@ def run_settings(inputs: RunInputs) -> dict[str, Any]:
     'pseudo_labels': file_digest(inputs.config.data.pseudo_labels),
     'held_out': validation_share(inputs.config),
   }
-
-
-def flatten_settings(
-  settings: dict[str, Any], prefix: str = ''
-) -> dict[str, Any]:
-  """Returns nested settings as one dict with keys such as 'model.width'."""
-  flat = {}
-  for name, value in settings.items():
-    if isinstance(value, dict):
-      flat |= flatten_settings(value, f'{prefix}{name}.')
-    else:
-      flat[prefix + name] = value
-  return flat
 
 
 def file_digest(path: str) -> str:

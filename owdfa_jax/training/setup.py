@@ -1,15 +1,20 @@
-"""Builds what a run trains with: the initial state and the compiled steps."""
+"""Builds what a run trains with: its state and its compiled functions."""
 
 import dataclasses
 from collections.abc import Callable
 
+import jax
 from flax import nnx
 
 from input_pipeline import supervision
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.methods.base import make_clock_at
+from owdfa_jax.methods.base import make_epoch_info_at
 from owdfa_jax.training.optimizers import make_optimizer
-from owdfa_jax.training.state import TrainState, create_state
+from owdfa_jax.training.state import (
+  TrainState,
+  abstract_network,
+  make_init,
+)
 from owdfa_jax.training.step import TrainStep, make_end_epoch, make_train_step
 
 
@@ -19,6 +24,7 @@ class Training:
 
   Attributes:
     graphdef: the network's static definition.
+    init: maps a random key to the state before step 1; see `make_init`.
     train_step: takes one step; see `make_train_step`.
     end_epoch: ends an epoch; see `make_end_epoch`.
     steps_per_epoch: steps of one epoch.
@@ -26,17 +32,15 @@ class Training:
   """
 
   graphdef: nnx.GraphDef
+  init: Callable[[jax.Array], TrainState]
   train_step: TrainStep
   end_epoch: Callable[[TrainState], TrainState]
   steps_per_epoch: int
   num_steps: int
 
 
-def set_up_training(experiment: Experiment) -> tuple[Training, TrainState]:
-  """Returns what `experiment` trains with, and its state before step 1.
-
-  The state is not an attribute of `Training`: a second reference to it would
-  keep its arrays on the devices after a checkpoint has replaced it.
+def set_up_training(experiment: Experiment) -> Training:
+  """Returns what `experiment` trains with; nothing is on the devices yet.
 
   Raises:
     UserError: the training split is smaller than one batch, or the optimiser's
@@ -48,23 +52,29 @@ def set_up_training(experiment: Experiment) -> tuple[Training, TrainState]:
   optimizer, schedule = make_optimizer(
     **config.optimizer, epochs=config.epochs, steps_per_epoch=steps_per_epoch
   )
-  graphdef, state = create_state(
-    experiment.build,
-    method,
-    experiment.num_outputs,
-    optimizer,
-    num_examples=len(dataset.train),
-    seed=config.seed,
-    placement=placement,
+  graphdef, _, _ = abstract_network(experiment.build, placement)
+  epoch_info_at = make_epoch_info_at(
+    dataset.num_known, config.epochs, steps_per_epoch
   )
-  clock_at = make_clock_at(dataset.num_known, config.epochs, steps_per_epoch)
-  training = Training(
+  return Training(
     graphdef=graphdef,
-    train_step=make_train_step(
-      graphdef, method, optimizer, schedule, clock_at, config.seed, placement
+    init=make_init(
+      experiment.build,
+      method,
+      experiment.num_outputs,
+      optimizer,
+      num_examples=len(dataset.train),
     ),
-    end_epoch=make_end_epoch(graphdef, method, clock_at, placement),
+    train_step=make_train_step(
+      graphdef,
+      method,
+      optimizer,
+      schedule,
+      epoch_info_at,
+      config.seed,
+      placement,
+    ),
+    end_epoch=make_end_epoch(graphdef, method, epoch_info_at, placement),
     steps_per_epoch=steps_per_epoch,
     num_steps=config.epochs * steps_per_epoch,
   )
-  return training, state

@@ -13,6 +13,13 @@ from owdfa_jax.methods.base import Method
 from owdfa_jax.models.classifier import Classifier
 from owdfa_jax.parallel import Placement
 
+# The network's variables, in nested mappings that follow its modules. The
+# leaves are arrays, or `jax.ShapeDtypeStruct` where only shapes matter.
+Params = nnx.State
+BatchStats = nnx.State
+# A pytree of arrays; each method has its own, `()` if it keeps nothing.
+MethodState = Any
+
 
 @flax.struct.dataclass
 class TrainState:
@@ -28,34 +35,32 @@ class TrainState:
       learned: running means and variances of batch normalisation, float32, and
       for networks that prune their head, bool [K], the outputs in use.
     opt_state: the optimiser's state, Adam's moments.
-    method: the method's state between steps; `()` for most methods.
+    method_state: what the method keeps between steps; `()` for most methods.
   """
 
   step: jax.Array
-  params: Any
-  batch_stats: Any
-  opt_state: Any
-  method: Any
+  params: Params
+  batch_stats: BatchStats
+  opt_state: optax.OptState
+  method_state: MethodState
 
 
-def split_network(model: Classifier) -> tuple[nnx.GraphDef, Any, Any]:
+def split_network(
+  model: Classifier,
+) -> tuple[nnx.GraphDef, Params, BatchStats]:
   """Returns the static definition, parameters and statistics of a network."""
   graphdef, params, batch_stats = nnx.split(model, nnx.Param, nnx.BatchStat)
   return graphdef, params, batch_stats
 
 
-def create_state(
+def make_init(
   build: Callable[[nnx.Rngs], Classifier],
   method: Method,
   num_outputs: int,
   optimizer: optax.GradientTransformation,
   num_examples: int,
-  seed: int,
-  placement: Placement,
-) -> tuple[nnx.GraphDef, TrainState]:
-  """Builds the network and the state before the first step.
-
-  The arrays are created on the devices, not copied there from the host.
+) -> Callable[[jax.Array], TrainState]:
+  """Returns the function from a random key to the state before step 1.
 
   Args:
     build: makes the network from its random streams.
@@ -63,11 +68,6 @@ def create_state(
     num_outputs: K, the width of the head.
     optimizer: makes its state for the parameters.
     num_examples: N, training images; methods may keep a value for each.
-    seed: determines the initial parameters.
-    placement: the devices; the state is replicated over them.
-
-  Returns:
-    The network's static definition, and the state.
   """
 
   def init(key: jax.Array) -> TrainState:
@@ -78,10 +78,22 @@ def create_state(
       params=params,
       batch_stats=batch_stats,
       opt_state=optimizer.init(params),
-      method=method.init(num_outputs, num_examples),
+      method_state=method.init(num_outputs, num_examples),
     )
 
-  graphdef, _, _ = split_network(nnx.eval_shape(lambda: build(nnx.Rngs(0))))
+  return init
+
+
+def create_state(
+  init: Callable[[jax.Array], TrainState], seed: int, placement: Placement
+) -> TrainState:
+  """Creates the state before step 1 on the devices, not on the host.
+
+  Args:
+    init: what `make_init` returns.
+    seed: below 2**32; determines the initial parameters.
+    placement: the devices; the state is replicated over them.
+  """
   # This program runs once. With optimisation, the many random draws of a ResNet
   # take half a minute to compile.
   compiled_init = jax.jit(
@@ -92,12 +104,27 @@ def create_state(
       'xla_llvm_disable_expensive_passes': True,
     },
   )
-  return graphdef, compiled_init(jax.random.key(seed))
+  return compiled_init(jax.random.key(seed))
+
+
+def abstract_state(
+  init: Callable[[jax.Array], TrainState], placement: Placement
+) -> TrainState:
+  """Describes the state that `create_state` returns, without creating it.
+
+  Args:
+    init: what `make_init` returns.
+    placement: the devices; the state is to be replicated over them.
+
+  Returns:
+    A state with `jax.ShapeDtypeStruct` leaves: what a restore needs.
+  """
+  return _replicate_abstract(jax.eval_shape(init, jax.random.key(0)), placement)
 
 
 def abstract_network(
   build: Callable[[nnx.Rngs], Classifier], placement: Placement
-) -> tuple[nnx.GraphDef, Any, Any]:
+) -> tuple[nnx.GraphDef, Params, BatchStats]:
   """Describes a network without computing its weights.
 
   Args:
@@ -111,17 +138,14 @@ def abstract_network(
   graphdef, *variables = split_network(
     nnx.eval_shape(lambda: build(nnx.Rngs(0)))
   )
-  params, batch_stats = jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct(
-      x.shape, x.dtype, sharding=placement.replicated
-    ),
-    variables,
-  )
+  params, batch_stats = _replicate_abstract(variables, placement)
   return graphdef, params, batch_stats
 
 
-def abstract_tree(tree: Any) -> Any:
-  """Returns the shapes, types and shardings of a tree of arrays."""
+def _replicate_abstract(tree: Any, placement: Placement) -> Any:
   return jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree
+    lambda x: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=placement.replicated
+    ),
+    tree,
   )

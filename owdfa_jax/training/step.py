@@ -2,22 +2,34 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import optax
 from flax import nnx
 
-from owdfa_jax.methods.base import Clock, Context, Method, Rows
+from owdfa_jax.methods.base import (
+  Context,
+  EpochInfo,
+  LossExtras,
+  Method,
+  VisibleLabels,
+)
 from owdfa_jax.models.outputs import Outputs
-from owdfa_jax.parallel import Placement
+from owdfa_jax.parallel import DeviceBatch, Placement
 from owdfa_jax.training import augment
 from owdfa_jax.training.partner_metrics import partner_metrics
-from owdfa_jax.training.state import TrainState, split_network
+from owdfa_jax.training.state import (
+  BatchStats,
+  Params,
+  TrainState,
+  split_network,
+)
 
-Batch = dict[str, jax.Array]
+P = ParamSpec('P')
+R = TypeVar('R')
 Scalars = dict[str, jax.Array]
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, Scalars]]
+TrainStep = Callable[[TrainState, DeviceBatch], tuple[TrainState, Scalars]]
 
 
 def make_train_step(
@@ -25,7 +37,7 @@ def make_train_step(
   method: Method,
   optimizer: optax.GradientTransformation,
   schedule: optax.Schedule,
-  clock_at: Callable[[jax.Array], Clock],
+  epoch_info_at: Callable[[jax.Array], EpochInfo],
   seed: int,
   placement: Placement,
 ) -> TrainStep:
@@ -40,54 +52,65 @@ def make_train_step(
     graphdef: the network's static definition.
     method: computes the loss.
     optimizer: turns gradients into updates.
-    schedule: its learning rate by step, for the log.
-    clock_at: maps the number of steps taken to the training progress.
-    seed: with the step number, determines everything that is drawn.
+    schedule: maps the step to the learning rate, for the log.
+    epoch_info_at: maps the number of steps taken to the next step's epoch.
+    seed: below 2**32. The seed and the step number determine all random
+      draws.
     placement: the devices.
   """
 
   def train_step(
-    train_state: TrainState, batch: Batch
+    train_state: TrainState, batch: DeviceBatch
   ) -> tuple[TrainState, Scalars]:
     # The key depends on the seed and the step only, so a resumed run draws
     # what an uninterrupted one does.
     step_key = jax.random.fold_in(jax.random.key(seed), train_state.step)
     method_key, *view_keys = jax.random.split(step_key, 1 + len(method.views))
     # A loss sees these fields of the batch and no others: no true labels.
-    rows = Rows(label=batch['label'], index=batch['index'])
-    clock = clock_at(train_state.step)
+    labels = VisibleLabels(label=batch['label'], index=batch['index'])
+    epoch_info = epoch_info_at(train_state.step)
 
-    def loss_fn(params: Any) -> tuple[jax.Array, tuple]:
-      # The statistics were made outside of the gradient's trace, and NNX
-      # updates variables in place, which JAX allows for a copy only.
+    def loss_fn(
+      params: Params,
+    ) -> tuple[jax.Array, tuple[LossExtras, BatchStats]]:
+      # NNX updates variables in place. Inside the gradient's trace JAX allows
+      # that only for a copy.
       model = nnx.merge(graphdef, params, train_state.batch_stats, copy=True)
       outputs = tuple(
         forward_view(model, batch['image'], view, key)
         for view, key in zip(method.views, view_keys, strict=True)
       )
-      loss, result = method.loss(
-        Context(outputs, rows, clock, train_state.method, method_key)
+      loss, extras = method.loss(
+        Context(
+          outputs=outputs,
+          labels=labels,
+          epoch_info=epoch_info,
+          state=train_state.method_state,
+          key=method_key,
+        )
       )
-      return loss, (result, nnx.state(model, nnx.BatchStat))
+      return loss, (extras, nnx.state(model, nnx.BatchStat))
 
-    (loss, (result, batch_stats)), grads = jax.value_and_grad(
+    (loss, (extras, batch_stats)), grads = jax.value_and_grad(
       loss_fn, has_aux=True
     )(train_state.params)
     updates, opt_state = optimizer.update(
       grads, train_state.opt_state, train_state.params
     )
+    # Any, since optax declares the type of any tree.
+    params: Any = optax.apply_updates(train_state.params, updates)
     new_state = TrainState(
       step=train_state.step + 1,
-      params=optax.apply_updates(train_state.params, updates),
+      params=params,
       batch_stats=batch_stats,
       opt_state=opt_state,
-      method=result.state,
+      method_state=extras.state,
     )
     scalars: dict[str, Any] = {
       'loss': loss,
-      **result.terms,
+      **extras.terms,
       **partner_metrics(
-        result.partners, batch['true_label'], rows, clock.num_known
+        extras.partners, batch['true_label'], labels, epoch_info.num_known
       ),
       'gradient_norm': optax.tree.norm(grads),
       'learning_rate': schedule(train_state.step),
@@ -116,7 +139,7 @@ def forward_view(
 def make_end_epoch(
   graphdef: nnx.GraphDef,
   method: Method,
-  clock_at: Callable[[jax.Array], Clock],
+  epoch_info_at: Callable[[jax.Array], EpochInfo],
   placement: Placement,
 ) -> Callable[[TrainState], TrainState]:
   """Returns the compiled function that ends an epoch: state -> state.
@@ -130,21 +153,23 @@ def make_end_epoch(
       graphdef, train_state.params, train_state.batch_stats, copy=True
     )
     # The step before this one was the last of the epoch that ends.
-    clock = clock_at(train_state.step - 1)
+    epoch_info = epoch_info_at(train_state.step - 1)
     method_state, head = method.end_epoch(
-      train_state.method, model.get_head(), clock
+      train_state.method_state, model.get_head(), epoch_info
     )
     model.set_head(head)
     _, params, batch_stats = split_network(model)
     return dataclasses.replace(
-      train_state, params=params, batch_stats=batch_stats, method=method_state
+      train_state,
+      params=params,
+      batch_stats=batch_stats,
+      method_state=method_state,
     )
 
   return _compile(end_epoch, placement)
 
 
-def _compile(function: Callable, placement: Placement) -> Callable:
-  # The state is donated: its memory is reused for the new state, so the device
-  # holds one state and not two. Replicated results keep the shardings the same
-  # from step to step, without which each step would compile again.
+def _compile(function: Callable[P, R], placement: Placement) -> Callable[P, R]:
+  # Donate the state, so that the device holds one copy. Replicate the results:
+  # with other shardings the next step would compile again.
   return jax.jit(function, donate_argnums=0, out_shardings=placement.replicated)

@@ -15,13 +15,20 @@ import jax.numpy as jnp
 from flax import nnx
 
 from input_pipeline import pipeline
+from input_pipeline.batches import Batch
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.losses import common
+from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.training import augment
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.setup import set_up_training
-from owdfa_jax.training.state import TrainState
-from owdfa_jax.training.step import Batch, TrainStep
+from owdfa_jax.training.state import (
+  BatchStats,
+  Params,
+  TrainState,
+  create_state,
+)
+from owdfa_jax.training.step import TrainStep
 
 ROUNDS = 8
 
@@ -35,7 +42,7 @@ def time_step(experiment: Experiment) -> dict[str, float]:
   Returns:
     input: reading and decoding a batch, with an empty cache. In training this
       overlaps with the step.
-    augmentation: of a batch, for all views, on the device.
+    augmentation: augmenting a batch on the device, for all views.
     network: forward and backward pass with a cross entropy, for all views.
     method: the rest of the step: pairing, losses, the optimiser.
     step: the whole training step, the sum of the three parts before it.
@@ -43,7 +50,10 @@ def time_step(experiment: Experiment) -> dict[str, float]:
   Raises:
     UserError: the data is damaged, or smaller than one batch.
   """
-  training, state = set_up_training(experiment)
+  training = set_up_training(experiment)
+  state = create_state(
+    training.init, experiment.config.seed, experiment.placement
+  )
   # The step below donates its state, so the network is timed with a copy.
   params, batch_stats = jax.tree.map(
     jnp.copy, (state.params, state.batch_stats)
@@ -71,7 +81,7 @@ def time_step(experiment: Experiment) -> dict[str, float]:
 
 def uncached_batches(
   experiment: Experiment,
-) -> grain.DatasetIterator[pipeline.Batch]:
+) -> grain.DatasetIterator[Batch]:
   """Returns training batches that are decoded when asked for, not before."""
   config = experiment.config
   return pipeline.train_batches(
@@ -99,14 +109,16 @@ def make_augment_views(
 
 def make_network_gradient(
   graphdef: nnx.GraphDef,
-) -> Callable[[Any, Any, Batch], Any]:
+) -> Callable[[Params, BatchStats, DeviceBatch], Params]:
   """Returns the compiled gradient of a plain cross entropy.
 
   It has no augmentation and no method:
   (params, batch_stats, batch) -> gradient of params.
   """
 
-  def loss(params: Any, batch_stats: Any, batch: Batch) -> jax.Array:
+  def loss(
+    params: Params, batch_stats: BatchStats, batch: DeviceBatch
+  ) -> jax.Array:
     model = nnx.merge(graphdef, params, batch_stats, copy=True)
     images = augment.normalise(batch['image'])
     logits = model(images, train=True, key=jax.random.key(0)).logits
@@ -116,7 +128,7 @@ def make_network_gradient(
 
 
 def repeat_step(
-  train_step: TrainStep, state: TrainState, batch: Batch
+  train_step: TrainStep, state: TrainState, batch: DeviceBatch
 ) -> Callable[[], Any]:
   """Returns a function that takes one more step with each call."""
 

@@ -34,7 +34,7 @@ class JsonLines(Writer):
     """Opens `path`, and removes the lines that a resumed run writes again.
 
     Args:
-      path: of the file; created if it does not exist.
+      path: the file; created if it does not exist.
       first_step: the step to resume from; lines of later steps are removed.
 
     Raises:
@@ -74,7 +74,7 @@ class TensorBoard(Writer):
     """Opens a new event file.
 
     Args:
-      folder: of the event files.
+      folder: the folder of the event files.
       first_step: the step to resume from; TensorBoard ignores later steps in
         the older event files.
     """
@@ -142,8 +142,8 @@ class Writers(Writer):
     """Opens the writers.
 
     Args:
-      workdir: of the run.
-      config: of the run; `log` selects the writers.
+      workdir: the folder of the run.
+      config: the config of the run; `log` selects the writers.
       first_step: the step to resume from, 0 for a new run.
 
     Raises:

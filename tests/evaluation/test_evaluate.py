@@ -84,7 +84,7 @@ def test_selection_score_follows_the_setting(packed, tmp_path, selection):
     eval__metric='known_acc',
     data__validation_share=0.25,
   )
-  training, _ = set_up_training(experiment)
+  training = set_up_training(experiment)
   state = initial_state(experiment)
   evaluator = EpochEvaluator(experiment, training.graphdef)
   result = evaluator.evaluate_epoch(9, state)

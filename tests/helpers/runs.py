@@ -1,12 +1,12 @@
 """Makes small runs on a packed dataset."""
 
-import dataclasses
 import os
 import signal
 
 from owdfa_jax import configs, experiment
 from owdfa_jax.training.progress import Progress
 from owdfa_jax.training.setup import set_up_training
+from owdfa_jax.training.state import create_state
 from owdfa_jax.training.workdir import claim_workdir
 
 TINY = {
@@ -45,10 +45,8 @@ def tiny_experiment(packed, workdir, method='cpl', **changes):
 
 def initial_state(experiment, seed=7):
   """Returns the state before the first step of a run with that seed."""
-  config = experiment.config.copy_and_resolve_references()
-  config.seed = seed
-  _, state = set_up_training(dataclasses.replace(experiment, config=config))
-  return state
+  init = set_up_training(experiment).init
+  return create_state(init, seed, experiment.placement)
 
 
 def start_run(packed, workdir, **changes):

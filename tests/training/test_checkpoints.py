@@ -1,8 +1,12 @@
 """Tests of which checkpoints are kept, restored and removed."""
 
+import resource
+import signal
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from etils import epath
 
@@ -10,7 +14,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.training import checkpoints as checkpoints_lib
 from owdfa_jax.training.checkpoints import Checkpoints
-from owdfa_jax.training.state import TrainState, abstract_tree
+from owdfa_jax.training.state import TrainState
 
 
 def make_state(value, placement):
@@ -19,9 +23,16 @@ def make_state(value, placement):
     params={'w': jnp.full((4, 3), value, jnp.float32)},
     batch_stats={'mean': jnp.full(3, -value, jnp.float32)},
     opt_state=({'m': jnp.full((4, 3), 2 * value, jnp.float32)}, ()),
-    method={'selected': jnp.full(5, value, jnp.int32)},
+    method_state={'selected': jnp.full(5, value, jnp.int32)},
   )
   return jax.device_put(state, placement.replicated)
+
+
+def abstract(state):
+  return jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+    state,
+  )
 
 
 @pytest.fixture
@@ -47,8 +58,8 @@ def test_latest_and_best_are_kept_and_no_others(folder, eight):
   kept = {p.name for p in (folder / 'checkpoints').iterdir() if p.is_dir()}
   assert kept == {'2', '5'}
   with Checkpoints(folder) as checkpoints:
-    assert (checkpoints.best(), checkpoints.latest()) == (2, 5)
-    assert checkpoints.last_metrics() == {
+    assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 5)
+    assert checkpoints.latest_metrics() == {
       'checkpoint_step': 5,
       'selection_score': 0.2,
     }
@@ -58,21 +69,21 @@ def test_run_that_calls_its_score_by_the_old_name_can_go_on(folder, eight):
   """Earlier versions saved `score` instead of `selection_score`."""
   save_all(folder, eight, [0.1, 0.5, 0.3], key='score')
   with Checkpoints(folder) as checkpoints:
-    assert (checkpoints.best(), checkpoints.latest()) == (2, 3)
-    assert checkpoints.last_metrics() == {
+    assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 3)
+    assert checkpoints.latest_metrics() == {
       'checkpoint_step': 3,
       'selection_score': 0.3,
     }
     checkpoints.save(4, make_state(4, eight), {'selection_score': 0.4})
     checkpoints.wait()
-    assert (checkpoints.best(), checkpoints.latest()) == (2, 4)
+    assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 4)
 
 
 def test_state_is_restored_on_fewer_devices(folder, eight):
   save_all(folder, eight, [0.5])
   two = parallel.make_placement(jax.devices()[:2])
   with Checkpoints(folder) as checkpoints:
-    state = checkpoints.restore(1, make_state(9, two))
+    state = checkpoints.restore(1, abstract(make_state(9, two)))
   jax.tree.map(np.testing.assert_array_equal, state, make_state(1, eight))
   assert state.params['w'].sharding.num_devices == 2
 
@@ -82,7 +93,7 @@ def test_network_is_restored_alone(folder, eight):
   target = make_state(0, eight)
   with Checkpoints(folder) as checkpoints:
     params, batch_stats = checkpoints.restore_model(
-      1, abstract_tree(target.params), abstract_tree(target.batch_stats)
+      1, target.params, target.batch_stats
     )
   np.testing.assert_array_equal(params['w'], np.ones((4, 3)))
   np.testing.assert_array_equal(batch_stats['mean'], -np.ones(3))
@@ -91,20 +102,20 @@ def test_network_is_restored_alone(folder, eight):
 def test_checkpoint_without_score_does_not_replace_the_best(folder, eight):
   save_all(folder, eight, [0.5, None])
   with Checkpoints(folder) as checkpoints:
-    assert (checkpoints.best(), checkpoints.latest()) == (1, 2)
-    assert checkpoints.last_metrics() is None
+    assert (checkpoints.best_step(), checkpoints.latest_step()) == (1, 2)
+    assert checkpoints.latest_metrics() is None
 
 
 def test_without_any_score_the_latest_is_best(folder, eight):
   save_all(folder, eight, [None, None])
   with Checkpoints(folder) as checkpoints:
-    assert checkpoints.best() == checkpoints.latest() == 2
+    assert checkpoints.best_step() == checkpoints.latest_step() == 2
 
 
 def test_empty_folder_has_no_checkpoint(folder):
   with Checkpoints(folder) as checkpoints:
-    assert checkpoints.best() is checkpoints.latest() is None
-    assert checkpoints.last_metrics() is None
+    assert checkpoints.best_step() is checkpoints.latest_step() is None
+    assert checkpoints.latest_metrics() is None
 
 
 def test_saving_a_step_again_changes_nothing(folder, eight):
@@ -113,7 +124,7 @@ def test_saving_a_step_again_changes_nothing(folder, eight):
     checkpoints.save(1, make_state(2, eight))
     checkpoints.wait()
     state = checkpoints.restore(1, make_state(0, eight))
-    assert checkpoints.last_metrics() == {
+    assert checkpoints.latest_metrics() == {
       'checkpoint_step': 1,
       'selection_score': 0.5,
     }
@@ -125,10 +136,24 @@ def test_remains_of_a_killed_save_are_removed(folder, eight):
   remains = folder / 'checkpoints' / '7.orbax-checkpoint-tmp'
   remains.mkdir()
   with Checkpoints(folder) as checkpoints:
-    assert checkpoints.latest() == 1
+    assert checkpoints.latest_step() == 1
     # They are removed in the background; the next save waits for that.
     checkpoints.save(2, make_state(2, eight))
   assert not remains.exists()
+
+
+def test_items_on_disk_keep_their_names(folder, eight):
+  """Checkpoints of earlier versions have these items and keys."""
+  save_all(folder, eight, [0.5])
+  keys = {}
+  with ocp.PyTreeCheckpointer() as checkpointer:
+    for item in ('model', 'train'):
+      metadata = checkpointer.metadata(folder / 'checkpoints' / '1' / item)
+      keys[item] = set(metadata.item_metadata.tree)
+  assert keys == {
+    'model': {'params', 'batch_stats'},
+    'train': {'step', 'opt_state', 'method'},
+  }
 
 
 def test_full_disk_is_an_error_before_saving(folder, eight, monkeypatch):
@@ -139,4 +164,72 @@ def test_full_disk_is_an_error_before_saving(folder, eight, monkeypatch):
   with Checkpoints(folder) as checkpoints:
     with pytest.raises(UserError, match='No space left.*resume'):
       checkpoints.save(1, make_state(1, eight))
-    assert checkpoints.latest() is None
+    assert checkpoints.latest_step() is None
+
+
+def test_space_is_reserved_by_the_first_process_alone(
+  folder, eight, monkeypatch
+):
+  """The processes of a pod share one file system."""
+  with Checkpoints(folder) as checkpoints:
+    # Orbax would wait for the other process.
+    saved = []
+    monkeypatch.setattr(
+      checkpoints._manager, 'save', lambda step, **_: saved.append(step)
+    )
+    monkeypatch.setattr(checkpoints_lib.os, 'posix_fallocate', None)
+    monkeypatch.setattr(jax, 'process_index', lambda: 1)
+    checkpoints.save(1, make_state(1, eight))
+    monkeypatch.undo()
+    assert saved == [1]
+
+
+@pytest.fixture
+def small_files():
+  """Limits the size of files to eight kilobytes, as a full disk would."""
+  before = resource.getrlimit(resource.RLIMIT_FSIZE)
+  # Python ignores this signal, but other tests may have replaced that.
+  handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+  yield
+  resource.setrlimit(resource.RLIMIT_FSIZE, before)
+  signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_disk_that_fills_up_while_saving(
+  folder, eight, monkeypatch, small_files
+):
+  """TensorStore reports it as a ValueError."""
+  monkeypatch.setattr(
+    checkpoints_lib.os, 'posix_fallocate', lambda *arguments: None
+  )
+  # Random, since checkpoints are compressed.
+  large = {'w': jax.random.normal(jax.random.key(0), (100, 100))}
+  with Checkpoints(folder) as checkpoints:
+    checkpoints.save(1, make_state(1, eight).replace(params=large))
+    with pytest.raises(UserError, match='File too large.*free some space'):
+      checkpoints.wait()
+
+
+@pytest.mark.parametrize('error', [ValueError('a defect'), RuntimeError()])
+def test_defects_are_not_reported_as_a_full_disk(
+  folder, eight, monkeypatch, error
+):
+  def fail(*arguments, **keywords):
+    raise error
+
+  with Checkpoints(folder) as checkpoints:
+    monkeypatch.setattr(checkpoints._manager, 'save', fail)
+    with pytest.raises(type(error)) as raised:
+      checkpoints.save(1, make_state(1, eight))
+  assert raised.value is error
+
+
+def test_error_without_a_message_is_reported(folder, eight, monkeypatch):
+  def fail(*arguments, **keywords):
+    raise PermissionError
+
+  with Checkpoints(folder) as checkpoints:
+    monkeypatch.setattr(checkpoints._manager, 'save', fail)
+    with pytest.raises(UserError, match=r'checkpoints \(PermissionError\)'):
+      checkpoints.save(1, make_state(1, eight))

@@ -13,12 +13,10 @@ from input_pipeline.errors import UserError
 from owdfa_jax import weights
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.restore import restore_network
-from owdfa_jax.training import state
 from owdfa_jax.training.checkpoints import Checkpoints, read_network
-from owdfa_jax.training.initial_weights import (
-  checkpoint_path,
-  load_initial_weights,
-)
+from owdfa_jax.training.initial_weights import load_initial_weights
+from owdfa_jax.training.run_record import checkpoint_path
+from owdfa_jax.training.state import abstract_network
 from owdfa_jax.training.workdir import claim_workdir
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -34,12 +32,10 @@ def trained(packed, tmp_path_factory):
 @pytest.fixture(scope='module')
 def best(trained):
   """The network of the trained run's best checkpoint, and its step."""
-  start = initial_state(trained)
+  _, params, batch_stats = abstract_network(trained.build, trained.placement)
   with Checkpoints(trained.workdir) as checkpoints:
-    step = checkpoints.best()
-    network = checkpoints.restore_model(
-      step, *(state.abstract_tree(x) for x in (start.params, start.batch_stats))
-    )
+    step = checkpoints.best_step()
+    network = checkpoints.restore_model(step, params, batch_stats)
   return network, step
 
 

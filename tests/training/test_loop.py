@@ -1,5 +1,6 @@
 """Tests of the training loop: resuming, signals, the log, checkpoints."""
 
+import gc
 import json
 import signal
 
@@ -7,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from helpers.runs import initial_state, stop_after, tiny_experiment
+from helpers.runs import stop_after, tiny_experiment
 from input_pipeline import pipeline, pseudo_labels, supervision
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
@@ -16,6 +17,8 @@ from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.training.checkpoints import Checkpoints
 from owdfa_jax.training.evaluator import EpochResult
 from owdfa_jax.training.loop import train
+from owdfa_jax.training.setup import set_up_training
+from owdfa_jax.training.state import abstract_state
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -36,9 +39,12 @@ def logged_steps(workdir, prefix):
 
 def saved_state(experiment):
   """Returns the latest checkpoint as numpy arrays."""
-  target = initial_state(experiment)
+  init = set_up_training(experiment).init
+  target = abstract_state(init, experiment.placement)
   with Checkpoints(experiment.workdir) as checkpoints:
-    return jax.device_get(checkpoints.restore(checkpoints.latest(), target))
+    return jax.device_get(
+      checkpoints.restore(checkpoints.latest_step(), target)
+    )
 
 
 def assert_equal_states(a, b):
@@ -105,6 +111,28 @@ def test_signal_saves_within_an_epoch_and_the_same_command_resumes(
   assert train_steps == logged_steps(whole.workdir, 'train/')
 
 
+def test_resuming_holds_one_state_on_the_devices(
+  whole, packed, tmp_path, monkeypatch
+):
+  shorter = tiny_experiment(packed, tmp_path, epochs=1)
+  assert train_with_evaluation(shorter) == 0
+  restore, held = Checkpoints.restore, []
+
+  def measure_and_restore(self, step, target):
+    gc.collect()
+    held.extend(x for x in jax.live_arrays() if id(x) not in before)
+    return restore(self, step, target)
+
+  monkeypatch.setattr(Checkpoints, 'restore', measure_and_restore)
+  stop_after(monkeypatch, saved_state(whole).step // 2 + 1)
+  gc.collect()
+  before = {id(x): x for x in jax.live_arrays()}
+  resumed = tiny_experiment(packed, tmp_path)
+  assert train_with_evaluation(resumed) == 128 + signal.SIGTERM
+  size = sum(x.nbytes for x in jax.tree.leaves(saved_state(whole)))
+  assert sum(x.nbytes for x in held) < size / 10
+
+
 def test_fewer_epochs_than_trained_is_an_error(whole, packed):
   fewer = tiny_experiment(packed, whole.workdir, epochs=1)
   with pytest.raises(UserError, match='epochs=1 .* 2 epochs already trained'):
@@ -136,7 +164,7 @@ def test_checkpoint_from_eight_devices_is_evaluated_on_one(
 
 def test_best_and_latest_checkpoints_are_kept(whole):
   with Checkpoints(whole.workdir) as checkpoints:
-    best, latest = checkpoints.best(), checkpoints.latest()
+    best, latest = checkpoints.best_step(), checkpoints.latest_step()
   score = {
     line['step']: line['eval/all_nmi']
     for line in read_log(whole.workdir)
@@ -163,7 +191,7 @@ def test_evaluator_decides_which_checkpoint_is_best(packed, tmp_path, capsys):
   assert train(experiment, Evaluator) == 0
   first, last = logged_steps(tmp_path, 'eval/selection_score')
   with Checkpoints(experiment.workdir) as checkpoints:
-    assert (checkpoints.best(), checkpoints.latest()) == (first, last)
+    assert (checkpoints.best_step(), checkpoints.latest_step()) == (first, last)
   assert f'epoch 1/2  summary of step {first}' in capsys.readouterr().out
 
 

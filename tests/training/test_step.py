@@ -10,8 +10,8 @@ import pytest
 from flax import nnx
 
 from owdfa_jax import parallel
-from owdfa_jax.losses.flexmatch import FlexMatch
-from owdfa_jax.methods.base import make_clock_at
+from owdfa_jax.losses.pseudo_label_rules.flexmatch import FlexMatch
+from owdfa_jax.methods.base import make_epoch_info_at
 from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.methods.cal import CAL
 from owdfa_jax.methods.cpl import CPL
@@ -61,20 +61,20 @@ def prepare(method_name, num_devices):
     rngs=rngs,
   )
   optimizer = optax.adam(1e-3)
-  graphdef, start = state.create_state(
+  graphdef, _, _ = state.abstract_network(build, placement)
+  init = state.make_init(
     build,
     method,
     outputs,
     optimizer,
     num_examples=100,
-    seed=0,
-    placement=placement,
   )
-  clock_at = make_clock_at(KNOWN, epochs=10, steps_per_epoch=2)
+  start = state.create_state(init, 0, placement)
+  epoch_info_at = make_epoch_info_at(KNOWN, epochs=10, steps_per_epoch=2)
   train_step = step.make_train_step(
-    graphdef, method, optimizer, lambda count: 1e-3, clock_at, 0, placement
+    graphdef, method, optimizer, lambda count: 1e-3, epoch_info_at, 0, placement
   )
-  end_epoch = step.make_end_epoch(graphdef, method, clock_at, placement)
+  end_epoch = step.make_end_epoch(graphdef, method, epoch_info_at, placement)
   # The step donates its state, so every caller needs a copy.
   return placement, jax.device_get(start), train_step, end_epoch
 
