@@ -12,7 +12,7 @@ def card_text(description: dict, card: Card) -> str:
   """Returns the data card in Markdown.
 
   Args:
-    description: of the packed directory.
+    description: the description of the packed directory.
     card: texts on it.
   """
   made = description['made']

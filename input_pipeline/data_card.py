@@ -44,9 +44,9 @@ class Card:
   Attributes:
     description: one or more sentences.
     citation: a BibTeX entry.
-    licence: of the collection, its name or a sentence.
+    licence: the licence of the collection, its name or a sentence.
     homepage: a URL.
-    sources: by the `image_source` of the meta CSV.
+    sources: the sources by the `image_source` of the meta CSV.
   """
 
   description: str = 'Face images for open-world deepfake attribution.'

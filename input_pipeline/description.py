@@ -35,7 +35,7 @@ def describe(
   """Returns the description: what is packed and how it was made.
 
   Args:
-    name: of the packed directory.
+    name: the name of the packed directory.
     plan: the packing.
     columns: the index of each split.
     written: the results of all shards.

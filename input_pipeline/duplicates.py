@@ -14,7 +14,7 @@ def duplicate_groups(paths: Sequence[str]) -> list[list[int]]:
   """Groups the files with equal bytes.
 
   Args:
-    paths: of the files.
+    paths: the paths of the files.
 
   Returns:
     The positions in `paths` of each group of two or more files.

@@ -33,11 +33,11 @@ class FaceBox:
   """Where a face is. A detector may put a side outside the image.
 
   Attributes:
-    left: in pixels.
-    top: in pixels.
-    right: in pixels, exclusive.
-    bottom: in pixels, exclusive.
-    angle: in degrees, by how much the line between the eyes falls to the right;
+    left: the left edge, in pixels.
+    top: the top edge, in pixels.
+    right: the right edge, in pixels, exclusive.
+    bottom: the bottom edge, in pixels, exclusive.
+    angle: degrees by which the line between the eyes falls to the right;
       0 if landmarks are not used.
   """
 
@@ -54,7 +54,8 @@ class Crop:
 
   Attributes:
     detector: 'opencv' or 'dlib'.
-    margin: by how much the box grows; 1.2 adds a tenth of it on each side.
+    margin: the factor by which the box grows; 1.2 adds a tenth of it on each
+      side.
     landmarks: the path of dlib's 68-point file, to turn faces upright; or None.
   """
 

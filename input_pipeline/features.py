@@ -31,9 +31,9 @@ class Record:
     label: the true label, -1 where unknown; for metrics only.
     tag: 1 labelled, 2 unlabelled.
     id: the image's path as the meta CSV has it.
-    method: as the meta CSV has it.
-    forgery_type: as the meta CSV has it.
-    image_source: as the meta CSV has it.
+    method: the `method` of the meta CSV.
+    forgery_type: the `forgery_type` of the meta CSV.
+    image_source: the `image_source` of the meta CSV.
     sha256: of the original file, hexadecimal.
   """
 

@@ -51,18 +51,21 @@ def write_whole(
   text: bool = False,
   what: str = 'the file',
   remedy: str = 'free some space or choose another place',
+  sync: bool = True,
 ) -> Iterator[IO[Any]]:
   """Opens a file that appears at `path` only once it is complete.
 
-  The content goes to a hidden file beside `path`, reaches the disk, and is
-  then renamed. If the block raises, `path` stays as it was and the hidden file
-  is removed. Several processes may write the same path: the last one wins.
+  The content goes to a hidden file beside `path`, which is then renamed. If the
+  block raises, `path` stays as it was and the hidden file is removed. Several
+  processes may write the same path: the last one wins.
 
   Args:
     path: the file to write; its folder is made if need be.
     text: open as UTF-8 text without newline translation, instead of bytes.
     what: names the content in the error, such as 'the report'.
     remedy: tells the user what to do about the error.
+    sync: wait until the content is on the disk, so that a crash of the machine
+      cannot leave a shortened file. This takes some milliseconds a file.
 
   Yields:
     The open file.
@@ -85,7 +88,8 @@ def write_whole(
       with open(partial, **options) as file:
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+          os.fsync(file.fileno())
       os.replace(partial, path)
     finally:
       with contextlib.suppress(OSError):

@@ -65,7 +65,7 @@ def prepare_folder(
     known: names of the known classes; their ids are 0, 1, ... in this order.
     out: folder of the CSV; it is made if need be.
     labelled_fraction: share of each known class that is labelled, in (0, 1].
-    seed: of the labelled draw.
+    seed: the seed of the labelled draw.
     exclude: class folders to leave out, below `root` and `test_root`.
     test_root: class folders of the test set; None: packing makes the split.
     unlabelled: a folder of images of unknown class.

@@ -94,7 +94,7 @@ def encode_image(image: np.ndarray, encoding: str, quality: int) -> bytes:
   Args:
     image: uint8 [H, W, 3], RGB.
     encoding: 'png' (lossless) or 'jpeg'.
-    quality: of JPEG, 1 to 100.
+    quality: the JPEG quality, 1 to 100.
   """
   options = {
     'png': [],

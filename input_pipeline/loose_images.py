@@ -27,7 +27,7 @@ def file_batches(
   False on padding and on files that cannot be read, whose index is -1.
 
   Args:
-    paths: of the image files.
+    paths: the paths of the image files.
     unreadable: is filled with the position of each unreadable file and the
       reason; complete when the iterator ends.
     image_size: S, pixels.

@@ -43,8 +43,8 @@ class ClassInfo:
   Attributes:
     label: the class id.
     name: unique among the classes of a dataset.
-    method: as the meta CSV has it.
-    forgery_type: as the meta CSV has it.
+    method: the `method` of the meta CSV.
+    forgery_type: the `forgery_type` of the meta CSV.
     image_source: the datasets that the images come from, joined by '&'.
     known: whether the class has labelled images.
     face_type: 1 real, 0 fake.

@@ -33,7 +33,7 @@ def check_space(
 
   Args:
     out: a path that need not exist yet.
-    needed: in bytes.
+    needed: the bytes needed.
     remedy: tells the user what to do, besides making room.
 
   Raises:
@@ -108,7 +108,7 @@ def publish_folder(folder: pathlib.Path, out: pathlib.Path) -> None:
     os.rename(folder, out)  # replaces an empty folder, nothing else
   except OSError as error:
     raise UserError(
-      f'in the way: {out}: {error.strerror}; remove it or choose another --out'
+      f'cannot write {out}: {error.strerror}; remove it or choose another --out'
     ) from error
 
 

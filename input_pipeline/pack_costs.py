@@ -39,7 +39,7 @@ def measure_costs(paths: Sequence[str], size: int) -> Costs:
   """Times each part of packing on all files.
 
   Args:
-    paths: of image files.
+    paths: the paths of image files.
     size: S, pixels of the packed images.
   """
   cv2.setNumThreads(1)  # times are of one core
@@ -68,7 +68,7 @@ def timing_report(costs: Costs, count: int) -> str:
   """Returns a table of the costs, and the cost of detecting in every epoch.
 
   Args:
-    costs: of one image.
+    costs: the costs of one image.
     count: the number of images that were timed.
   """
   pack = costs.load + costs.store

@@ -32,14 +32,15 @@ class Options:
     size: S; images are resized to S x S pixels.
     format: 'png' or 'jpeg' for all images; None keeps the files if all of them
       are S x S pixels, and encodes all as PNG otherwise.
-    quality: of JPEG, 1 to 100.
+    quality: the JPEG quality, 1 to 100.
     ratio: training share of the released split.
-    seed: of the released split.
+    seed: the seed of the released split.
     shards: the number of shards in each split; None: by the number of images.
     on_error: 'stop' or 'skip' at an unreadable image.
     crop: the detector of the faces to cut out, 'opencv' or 'dlib'; 'none' packs
       whole images.
-    margin: by how much a face's box grows; 1.2 adds a tenth of it on each side.
+    margin: the factor by which a face's box grows; 1.2 adds a tenth of it on
+      each side.
     align: the path of dlib's 68-point file, to turn faces upright; or None.
     card: the path of a TOML file for the data card; or None.
   """

@@ -42,7 +42,7 @@ def parse_description(content: bytes, directory: str | os.PathLike) -> dict:
   """Parses the description of a packed directory.
 
   Args:
-    content: of the description file.
+    content: the content of the description file.
     directory: named in errors, a local path or a URL.
 
   Raises:

@@ -59,8 +59,8 @@ def write_pack(
 
   Raises:
     UserError: the CSV is bad, an image is unreadable, a class has no training
-      image, there is too little space, `out` is in the way or not writable, or
-      something is not installed.
+      image, there is too little space, `out` holds something else or is not
+      writable, or something is not installed.
   """
   options, resources = options or Options(), resources or Resources()
   processes.silence_decoders()
@@ -84,7 +84,11 @@ def write_pack(
 
 
 def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:
-  """Whether `out` is complete; `UserError` if it holds anything else."""
+  """Returns whether `out` is complete.
+
+  Raises:
+    UserError: `out` holds something else.
+  """
   remedy = 'remove it or choose another --out'
   if is_remote(out):
     content = read_bytes(f'{out}/{DESCRIPTION}')
@@ -96,11 +100,15 @@ def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
       return False
     if not (folder / DESCRIPTION).is_file():
-      raise UserError(f'in the way: {out} is not a packed dataset; {remedy}')
+      raise UserError(
+        f'cannot write {out}: it exists and is not a packed dataset; {remedy}'
+      )
     description = open_dataset(out).description
   made = description.get('made', {})
   if made.get('meta_sha256') != table.sha256:
-    raise UserError(f'in the way: {out} was packed from another CSV; {remedy}')
+    raise UserError(
+      f'cannot write {out}: it was packed from another CSV; {remedy}'
+    )
   # Packs made before an option existed lack it; they were made with its
   # default.
   before = dataclasses.asdict(Options()) | made.get('arguments', {})
@@ -108,7 +116,9 @@ def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:
   changed = [k for k, v in wanted.items() if before[k] != v]
   if changed:
     values = ', '.join(f'--{k}={before[k]}' for k in changed)
-    raise UserError(f'in the way: {out} was packed with {values}; {remedy}')
+    raise UserError(
+      f'cannot write {out}: it was packed with {values}; {remedy}'
+    )
   return True
 
 
@@ -133,15 +143,15 @@ def _write_shards(
     known = detections.load_detections(path, detector)
   found = {}
 
-  def finished(written: Written) -> None:
+  def save_detected(written: Written) -> None:
     found.update(written.detected)
 
   try:
     if resources.runner == LOCAL:
       workers = resources.workers or os.cpu_count() or 1
-      return processes.write_shards(shards, workers, known, finished)
+      return processes.write_shards(shards, workers, known, save_detected)
     return beam.write_shards_with_beam(
-      shards, resources.runner, resources.beam_options, path, finished
+      shards, resources.runner, resources.beam_options, path, save_detected
     )
   finally:
     detections.save_detections(path, detector, found)

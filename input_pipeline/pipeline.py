@@ -48,7 +48,7 @@ def train_batches(
   Args:
     dataset: an open packed dataset.
     batch_size: B, rows of a global batch, half of them labelled.
-    seed: of the stream, below 2**32.
+    seed: the seed of the stream, below 2**32.
     supervision: 'open_world': even rows are labelled and class-balanced, odd
       rows are unlabelled. 'labelled': the even rows of the same batches, so
       B / 2 rows. 'all': B rows, all labelled, balanced over all classes.
@@ -78,7 +78,9 @@ def train_batches(
   # The labelled half alone, so that its rows are the same as with both halves.
   halves = 2 if supervision == 'labelled' else 1
   rows = batch_size // halves
-  _check_divisible(rows, process_count, batch_size)
+  _check_divisible(
+    'batch_size', batch_size, process_count, process_count * halves
+  )
   given = given_label(split, supervision, pseudo_label)
   stream = sampling.make_stream(
     given,
@@ -152,7 +154,7 @@ def evaluation_batches(
       f'nothing to evaluate: {dataset.path}: no rows of the {split_name} '
       'split; choose another split'
     )
-  _check_divisible(batch_size, process_count, batch_size)
+  _check_divisible('eval.batch_size', batch_size, process_count, process_count)
   images = ImageCache(dataset, split_name, cache_bytes)
   index = np.asarray(rows, np.int32)
 
@@ -175,9 +177,11 @@ def evaluation_batches(
   return iterate_batches(make_batch, 0, steps, num_threads, num_workers=0)
 
 
-def _check_divisible(rows: int, process_count: int, batch_size: int) -> None:
-  if rows % process_count:
+def _check_divisible(
+  setting: str, rows: int, process_count: int, divisor: int
+) -> None:
+  if rows % divisor:
     raise UserError(
-      f'--config.batch_size={batch_size}: its {rows} rows do not divide among '
-      f'{process_count} processes; choose a multiple'
+      f'the batch cannot be split evenly: --config.{setting}={rows} among '
+      f'{process_count} processes; choose a multiple of {divisor}'
     )

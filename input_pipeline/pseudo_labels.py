@@ -46,7 +46,7 @@ def read_pseudo_labels(
   Args:
     path: the `.npz` file.
     dataset: the dataset to train on.
-    num_outputs: of the network that is trained.
+    num_outputs: the number of outputs of the network that is trained.
 
   Returns:
     int32 [N], the class of each row of the training split, -1 for none and on

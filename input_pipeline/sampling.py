@@ -126,7 +126,7 @@ def draw_validation_rows(
   Args:
     label: int [n], true labels of the training rows.
     tag: int [n], their tags.
-    share: in [0, 1); 0 holds out nothing.
+    share: the share held out, in [0, 1); 0 holds out nothing.
     seed: below 2**32.
 
   Returns:

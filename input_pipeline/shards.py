@@ -19,9 +19,9 @@ class ImageRow:
     id: the path as the meta CSV has it.
     label: the true label, -1 unknown.
     tag: 1 labelled, 2 unlabelled.
-    method: as the meta CSV has it.
-    forgery_type: as the meta CSV has it.
-    image_source: as the meta CSV has it.
+    method: the `method` of the meta CSV.
+    forgery_type: the `forgery_type` of the meta CSV.
+    image_source: the `image_source` of the meta CSV.
   """
 
   number: int
@@ -41,7 +41,7 @@ class Encoding:
   Attributes:
     size: S, images are S x S pixels.
     format: 'png' or 'jpeg', of images that are encoded anew.
-    quality: of JPEG, 1 to 100.
+    quality: the JPEG quality, 1 to 100.
     keep: whether plain files of the right size keep their bytes.
   """
 
@@ -57,7 +57,7 @@ class Shard:
 
   Attributes:
     split: 'train' or 'test'.
-    number: of the shard in its split.
+    number: the number of the shard in its split.
     folder: a local path or a URL.
     name: the file name.
     rows: the images, in the order of the records.
@@ -86,9 +86,9 @@ class Packed:
   """One record of a shard.
 
   Attributes:
-    number: of its `ImageRow`.
-    offset: of its data in the shard, in bytes.
-    length: of its data, in bytes.
+    number: the number of its `ImageRow`.
+    offset: where its data begins in the shard, in bytes.
+    length: the length of its data, in bytes.
     format: 'png' or 'jpeg'.
     sha256: of the original image file.
     face: whether a face was found and cut out.
@@ -111,7 +111,7 @@ class Written:
     records: its records, in their order.
     skipped: unreadable images, each with the reason.
     detected: new detections, from the sha256 of the image file to the face.
-    size: of the file, in bytes.
+    size: the size of the file, in bytes.
     sha256: of the file.
   """
 

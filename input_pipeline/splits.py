@@ -34,7 +34,7 @@ def released_split(
     image_source: str [N].
     mod: 'all' (tags 1 and 2), 'labeled' or 'unlabeled'.
     ratio: the training share.
-    seed: of NumPy's legacy generator.
+    seed: the seed of NumPy's legacy generator.
 
   Returns:
     The rows of the training and of the test split, int64. Training rows are in
@@ -68,7 +68,7 @@ def split_rows(
   Args:
     meta: the meta CSV.
     ratio: the training share of the released rule.
-    seed: of the released rule.
+    seed: the seed of the released rule.
 
   Returns:
     The rows of the training and of the test split, int64.

@@ -131,8 +131,8 @@ def remote_output(
   foreign = [n for n, size in present.items() if size < 0 or not is_ours(n)]
   if foreign:
     raise UserError(
-      f'in the way: {folder} holds {foreign[0]}; remove it or choose another '
-      '--out'
+      f'cannot write {folder}: it holds {foreign[0]}; remove that or choose '
+      'another --out'
     )
   remove(folder, present)
   with tempfile.TemporaryDirectory() as staging:

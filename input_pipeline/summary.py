@@ -10,7 +10,7 @@ def summary(description: dict) -> str:
   """Returns a table of the counts by class, and lines on what to check.
 
   Args:
-    description: of the packed directory.
+    description: the description of the packed directory.
   """
   unknown = description['truth_unknown']
   columns = [*_COUNTS, *(['no_face'] if 'no_face' in unknown else [])]

@@ -46,8 +46,8 @@ def validation_rows(
 
   Args:
     dataset: an open packed dataset.
-    seed: of the draw, from 0 to 2**32 - 1.
-    share: of the labelled rows of each known class, in [0, 1); see
+    seed: the seed of the draw, from 0 to 2**32 - 1.
+    share: the share of each known class's labelled rows, in [0, 1); see
       `sampling.draw_validation_rows`.
 
   Returns:

@@ -73,8 +73,8 @@ def csv_of(root, name):
 
 def class_table(name):
   if name in OWDFA_40:
-    return owdfa40_classes.protocol_classes(int(name[-1]))
-  return owdfa_classes.protocol_classes(int(name[-1]), read_aigc_classes())
+    return owdfa40_classes.owdfa40_protocol(int(name[-1]))
+  return owdfa_classes.owdfa_protocol(int(name[-1]), read_aigc_classes())
 
 
 def images_of(name, label):

@@ -44,7 +44,7 @@ def draw_names(
   Args:
     listings: one per class.
     factor: multiplies the counts of the class table.
-    seed: of every generator.
+    seed: the seed of every generator.
 
   Returns:
     The names drawn for each class, in the notebook's order.
@@ -113,7 +113,7 @@ def tag_images(
   Args:
     drawn: the images of each class.
     factor: multiplies the counts of the class table.
-    seed: of the generator.
+    seed: the seed of the generator.
 
   Returns:
     The images that are kept, class by class in the order of `drawn`.

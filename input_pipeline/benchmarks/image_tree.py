@@ -119,7 +119,8 @@ def _copy(path: str, target: pathlib.Path) -> None:
   if whole and target.stat().st_size == os.path.getsize(path):
     return
   with (
-    write_whole(target, what='the copy', remedy=_CONTINUE) as file,
+    # Waiting for the disk would take minutes for tens of thousands of images.
+    write_whole(target, what='the copy', remedy=_CONTINUE, sync=False) as file,
     open(path, 'rb') as image,
   ):
     shutil.copyfileobj(image, file)

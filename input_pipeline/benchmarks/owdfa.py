@@ -46,13 +46,13 @@ _IMAGE_DATASETS = {
 _PACKING_SEED = 2000
 
 
-def choose_images(
+def choose_owdfa_images(
   arguments: argparse.Namespace, factor: float
 ) -> tuple[list[Listing], list[ProtocolCsv]]:
   """Chooses the images of both protocols of OW-DFA or OW-DFA++.
 
   Args:
-    arguments: of `prepare owdfa` or `prepare owdfapp`.
+    arguments: the arguments of `prepare owdfa` or `prepare owdfapp`.
     factor: multiplies the counts of the class table.
 
   Returns:
@@ -62,7 +62,7 @@ def choose_images(
   numbers = (1, 2)
   if arguments.benchmark == 'owdfapp':
     aigc, numbers = aigc_classes.read_aigc_classes(arguments.table), (3, 4)
-  classes = owdfa_classes.protocol_classes(numbers[1], aigc)
+  classes = owdfa_classes.owdfa_protocol(numbers[1], aigc)
   times = owdfa_classes.SIZE_FACTORS[arguments.size]
   # The released notebook takes 10, 100 and 50 frames for the large size.
   options = FrameOptions(
@@ -76,7 +76,7 @@ def choose_images(
   picks = _pick_images(listings, classes, factor, arguments.seed)
   csvs = []
   for number in numbers:
-    of_protocol = owdfa_classes.protocol_classes(number, aigc)
+    of_protocol = owdfa_classes.owdfa_protocol(number, aigc)
     ids = {entry: label for label, entry in enumerate(of_protocol)}
     kept = [pick for pick in picks if pick.entry in ids]
     if arguments.split == 'video':

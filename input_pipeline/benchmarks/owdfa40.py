@@ -36,13 +36,13 @@ _PLACES = ('', 'data', 'OWDFA40-Benchmark/data', 'OWDFA-40', 'OWDFA40')
 _Found = tuple[Listing, str]
 
 
-def choose_images(
+def choose_owdfa40_images(
   arguments: argparse.Namespace, factor: float
 ) -> tuple[list[Listing], list[ProtocolCsv]]:
   """Chooses the images of the three protocols.
 
   Args:
-    arguments: of `prepare owdfa40`.
+    arguments: the arguments of `prepare owdfa40`.
     factor: multiplies the counts of the class table.
 
   Returns:
@@ -50,11 +50,11 @@ def choose_images(
   """
   # The protocols share their folders, whatever is known in them.
   listings = list_owdfa40(
-    arguments.datasets, owdfa40_classes.protocol_classes(1)
+    arguments.datasets, owdfa40_classes.owdfa40_protocol(1)
   )
   csvs = []
   for number in (1, 2, 3):
-    classes = owdfa40_classes.protocol_classes(number)
+    classes = owdfa40_classes.owdfa40_protocol(number)
     picks = pick_images(
       listings,
       classes,
@@ -137,10 +137,10 @@ def pick_images(
   75 % of these are labelled. Rule 'video' marks all images for training.
 
   Args:
-    listings: from `list_owdfa40`.
-    classes: of the protocol, in the order of their ids.
+    listings: what `list_owdfa40` returns.
+    classes: the classes of the protocol, in the order of their ids.
     factor: multiplies the counts of the class table.
-    seed: of NumPy's legacy generator.
+    seed: the seed of NumPy's legacy generator.
     rule: 'released', 'stratified' or 'video'.
   """
   generator = np.random.RandomState(seed)

@@ -85,7 +85,7 @@ KNOWN_CODES = {
 # fmt: on
 
 
-def protocol_classes(number: int) -> tuple[BenchmarkClass, ...]:
+def owdfa40_protocol(number: int) -> tuple[BenchmarkClass, ...]:
   """Returns the 41 classes of Protocol 1, 2 or 3 in the order of their ids.
 
   Known classes come first; the known and the novel ones are each ordered by

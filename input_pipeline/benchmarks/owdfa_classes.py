@@ -81,7 +81,7 @@ OWDFA = (
 # fmt: on
 
 
-def protocol_classes(
+def owdfa_protocol(
   number: int, aigc: Sequence[BenchmarkClass] = ()
 ) -> tuple[BenchmarkClass, ...]:
   """Returns the classes of Protocol 1, 2, 3 or 4 in the order of their ids.

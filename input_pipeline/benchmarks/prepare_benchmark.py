@@ -23,7 +23,7 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
   if something is missing, else 0.
 
   Args:
-    arguments: of the subcommand, see `prepare_commands`.
+    arguments: the subcommand's arguments, see `prepare_commands`.
     protocols: names the benchmark's protocols in the summary.
 
   Raises:
@@ -39,8 +39,10 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
   factor = arguments.scale
   if not is_owdfa40:
     factor *= owdfa_classes.SIZE_FACTORS[arguments.size]
-  choose_images = (owdfa40 if is_owdfa40 else owdfa).choose_images
-  listings, csvs = choose_images(arguments, factor)
+  if is_owdfa40:
+    listings, csvs = owdfa40.choose_owdfa40_images(arguments, factor)
+  else:
+    listings, csvs = owdfa.choose_owdfa_images(arguments, factor)
   unreadable = [line for listing in listings for line in listing.problems]
   short = _short_classes(csvs, factor)
   missing = [*short, *unreadable]

@@ -24,7 +24,7 @@ def split_as_released(
   Args:
     picks: the images.
     labels: the class id of each image.
-    seed: of NumPy's legacy generator.
+    seed: the seed of NumPy's legacy generator.
 
   Returns:
     The images in the same order, with `split` set.
@@ -64,7 +64,7 @@ def split_by_video(picks: Sequence[Pick], seed: int) -> list[Pick]:
 
   Args:
     picks: the images.
-    seed: of NumPy's legacy generator.
+    seed: the seed of NumPy's legacy generator.
 
   Returns:
     The images in the same order, with `split` set.

@@ -21,7 +21,7 @@ class FrameOptions:
   """Which frames are taken of videos.
 
   Attributes:
-    compression: of FaceForensics++: 'c23' or 'c40'.
+    compression: the compression of FaceForensics++: 'c23' or 'c40'.
     fake_frames: number of frames of a fake video of FaceForensics++.
     real_frames: number of frames of a real video of FaceForensics++.
     celeb_frames: number of frames of a video of Celeb-DF.

@@ -157,5 +157,8 @@ def _write_png(path: str, picture: np.ndarray) -> None:
     path,
     what='the frame',
     remedy='make room and run the same command again; it continues from there',
+    # A run can extract tens of thousands of frames; waiting for the disk after
+    # each would take minutes.
+    sync=False,
   ) as file:
     file.write(cv2.imencode('.png', picture)[1].tobytes())

@@ -92,7 +92,7 @@ def _load(path: str, size: int) -> tuple[np.ndarray, np.ndarray, float]:
 
   Args:
     path: the photo.
-    size: of the crop, in pixels.
+    size: the size of the crop, in pixels.
 
   Returns:
     The reduced picture, [H, W, 3] uint8 RGB; the middle of the head, [2] (x, y)

@@ -26,7 +26,7 @@ def paint_eyes(
   Args:
     rng: the source of randomness.
     canvas: [S, S, 3] float32 picture, painted in place.
-    scene: of the portrait.
+    scene: the scene of the portrait.
     eye_u, eye_v: the eyes are at (+-eye_u, eye_v).
   """
   v, side = scene.v, np.abs(scene.turned)
@@ -95,7 +95,7 @@ def paint_mouth(
   Args:
     rng: the source of randomness.
     canvas: [S, S, 3] float32 picture, painted in place.
-    scene: of the portrait.
+    scene: the scene of the portrait.
     mouth_u, mouth_v: the mouth is at (0, mouth_v); mouth_u is half its width.
   """
   u, v = scene.turned, scene.v

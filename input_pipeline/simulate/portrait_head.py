@@ -18,7 +18,7 @@ def paint_behind(
   Args:
     rng: the source of randomness.
     canvas: [S, S, 3] float32 picture, painted in place.
-    scene: of the portrait.
+    scene: the scene of the portrait.
     skin: [3] colour.
     hair: [S, S, 3] colours.
   """
@@ -74,7 +74,7 @@ def _skin_surface(
 
   Args:
     rng: the source of randomness.
-    scene: of the portrait.
+    scene: the scene of the portrait.
     across: [S, S], -1..1 from one side of the head to the other.
     skin: [3] colour.
   """

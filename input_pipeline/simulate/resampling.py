@@ -23,7 +23,7 @@ def up_convolve(
 
   Args:
     image: [S, S, 3] float32.
-    stride: of the up-convolution.
+    stride: the stride of the up-convolution.
     taps: the kernel in one dimension; it is scaled to sum to `stride`.
 
   Returns:
@@ -61,7 +61,7 @@ def shrink_and_enlarge(
 
   Args:
     image: [S, S, 3] float32.
-    scale: of the small picture, which has at least 4 pixels a side.
+    scale: the scale of the small picture, which has at least 4 pixels a side.
     interpolation: 'nearest', 'bilinear', 'bicubic' or 'lanczos', on the way
       back.
   """
@@ -78,7 +78,7 @@ def sharpen(image: np.ndarray, amount: float, sigma: float = 1.0) -> np.ndarray:
   Args:
     image: [S, S, 3] float32.
     amount: multiplies the fine detail that is added.
-    sigma: of the Gaussian that separates fine from coarse, in pixels.
+    sigma: the width of the Gaussian that separates fine from coarse, in pixels.
   """
   soft = cv2.GaussianBlur(image, (0, 0), sigma)
   return image + np.float32(amount) * (image - soft)
@@ -92,7 +92,7 @@ def displace(
   Args:
     image: [S, S, 3] float32.
     dx, dy: [S, S], in pixels.
-    interpolation: as for `shrink_and_enlarge`.
+    interpolation: the interpolation, see `shrink_and_enlarge`.
   """
   along = np.arange(image.shape[0], dtype=np.float32)
   return cv2.remap(

@@ -97,6 +97,6 @@ def shade(canvas: np.ndarray, mask: np.ndarray, amount: float) -> None:
   Args:
     canvas: the picture.
     mask: [S, S], coverage in 0..1.
-    amount: in 0..1; a negative amount brightens.
+    amount: how much to darken, 0..1; a negative amount brightens.
   """
   canvas *= (1 - np.float32(amount) * mask)[..., None]

@@ -52,7 +52,7 @@ def simulate(
     out: the folder.
     images_per_class: number of images of each class, 4 or more.
     size: width and height of an image in pixels, 32 or more.
-    seed: of all random numbers, 0 or more.
+    seed: the seed of all random numbers, 0 or more.
     faces: a folder of photos to forge; by default portraits are rendered.
     processes: number of processes; one per core by default.
 

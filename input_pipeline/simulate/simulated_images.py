@@ -18,7 +18,7 @@ class Simulation:
   Attributes:
     images_per_class: number of images of each class.
     size: width and height of an image in pixels.
-    seed: of all random numbers.
+    seed: the seed of all random numbers.
     photos: files to crop faces from; None renders portraits.
   """
 
@@ -62,7 +62,7 @@ def draw_tags(entry: SimulatedClass, count: int, seed: int) -> np.ndarray:
   Args:
     entry: the class.
     count: number of its images.
-    seed: of the dataset.
+    seed: the seed of the dataset.
 
   Returns:
     [count] int, tags as in `meta`.

@@ -44,7 +44,7 @@ class IdentitySwap(Trace):
     interpolation: how the crop was enlarged, see `resampling`.
     sharpening: amount of unsharp masking that hides the enlargement.
     colour: which colours do not match: 'tint', 'light' or 'contrast'.
-    strength: of that mismatch, relative to the colour.
+    strength: the strength of that mismatch, relative to the colour.
 
   References:
     Li and Lyu, 'Exposing DeepFake Videos By Detecting Face Warping Artifacts',
@@ -89,7 +89,7 @@ class ExpressionTransfer(Trace):
     motion: largest displacement, in units of the face's frame.
     cell: size of the motion field's cells in pixels; 1 for a smooth field.
     scale: size at which the area is generated, relative to the picture.
-    interpolation: of the warp and the enlargement, see `resampling`.
+    interpolation: the interpolation of both resizings, see `resampling`.
     sharpening: amount of unsharp masking.
     feather: softness of the area's edge, standard deviation in pixels.
 
@@ -156,7 +156,7 @@ class AttributeManipulation(Trace):
 
   Attributes:
     area: what is edited, a name of `region_mask` or 'strokes' (of a brush).
-    stride: of the decoder's last up-convolution.
+    stride: the stride of the decoder's last up-convolution.
     taps: its kernel in one dimension.
     detail: share of the fine detail that its last layers restored.
     tint: strength of the change of colour, relative to the colour.

@@ -57,7 +57,7 @@ def write_owdfa40(root, *, pictures=24, real=105, skip=()):
     skip: indices of classes to leave out.
   """
   seed = 5 * 10**6
-  for entry in owdfa40_classes.protocol_classes(1):
+  for entry in owdfa40_classes.owdfa40_protocol(1):
     index = int(entry.folder)
     if index in skip:
       continue

@@ -29,6 +29,18 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
   assert os.listdir(tmp_path) == ['a']
 
 
+@pytest.mark.parametrize('sync', [True, False])
+def test_content_reaches_the_disk_unless_told_otherwise(
+  tmp_path, monkeypatch, sync
+):
+  synced = []
+  monkeypatch.setattr(files.os, 'fsync', synced.append)
+  with files.write_whole(tmp_path / 'a', sync=sync) as file:
+    file.write(b'x')
+  assert (tmp_path / 'a').read_bytes() == b'x'
+  assert len(synced) == sync
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
   (tmp_path / 'file').touch()
   path = tmp_path / 'file' / 'report.json'

@@ -279,10 +279,10 @@ def test_a_damaged_directory_is_not_reused(tmp_path):
 def test_a_foreign_directory_is_left_alone(tmp_path):
   csv = write_set(tmp_path)
   with pytest.raises(
-    UserError, match=f'in the way: {tmp_path} is not a packed'
+    UserError, match=f'cannot write {tmp_path}: .*not a packed'
   ):
     pack.pack(csv, tmp_path, SMALL, workers=1)
-  with pytest.raises(UserError, match='in the way'):
+  with pytest.raises(UserError, match=f'cannot write {csv}'):
     pack.pack(csv, csv, SMALL, workers=1)
   with pytest.raises(UserError, match=f'cannot write {csv}'):
     pack.pack(csv, csv / 'out', SMALL, workers=1)

@@ -91,3 +91,10 @@ def test_no_rows_and_unknown_splits_are_refused(dataset):
     )
   with pytest.raises(UserError, match='split=val; use one of train, test'):
     pipeline.evaluation_batches(dataset, 'val', batch_size=4)
+
+
+def test_batch_that_processes_cannot_share(dataset):
+  with pytest.raises(
+    UserError, match=r'--config.eval.batch_size=8 .* choose a multiple of 3'
+  ):
+    pipeline.evaluation_batches(dataset, 'test', batch_size=8, process_count=3)

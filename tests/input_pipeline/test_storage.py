@@ -79,7 +79,9 @@ def test_a_finished_url_is_reused_for_the_same_request(csv, url, capsys):
   capsys.readouterr()
   packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   assert 'packed already' in capsys.readouterr().out
-  with pytest.raises(UserError, match=f'in the way: {url} was packed with'):
+  with pytest.raises(
+    UserError, match=f'cannot write {url}: it was packed with'
+  ):
     packing.write_pack(csv, url, pack.Options(size=16))
   csv.write_text(csv.read_text() + '\n')
   with pytest.raises(UserError, match='packed from another CSV'):
@@ -105,7 +107,7 @@ def test_files_of_a_killed_pack_are_replaced(csv, url):
 @pytest.mark.parametrize('foreign', ['thesis.tex', 'owdfa-train.tfrecord-0/x'])
 def test_a_foreign_url_is_left_alone(csv, url, foreign):
   storage.write_bytes(f'{url}/{foreign}', b'precious')
-  with pytest.raises(UserError, match=f'in the way: {url} holds '):
+  with pytest.raises(UserError, match=f'cannot write {url}: it holds '):
     packing.write_pack(csv, url, SMALL, pack.Resources(workers=1))
   assert storage.read_bytes(f'{url}/{foreign}') == b'precious'
 

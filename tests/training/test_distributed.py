@@ -11,9 +11,10 @@ import pytest
 from helpers.paths import ROOT
 
 
-def start(packed, workdir, num_processes, process_id, port):
+def start(packed, workdir, num_processes, process_id, port, prefix=()):
   return subprocess.Popen(
     [
+      *prefix,
       sys.executable,
       'main.py',
       '--config=configs/cpl.py:folder64',
@@ -60,3 +61,18 @@ def test_two_processes_train_as_one(packed, tmp_path):
   for name in ('train/loss', 'train/partner_paired', 'train/gradient_norm'):
     assert two[0][name] == pytest.approx(one[0][name], rel=1e-5), name
   assert two_report['num_examples'] == one_report['num_examples']
+
+
+@pytest.mark.slow
+def test_both_processes_stop_if_the_first_has_no_space(packed, tmp_path):
+  limit = ['bash', '-c', 'ulimit -f 20; exec "$@"', 'bash']
+  port = portpicker.pick_unused_port()
+  processes = [
+    start(packed, tmp_path / 'run', 2, i, port, prefix)
+    for i, prefix in enumerate([limit, ()])
+  ]
+  outputs = [process.communicate(timeout=300)[0] for process in processes]
+  for process, output in zip(processes, outputs, strict=True):
+    assert process.returncode == 1, output
+    assert 'cannot write the checkpoint' in output
+    assert 'Traceback' not in output

@@ -6,17 +6,17 @@ import pytest
 
 from input_pipeline.benchmarks.aigc_classes import read_aigc_classes
 from input_pipeline.benchmarks.benchmark_class import DF3
-from input_pipeline.benchmarks.owdfa_classes import protocol_classes
+from input_pipeline.benchmarks.owdfa_classes import owdfa_protocol
 from input_pipeline.errors import UserError
 
 
 def test_every_class_of_the_shipped_table_is_marked_as_a_guess():
   extra = read_aigc_classes()
   assert len(extra) == 5 and all(entry.guess for entry in extra)
-  assert len(protocol_classes(3, extra)) == 25
-  classes = protocol_classes(4, extra)
+  assert len(owdfa_protocol(3, extra)) == 25
+  classes = owdfa_protocol(4, extra)
   assert len(classes) == 27
-  assert classes[:9] == protocol_classes(2)[:9]
+  assert classes[:9] == owdfa_protocol(2)[:9]
   assert [e.known for e in classes] == sorted(
     [e.known for e in classes], reverse=True
   )
@@ -30,7 +30,7 @@ def test_a_users_table_is_read(tmp_path):
   b, a = read_aigc_classes(file)
   assert (a.known, a.dataset, a.counts) == (True, DF3, (3, 1))
   assert (b.known, b.dataset) == (False, 'Mine')
-  classes = protocol_classes(4, (b, a))
+  classes = owdfa_protocol(4, (b, a))
   assert classes[9] == a and classes[-1] == b
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpers import trees
 from input_pipeline import meta, prepare
 from input_pipeline.benchmarks import owdfa40
-from input_pipeline.benchmarks.owdfa40_classes import protocol_classes
+from input_pipeline.benchmarks.owdfa40_classes import owdfa40_protocol
 from input_pipeline.errors import UserError
 
 
@@ -19,8 +19,8 @@ def datasets(tmp_path_factory):
 
 
 def pick_images(datasets, number, rule):
-  listings = owdfa40.list_owdfa40(datasets, protocol_classes(1))
-  classes = protocol_classes(number)
+  listings = owdfa40.list_owdfa40(datasets, owdfa40_protocol(1))
+  classes = owdfa40_protocol(number)
   return owdfa40.pick_images(
     listings, classes, factor=trees.SCALE, seed=2025, rule=rule
   )
@@ -68,7 +68,7 @@ def as_released(datasets, known):
 def test_rule_released_repeats_the_released_code_on_sorted_folders(
   datasets, number
 ):
-  known = {int(e.folder) for e in protocol_classes(number) if e.known}
+  known = {int(e.folder) for e in owdfa40_protocol(number) if e.known}
   train, test, labelled = as_released(datasets, known)
   picks = pick_images(datasets, number, 'released')
   assert {p.image.path for p in picks if p.split == 'train'} == train
@@ -79,7 +79,7 @@ def test_rule_released_repeats_the_released_code_on_sorted_folders(
 def test_rule_stratified_has_exact_shares_in_every_class(datasets):
   picks = pick_images(datasets, 1, 'stratified')
   count = collections.Counter((p.entry, p.split, p.tag) for p in picks)
-  for entry in protocol_classes(1):
+  for entry in owdfa40_protocol(1):
     size = 200 if entry.folder == '0' else 20 if entry.known else 15
     labelled = size * 6 // 10 if entry.known else 0
     assert count[entry, 'train', 1] == labelled
@@ -100,7 +100,7 @@ def test_the_command_writes_three_valid_csvs(datasets, tmp_path, capsys):
     assert table.num_known == known
     classes = meta.classes(table)
     assert [c.method for c in classes] == [
-      e.method for e in protocol_classes(number)
+      e.method for e in owdfa40_protocol(number)
     ]
     assert classes[0].image_source == '0_Real_CelebDF&0_Real_FaceForensics'
     assert classes[0].face_type == 1
@@ -157,7 +157,7 @@ def test_an_error_names_a_known_class_without_a_labelled_image(
 
 def test_a_folder_without_class_folders_gives_empty_listings(tmp_path):
   (tmp_path / 'data').mkdir()
-  listings = owdfa40.list_owdfa40(tmp_path, protocol_classes(1))
+  listings = owdfa40.list_owdfa40(tmp_path, owdfa40_protocol(1))
   assert len(listings) == 41 and not any(map(len, listings))
 
 
@@ -166,4 +166,4 @@ def test_an_error_names_a_file_name_that_is_not_utf8(tmp_path):
   os.makedirs(os.path.dirname(bad))
   open(bad, 'wb').close()
   with pytest.raises(UserError, match='bad file name'):
-    owdfa40.list_owdfa40(tmp_path, protocol_classes(1))
+    owdfa40.list_owdfa40(tmp_path, owdfa40_protocol(1))

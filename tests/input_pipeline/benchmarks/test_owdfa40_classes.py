@@ -2,7 +2,7 @@
 
 import pytest
 
-from input_pipeline.benchmarks.owdfa40_classes import protocol_classes
+from input_pipeline.benchmarks.owdfa40_classes import owdfa40_protocol
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from input_pipeline.benchmarks.owdfa40_classes import protocol_classes
 def test_each_protocol_has_the_published_counts(
   number, known, labelled, unlabelled, test
 ):
-  classes = protocol_classes(number)
+  classes = owdfa40_protocol(number)
   assert len(classes) == 41 and sum(e.known for e in classes) == known
   train = int(0.8 * sum(sum(entry.counts) for entry in classes))
   assert (
@@ -30,7 +30,7 @@ def test_each_protocol_has_the_published_counts(
 
 def test_these_folders_are_known_in_each_protocol():
   def known(number):
-    return [int(e.folder) for e in protocol_classes(number) if e.known]
+    return [int(e.folder) for e in owdfa40_protocol(number) if e.known]
 
   first = [0, 1, 3, 6, 8, 11, 14, 17, 19, *range(21, 40, 2)]
   assert known(1) == first

@@ -1,7 +1,7 @@
 """The class table of OW-DFA: ids and counts as published."""
 
 from input_pipeline.benchmarks.benchmark_class import CELEB, FF, NET, NIR
-from input_pipeline.benchmarks.owdfa_classes import protocol_classes
+from input_pipeline.benchmarks.owdfa_classes import owdfa_protocol
 from input_pipeline.forgery_types import REAL
 from input_pipeline.simulate.simulated_classes import CLASSES
 
@@ -19,7 +19,7 @@ def total(classes):
 
 
 def test_protocol_2_has_these_ids():
-  classes = protocol_classes(2)
+  classes = owdfa_protocol(2)
   assert [e.method for e in classes] == f'{P2_KNOWN} {P2_NOVEL}'.split()
   assert [e.known for e in classes] == [True] * 9 + [False] * 13
   assert classes[0].dataset == FF and classes[9].dataset == CELEB
@@ -27,25 +27,25 @@ def test_protocol_2_has_these_ids():
 
 
 def test_protocol_1_is_protocol_2_without_real_faces_as_released():
-  ids_1 = {entry: label for label, entry in enumerate(protocol_classes(1))}
-  for label, entry in enumerate(protocol_classes(2)):
+  ids_1 = {entry: label for label, entry in enumerate(owdfa_protocol(1))}
+  for label, entry in enumerate(owdfa_protocol(2)):
     if entry.forgery_type != REAL:
       assert ids_1[entry] == (label - 1 if label < 9 else label - 2)
   assert len(ids_1) == 20
 
 
 def test_the_totals_are_the_published_ones():
-  assert total(protocol_classes(1)) == 34000
-  assert total(protocol_classes(2)) == 59000
-  assert sum(e.counts[0] for e in protocol_classes(2)) == 8 * 1500 + 15000
+  assert total(owdfa_protocol(1)) == 34000
+  assert total(owdfa_protocol(2)) == 59000
+  assert sum(e.counts[0] for e in owdfa_protocol(2)) == 8 * 1500 + 15000
 
 
 def test_the_simulated_benchmark_has_the_same_ids():
   for entry in CLASSES:
-    ours = protocol_classes(2)[entry.label_2]
+    ours = owdfa_protocol(2)[entry.label_2]
     assert (ours.method, ours.forgery_type) == (
       entry.method,
       entry.forgery_type,
     )
     if entry.label_1 is not None:
-      assert protocol_classes(1)[entry.label_1] == ours
+      assert owdfa_protocol(1)[entry.label_1] == ours

@@ -11,7 +11,7 @@ from helpers import trees
 from helpers.prepare_runs import PROTOCOL_2, run, run_dry
 from input_pipeline import meta
 from input_pipeline.benchmarks.aigc_classes import read_aigc_classes
-from input_pipeline.benchmarks.owdfa_classes import protocol_classes
+from input_pipeline.benchmarks.owdfa_classes import owdfa_protocol
 from input_pipeline.forgery_types import FORGERY_LABELS
 from input_pipeline.splits import split_rows
 
@@ -30,7 +30,7 @@ def test_ids_and_scaled_counts_are_those_of_the_class_table(
   for file, number, num_known in zip(files, numbers, known, strict=True):
     table = meta.read_meta(file)
     assert table.num_known == num_known and table.split is None
-    for label, entry in enumerate(protocol_classes(number, extra)):
+    for label, entry in enumerate(owdfa_protocol(number, extra)):
       mine = table.label == label
       assert set(table.method[mine]) == {entry.method}
       assert set(table.image_source[mine]) == {entry.dataset}
