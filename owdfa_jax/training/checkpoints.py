@@ -205,6 +205,7 @@ class Checkpoints:
     return items['model']['params'], items['model']['batch_stats']
 
   def _check_space(self, state: TrainState) -> None:
+    """Raises `OSError` on every process if the state does not fit on disk."""
     # Orbax would notice a full disk in the background: late, and with the
     # tracebacks of several threads. `fallocate` fails at once.
     error_number = 0
@@ -281,7 +282,10 @@ def _selection_score(metrics: dict[str, Any]) -> float:
 def _storage_reason(error: Exception) -> str | None:
   """Returns why the file system refused a write; None for other errors."""
   if isinstance(error, OSError):
-    return error.strerror or str(error) or type(error).__name__
+    # Some errors have no number, some not even a message.
+    return (
+      error.strerror or ' '.join(str(error).split()) or type(error).__name__
+    )
   # TensorStore raises a ValueError, with the number of the operating system's
   # error at the end of a long message.
   found = re.search(r"os_error_code='(\d+)'", str(error))

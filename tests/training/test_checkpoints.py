@@ -185,28 +185,31 @@ def test_space_is_reserved_by_the_first_process_alone(
 
 
 @pytest.fixture
-def small_files():
-  """Limits the size of files to eight kilobytes, as a full disk would."""
+def limit_file_sizes():
+  """Limits files to eight kilobytes once called, as a full disk would."""
   before = resource.getrlimit(resource.RLIMIT_FSIZE)
   # Python ignores this signal, but other tests may have replaced that.
   handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
-  yield
+  yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
   resource.setrlimit(resource.RLIMIT_FSIZE, before)
   signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_disk_that_fills_up_while_saving(
-  folder, eight, monkeypatch, small_files
+  folder, eight, monkeypatch, limit_file_sizes
 ):
   """TensorStore reports it as a ValueError."""
   monkeypatch.setattr(
     checkpoints_lib.os, 'posix_fallocate', lambda *arguments: None
   )
   # Random, since checkpoints are compressed.
-  large = {'w': jax.random.normal(jax.random.key(0), (100, 100))}
+  large = {'w': np.random.default_rng(0).normal(size=(100, 100))}
   with Checkpoints(folder) as checkpoints:
-    checkpoints.save(1, make_state(1, eight).replace(params=large))
+    state = make_state(1, eight).replace(
+      params=jax.device_put(large, eight.replicated)
+    )
+    limit_file_sizes()
+    checkpoints.save(1, state)
     with pytest.raises(UserError, match='File too large.*free some space'):
       checkpoints.wait()
 

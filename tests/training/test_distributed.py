@@ -11,7 +11,7 @@ import pytest
 from helpers.paths import ROOT
 
 
-def start(packed, workdir, num_processes, process_id, port, prefix=()):
+def start(packed, workdir, num_processes, process_id, port, prefix=(), more=()):
   return subprocess.Popen(
     [
       *prefix,
@@ -28,6 +28,7 @@ def start(packed, workdir, num_processes, process_id, port, prefix=()):
       f'--coordinator=localhost:{port}',
       f'--num_processes={num_processes}',
       f'--process_id={process_id}',
+      *more,
     ],
     cwd=ROOT,
     env=os.environ | {'JAX_NUM_CPU_DEVICES': str(4 // num_processes)},
@@ -66,9 +67,11 @@ def test_two_processes_train_as_one(packed, tmp_path):
 @pytest.mark.slow
 def test_both_processes_stop_if_the_first_has_no_space(packed, tmp_path):
   limit = ['bash', '-c', 'ulimit -f 20; exec "$@"', 'bash']
+  # The limit would leave a truncated program in the cache of all tests.
+  uncached = ['--config.compilation_cache=']
   port = portpicker.pick_unused_port()
   processes = [
-    start(packed, tmp_path / 'run', 2, i, port, prefix)
+    start(packed, tmp_path / 'run', 2, i, port, prefix, uncached)
     for i, prefix in enumerate([limit, ()])
   ]
   outputs = [process.communicate(timeout=300)[0] for process in processes]
