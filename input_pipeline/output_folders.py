@@ -113,7 +113,7 @@ def publish_folder(folder: pathlib.Path, out: pathlib.Path) -> None:
 
 
 def _is_another_process(pid: int) -> bool:
-  """Whether another process that is running has this id."""
+  """Returns whether another process that is running has this id."""
   if pid == os.getpid():
     return False
   try:

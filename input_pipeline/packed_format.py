@@ -34,7 +34,7 @@ def index_name(split: str) -> str:
 
 
 def is_packed_name(name: str) -> bool:
-  """Whether packing writes files of this name."""
+  """Returns whether packing writes files of this name."""
   return _FILE_NAME.fullmatch(name) is not None
 
 

@@ -202,7 +202,7 @@ def _choose_encoding(
 
 
 def _all_fit(table: meta.Meta, rows: np.ndarray, size: int) -> bool:
-  """Whether every file is a PNG or JPEG of size x size pixels.
+  """Returns whether every file is a PNG or JPEG of size x size pixels.
 
   All or none are kept: a network could tell kept images from resized ones.
   Packing itself reports files that are missing or empty.

@@ -25,7 +25,7 @@ from input_pipeline.output_folders import (
 
 
 def is_remote(path: str | os.PathLike) -> bool:
-  """Whether `path` is a URL rather than a local path."""
+  """Returns whether `path` is a URL rather than a local path."""
   return '://' in os.fspath(path)
 
 

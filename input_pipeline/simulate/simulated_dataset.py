@@ -103,7 +103,11 @@ def _digest(photos: tuple[str, ...], faces: str) -> str:
 
 
 def _is_complete(folder: pathlib.Path, summary: dict[str, object]) -> bool:
-  """Whether `folder` holds this dataset; `UserError` if it holds another."""
+  """Returns whether `folder` holds this dataset.
+
+  Raises:
+    UserError: `folder` holds something else.
+  """
   if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
     return False
   try:

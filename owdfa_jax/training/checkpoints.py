@@ -101,7 +101,7 @@ class Checkpoints:
     return self.latest_step() if best is None else best
 
   def preemption_check(self) -> Callable[[int], bool] | None:
-    """Returns what tells the processes of a pod to stop after a given step.
+    """Returns a function from a step to whether a pod must stop after it.
 
     All processes of a pod must stop after the same step, so they agree on it
     with each other. Returns None if there is only one process.
