@@ -96,7 +96,7 @@ def extract_frames(
   """
   wanted: dict[str, list[Candidate]] = collections.defaultdict(list)
   for candidate in candidates:
-    if candidate.from_video and not os.path.exists(candidate.path):
+    if candidate.from_video and not _has_content(candidate.path):
       wanted[candidate.from_video].append(candidate)
   failed: dict[str, str] = {}
   # Threads suffice: OpenCV releases the interpreter lock while it decodes.
@@ -150,6 +150,12 @@ def _extract_video(candidates: Sequence[Candidate]) -> dict[str, str]:
   for index, path in wanted.items():
     failed[path] = f'unreadable video: {video}: no frame {index}'
   return failed
+
+
+def _has_content(path: str) -> bool:
+  # Frames are written without waiting for the disk, so a crash of the machine
+  # can leave empty files.
+  return os.path.exists(path) and os.path.getsize(path) > 0
 
 
 def _write_png(path: str, picture: np.ndarray) -> None:

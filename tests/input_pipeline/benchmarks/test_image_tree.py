@@ -53,6 +53,12 @@ def test_a_copy_of_another_size_is_written_again(picks, tmp_path):
   assert (tmp_path / 'out' / TARGET).read_bytes() == b'x'
 
 
+def test_copies_do_not_wait_for_the_disk(picks, tmp_path, monkeypatch):
+  monkeypatch.setattr(os, 'fsync', None)
+  image_tree.gather_images(picks, tmp_path / 'out', 'copy')
+  assert (tmp_path / 'out' / TARGET).read_bytes() == b'x'
+
+
 def test_two_images_of_one_name_are_an_error(picks, tmp_path):
   twin = dataclasses.replace(picks[1].image, flat='a.png')
   twins = [picks[0], Pick(twin, ENTRY, UNLABELLED)]

@@ -40,6 +40,24 @@ def test_existing_frames_are_not_extracted_again(tmp_path):
   assert cv2.imread(wanted[1].path) is not None
 
 
+def test_empty_frames_are_extracted_again(tmp_path):
+  """A crash of the machine can leave them."""
+  video = tmp_path / 'v.mp4'
+  trees.write_video(video, seed=1)
+  wanted = [frame(tmp_path, video, 3)]
+  (tmp_path / 'frames').mkdir()
+  (tmp_path / 'frames' / 'v-3.png').touch()
+  videos.extract_frames(wanted, 'stop')
+  assert cv2.imread(wanted[0].path) is not None
+
+
+def test_frames_do_not_wait_for_the_disk(tmp_path, monkeypatch):
+  monkeypatch.setattr(files.os, 'fsync', None)
+  video = tmp_path / 'v.mp4'
+  trees.write_video(video, seed=1)
+  assert videos.extract_frames([frame(tmp_path, video, 3)], 'stop') == {}
+
+
 def test_a_frame_beyond_the_end_is_an_error_or_skipped(tmp_path):
   video = tmp_path / 'v.mp4'
   trees.write_video(video, seed=1)
