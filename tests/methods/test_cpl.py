@@ -32,9 +32,9 @@ TERMS = {
 @pytest.mark.golden
 def test_total_and_terms_agree_with_the_reference(golden):
   file = golden('cpl_losses')
-  for case, (logits, *rest) in recorded_cases(file, 'mask_1'):
-    extras = weighted_terms(CPL(), logits, *rest)
-    check_terms(extras, file, case, TERMS)
+  for case, batch in recorded_cases(file, 'mask_1'):
+    result = weighted_terms(CPL(), **batch)
+    check_terms(result, file, case, TERMS)
 
 
 @pytest.mark.golden
