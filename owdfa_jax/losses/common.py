@@ -68,9 +68,9 @@ def margin_cross_entropy(
   """Computes the cross entropy after adding a margin to the true class's logit.
 
   Returns CE(z + m onehot(y), y). CPL and MPSL use m = 0.2; in ORCA m grows with
-  the uncertainty. The margin is *added*, so it
-  lowers the loss of known classes, which then do not learn faster than novel
-  ones. Margin losses of face recognition subtract it and do the opposite.
+  the uncertainty. The margin is *added*, so it lowers the loss of known classes,
+  which then do not learn faster than novel ones. Margin losses of face
+  recognition subtract it and do the opposite.
 
   Args:
     logits: float [B, K].
@@ -113,8 +113,8 @@ def agreement_loss(logits: jax.Array, others: jax.Array) -> jax.Array:
   only for a one-hot p. This trains the row to be confident.
 
   Args:
-    logits: float [B, K], of p.
-    others: float [B, K], of p'.
+    logits: the logits of p, float [B, K].
+    others: the logits of p', float [B, K].
 
   Returns:
     float32 [B], in [0, 100].
@@ -180,6 +180,7 @@ def soft_pseudo_label_loss(
   """
   check_logits(logits=logits, gumbel=gumbel)
   logits = logits.astype(jnp.float32)
+  # The target is held constant, as a label would be.
   perturbed = jax.lax.stop_gradient(logits) + gumbel
   log_prob = jax.nn.log_softmax(logits)
   sampled = jnp.argmax(perturbed, axis=-1, keepdims=True)

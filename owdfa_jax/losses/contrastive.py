@@ -86,6 +86,7 @@ def _log_prob(
 
   A view itself is left out, and so are views that are no `candidates`.
   """
+  # A temperature of 0.07 magnifies the rounding of a cosine 14 times.
   cosine = jnp.matmul(views, views.T, precision=jax.lax.Precision.HIGHEST)
   compared = ~jnp.eye(len(views), dtype=bool)
   if candidates is not None:

@@ -117,6 +117,8 @@ def same_class_partner(
   itself = jnp.arange(len(label), dtype=jnp.int32)
   candidates = (label[:, None] == label) & labelled[:, None] & labelled
   candidates &= itself[:, None] != itself
+  # Counting the candidates of a row selects one of them without an array whose
+  # size depends on the data, which a compiled step cannot have.
   position = jnp.cumsum(candidates, axis=1, dtype=jnp.int32)
   count = position[:, -1]
   # The product of a draw next to 1 may be rounded up to `count`.

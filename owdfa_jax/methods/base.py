@@ -66,6 +66,7 @@ def make_epoch_info_at(
 
   def epoch_info_at(step: jax.Array) -> EpochInfo:
     epoch = step // steps_per_epoch
+    # Progress counts epochs from 1, as CAL's code does, so it ends at 1.
     return EpochInfo(
       epoch=epoch, progress=(epoch + 1) / epochs, num_known=num_known
     )

@@ -111,6 +111,7 @@ class ORCA(ORCAParameters, Method):
       label=labels.label,
       labelled=labels.labelled,
     )
+    # Unlike CPL, ORCA has no local views that could reject a neighbour.
     return jnp.where(labels.labelled, same_class, nearest)
 
   @override

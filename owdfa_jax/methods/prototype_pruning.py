@@ -111,6 +111,7 @@ def merge(
   nearest = jnp.argmax(jnp.where(kept, cosine, -jnp.inf), axis=1)
   # joins[i, j]: prototype i is merged into prototype j.
   joins = jax.nn.one_hot(nearest, len(prototypes)) * dropped[:, None]
+  # If no prototype is kept, `argmax` returns 0, which is none to merge into.
   joins = jnp.where(kept.any(), joins, 0)
   received = jnp.sum(joins, axis=0)
   total = prototypes + jnp.matmul(

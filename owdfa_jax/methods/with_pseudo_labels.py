@@ -86,5 +86,6 @@ class WithPseudoLabels(Method):
   def end_epoch(
     self, state: PseudoLabelState, head: Head, epoch_info: EpochInfo
   ) -> tuple[PseudoLabelState, Head]:
+    # Rules have no epochs: they update their state in each step.
     method_state, head = self.method.end_epoch(state.method, head, epoch_info)
     return PseudoLabelState(method_state, state.rule), head
