@@ -68,8 +68,8 @@ def margin_cross_entropy(
   """Computes the cross entropy after adding a margin to the true class's logit.
 
   Returns CE(z + m onehot(y), y). CPL and MPSL use m = 0.2; in ORCA m grows with
-  the uncertainty. The margin is *added*, so it lowers the loss of known classes,
-  which then do not learn faster than novel ones. Margin losses of face
+  the uncertainty. The margin is *added*, so it lowers the loss of known
+  classes, which then do not learn faster than novel ones. Margin losses of face
   recognition subtract it and do the opposite.
 
   Args:
