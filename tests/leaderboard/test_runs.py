@@ -83,7 +83,7 @@ ALL_LABELS = {
     ({'shared': ('=3',)}, "no such setting.* has '=3'"),
     ({'shared': ('epochs',)}, 'no value'),
     ({'shared': ('seed=3',)}, "no seed of its own: .* 'seed=3'"),
-    ({'rows': (ALL_LABELS,)}, 'method.name=cpl'),
+    ({'rows': (ALL_LABELS,)}, 'method.name=supervised, not cpl'),
     ({'metric': 'all_luck'}, 'all_luck'),
     ({'shared': ('data.path=nowhere',)}, 'nowhere'),
   ],
