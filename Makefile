@@ -20,6 +20,7 @@ CODE := main.py configs docs input_pipeline owdfa_jax tests
 help:
 	@echo 'make demo      simulate forgeries, pack, train CPL, evaluate: a table'
 	@echo '               (shorter: make demo EPOCHS=1 IMAGES_PER_CLASS=40)'
+	@echo '               (run make clean between the two)'
 	@echo 'make test      check, then the tests that take seconds'
 	@echo 'make test-all  check, then all tests'
 	@echo 'make check     format, lint and types'
@@ -35,14 +36,14 @@ demo: $(VENV)/.runtime
 	$(BIN)/python main.py --config=configs/cpl.py:simulated1 --config.epochs=$(EPOCHS) --workdir=$(RUN)
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest --confcutdir=tests -n 2 --dist worksteal -m 'not slow'
 
 test-all: check
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest --confcutdir=tests -n 2 --dist worksteal
 
 check: $(VENV)/.test
-	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --config pyproject.toml --check $(CODE)
+	$(BIN)/ruff check --config pyproject.toml $(CODE)
 	$(BIN)/pyrefly check
 
 format: $(VENV)/.test

@@ -3,7 +3,8 @@
 import contextlib
 import hashlib
 import os
-import socket
+import shutil
+import uuid
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -19,13 +20,16 @@ def cache_folder() -> str:
   """Returns the folder for files that can be made again, absolute.
 
   It is `$OWDFA_CACHE`, or `owdfa-jax` in the user's cache folder
-  (`$XDG_CACHE_HOME`, by default `~/.cache`).
+  (`$XDG_CACHE_HOME`, by default `~/.cache`). For a user without a home folder
+  it is ''.
   """
   own = os.environ.get('OWDFA_CACHE')
   if own:
     return absolute(own)
   user = os.environ.get('XDG_CACHE_HOME') or os.path.join('~', '.cache')
-  return absolute(os.path.join(user, 'owdfa-jax'))
+  user = os.path.expanduser(user)
+  # Without a home folder `~` stays, and would become a folder of that name.
+  return '' if user.startswith('~') else absolute(f'{user}/owdfa-jax')
 
 
 def file_sha256(path: str | os.PathLike) -> str:
@@ -57,7 +61,9 @@ def write_whole(
 
   The content goes to a hidden file beside `path`, which is then renamed. If the
   block raises, `path` stays as it was and the hidden file is removed. Several
-  processes may write the same path: the last one wins.
+  processes and threads may write the same path: the last one wins. A link at
+  `path` stays a link, and a file there keeps its permissions. What is no file,
+  such as /dev/stdout, is written directly.
 
   Args:
     path: the file to write; its folder is made if need be.
@@ -74,27 +80,40 @@ def write_whole(
     UserError: the file cannot be written.
   """
   path = os.fspath(path)
-  folder, name = os.path.split(path)
-  # The name tells apart the processes of several machines on one file system.
-  partial = os.path.join(
-    folder, f'.{name}.{socket.gethostname()}-{os.getpid()}.partial'
-  )
+  target = os.path.realpath(path)
+  partial = _partial_name(target)
   options: dict[str, Any] = {'mode': 'wb'}
   if text:
     options = {'mode': 'w', 'encoding': 'utf-8', 'newline': ''}
   try:
-    os.makedirs(folder or '.', exist_ok=True)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.exists(target) and not os.path.isfile(target):
+      with open(target, **options) as file:
+        yield file
+      return
     try:
       with open(partial, **options) as file:
         yield file
         file.flush()
         if sync:
           os.fsync(file.fileno())
-      os.replace(partial, path)
+      if os.path.exists(target):
+        shutil.copymode(target, partial)
+      os.replace(partial, target)
     finally:
       with contextlib.suppress(OSError):
         os.unlink(partial)
   except OSError as error:
+    # The block may fail at another file, which the error then names.
+    if error.filename not in (None, partial, target, os.path.dirname(target)):
+      raise
     raise UserError(
       f'cannot write {what}: {path} ({error.strerror or error}); {remedy}'
     ) from error
+
+
+def _partial_name(target: str) -> str:
+  """Returns a hidden name beside `target` that no other writer uses."""
+  folder, name = os.path.split(target)
+  # A file name has at most 255 bytes, and a character takes up to 4.
+  return os.path.join(folder, f'.{name[:40]}.{uuid.uuid4().hex[:12]}.partial')

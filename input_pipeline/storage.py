@@ -176,9 +176,13 @@ def fetch(folder: str, last: str) -> pathlib.Path:
     )
   # The description differs between versions, so each has a copy of its own.
   key = hashlib.sha256(folder.encode() + b'\0' + mark).hexdigest()[:16]
-  local = pathlib.Path(
-    files.cache_folder(), f'{folder.rsplit("/", 1)[-1]}-{key}'
-  )
+  cache = files.cache_folder()
+  if not cache:
+    raise UserError(
+      f'no folder to copy {folder} to: the user has no home folder; set '
+      '$OWDFA_CACHE to a folder'
+    )
+  local = pathlib.Path(cache, f'{folder.rsplit("/", 1)[-1]}-{key}')
   if local.is_dir():
     return local
   expected = {k: size for k, size in sizes(folder).items() if size >= 0}

@@ -53,6 +53,8 @@ PATHS = sorted(
   for folder in ('configs', 'input_pipeline', 'owdfa_jax')
   for path in (ROOT / folder).rglob('*.py')
   if ROOT / 'owdfa_jax' / 'configs' not in path.parents
+  # Editors keep copies in hidden folders.
+  and not any(part.startswith('.') for part in path.relative_to(ROOT).parts)
 )
 TREES = {module_name(path): ast.parse(path.read_bytes()) for path in PATHS}
 
@@ -63,6 +65,8 @@ def imported_names(name, tree):
   for node in ast.walk(tree):
     if isinstance(node, ast.Import):
       found |= {alias.name for alias in node.names}
+      # `import owdfa_jax` alone would hide which of its modules is used.
+      assert 'owdfa_jax' not in found, f'{name} imports owdfa_jax as a whole'
     elif isinstance(node, ast.ImportFrom):
       assert node.level == 0, f'{name} has a relative import'
       for alias in node.names:
@@ -123,6 +127,36 @@ def test_no_module_imports_itself_through_others():
 
   for module in IMPORTS:
     visit(module)
+
+
+# Their words name modules that are imported only when they are needed.
+IMPORTERS = {
+  'input_pipeline.beam',
+  'input_pipeline.faces',
+  'owdfa_jax.commands.owdfa',
+  'owdfa_jax.configs',
+}
+
+
+def test_nothing_outside_the_packages_is_imported():
+  """A wheel has neither `configs` nor `main` nor the tests' helpers."""
+  outside = {'configs', 'helpers', 'main', 'tests'}
+  for package_name in ('input_pipeline', 'owdfa_jax'):
+    found = external_imports(package_name)
+    assert not {(m, name) for m, name in found if name in outside}
+
+
+def test_modules_are_imported_by_name_in_few_places():
+  """`import_module` would hide an import from the tests above."""
+  names = {'import_module', '__import__'}
+  users = {
+    module
+    for module, tree in TREES.items()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Attribute | ast.Name)
+    and (node.attr if isinstance(node, ast.Attribute) else node.id) in names
+  }
+  assert users <= IMPORTERS, users - IMPORTERS
 
 
 def test_input_pipeline_works_without_jax():

@@ -23,7 +23,11 @@ def use_compilation_cache(folder: str) -> None:
     folder: 'auto' for one in the user's cache folder; '' keeps no programs.
   """
   if folder == 'auto':
-    folder = os.path.join(cache_folder(), 'compiled')
+    cache = cache_folder()
+    folder = cache and os.path.join(cache, 'compiled')
+  # JAX answers a damaged entry (after a full disk, say) with a warning, compiles
+  # the program again, and leaves the entry as it is; removing the folder ends
+  # the warnings.
   if folder:
     jax.config.update('jax_compilation_cache_dir', os.path.expanduser(folder))
 

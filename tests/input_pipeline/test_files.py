@@ -71,6 +71,60 @@ def test_file_sha256(tmp_path):
     files.file_sha256(tmp_path / 'b')
 
 
+def test_a_link_stays_and_permissions_are_kept(tmp_path):
+  (tmp_path / 'real').write_bytes(b'old')
+  (tmp_path / 'real').chmod(0o600)
+  (tmp_path / 'link').symlink_to('real')
+  with files.write_whole(tmp_path / 'link') as file:
+    file.write(b'new')
+  assert (tmp_path / 'link').is_symlink()
+  assert (tmp_path / 'real').read_bytes() == b'new'
+  assert (tmp_path / 'real').stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_is_written_directly(tmp_path):
+  os.mkfifo(tmp_path / 'pipe')
+  reader = os.open(tmp_path / 'pipe', os.O_RDONLY | os.O_NONBLOCK)
+  with files.write_whole(tmp_path / 'pipe') as file:
+    file.write(b'content')
+  assert os.read(reader, 100) == b'content'
+  os.close(reader)
+
+
+def test_the_longest_name(tmp_path):
+  path = tmp_path / ('ü' * 127)
+  with files.write_whole(path) as file:
+    file.write(b'x')
+  assert path.read_bytes() == b'x'
+
+
+def test_writers_of_one_path_do_not_meet(tmp_path):
+  with files.write_whole(tmp_path / 'a') as first:
+    first.write(b'first')
+    with files.write_whole(tmp_path / 'a') as second:
+      second.write(b'second')
+    assert (tmp_path / 'a').read_bytes() == b'second'
+  assert (tmp_path / 'a').read_bytes() == b'first'
+  assert os.listdir(tmp_path) == ['a']
+
+
+def test_an_error_at_another_file_is_not_taken_for_one_here(tmp_path):
+  with (
+    pytest.raises(FileNotFoundError, match='elsewhere'),
+    files.write_whole(tmp_path / 'a'),
+  ):
+    open(tmp_path / 'elsewhere')
+
+
+def test_no_cache_folder_without_a_home(monkeypatch):
+  monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+  monkeypatch.delenv('OWDFA_CACHE', raising=False)
+  monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+  assert files.cache_folder() == ''
+  monkeypatch.setenv('XDG_CACHE_HOME', '/cache')
+  assert files.cache_folder() == '/cache/owdfa-jax'
+
+
 def test_absolute(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   monkeypatch.setenv('HOME', '/home/someone')
