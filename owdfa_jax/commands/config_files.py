@@ -1,7 +1,15 @@
-"""Finds the config file that --config names, in a folder or in the package."""
+"""Finds and loads the config file that --config names."""
 
+import importlib.machinery
+import importlib.util
 import os
+import sys
+import traceback
+import types
 
+import ml_collections
+
+from input_pipeline.errors import UserError
 from owdfa_jax import configs
 
 # Files in the folder of configs that are no configs themselves.
@@ -37,3 +45,72 @@ def find_config(value: str) -> str:
   if place in ('', 'configs') and stem in shipped_configs():
     file = os.path.join(folder(), f'{stem}.py')
   return f'{file}{colon}{argument}'
+
+
+def load_config(value: str) -> ml_collections.ConfigDict:
+  """Returns the locked config of a config file.
+
+  ml_collections' own loader does not tell an error of the file from a wrong
+  value of a flag.
+
+  Args:
+    value: the value of --config; see `find_config`.
+
+  Raises:
+    UserError: there is no such file, it fails, or its get_config() returns
+      something else than a config.
+  """
+  file, colon, argument = find_config(value).partition(':')
+  if not os.path.isfile(file):
+    raise UserError(f'no such config file: {file}')
+  try:
+    module = _import_file(file)
+    if not callable(getattr(module, 'get_config', None)):
+      raise UserError(
+        f'the config file {file} has no get_config(...); define it there, or '
+        'give another --config'
+      )
+    config = module.get_config(argument) if colon else module.get_config()
+  except UserError:
+    raise  # a wrong value of a setting, described by the shipped configs
+  except Exception as error:
+    raise UserError(
+      f'the config file {file} failed: {_describe(error, file)}; correct it'
+    ) from error
+  if not isinstance(config, ml_collections.ConfigDict):
+    returned = 'None' if config is None else f'a {type(config).__name__}'
+    raise UserError(
+      f'the config file {file}: get_config() returned {returned}, not a '
+      'ml_collections.ConfigDict; correct it'
+    )
+  config.lock()
+  return config
+
+
+def _import_file(file: str) -> types.ModuleType:
+  """Runs a Python file, whatever its name ends in, and returns its module."""
+  name = 'config_file'
+  loader = importlib.machinery.SourceFileLoader(name, os.path.abspath(file))
+  spec = importlib.util.spec_from_file_location(name, loader=loader)
+  if spec is None:
+    raise ImportError(f'not a Python file: {file}')
+  module = importlib.util.module_from_spec(spec)
+  sys.modules[name] = module  # dataclasses look their module up there
+  loader.exec_module(module)
+  return module
+
+
+def _describe(error: Exception, file: str) -> str:
+  """Returns the type and message of an error, and the line of `file`."""
+  message = error.args[0] if isinstance(error, KeyError) else error
+  path = os.path.abspath(file)
+  lines = [
+    frame.lineno
+    for frame in traceback.extract_tb(error.__traceback__)
+    if frame.filename == path
+  ]
+  if isinstance(error, SyntaxError) and error.filename == path:
+    message = error.msg
+    lines.append(error.lineno)
+  where = f' (line {lines[-1]} of {file})' if lines else ''
+  return f'{type(error).__name__}: {message}{where}'
