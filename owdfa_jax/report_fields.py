@@ -3,6 +3,9 @@
 Settings are checked against these names before anything slow is imported.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 # In the order of the papers' tables, followed by our own additions.
 METRICS = (
   'known_acc',
@@ -44,3 +47,19 @@ TABLE_COLUMNS = {
   'all_ari': 'All ARI',
   'new_acc': 'New ACC',
 }
+
+# What earlier versions called these fields in reports and in the metrics of
+# checkpoints.
+_OLD_NAMES = {
+  'score': SELECTION_SCORE,
+  'estimated_classes': NUM_OUTPUTS_IN_USE,
+}
+
+
+def with_current_names(fields: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns a report, or a checkpoint's metrics, with the fields' names now.
+
+  Args:
+    fields: what this version or an earlier one wrote.
+  """
+  return {_OLD_NAMES.get(name, name): value for name, value in fields.items()}

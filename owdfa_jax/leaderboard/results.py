@@ -13,7 +13,7 @@ from owdfa_jax.discovery.stage_plan import SETTINGS_FROM_STAGE_BEFORE
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.leaderboard.runs import Run
 from owdfa_jax.leaderboard.table import Entry
-from owdfa_jax.report_fields import TABLE_COLUMNS
+from owdfa_jax.report_fields import TABLE_COLUMNS, with_current_names
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.run_record import (
   CONFIG_FILE,
@@ -80,7 +80,7 @@ def finished_report(run: Run) -> dict[str, Any] | None:
     finished the run, or None if that is not recorded.
 
   Raises:
-    UserError: the folder holds a run with other settings.
+    UserError: the folder holds a run with other settings, or cannot be read.
   """
   name = split_file(REPORT_FILE, run.last.config.eval.split)
   free = FREE_SETTINGS
@@ -97,7 +97,7 @@ def finished_report(run: Run) -> dict[str, Any] | None:
       )
     check_settings(part, lambda setting: not setting.startswith(free))
   folder = run.last.workdir
-  report = _read_json(folder / name)
+  report = with_current_names(_read_json(folder / name))
   if not _is_complete(report, run.last):
     return None
   return report | {'machine': _read_json(folder / MACHINE_FILE).get('machine')}
@@ -121,9 +121,18 @@ def _is_complete(report: dict[str, Any], part: RunInputs) -> bool:
 
 
 def _read_json(path: epath.Path) -> dict[str, Any]:
-  """Returns the object in a file, or {} if it is missing or damaged."""
+  """Returns the object in a file, or {} if it is missing or damaged.
+
+  Raises:
+    UserError: there is a file, but it cannot be read.
+  """
   try:
     content = json.loads(path.read_text())
   except (FileNotFoundError, ValueError):
     return {}
+  except OSError as error:
+    raise UserError(
+      f'cannot read {path} ({error.strerror}); remove it or choose another '
+      '--workdir'
+    ) from error
   return content if isinstance(content, dict) else {}

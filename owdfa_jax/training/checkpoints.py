@@ -16,13 +16,11 @@ from etils import epath
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from owdfa_jax.parallel import from_first_process
-from owdfa_jax.report_fields import SELECTION_SCORE
+from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
 from owdfa_jax.training.run_record import CHECKPOINTS
 from owdfa_jax.training.state import BatchStats, Params, TrainState
 
 _policies = ocp.checkpoint_managers
-# What older checkpoints call their selection score.
-_OLD_SELECTION_SCORE = 'score'
 
 
 class Checkpoints:
@@ -119,9 +117,7 @@ class Checkpoints:
     metrics = None if step is None else self._manager.metrics(step)
     if not metrics:
       return None
-    score = {SELECTION_SCORE: _selection_score(metrics)}
-    rest = {k: v for k, v in metrics.items() if k != _OLD_SELECTION_SCORE}
-    return {'checkpoint_step': step, **rest, **score}
+    return {'checkpoint_step': step, **with_current_names(metrics)}
 
   def save(
     self, step: int, state: TrainState, metrics: dict[str, Any] | None = None
@@ -252,7 +248,7 @@ def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
   Raises:
     UserError: there is no checkpoint.
   """
-  if (path / CHECKPOINTS).exists():
+  if (path / CHECKPOINTS).is_dir():
     with Checkpoints(path, reads_only=True) as checkpoints:
       path = checkpoints.folder / str(checkpoints.best_step())
   if not (path / 'model').exists():
@@ -274,9 +270,7 @@ def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _selection_score(metrics: dict[str, Any]) -> float:
-  if SELECTION_SCORE in metrics:
-    return metrics[SELECTION_SCORE]
-  return metrics[_OLD_SELECTION_SCORE]
+  return with_current_names(metrics)[SELECTION_SCORE]
 
 
 def _storage_reason(error: Exception) -> str | None:

@@ -6,6 +6,7 @@ continues that run, or evaluates the network that it trained.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -55,11 +56,17 @@ def has_checkpoint(workdir: epath.Path) -> bool:
 
 
 def saved_steps(workdir: epath.Path) -> list[int]:
-  """Returns the steps of the checkpoints in `workdir`, in order."""
+  """Returns the steps of the checkpoints in `workdir`, in order.
+
+  Raises:
+    UserError: the folder of checkpoints cannot be read.
+  """
   folder = workdir / CHECKPOINTS
-  if not folder.exists():
-    return []
-  return sorted(int(x.name) for x in folder.iterdir() if x.name.isdecimal())
+  try:
+    names = [x.name for x in folder.iterdir()] if folder.exists() else []
+  except OSError as error:
+    raise _unreadable(folder, error) from error
+  return sorted(int(name) for name in names if name.isdecimal())
 
 
 def checkpoint_path(workdir: epath.Path, step: int) -> str:
@@ -71,7 +78,7 @@ def check_checkpoint(inputs: RunInputs) -> None:
   """Checks that the workdir has the checkpoint that `eval.checkpoint` names.
 
   Raises:
-    UserError: it has none, or not that one.
+    UserError: it has none, or not that one, or cannot be read.
   """
   wanted, steps = inputs.config.eval.checkpoint, saved_steps(inputs.workdir)
   if wanted not in ('best', 'latest') and not wanted.isdecimal():
@@ -110,21 +117,39 @@ def check_resumable(
     UserError: the workdir belongs to another run, or cannot be read.
   """
   may_differ = CHANGEABLE_SETTINGS + also_changeable
-  try:
-    if has_checkpoint(inputs.workdir):
-      check_settings(inputs, lambda name: not name.startswith(may_differ))
-  except OSError as error:
+  if has_checkpoint(inputs.workdir):
+    check_settings(inputs, lambda name: not name.startswith(may_differ))
+
+
+def check_can_be_made(workdir: epath.Path) -> None:
+  """Checks that `workdir` is a folder that can be written, or can be made.
+
+  Nothing is written.
+
+  Raises:
+    UserError: a file is in the way, or a folder cannot be written.
+  """
+  folder = os.fspath(workdir)
+  while not os.path.lexists(folder):
+    folder = os.path.dirname(folder)
+  why = ''
+  if not os.path.isdir(folder):
+    why = 'is not a folder'
+  elif not os.access(folder, os.W_OK | os.X_OK):
+    why = 'cannot be written'
+  if why:
     raise UserError(
-      f'the workdir cannot be read: --workdir={inputs.workdir} '
-      f'({error.strerror}); choose a folder that can'
-    ) from error
+      f'the workdir cannot be used: --workdir={workdir}: {folder} {why}; '
+      'choose another --workdir'
+    )
 
 
 def check_same_network(inputs: RunInputs) -> None:
   """Checks that the run in the workdir trained the network of `inputs`.
 
   Raises:
-    UserError: a setting that the network depends on differs.
+    UserError: a setting that the network depends on differs, or the record of
+      the settings cannot be read.
   """
   check_settings(inputs, lambda name: name.startswith(NETWORK_SETTINGS))
 
@@ -142,18 +167,12 @@ def check_settings(
       same.
 
   Raises:
-    UserError: settings that have to be the same differ, or the record is
-      damaged.
+    UserError: settings that have to be the same differ, or the record of the
+      settings is damaged or cannot be read.
   """
-  path = inputs.workdir / CONFIG_FILE
-  try:
-    before = flatten_settings(json.loads(path.read_text()))
-  except FileNotFoundError:
+  before = _recorded_settings(inputs.workdir)
+  if before is None:
     return
-  except (ValueError, AttributeError) as error:
-    raise UserError(
-      f'damaged file: {path} ({error}); remove it or choose another --workdir'
-    ) from error
   now = flatten_settings(run_settings(inputs))
   different = [
     f'{name}={before.get(name)} (now {now.get(name)})'
@@ -162,7 +181,8 @@ def check_settings(
   ]
   if different:
     raise UserError(
-      f'the workdir holds a run with another config: {path} has '
+      'the workdir holds a run with another config: '
+      f'{inputs.workdir / CONFIG_FILE} has '
       f'{", ".join(different)}; give the same settings, or another --workdir'
     )
 
@@ -175,13 +195,12 @@ def recorded_setting(inputs: RunInputs, name: str) -> Any:
   Args:
     inputs: the run that is to use the workdir.
     name: the setting, such as 'eval.selection'.
+
+  Raises:
+    UserError: the record of the settings is damaged or cannot be read.
   """
   now = flatten_settings(run_settings(inputs))[name]
-  try:
-    recorded = json.loads((inputs.workdir / CONFIG_FILE).read_text())
-  except FileNotFoundError:
-    return now
-  return flatten_settings(recorded).get(name, now)
+  return (_recorded_settings(inputs.workdir) or {}).get(name, now)
 
 
 def run_settings(inputs: RunInputs) -> dict[str, Any]:
@@ -229,3 +248,29 @@ def dataset_digest(dataset: PackedDataset) -> str:
     for column in (split.label, split.tag):
       digest.update(column.tobytes())
   return digest.hexdigest()[:12]
+
+
+def _recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
+  """Returns the settings in `config.json`, flattened; None without that file.
+
+  Raises:
+    UserError: the file is damaged or cannot be read.
+  """
+  path = workdir / CONFIG_FILE
+  try:
+    return flatten_settings(json.loads(path.read_text()))
+  except FileNotFoundError:
+    return None
+  except OSError as error:
+    raise _unreadable(path, error) from error
+  except (ValueError, AttributeError) as error:
+    raise UserError(
+      f'damaged file: {path} ({error}); remove it or choose another --workdir'
+    ) from error
+
+
+def _unreadable(path: epath.Path, error: OSError) -> UserError:
+  return UserError(
+    f'the workdir cannot be read: {path} ({error.strerror}); choose another '
+    '--workdir'
+  )

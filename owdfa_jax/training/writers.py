@@ -38,17 +38,21 @@ class JsonLines(Writer):
       first_step: the step to resume from; lines of later steps are removed.
 
     Raises:
-      UserError: the file cannot be written.
+      UserError: the file cannot be read or written.
     """
-    kept = []
-    if path.exists():
-      lines = path.read_text().splitlines()
-      kept = [line for line in lines if _step_of(line) <= first_step]
+    self._path = path
+    try:
+      lines = path.read_text().splitlines() if path.exists() else []
+    except OSError as error:
+      raise UserError(
+        f'cannot read the metrics: {path} ({error.strerror}); remove it or '
+        'choose another --workdir'
+      ) from error
+    kept = [line for line in lines if _step_of(line) <= first_step]
     with write_whole(
       path, text=True, what='the metrics', remedy=_RESUME
     ) as file:
       file.writelines(line + '\n' for line in kept)
-    self._path = path
     self._file = open(path, 'a')
 
   @override

@@ -81,3 +81,26 @@ def test_run_without_recorded_settings_is_an_error(packed, tmp_path):
   (run.last.workdir / 'config.json').unlink()
   with pytest.raises(UserError, match='lower-bound-3 has no config.json'):
     results.finished_report(run)
+
+
+def test_reports_of_earlier_versions_count_in_the_means(packed, tmp_path):
+  """They call the number of outputs in use `estimated_classes`."""
+  old, new = (
+    run
+    for run in make_runs(packed, tmp_path, seeds=(3, 4))
+    if run.row.name == 'CPL'
+  )
+  pretend_finished(old.last, estimated_classes=10)
+  pretend_finished(new.last, num_outputs_in_use=20)
+  (entry,) = results.collect_entries([old, new])
+  assert entry.values('num_outputs_in_use') == [10, 20]
+  assert entry.mean('num_outputs_in_use') == 15
+
+
+def test_report_that_cannot_be_read_is_an_error(packed, tmp_path):
+  run = make_runs(packed, tmp_path)[0]
+  pretend_finished(run.last)
+  (run.last.workdir / 'report.json').unlink()
+  (run.last.workdir / 'report.json').mkdir()
+  with pytest.raises(UserError, match='cannot read .*report.json .Is a dir'):
+    results.finished_report(run)

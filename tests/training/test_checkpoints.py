@@ -45,11 +45,11 @@ def folder(tmp_path):
   return epath.Path(tmp_path)
 
 
-def save_all(folder, placement, scores, key='selection_score'):
+def save_all(folder, placement, scores):
   """Saves steps 1, 2, ... with these selection scores; None for no metrics."""
   with Checkpoints(folder) as checkpoints:
     for step, score in enumerate(scores, 1):
-      metrics = None if score is None else {key: score}
+      metrics = None if score is None else {'selection_score': score}
       checkpoints.save(step, make_state(step, placement), metrics)
 
 
@@ -65,14 +65,18 @@ def test_latest_and_best_are_kept_and_no_others(folder, eight):
     }
 
 
-def test_run_that_calls_its_score_by_the_old_name_can_go_on(folder, eight):
-  """Earlier versions saved `score` instead of `selection_score`."""
-  save_all(folder, eight, [0.1, 0.5, 0.3], key='score')
+def test_run_with_the_old_names_of_metrics_can_go_on(folder, eight):
+  """Earlier versions had `score` and `estimated_classes`."""
+  with Checkpoints(folder) as checkpoints:
+    for step, score in enumerate([0.1, 0.5, 0.3], 1):
+      metrics = {'score': score, 'estimated_classes': 10 + step}
+      checkpoints.save(step, make_state(step, eight), metrics)
   with Checkpoints(folder) as checkpoints:
     assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 3)
     assert checkpoints.latest_metrics() == {
       'checkpoint_step': 3,
       'selection_score': 0.3,
+      'num_outputs_in_use': 13,
     }
     checkpoints.save(4, make_state(4, eight), {'selection_score': 0.4})
     checkpoints.wait()

@@ -50,6 +50,12 @@ def test_line_cut_short_by_a_crash_is_removed(path):
   assert read(path) == [1, 2, 3]
 
 
+def test_folder_in_the_place_of_the_log(path):
+  path.mkdir()
+  with pytest.raises(UserError, match='metrics.jsonl .Is a directory.*remove'):
+    JsonLines(path, 0)
+
+
 def config(**log):
   return ConfigDict({'log': {'tensorboard': False, 'wandb': False} | log})
 

@@ -1,0 +1,52 @@
+"""Workdirs whose checkpoints or recorded settings cannot be read."""
+
+import pytest
+
+from helpers.runs import start_run, tiny_experiment
+from helpers.staged_runs import tiny_stages
+from input_pipeline.errors import UserError
+from owdfa_jax.commands.preflight import check_inputs
+from owdfa_jax.discovery import stages
+from owdfa_jax.training import run_record
+
+
+@pytest.mark.parametrize('mode', ['train', 'eval', 'attribute'])
+def test_file_in_the_place_of_the_checkpoints(packed, tmp_path, mode):
+  (tmp_path / 'checkpoints').write_text('in the way')
+  config = tiny_experiment(packed, tmp_path).config
+  with pytest.raises(UserError, match='cannot be read: .*/checkpoints .Not a'):
+    check_inputs(config, str(tmp_path), mode)
+
+
+@pytest.mark.parametrize(
+  'check',
+  [
+    run_record.check_resumable,
+    run_record.check_same_network,
+    lambda inputs: run_record.recorded_setting(inputs, 'epochs'),
+  ],
+)
+def test_recorded_settings_that_cannot_be_read(packed, tmp_path, check):
+  start_run(packed, tmp_path)
+  record = tmp_path / 'config.json'
+  record.unlink()
+  record.mkdir()
+  inputs = tiny_experiment(packed, tmp_path)
+  with pytest.raises(UserError, match='config.json .Is a directory'):
+    check(inputs)
+  record.rmdir()
+  record.write_text('{"seed": ')
+  with pytest.raises(UserError, match='damaged file: .*config.json'):
+    check(inputs)
+
+
+def test_setting_that_is_not_recorded_is_the_one_given(packed, tmp_path):
+  inputs = tiny_experiment(packed, tmp_path, epochs=7)
+  assert run_record.recorded_setting(inputs, 'epochs') == 7
+
+
+@pytest.mark.parametrize('work', [stages.train_stages, stages.evaluate_stages])
+def test_file_in_the_place_of_a_staged_run(packed, tmp_path, work):
+  (tmp_path / 'run').write_text('in the way')
+  with pytest.raises(UserError, match=f'{tmp_path}/run'):
+    work(tiny_stages(packed), str(tmp_path / 'run'))
