@@ -9,6 +9,8 @@ from input_pipeline.errors import check_choice
 
 # Files here that do not configure a single run.
 _NOT_RUNS = ('__init__', 'benchmarks', 'default', 'leaderboard')
+# The file that explains every field of a run's config.
+DEFAULT_FILE = str(pathlib.Path(__file__).parent / 'default.py')
 
 
 def names() -> list[str]:

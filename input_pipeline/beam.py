@@ -58,8 +58,9 @@ def write_shards_with_beam(
     )
   except ImportError as error:
     raise UserError(
-      f'--runner={runner}: Apache Beam is not installed; make an environment '
-      'of its own: `pip install -r requirements-beam.txt`'
+      f'--runner={runner}: Apache Beam is not installed; in an environment of '
+      'its own, `pip install owdfa-jax[beam]`, or in a checkout '
+      '`pip install -r requirements-beam.txt`'
     ) from error
   for shard in shards:
     task = _to_json(dataclasses.asdict(shard))

@@ -1,6 +1,9 @@
 """The exception for mistakes that a user can put right, and how it is shown."""
 
 import contextlib
+import os
+import select
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -31,12 +34,30 @@ def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
 def one_line_errors() -> Iterator[None]:
   """Turns a `UserError` into one line on stderr and exit status 1.
 
-  Every command wraps its work in this. Any other exception is a defect of the
-  program and keeps its traceback.
+  Every command wraps its work in this. If the program that reads stdout has
+  ended, as in `owdfa train --help | head`, the command ends quietly. Any other
+  exception is a defect of the program and keeps its traceback.
   """
   try:
-    yield
-  except UserError as error:
-    line = ' '.join(str(error).split())
-    print(f'error: {line}', file=sys.stderr)
-    sys.exit(1)
+    try:
+      yield
+    except UserError as error:
+      line = ' '.join(str(error).split())
+      print(f'error: {line}', file=sys.stderr)
+      sys.exit(1)
+    finally:
+      # Python would flush at the exit, where the error cannot be caught.
+      print(end='', flush=True)
+  except BrokenPipeError:
+    if not _nobody_reads_stdout():
+      raise  # a pipe of the program itself
+    # Python flushes once more at the exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + signal.SIGPIPE)  # as shells report it for other programs
+
+
+def _nobody_reads_stdout() -> bool:
+  """Returns whether stdout is a pipe whose other end is closed."""
+  poll = select.poll()
+  poll.register(sys.stdout.fileno(), 0)
+  return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -80,12 +80,13 @@ def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:
   Raises:
     UserError: the training split is smaller than one batch.
   """
-  steps = len(dataset.train) // batch_size
+  rows = len(dataset.train)
+  steps = rows // batch_size
   if not steps:
     raise UserError(
-      f'dataset smaller than one batch: {dataset.path} has '
-      f'{len(dataset.train)} training rows, --config.batch_size={batch_size}; '
-      'lower it'
+      f'dataset smaller than one batch: {dataset.path} has {rows} training '
+      f'rows, --config.batch_size={batch_size}; give --config.batch_size=N, '
+      f'N even and at most {rows - rows % 2}'
     )
   return steps
 

@@ -1,3 +1,3 @@
 """Open-world deepfake attribution: networks, losses, methods, training."""
 
-__version__ = '0.1.0'
+__version__ = '0.2.0.dev0'

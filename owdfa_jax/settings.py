@@ -237,6 +237,15 @@ def check_training_split(inputs: RunInputs) -> None:
   )
 
 
+def check_initial_weights(init: str) -> None:
+  """Raises `UserError` if there is nothing at the path `model.init`."""
+  if not epath.Path(init).exists():
+    raise UserError(
+      f'no such weights: --config.model.init={init}; give a .safetensors, '
+      '.npz or .pth file, or the workdir of a run'
+    )
+
+
 def validation_share(config: ml_collections.ConfigDict) -> float:
   """Returns the share of labelled rows held out from training.
 

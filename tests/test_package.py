@@ -49,8 +49,8 @@ def test_every_dependency_has_a_lower_bound():
     assert [s.operator for s in requirement.specifier] == ['>='], name
 
 
-def test_version_is_a_plain_one():
-  assert re.fullmatch(r'\d+\.\d+\.\d+', owdfa_jax.__version__)
+def test_version_is_a_release_or_on_the_way_to_one():
+  assert re.fullmatch(r'\d+\.\d+\.\d+(\.dev\d+)?', owdfa_jax.__version__)
   assert PROJECT['project']['dynamic'] == ['version']
 
 

@@ -32,7 +32,7 @@ CSV_NAMES = {
   1: 'Protocol1_openset_fake_meta.csv',
   2: 'Protocol2_openset_real_fake_meta.csv',
 }
-_ANOTHER = 'remove it or name another folder'
+_ANOTHER = 'remove it or name another --out'
 
 
 def simulate(

@@ -65,21 +65,21 @@ COMMANDS = {
 def main() -> None:
   """Runs the command that the command line names."""
   words = sys.argv[1:]
-  if not words or words[0] in ('-h', '--help', 'help'):
-    print(usage())
-    sys.exit(0 if words else 2)
-  if words[0] == '--version':
-    print(f'owdfa {__version__}')
-    return
-  name, *arguments = words
   with one_line_errors():
+    if not words or words[0] in ('-h', '--help', 'help'):
+      print(usage())
+      sys.exit(0 if words else 2)
+    if words[0] == '--version':
+      print(f'owdfa {__version__}')
+      return
+    name, *arguments = words
     if name not in COMMANDS:
       raise UserError(
         f'unknown command: {name}; use one of {", ".join(COMMANDS)}'
       )
-  command = COMMANDS[name]
-  run = importlib.import_module(command.module).main
-  run([*command.arguments, *arguments], prog=f'owdfa {name}')
+    command = COMMANDS[name]
+    run = importlib.import_module(command.module).main
+    run([*command.arguments, *arguments], prog=f'owdfa {name}')
 
 
 def usage() -> str:

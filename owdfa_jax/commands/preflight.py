@@ -7,11 +7,18 @@ from owdfa_jax.discovery.stage_plan import (
   check_stages,
 )
 from owdfa_jax.evaluation.new_images import list_new_images
-from owdfa_jax.settings import RunInputs, check_run, check_training_split
+from owdfa_jax.settings import (
+  RunInputs,
+  check_initial_weights,
+  check_run,
+  check_training_split,
+)
 from owdfa_jax.training.run_record import (
+  check_can_be_made,
   check_checkpoint,
   check_resumable,
   check_same_network,
+  has_checkpoint,
 )
 
 
@@ -49,6 +56,10 @@ def check_inputs(
       # A stage gets these settings only once the stage before has finished.
       unknown = SETTINGS_FROM_STAGE_BEFORE if 'stages' in config else ()
       check_resumable(inputs, also_changeable=unknown)
+      check_can_be_made(inputs.workdir)
+      # A run that resumes does not read its initial weights again.
+      if inputs.config.model.init and not has_checkpoint(inputs.workdir):
+        check_initial_weights(inputs.config.model.init)
     elif mode != 'timing':
       check_checkpoint(inputs)
       check_same_network(inputs)

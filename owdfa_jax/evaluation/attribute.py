@@ -106,6 +106,7 @@ def print_summary(lines: Sequence[Line], path: os.PathLike) -> None:
     path: the file they were written to.
   """
   counts = collections.Counter(line.get('source') for line in lines)
+  print(' images  source')
   for source, count in counts.most_common():
     print(f'{count:7}  {source or "(unreadable)"}')
   print(f'written: {path}')

@@ -10,12 +10,22 @@ def list_new_images(images: str) -> list[str]:
   """Returns the paths of the image files under a folder, sorted.
 
   Raises:
-    UserError: there is no image, or a folder cannot be read.
+    UserError: there is no such folder, it holds no image, or a folder cannot
+      be read.
   """
   root = pathlib.Path(images)
-  paths = image_folders.list_images(root) if root.is_dir() else []
+  if not root.exists():
+    raise UserError(
+      f'no such folder: --images={images}; name a folder of images'
+    )
+  if not root.is_dir():
+    raise UserError(
+      f'not a folder: --images={images}; name the folder that the image is in'
+    )
+  paths = image_folders.list_images(root)
   if not paths:
     raise UserError(
-      f'no images to attribute: --images={images}; name a folder of images'
+      f'no images to attribute: --images={images} has no file that ends in '
+      f'{", ".join(image_folders.SUFFIXES)}; name a folder of images'
     )
   return paths

@@ -4,9 +4,9 @@ import dataclasses
 
 from etils import epath
 
-from input_pipeline.errors import UserError
 from owdfa_jax import weights
 from owdfa_jax.models.classifier import IN_USE_NAME
+from owdfa_jax.settings import check_initial_weights
 from owdfa_jax.training.checkpoints import read_network
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.state import TrainState
@@ -32,12 +32,8 @@ def load_initial_weights(
     UserError: `init` does not exist, is not a checkpoint or a file of weights,
       or belongs to another backbone.
   """
+  check_initial_weights(init)
   path = epath.Path(init)
-  if not path.exists():
-    raise UserError(
-      f'no such weights: --config.model.init={init}; give a .safetensors, '
-      '.npz or .pth file, or the workdir of a run'
-    )
   if path.is_dir():
     source = weights.to_state_dict(*read_network(path))
   else:

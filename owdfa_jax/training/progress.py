@@ -55,6 +55,10 @@ class Progress:
       disable=jax.process_index() != 0,
       dynamic_ncols=True,
     )
+    if start < total:
+      say(
+        'compiling the training step; this takes up to a minute the first time'
+      )
     self.restart_clock()
 
   def __enter__(self) -> 'Progress':

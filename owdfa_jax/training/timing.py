@@ -44,7 +44,8 @@ def time_step(experiment: Experiment) -> dict[str, float]:
       overlaps with the step.
     augmentation: augmenting a batch on the device, for all views.
     network: forward and backward pass with a cross entropy, for all views.
-    method: the rest of the step: pairing, losses, the optimiser.
+    method: the rest of the step: pairing, losses, the optimiser. Below 0 if
+      it is too small to measure.
     step: the whole training step, the sum of the three parts before it.
 
   Raises:
@@ -171,6 +172,11 @@ def print_parts(
     f'{experiment.placement.mesh.size} x {jax.devices()[0].device_kind}'
   )
   for name, value in seconds.items():
+    # A short part is the small difference of two measured times, which the
+    # noise can make negative.
+    if value < 0:
+      say(f'{name:14} too small to measure')
+      continue
     share = value / seconds['step']
     say(f'{name:14} {1000 * value:9.1f} ms {100 * share:6.1f} % of a step')
   say('the input is decoded while the step runs; the other parts add up to it')

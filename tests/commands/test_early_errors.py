@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from helpers import imagesets
+from helpers.paths import ROOT
 from helpers.runs import start_run
 from helpers.subprocesses import run_main
 
@@ -55,8 +56,18 @@ def test_help(tmp_path, module):
     (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),
     (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
     ([CONFIG], 'no folder for the run: give --workdir=DIR'),
-    ([CONFIG, '--config.epoch=1'], '--config.epoch=1 (epoch. Did you mean'),
-    ([CONFIG, '--config.epochs=many'], '--config.epochs=many'),
+    (
+      [CONFIG, '--config.seed=1', '--config.epoch=1', '--config.batch_size=8'],
+      'no such config field: --config.epoch=1 (epoch. Did you mean',
+    ),
+    (
+      [CONFIG, '--config.epoch=1'],
+      f'{ROOT}/owdfa_jax/configs/default.py and the file given by --config',
+    ),
+    ([CONFIG, '--config.epochs=many'], 'epochs=many; give a whole number'),
+    ([CONFIG, '--config.model.width=a'], 'model.width=a; give a number'),
+    ([CONFIG, '--config.model.init_head=a'], 'init_head=a; give true or'),
+    ([CONFIG, '--num_processes=two'], '--num_processes=two; give a whole'),
     ([CONFIG, '--mode=sleep'], 'train|eval|attribute|timing'),
     ([CONFIG, '--wordkir=run'], "Unknown command line flag 'wordkir'"),
     ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
@@ -81,6 +92,7 @@ def test_command_line(tmp_path, arguments, message):
     ('data.path=nowhere', 'no data directory: nowhere does not exist'),
     ('data.num_classes=9', 'data.num_classes=9, but'),
     ('batch_size=4096', 'dataset smaller than one batch'),
+    ('model.init=no.pth', 'no such weights: --config.model.init=no.pth; give'),
   ],
 )
 def test_settings(given, tmp_path, setting, message):
@@ -152,11 +164,19 @@ def test_no_checkpoint_of_that_step(packed, given, tmp_path):
   assert 'step 7' in error and 'use one of 5' in error
 
 
-@pytest.mark.parametrize('images', ['nowhere', 'empty'])
-def test_no_images(given, tmp_path, images):
+@pytest.mark.parametrize(
+  'images, message',
+  [
+    ('nowhere', 'no such folder: --images=nowhere; name a folder'),
+    ('file.png', 'not a folder: --images=file.png; name the folder'),
+    ('empty', 'no images to attribute: --images=empty has no file'),
+  ],
+)
+def test_no_images(given, tmp_path, images, message):
   (tmp_path / 'empty').mkdir()
+  (tmp_path / 'file.png').write_text('')
   error = run_error(tmp_path, *given, '--mode=attribute', f'--images={images}')
-  assert f'no images to attribute: --images={images}' in error
+  assert message in error
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,13 @@
 """The console command, run in a folder that is not the checkout."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 import owdfa_jax
+from helpers.paths import ROOT
 from helpers.subprocesses import run_main
 from owdfa_jax.commands.owdfa import COMMANDS
 
@@ -44,3 +49,21 @@ def test_help_of_a_command(tmp_path, name):
   assert '--config=CONFIG' in ended.out or 'usage: owdfa' in ended.out
   if name != 'pack-timing':  # it times OpenCV and tensorflow-datasets
     assert not ended.slow
+
+
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+@pytest.mark.parametrize('arguments', ['--help', 'train --help', 'pack --help'])
+def test_a_reader_that_ends_early_ends_the_command(arguments, unbuffered):
+  read, write = os.pipe()
+  os.close(read)
+  with os.fdopen(write, 'w') as nobody_reads:
+    ended = subprocess.run(
+      [sys.executable, '-m', 'owdfa_jax.commands.owdfa', *arguments.split()],
+      cwd=ROOT,
+      env=os.environ | {'PYTHONUNBUFFERED': unbuffered},
+      stdout=nobody_reads,
+      stderr=subprocess.PIPE,
+      text=True,
+      timeout=120,
+    )
+  assert ended.stderr == ''

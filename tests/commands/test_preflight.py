@@ -1,4 +1,6 @@
-"""Which workdirs a command may continue or evaluate."""
+"""Which workdirs a command may start in, continue or evaluate."""
+
+import os
 
 import pytest
 
@@ -59,3 +61,34 @@ def test_every_stage_is_evaluated(packed, tmp_path):
   start_stage(config, 0, tmp_path, init='')
   with pytest.raises(UserError, match='2-cpl; train first'):
     check_inputs(config, str(tmp_path), 'eval')
+
+
+@pytest.mark.parametrize('workdir', ['file', 'file/run'])
+def test_a_file_in_place_of_a_folder(packed, tmp_path, workdir):
+  (tmp_path / 'file').write_text('')
+  message = f'--workdir={tmp_path}/{workdir}: {tmp_path}/file is not a folder'
+  with pytest.raises(UserError, match=message):
+    check_inputs(tiny_config(packed), str(tmp_path / workdir), 'train')
+
+
+@pytest.mark.parametrize('workdir', ['', 'run', 'a/run'])
+def test_a_folder_that_cannot_be_written(
+  packed, tmp_path, monkeypatch, workdir
+):
+  # Permissions do not stop root, which may run the tests.
+  monkeypatch.setattr(os, 'access', lambda path, mode: mode == os.R_OK)
+  with pytest.raises(UserError, match=f': {tmp_path} cannot be written'):
+    check_inputs(tiny_config(packed), str(tmp_path / workdir), 'train')
+  assert not any(tmp_path.iterdir())
+
+
+def test_a_run_that_resumes_needs_no_initial_weights(packed, tmp_path):
+  weights = tmp_path / 'weights.npz'
+  weights.write_bytes(b'')
+  config = tiny_config(packed, model__init=str(weights))
+  claim_workdir(set_up(config, tmp_path / 'run'))
+  weights.unlink()
+  with pytest.raises(UserError, match='no such weights'):
+    check_inputs(config, str(tmp_path / 'run'), 'train')
+  (tmp_path / 'run' / 'checkpoints' / '5').mkdir(parents=True)
+  check_inputs(config, str(tmp_path / 'run'), 'train')

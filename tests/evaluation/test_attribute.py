@@ -26,7 +26,9 @@ def test_every_new_image_gets_a_source(trained, tmp_path, capsys):
   assert {x['source'] for x in lines} <= {'m0', 'm1', 'novel-2', 'novel-3'}
   assert not any(x['error'] for x in lines)
   path = trained.workdir / 'new_attributions.csv'
-  assert f'written: {path}' in capsys.readouterr().out
+  printed = capsys.readouterr().out
+  assert printed.splitlines()[0].split() == ['images', 'source']
+  assert f'written: {path}' in printed
 
 
 def test_unreadable_image_is_reported_and_the_others_attributed(

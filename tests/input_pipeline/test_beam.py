@@ -35,7 +35,7 @@ def content(folder):
 def test_a_missing_beam_is_named(tmp_path, monkeypatch):
   monkeypatch.setitem(sys.modules, 'apache_beam', None)
   resources = pack.Resources(runner='FlinkRunner')
-  message = '--runner=FlinkRunner: Apache Beam is not installed'
+  message = '--runner=FlinkRunner: Apache Beam.*pip install owdfa-jax.beam'
   with pytest.raises(UserError, match=message):
     packing.write_pack(write_set(tmp_path), tmp_path / 'out', None, resources)
   assert not (tmp_path / 'out').exists()

@@ -71,9 +71,11 @@ def test_steps_per_epoch(dataset):
   assert len(dataset.train) == 58
   assert supervision.steps_per_epoch(dataset, 12) == 4
   assert supervision.steps_per_epoch(dataset, 58) == 1
-  with pytest.raises(
-    UserError, match='58 training rows, --config.batch_size=60'
-  ):
+  message = (
+    '58 training rows, --config.batch_size=60; give --config.batch_size=N, '
+    'N even and at most 58'
+  )
+  with pytest.raises(UserError, match=message):
     supervision.steps_per_epoch(dataset, 60)
 
 

@@ -108,6 +108,12 @@ def test_nan_is_written_as_not_available(clock):
   assert not any(x is not None and math.isnan(x) for x in line.values())
 
 
+def test_compilation_is_announced_before_a_step_is_taken(clock, capsys):
+  del clock
+  with Progress(RecordingWriter(), 0, 1, 1):
+    assert 'compiling the training step' in capsys.readouterr().out
+
+
 def test_error_within_a_step_is_not_hidden(clock):
   """A failed step is not waited for again on the way out."""
   writer = RecordingWriter()

@@ -20,6 +20,14 @@ def test_parts_add_up_to_a_step_and_are_printed(packed, tmp_path, capsys):
   assert not (tmp_path / 'run').exists()
 
 
+def test_a_part_below_0_is_too_small_to_measure(packed, tmp_path, capsys):
+  experiment = tiny_experiment(packed, tmp_path)
+  timing.print_parts(experiment, 16, {'method': -0.001, 'step': 0.5})
+  printed = capsys.readouterr().out
+  assert 'too small to measure' in printed and '-' not in printed
+  assert '500.0 ms  100.0 %' in printed
+
+
 def test_median_ignores_the_first_round(monkeypatch):
   """The first round compiles; here it takes 100 seconds."""
   now = [0.0]
