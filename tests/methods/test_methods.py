@@ -39,7 +39,13 @@ RUNS = {
   'cpl and freematch': ('cpl', {'pseudo__rule': 'freematch'}),
 }
 # The other runs cover most of these.
-SLOW = ('cpl and freematch', 'lower_bound')
+SLOW = (
+  'cal, classes unknown',
+  'cpl and flexmatch',
+  'cpl and freematch',
+  'lower_bound',
+  'mpsl and cdal',
+)
 
 
 @pytest.fixture(scope='session')

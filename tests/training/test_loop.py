@@ -116,6 +116,7 @@ def test_resuming_holds_one_state_on_the_devices(
 ):
   shorter = tiny_experiment(packed, tmp_path, epochs=1)
   assert train_with_evaluation(shorter) == 0
+  stop = saved_state(whole).step // 2 + 1
   restore, held = Checkpoints.restore, []
 
   def measure_and_restore(self, step, target):
@@ -124,7 +125,7 @@ def test_resuming_holds_one_state_on_the_devices(
     return restore(self, step, target)
 
   monkeypatch.setattr(Checkpoints, 'restore', measure_and_restore)
-  stop_after(monkeypatch, saved_state(whole).step // 2 + 1)
+  stop_after(monkeypatch, stop)
   gc.collect()
   before = {id(x): x for x in jax.live_arrays()}
   resumed = tiny_experiment(packed, tmp_path)

@@ -30,6 +30,12 @@ RUNS = {name: method() for name, method in METHODS.items()} | {
     method=CPL(), rule=FlexMatch(threshold=0.1)
   ),
 }
+# The other runs cover most of these.
+SLOW = ('cal, classes unknown', 'cpl and flexmatch')
+ALL_RUNS = [
+  pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+  for name in RUNS
+]
 SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16
 COMPILATION = '/jax/core/compile/backend_compile_duration'
 
@@ -88,7 +94,7 @@ def run(method_name, num_devices, batches):
   return jax.device_get((current, scalars))
 
 
-@pytest.mark.parametrize('method', RUNS)
+@pytest.mark.parametrize('method', ALL_RUNS)
 def test_one_and_eight_devices_agree(method):
   batches = [make_batch(0)]
   (one, one_scalars) = run(method, 1, batches)
@@ -110,7 +116,7 @@ def test_one_and_eight_devices_agree(method):
   )
 
 
-@pytest.mark.parametrize('method', RUNS)
+@pytest.mark.parametrize('method', ALL_RUNS)
 def test_true_labels_reach_only_the_log(method):
   batch = make_batch(0)
   poisoned = batch | {'true_label': (batch['true_label'] + 1) % CLASSES}
@@ -122,7 +128,7 @@ def test_true_labels_reach_only_the_log(method):
       assert other_scalars[name] == value, name
 
 
-@pytest.mark.parametrize('method', RUNS)
+@pytest.mark.parametrize('method', ALL_RUNS)
 def test_steps_and_ends_of_epochs_compile_once(method):
   placement, start, train_step, end_epoch = prepare(method, 8)
   current = jax.device_put(start, placement.replicated)
