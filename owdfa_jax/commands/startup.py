@@ -25,9 +25,9 @@ def use_compilation_cache(folder: str) -> None:
   if folder == 'auto':
     cache = cache_folder()
     folder = cache and os.path.join(cache, 'compiled')
-  # JAX answers a damaged entry (after a full disk, say) with a warning, compiles
-  # the program again, and leaves the entry as it is; removing the folder ends
-  # the warnings.
+  # If an entry is damaged (after a full disk, say), JAX warns, compiles the
+  # program again, and leaves the entry as it is. Removing the folder ends the
+  # warnings.
   if folder:
     jax.config.update('jax_compilation_cache_dir', os.path.expanduser(folder))
 
