@@ -1,22 +1,39 @@
 """The command line of the commands that run a config file."""
 
+import os
+import re
 import sys
-import traceback
 from collections.abc import Sequence
 
 import ml_collections
 from absl import flags
+from ml_collections.config_flags import config_path
+from typing_extensions import override
 
 from input_pipeline.errors import UserError
-from owdfa_jax.commands.config_files import find_config
+from owdfa_jax import configs
+from owdfa_jax.commands.config_files import find_config, load_config
+from owdfa_jax.commands.words import asks_for_help, take_flag
 
-_HELP_FLAGS = ('-h', '-help', '--help')
+# What a flag of each type takes, by absl's names of the types.
+_TYPES = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
+# The arguments, where ml_collections looks for overrides; `parse` fills it. It
+# would read those of the process as early as where --config is defined.
+ARGUMENTS: list[str] = []
+# What ml_collections raises for an override of a field that does not exist.
+_FIELD_ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+
+
+class _ConfigFileParser(flags.ArgumentParser):
+  """Loads the config file, in place of ml_collections' parser."""
+
+  @override
+  def parse(self, argument: str) -> ml_collections.ConfigDict:
+    return load_config(argument)
 
 
 def command_line(argv: Sequence[str] | None, prog: str | None) -> list[str]:
   """Makes arguments those of the process, and returns its command line.
-
-  ml_collections looks for the fields of a config to override in `sys.argv`.
 
   Args:
     argv: the arguments; None leaves those of the process.
@@ -53,56 +70,84 @@ def parse(
   Raises:
     UserError: the command line is wrong.
   """
-  if any(word in _HELP_FLAGS for word in argv[1:]):
+  if asks_for_help(argv[1:]):
     print(f'{description.strip()}\n\n{describe_flags(config)}')
     sys.exit(0)
-  given = [word for word in argv if word.startswith('--config=')]
-  no_config_file = UserError(
-    f'no such config file: {" ".join(given)}; give --config={example}'
-  )
   try:
-    rest = flags.FLAGS(with_config_path(argv))
-  except (AttributeError, KeyError) as error:
-    if not _is_from_ml_collections(error):
-      raise  # a defect of the config file
-    overrides = [w for w in argv if w.startswith('--config.')]
-    raise UserError(
-      f'no such config field: one of {" ".join(overrides)} ({tidy(error)}); '
-      'configs/default.py and the file given by --config list the fields'
-    ) from error
+    words = flags.FLAGS.read_flags_from_files(list(argv[1:]))
   except flags.Error as error:
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, UserError):
-      raise cause from error
-    raise UserError(str(error)) from error
-  except OSError as error:
-    raise no_config_file from error
+    message = str(error).removeprefix('ERROR:: ')
+    raise UserError(f'wrong --flagfile: {message}') from error
+  given, others = _take_config(words, example)
+  ARGUMENTS[:] = [f'--config={given}', *others]
+  flags.FLAGS[config.name].parser = _ConfigFileParser()
+  try:
+    rest = flags.FLAGS([argv[0], *ARGUMENTS])
+  except flags.Error as error:
+    raise UserError(describe_flag_error(error)) from error
+  except _FIELD_ERRORS as error:
+    raise UserError(
+      f'no such config field: {_unknown_field(others, given)} ({tidy(error)}); '
+      f'{configs.DEFAULT_FILE} and the file given by --config list the fields'
+    ) from error
   if len(rest) > 1:
     raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
-  if config.value is None:
-    raise UserError(f'no config given: give --config={example}')
-  if not isinstance(config.value, ml_collections.ConfigDict):
-    raise no_config_file
   if needs not in config.value:
     raise UserError(
-      f'a config of another command: {" ".join(given)} has no {needs!r}; '
+      f'a config of another command: --config={given} has no {needs!r}; '
       f'give --config={example}'
     )
   return rest
 
 
-def with_config_path(argv: Sequence[str]) -> list[str]:
-  """Returns `argv` with the path of a shipped config in place of its name."""
-  words: list[str] = []
-  for word in argv:
-    name, equals, value = word.partition('=')
-    if words and words[-1] in ('--config', '-config'):
-      words.append(find_config(word))
-    elif equals and name in ('--config', '-config'):
-      words.append(f'{name}={find_config(value)}')
-    else:
-      words.append(word)
-  return words
+def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
+  """Returns the value of --config, whose file exists, and the other words."""
+  values, others = take_flag(words, 'config')
+  if not any(values):
+    raise UserError(f'no config given: give --config={example}')
+  if len(values) > 1:
+    given = ' '.join(f'--config={value}' for value in values)
+    raise UserError(f'--config is given more than once: {given}; give one')
+  if not os.path.isfile(find_config(values[0]).partition(':')[0]):
+    raise UserError(
+      f'no such config file: --config={values[0]}; give --config={example}'
+    )
+  return values[0], others
+
+
+def _unknown_field(words: Sequence[str], config_file: str) -> str:
+  """Returns the first override whose field the config lacks.
+
+  Args:
+    words: the arguments without --config; one of the overrides is wrong.
+    config_file: the value of --config.
+  """
+  overrides = [w for w in words if re.match(r'--?(no)?config\.', w)]
+  # The file is read again, for the config without the overrides.
+  fields = load_config(config_file)
+  for word in overrides:
+    name = word.partition('=')[0].partition('.')[2]
+    try:
+      config_path.get_type(name, fields)
+    except _FIELD_ERRORS:
+      return word
+  return f'one of {" ".join(overrides)}'
+
+
+def describe_flag_error(error: flags.Error) -> str:
+  """Returns absl's message, or says which type a flag of a wrong type takes.
+
+  Args:
+    error: what absl raised; "flag --NAME=VALUE: ..." if the type is wrong.
+  """
+  message = str(error)
+  found = re.match(r'flag --([\w.]+)=(.*?): ', message)
+  if found is None or found[1] not in flags.FLAGS:
+    return message
+  expected = _TYPES.get(flags.FLAGS[found[1]].flag_type())
+  if expected is None:
+    return message
+  return f'wrong type: --{found[1]}={found[2]}; give {expected}'
 
 
 def describe_flags(config: flags.FlagHolder) -> str:
@@ -116,11 +161,6 @@ def describe_flags(config: flags.FlagHolder) -> str:
   lines.append('  --config.FIELD=VALUE')
   lines.append('      Overrides a field of the config.')
   return '\n'.join(lines)
-
-
-def _is_from_ml_collections(error: Exception) -> bool:
-  *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-  return frame.f_globals['__name__'].startswith('ml_collections.')
 
 
 def tidy(error: Exception) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax import __version__
+from owdfa_jax.commands.words import take_flag
 
 
 class Command(NamedTuple):
@@ -78,6 +79,12 @@ def main() -> None:
         f'unknown command: {name}; use one of {", ".join(COMMANDS)}'
       )
     command = COMMANDS[name]
+    modes, _ = take_flag(arguments, 'mode')
+    if modes and command.module == _RUN:
+      raise UserError(
+        f'--mode belongs to main.py, not to `owdfa {name}`; use '
+        f'`owdfa {modes[-1] if modes[-1] in COMMANDS else name}`'
+      )
     run = importlib.import_module(command.module).main
     run([*command.arguments, *arguments], prog=f'owdfa {name}')
 

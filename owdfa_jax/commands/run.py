@@ -19,15 +19,17 @@ from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax.commands.config_files import shipped_configs
-from owdfa_jax.commands.flags import command_line, parse
+from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
 from owdfa_jax.commands.preflight import check_inputs
 
 MODES = ('train', 'eval', 'attribute', 'timing')
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'What to run: METHOD:BENCHMARK, or FILE:BENCHMARK.',
-  lock_config=True,
-)  # fmt: skip
+  'config',
+  None,
+  'What to run: METHOD:BENCHMARK, or FILE:BENCHMARK.',
+  sys_argv=ARGUMENTS,
+)
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'The folder of the run: checkpoints, logs and reports.'
 )
@@ -83,11 +85,11 @@ def _run(argv: Sequence[str]) -> None:
   """Checks everything that can be checked early, then runs."""
   del argv
   config, mode, workdir = _CONFIG.value, _MODE.value, _WORKDIR.value
-  if workdir is None:
-    if mode != 'timing':
-      raise UserError('no folder for the run: give --workdir=DIR')
+  if workdir is None and mode == 'timing':
     workdir = '.'  # timing neither reads nor writes there
-  if mode == 'attribute' and _IMAGES.value is None:
+  if not workdir:
+    raise UserError('no folder for the run: give --workdir=DIR')
+  if mode == 'attribute' and not _IMAGES.value:
     raise UserError('no images to attribute: give --images=FOLDER')
   inputs = check_inputs(config, workdir, mode, _IMAGES.value)
 

@@ -15,12 +15,12 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
-from owdfa_jax.commands.flags import command_line, parse
+from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
 from owdfa_jax.leaderboard.runs import choose_runs, make_runs
 
 _EXAMPLE = 'leaderboard:BENCHMARK'
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, f'What to compare: {_EXAMPLE}.', lock_config=True
+  'config', None, f'What to compare: {_EXAMPLE}.', sys_argv=ARGUMENTS
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'The folder of the runs and the table.'
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 def _run(argv: Sequence[str]) -> None:
   del argv
   config, workdir = _CONFIG.value, _WORKDIR.value
-  if workdir is None:
+  if not workdir:
     raise UserError('no folder for the runs: give --workdir=DIR')
   runs = make_runs(config, workdir)
   choose_runs(config, runs)

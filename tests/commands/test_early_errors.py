@@ -56,6 +56,8 @@ def test_help(tmp_path, module):
     (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),
     (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
     ([CONFIG], 'no folder for the run: give --workdir=DIR'),
+    ([CONFIG, '--workdir='], 'no folder for the run: give --workdir=DIR'),
+    ([CONFIG, '--flagfile=/nowhere'], 'Unable to open flagfile'),
     (
       [CONFIG, '--config.seed=1', '--config.epoch=1', '--config.batch_size=8'],
       'no such config field: --config.epoch=1 (epoch. Did you mean',
@@ -186,6 +188,10 @@ def test_no_images(given, tmp_path, images, message):
     (['--config=cpl:folder64'], 'of another command'),
     (['--config=leaderboard:simulated1'], 'no folder for the runs'),
     (
+      ['--config=leaderboard:simulated1', '--workdir='],
+      'no folder for the run',
+    ),
+    (
       ['--config=leaderboard:simulated1', '--workdir=x'],
       'no data directory: data/packed/simulated1',
     ),
@@ -197,7 +203,7 @@ def test_leaderboard(tmp_path, arguments, message):
 
 
 def test_a_config_file_of_the_user(packed, tmp_path):
-  """A defect in it keeps its traceback; its settings are checked."""
+  """Its settings are checked, and a defect in it is one line."""
   text = 'from owdfa_jax.configs import cpl\ndef get_config():\n'
   (tmp_path / 'mine.py').write_text(
     f'{text}  config = cpl.get_config("folder64")\n'
@@ -207,5 +213,6 @@ def test_a_config_file_of_the_user(packed, tmp_path):
   error = run_error(tmp_path, '--config=mine.py', '--workdir=run')
   assert 'epochs=0; give at least 1' in error
   (tmp_path / 'mine.py').write_text(f'{text}  return cpl.nothing\n')
-  ended = run_main('owdfa_jax.commands.run', ['--config=mine.py'], tmp_path)
-  assert ended.status == 1 and 'Traceback' in ended.err
+  error = run_error(tmp_path, '--config=mine.py', '--workdir=run')
+  assert 'the config file mine.py failed: AttributeError' in error
+  assert '(line 3 of mine.py); correct it' in error

@@ -9,7 +9,7 @@ import pytest
 import owdfa_jax
 from helpers.paths import ROOT
 from helpers.subprocesses import run_main
-from owdfa_jax.commands.owdfa import COMMANDS
+from owdfa_jax.commands.owdfa import COMMANDS, main
 
 
 def owdfa(folder, *arguments):
@@ -39,6 +39,24 @@ def test_unknown_command(tmp_path):
   ended = owdfa(tmp_path, 'fly')
   assert ended.status == 1 and not ended.slow
   assert ended.err.startswith('error: unknown command: fly; use one of simul')
+
+
+@pytest.mark.parametrize(
+  'arguments, command',
+  [
+    ('train --mode=eval', 'eval'),
+    ('eval --workdir=x -mode train', 'train'),
+    ('timing --mode=sleep', 'timing'),
+  ],
+)
+def test_the_command_is_the_mode(monkeypatch, capsys, arguments, command):
+  monkeypatch.setattr(sys, 'argv', ['owdfa', *arguments.split()])
+  with pytest.raises(SystemExit) as ended:
+    main()
+  assert ended.value.code == 1
+  error = capsys.readouterr().err
+  assert error.startswith('error: --mode belongs to main.py, not to `owdfa ')
+  assert error.endswith(f'; use `owdfa {command}`\n')
 
 
 @pytest.mark.parametrize('name', COMMANDS)
