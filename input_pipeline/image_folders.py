@@ -5,6 +5,7 @@ import pathlib
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
+from input_pipeline.name_rule import is_one_line
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 
@@ -79,7 +80,7 @@ def list_class_names(root: pathlib.Path) -> list[str]:
 
 def check_name(name: str) -> None:
   """Raises `UserError` for a name that cannot go into a meta CSV."""
-  if not name.isprintable():
+  if not is_one_line(name):
     raise UserError(
       f'bad file name: {name!r} is not UTF-8 or has control characters; '
       'rename it'

@@ -5,6 +5,7 @@ import io
 import pathlib
 
 from input_pipeline.errors import UserError
+from input_pipeline.name_rule import is_one_line
 
 COLUMNS = (
   'img_name',
@@ -102,9 +103,9 @@ def _parse_row(
   # Whether an image is real is unknown together with its class.
   faces = (-1, 0, 1) if unknown else (0, 1)
   check('face_type', row['face_type'] in faces, 'must be 1 (real) or 0 (fake)')
-  check('img_path', row['img_path'].isprintable(), 'has control characters')
+  check('img_path', is_one_line(row['img_path']), 'has control characters')
   check('img_path', row['img_path'] != '', 'is empty')
-  check('method', row['method'].isprintable(), 'has control characters')
+  check('method', is_one_line(row['method']), 'has control characters')
   check('method', unknown or row['method'] != '', 'is empty')
   if 'split' in row:
     check('split', row['split'] in ('train', 'test'), 'must be train or test')

@@ -5,13 +5,16 @@ dtype and is loaded without pickle, so that opening an untrusted file runs no
 code.
 """
 
+import os
 import pathlib
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from typing import BinaryIO
 
 import numpy as np
 
 from input_pipeline.errors import UserError
+from input_pipeline.name_rule import is_one_line
 from input_pipeline.packed_format import DESCRIPTION, damaged_file
 
 # Row by row: the shard of the record, the byte offset and the number of bytes
@@ -40,11 +43,12 @@ class RowIds:
       id_end: int64 [N], the end of each id in `id_bytes`.
 
     Raises:
-      ValueError: the columns do not hold one printable id for each row.
+      ValueError: the columns do not hold one id for each row, or an id has
+        control characters.
     """
     # All ids are decoded at once, which is far faster than one by one.
     text = id_bytes.tobytes().decode()  # UnicodeDecodeError is a ValueError
-    if not text.isprintable():
+    if not is_one_line(text):
       raise ValueError('an id has control characters')
     start = np.concatenate([np.zeros(1, np.int64), id_end])
     # Compared, not subtracted: differences of huge values wrap around.
@@ -140,13 +144,19 @@ def _load_columns(path: pathlib.Path) -> dict[str, np.ndarray]:
     raise UserError(f'missing index: {path}; copy it here or pack again')
   dtypes: dict[str, type] = dict(INDEX_DTYPES)
   try:
-    # NumPy leaves files open that it fails to read, hence the explicit open.
-    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
-      if not ID_DTYPES.keys().isdisjoint(file.files):
+    with open(path, 'rb') as raw, zipfile.ZipFile(raw) as archive:
+      _check_number_of_members(raw, archive)
+      if not {f'{name}.npy' for name in ID_DTYPES}.isdisjoint(
+        archive.namelist()
+      ):
         dtypes |= ID_DTYPES
-      columns = {name: file[name] for name in dtypes}
-  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-    raise damaged_file(path, str(error)) from error
+      columns = {name: _load_column(archive, name) for name in dtypes}
+  # A damaged file makes zipfile, its decompressors and NumPy raise almost
+  # anything, such as NotImplementedError for an unknown compression, or
+  # MemoryError for a huge shape.
+  except Exception as error:
+    why = str(error) or type(error).__name__
+    raise damaged_file(path, why) from error
   for name, dtype in dtypes.items():
     column = columns[name]
     if column.dtype != dtype or column.ndim != 1:
@@ -154,3 +164,27 @@ def _load_columns(path: pathlib.Path) -> dict[str, np.ndarray]:
         path, f'column {name!r} is not a {np.dtype(dtype)} vector'
       )
   return columns
+
+
+def _check_number_of_members(raw: BinaryIO, archive: zipfile.ZipFile) -> None:
+  """Raises `BadZipFile` if the archive lists fewer members than it has.
+
+  A damaged length in the list hides the members behind it, and an index whose
+  ids are hidden would be taken for an older one, without ids.
+  """
+  # A zip file ends with the number of members (2 bytes), the size and the place
+  # of their list (4 bytes each) and the length of a comment (2 bytes).
+  raw.seek(-12, os.SEEK_END)
+  number = int.from_bytes(raw.read(2), 'little')
+  if number != len(archive.infolist()):
+    raise zipfile.BadZipFile('its list of columns is damaged')
+
+
+def _load_column(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+  with archive.open(f'{name}.npy') as member:
+    column = np.lib.format.read_array(member, allow_pickle=False)
+    # The checksum is compared at the end of the member. A damaged header can
+    # make NumPy stop before.
+    if member.read(1):
+      raise ValueError(f'column {name!r} is longer than its header says')
+  return column

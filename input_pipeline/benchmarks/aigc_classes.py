@@ -11,6 +11,7 @@ from input_pipeline.benchmarks.benchmark_class import DF3, BenchmarkClass
 from input_pipeline.benchmarks.owdfa_classes import OWDFA
 from input_pipeline.errors import UserError, check_choice
 from input_pipeline.forgery_types import FORGERY_LABELS, SYNTHESIS
+from input_pipeline.name_rule import is_one_line
 
 # The table that is used unless the user gives one: a guess, which it says.
 GUESSED_TABLE = pathlib.Path(__file__).with_name('df3.json')
@@ -95,7 +96,7 @@ def _check_fields(where: str, entry: dict) -> None:
     # A bool is an int to Python, but not a count.
     if not isinstance(value, kind) or isinstance(value, bool):
       raise UserError(f'{where}, {name}={value!r}: must be {kind.__name__}')
-    if isinstance(value, str) and not value.isprintable():
+    if isinstance(value, str) and not is_one_line(value):
       raise UserError(
         f'{where}, {name}={value!r}: has control characters; remove them'
       )

@@ -1,5 +1,8 @@
 """The index of a split: the ids in it, and damaged id columns."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -98,7 +101,7 @@ def text(content):
     {'id_end': ends(0, 20, 21, 28)},
     # An end inside the two bytes of the letter after the first id.
     {'id_end': ends(8, 20, 21, 28)},
-    # Not UTF-8, and not printable.
+    # Not UTF-8, and control characters.
     {'id_bytes': text(b'\xff' * 28)},
     {'id_bytes': text(b'a' * 27 + b'\n')},
     {'id_bytes': text(b'a' * 27 + b'\0')},
@@ -107,4 +110,49 @@ def text(content):
 def test_damaged_ids_are_refused(path, changes):
   change(path, **changes)
   with pytest.raises(UserError, match=f'damaged file: {path}: '):
+    read(path)
+
+
+def test_every_damaged_byte_is_noticed_or_harmless(path):
+  """Times and versions in the zip headers may change; no column may."""
+  content = path.read_bytes()
+  refused = 0
+  for place, byte in enumerate(content):
+    path.write_bytes(
+      content[:place] + bytes([byte ^ 255]) + content[place + 1 :]
+    )
+    try:
+      columns, ids = read(path)
+    except UserError as error:
+      assert str(error).startswith(f'damaged file: {path}: ')
+      refused += 1
+    else:
+      assert ids is not None and ids.take(range(4)) == IDS
+      for name, column in COLUMNS.items():
+        np.testing.assert_array_equal(columns[name], column)
+  assert refused > len(content) // 2
+
+
+def test_column_of_a_huge_shape_is_refused(path):
+  """It cannot even be allocated."""
+  header = io.BytesIO()
+  np.lib.format.write_array_header_1_0(
+    header, {'descr': '<i8', 'fortran_order': False, 'shape': (2**50,)}
+  )
+  path.unlink()
+  with zipfile.ZipFile(path, 'w') as archive:
+    for name in split_index.INDEX_DTYPES:
+      archive.writestr(f'{name}.npy', header.getvalue())
+  with pytest.raises(UserError, match=f'damaged file: {path}: .*allocate'):
+    read(path)
+
+
+def test_column_with_bytes_behind_its_values_is_refused(path):
+  """NumPy alone would not read them, nor compare the checksum then."""
+  with zipfile.ZipFile(path) as archive:
+    members = {name: archive.read(name) for name in archive.namelist()}
+  with zipfile.ZipFile(path, 'w') as archive:
+    for name, content in members.items():
+      archive.writestr(name, content + b'?' * (name == 'offset.npy'))
+  with pytest.raises(UserError, match="column 'offset' is longer"):
     read(path)
