@@ -81,13 +81,23 @@ class TensorBoard(Writer):
       folder: the folder of the event files.
       first_step: the step to resume from; TensorBoard ignores later steps in
         the older event files.
+
+    Raises:
+      UserError: no event file can be written.
     """
     # Imported here, because runs without TensorBoard do not need it.
     import tensorboardX
 
-    self._writer = tensorboardX.SummaryWriter(
-      os.fspath(folder), purge_step=first_step + 1
-    )
+    try:
+      self._writer = tensorboardX.SummaryWriter(
+        os.fspath(folder), purge_step=first_step + 1
+      )
+    except OSError as error:
+      raise UserError(
+        f'cannot write the TensorBoard events: {folder} ({error.strerror}); '
+        'remove it, choose another --workdir, or set '
+        '--config.log.tensorboard=False'
+      ) from error
 
   @override
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
@@ -162,11 +172,16 @@ class Writers(Writer):
         'Weights & Biases is not installed: --config.log.wandb=True; '
         'pip install wandb, or leave it False'
       )
-    self._writers.append(JsonLines(workdir / 'metrics.jsonl', first_step))
-    if config.log.tensorboard:
-      self._writers.append(TensorBoard(workdir / 'tensorboard', first_step))
-    if config.log.wandb:
-      self._writers.append(WeightsAndBiases(workdir, config.to_dict()))
+    try:
+      self._writers.append(JsonLines(workdir / 'metrics.jsonl', first_step))
+      if config.log.tensorboard:
+        self._writers.append(TensorBoard(workdir / 'tensorboard', first_step))
+      if config.log.wandb:
+        self._writers.append(WeightsAndBiases(workdir, config.to_dict()))
+    except BaseException:
+      # Without this, the writers opened before the one that fails stay open.
+      self.close()
+      raise
 
   def __enter__(self) -> 'Writers':
     return self

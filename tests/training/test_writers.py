@@ -68,6 +68,12 @@ def test_tensorboard_events_are_written(tmp_path):
   assert b'novel_acc' not in events.read_bytes()
 
 
+def test_file_in_the_place_of_the_tensorboard_folder(tmp_path):
+  (tmp_path / 'tensorboard').write_text('in the way')
+  with pytest.raises(UserError, match='/tensorboard .Not a directory.*remove'):
+    Writers(epath.Path(tmp_path), config(tensorboard=True), 0)
+
+
 def test_wandb_that_is_not_installed_is_an_error(tmp_path, monkeypatch):
   monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
   with pytest.raises(UserError, match='pip install wandb'):
