@@ -61,8 +61,9 @@ def write_whole(
 
   The content goes to a hidden file beside `path`, which is then renamed. If the
   block raises, `path` stays as it was and the hidden file is removed. Several
-  processes and threads may write the same path: the last one wins. A link at
-  `path` stays a link, and a file there keeps its permissions. What is no file,
+  processes and threads may write the same path: the last one wins. A file at
+  `path` keeps its permissions. A link there is replaced, and the file that it
+  points to stays as it is: it may be one of the user's images. What is no file,
   such as /dev/stdout, is written directly.
 
   Args:
@@ -80,15 +81,14 @@ def write_whole(
     UserError: the file cannot be written.
   """
   path = os.fspath(path)
-  target = os.path.realpath(path)
-  partial = _partial_name(target)
+  partial = _partial_name(path)
   options: dict[str, Any] = {'mode': 'wb'}
   if text:
     options = {'mode': 'w', 'encoding': 'utf-8', 'newline': ''}
   try:
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    if os.path.exists(target) and not os.path.isfile(target):
-      with open(target, **options) as file:
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    if os.path.exists(path) and not os.path.isfile(path):
+      with open(path, **options) as file:
         yield file
       return
     try:
@@ -97,23 +97,23 @@ def write_whole(
         file.flush()
         if sync:
           os.fsync(file.fileno())
-      if os.path.exists(target):
-        shutil.copymode(target, partial)
-      os.replace(partial, target)
+      if os.path.isfile(path) and not os.path.islink(path):
+        shutil.copymode(path, partial)
+      os.replace(partial, path)
     finally:
       with contextlib.suppress(OSError):
         os.unlink(partial)
   except OSError as error:
     # The block may fail at another file, which the error then names.
-    if error.filename not in (None, partial, target, os.path.dirname(target)):
+    if error.filename not in (None, partial, path, os.path.dirname(path)):
       raise
     raise UserError(
       f'cannot write {what}: {path} ({error.strerror or error}); {remedy}'
     ) from error
 
 
-def _partial_name(target: str) -> str:
-  """Returns a hidden name beside `target` that no other writer uses."""
-  folder, name = os.path.split(target)
+def _partial_name(path: str) -> str:
+  """Returns a hidden name beside `path` that no other writer uses."""
+  folder, name = os.path.split(path)
   # A file name has at most 255 bytes, and a character takes up to 4.
   return os.path.join(folder, f'.{name[:40]}.{uuid.uuid4().hex[:12]}.partial')

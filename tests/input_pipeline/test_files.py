@@ -71,15 +71,23 @@ def test_file_sha256(tmp_path):
     files.file_sha256(tmp_path / 'b')
 
 
-def test_a_link_stays_and_permissions_are_kept(tmp_path):
-  (tmp_path / 'real').write_bytes(b'old')
-  (tmp_path / 'real').chmod(0o600)
-  (tmp_path / 'link').symlink_to('real')
+def test_permissions_are_kept(tmp_path):
+  (tmp_path / 'a').write_bytes(b'old')
+  (tmp_path / 'a').chmod(0o600)
+  with files.write_whole(tmp_path / 'a') as file:
+    file.write(b'new')
+  assert (tmp_path / 'a').read_bytes() == b'new'
+  assert (tmp_path / 'a').stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_replaced_and_its_target_left_alone(tmp_path):
+  (tmp_path / 'image').write_bytes(b'image')
+  (tmp_path / 'link').symlink_to('image')
   with files.write_whole(tmp_path / 'link') as file:
     file.write(b'new')
-  assert (tmp_path / 'link').is_symlink()
-  assert (tmp_path / 'real').read_bytes() == b'new'
-  assert (tmp_path / 'real').stat().st_mode & 0o777 == 0o600
+  assert not (tmp_path / 'link').is_symlink()
+  assert (tmp_path / 'link').read_bytes() == b'new'
+  assert (tmp_path / 'image').read_bytes() == b'image'
 
 
 def test_a_pipe_is_written_directly(tmp_path):
