@@ -80,15 +80,15 @@ def write_whole(
   Raises:
     UserError: the file cannot be written.
   """
-  path = os.fspath(path)
-  partial = _partial_name(path)
+  name = os.fspath(path)
+  partial = _partial_name(name)
   options: dict[str, Any] = {'mode': 'wb'}
   if text:
     options = {'mode': 'w', 'encoding': 'utf-8', 'newline': ''}
   try:
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    if os.path.exists(path) and not os.path.isfile(path):
-      with open(path, **options) as file:
+    os.makedirs(os.path.dirname(name) or '.', exist_ok=True)
+    if os.path.exists(name) and not os.path.isfile(name):
+      with open(name, **options) as file:
         yield file
       return
     try:
@@ -97,18 +97,18 @@ def write_whole(
         file.flush()
         if sync:
           os.fsync(file.fileno())
-      if os.path.isfile(path) and not os.path.islink(path):
-        shutil.copymode(path, partial)
-      os.replace(partial, path)
+      if os.path.isfile(name) and not os.path.islink(name):
+        shutil.copymode(name, partial)
+      os.replace(partial, name)
     finally:
       with contextlib.suppress(OSError):
         os.unlink(partial)
   except OSError as error:
     # The block may fail at another file, which the error then names.
-    if error.filename not in (None, partial, path, os.path.dirname(path)):
+    if error.filename not in (None, partial, name, os.path.dirname(name)):
       raise
     raise UserError(
-      f'cannot write {what}: {path} ({error.strerror or error}); {remedy}'
+      f'cannot write {what}: {name} ({error.strerror or error}); {remedy}'
     ) from error
 
 
