@@ -34,7 +34,7 @@ class Record:
     method: the `method` of the meta CSV.
     forgery_type: the `forgery_type` of the meta CSV.
     image_source: the `image_source` of the meta CSV.
-    sha256: of the original file, hexadecimal.
+    sha256: the hash of the original file, hexadecimal.
   """
 
   image: bytes

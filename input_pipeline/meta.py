@@ -65,7 +65,7 @@ class Meta:
 
   Attributes:
     path: the file.
-    sha256: of the file's bytes, hexadecimal.
+    sha256: the hash of the file's bytes, hexadecimal.
     label: int32 [N], known classes first, -1 where the class is unknown.
     tag: int8 [N], 1 labelled, 2 unlabelled, 0 dropped.
     face_type: int8 [N], 1 real, 0 fake, -1 where the class is unknown.

@@ -90,7 +90,7 @@ class Packed:
     offset: where its data begins in the shard, in bytes.
     length: the length of its data, in bytes.
     format: 'png' or 'jpeg'.
-    sha256: of the original image file.
+    sha256: the hash of the original image file.
     face: whether a face was found and cut out.
   """
 
@@ -112,7 +112,7 @@ class Written:
     skipped: unreadable images, each with the reason.
     detected: new detections, from the sha256 of the image file to the face.
     size: the size of the file, in bytes.
-    sha256: of the file.
+    sha256: the hash of the file.
   """
 
   shard: Shard

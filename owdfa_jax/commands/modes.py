@@ -17,7 +17,7 @@ def run(mode: str, inputs: RunInputs, images: str | None) -> int:
   Args:
     mode: 'train', which ends with an evaluation, 'eval', 'attribute' or
       'timing'.
-    inputs: of the run.
+    inputs: the checked config, workdir and data of the run.
     images: the folder of images to attribute.
 
   Raises:
