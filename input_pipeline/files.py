@@ -1,14 +1,32 @@
-"""Local files: whole writes, hashes and absolute paths."""
+"""Local files: bounded reads, whole writes, hashes and absolute paths."""
 
 import contextlib
+import errno
 import hashlib
+import io
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from typing import IO, Any
 
 from input_pipeline.errors import UserError
+
+# The most bytes that are read of a file. Lists have a line or an entry for
+# each image: meta CSVs, detections, descriptions, indices. All other files
+# that people or programs write are settings: cards, tables of classes, configs.
+LIST_LIMIT = 1 << 30
+SETTINGS_LIMIT = 16 << 20
+# Replaces both limits, in MiB.
+LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
+
+_KINDS = {
+  stat.S_IFIFO: 'a named pipe',
+  stat.S_IFCHR: 'a device',
+  stat.S_IFBLK: 'a device',
+  stat.S_IFSOCK: 'a socket',
+}
 
 
 def absolute(path: str | os.PathLike) -> str:
@@ -32,6 +50,113 @@ def cache_folder() -> str:
   return '' if user.startswith('~') else absolute(f'{user}/owdfa-jax')
 
 
+def open_regular(path: str | os.PathLike) -> io.BufferedReader:
+  """Opens a regular file to read its bytes, and never waits for one.
+
+  A named pipe would block until somebody writes, and a device such as
+  /dev/zero never ends.
+
+  Raises:
+    OSError: the file cannot be opened or is no regular file; `strerror` says
+      why. For a folder it is an `IsADirectoryError`.
+  """
+  # Opening a device may already do something, so its kind is asked for first.
+  try:
+    status = os.stat(path)
+  except ValueError as error:
+    raise OSError(errno.EINVAL, str(error), os.fspath(path)) from error
+  _check_regular(status, path)
+  descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+  try:
+    # Something else may have taken its place since.
+    _check_regular(os.fstat(descriptor), path)
+    return os.fdopen(descriptor, 'rb')
+  except BaseException:
+    os.close(descriptor)
+    raise
+
+
+def read_regular(
+  path: str | os.PathLike,
+  limit: int = SETTINGS_LIMIT,
+  variable: str = LIMIT_VARIABLE,
+) -> bytes:
+  """Returns the bytes of a regular file that is not too large.
+
+  Args:
+    path: the file.
+    limit: the most bytes it may have, such as `LIST_LIMIT`.
+    variable: the environment variable that replaces the limit, in MiB.
+
+  Raises:
+    OSError: as `open_regular`, or the file has more bytes than the limit.
+    UserError: the environment variable holds no number.
+  """
+  limit = _limit(limit, variable)
+  with open_regular(path) as file:
+    size = os.fstat(file.fileno()).st_size
+    if size <= limit:
+      content = file.read(size + 1)
+      if len(content) > size:  # it grows, or its file system gives no size
+        content += file.read(limit + 1 - len(content))
+      if len(content) <= limit:
+        return content
+  raise too_large(path, size, limit, variable)
+
+
+def read_text(path: str | os.PathLike, limit: int = SETTINGS_LIMIT) -> str:
+  """Returns the text of a regular UTF-8 file that is not too large.
+
+  A byte order mark is left out. Line ends stay as they are.
+
+  Raises:
+    OSError: as `read_regular`.
+    UnicodeDecodeError: the file is not UTF-8.
+    UserError: `$OWDFA_MAX_FILE_MB` holds no number.
+  """
+  return read_regular(path, limit).decode('utf-8-sig')
+
+
+def too_large(
+  path: str | os.PathLike,
+  size: int,
+  limit: int,
+  variable: str = LIMIT_VARIABLE,
+) -> OSError:
+  """Returns the error for a file of more bytes than `limit`."""
+  return OSError(
+    errno.EFBIG,
+    f'{max(size, limit + 1):,} bytes, over the limit of {limit >> 20:,} MiB; '
+    f'${variable} raises it',
+    os.fspath(path),
+  )
+
+
+def _limit(limit: int, variable: str) -> int:
+  """Returns the limit in bytes: that of the environment, or `limit`."""
+  text = os.environ.get(variable, '')
+  if not text:
+    return limit
+  if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 10**8):
+    raise UserError(
+      f'out of range: ${variable}={text[:40]!r}; it must be a whole number of '
+      'MiB, 1 or more'
+    )
+  return int(text[:9]) << 20
+
+
+def _check_regular(status: os.stat_result, path: str | os.PathLike) -> None:
+  kind = stat.S_IFMT(status.st_mode)
+  if kind == stat.S_IFDIR:
+    code = errno.EISDIR
+    raise IsADirectoryError(code, os.strerror(code), os.fspath(path))
+  if kind != stat.S_IFREG:
+    what = _KINDS.get(kind, 'something else')
+    raise OSError(
+      errno.EINVAL, f'it is {what}, not a regular file', os.fspath(path)
+    )
+
+
 def file_sha256(path: str | os.PathLike) -> str:
   """Returns the SHA-256 of a file's bytes, hexadecimal.
 
@@ -39,7 +164,7 @@ def file_sha256(path: str | os.PathLike) -> str:
     UserError: the file cannot be read.
   """
   try:
-    with open(path, 'rb') as file:
+    with open_regular(path) as file:
       return hashlib.file_digest(file, 'sha256').hexdigest()
   except OSError as error:
     raise UserError(

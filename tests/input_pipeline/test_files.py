@@ -1,13 +1,70 @@
-"""Whole writes of files, their hashes, and absolute paths."""
+"""Bounded reads and whole writes of files, their hashes, absolute paths."""
 
 import hashlib
 import os
 import pathlib
+import re
+import socket
 
 import pytest
 
 from input_pipeline import files
 from input_pipeline.errors import UserError
+
+
+def test_a_regular_file_is_read(tmp_path, monkeypatch):
+  (tmp_path / 'a').write_bytes('\ufeffgrün\r\n'.encode())
+  assert files.read_text(tmp_path / 'a') == 'grün\r\n'
+  monkeypatch.setenv('OWDFA_MAX_FILE_MB', '1')
+  assert files.read_regular(tmp_path / 'a')[3:] == 'grün\r\n'.encode()
+  # Files of /proc tell no size.
+  assert files.read_regular('/proc/self/status').startswith(b'Name:')
+
+
+@pytest.mark.parametrize(
+  'path', ['pipe', 'link', '/dev/zero', 'socket', '/dev/full']
+)
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, path):
+  os.mkfifo(tmp_path / 'pipe')
+  os.symlink('/dev/zero', tmp_path / 'link')
+  with socket.socket(socket.AF_UNIX) as server:
+    server.bind(os.fspath(tmp_path / 'socket'))
+    with pytest.raises(OSError) as caught:
+      files.read_regular(tmp_path / path)
+  assert re.match(
+    'it is a (named pipe|device|socket), not a regular file',
+    caught.value.strerror,
+  )
+  with pytest.raises(UserError, match='not a regular file'):
+    files.file_sha256(tmp_path / path)
+
+
+def test_a_folder_and_a_null_byte_are_refused(tmp_path):
+  with pytest.raises(IsADirectoryError):
+    files.open_regular(tmp_path)
+  with pytest.raises(OSError, match='null byte'):
+    files.open_regular(f'{tmp_path}/a\0')
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_read(
+  tmp_path, monkeypatch
+):
+  with open(tmp_path / 'a', 'wb') as file:
+    file.truncate(20 << 30)  # 20 GiB that take no room
+  with pytest.raises(OSError) as caught:
+    files.read_regular(tmp_path / 'a', files.LIST_LIMIT)
+  assert caught.value.strerror == (
+    '21,474,836,480 bytes, over the limit of 1,024 MiB; $OWDFA_MAX_FILE_MB '
+    'raises it'
+  )
+  monkeypatch.setenv('OWDFA_MAX_FILE_MB', 'x')
+  with pytest.raises(UserError, match="out of range: .*_MB='x'"):
+    files.read_regular(tmp_path / 'a')
+
+
+def test_a_file_that_tells_no_size_is_bounded():
+  with pytest.raises(OSError, match='6 bytes, over the limit of 0 MiB'):
+    files.read_regular('/proc/self/status', 5)
 
 
 def test_content_appears_only_at_the_end(tmp_path):
