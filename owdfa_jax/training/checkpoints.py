@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import re
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +17,11 @@ from input_pipeline.files import absolute
 from owdfa_jax.parallel import from_first_process
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
 from owdfa_jax.training.run_record import CHECKPOINTS
+from owdfa_jax.training.save_errors import (
+  silence_save_errors,
+  storage_reason,
+  wait_for_other_writes,
+)
 from owdfa_jax.training.state import BatchStats, Params, TrainState
 
 _policies = ocp.checkpoint_managers
@@ -44,6 +48,8 @@ class Checkpoints:
         may belong to another process that is training.
     """
     self.folder = workdir / CHECKPOINTS
+    if not reads_only:
+      silence_save_errors()
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
@@ -77,14 +83,16 @@ class Checkpoints:
     error: BaseException | None,
     traceback: types.TracebackType | None,
   ) -> None:
-    try:
-      self.wait()
-    except Exception:
-      # Report the block's own error rather than the save's.
-      if error is None:
-        raise
-    finally:
-      self._manager.close()
+    failures: list[BaseException] = [] if error is None else [error]
+    # Closing waits too, and raises again what waiting has raised.
+    for finish in (self.wait, self._close):
+      try:
+        finish()
+      except Exception as failure:
+        failures.append(failure)
+    # The first one is the cause. The block's own is on its way already.
+    if error is None and failures:
+      raise failures[0]
 
   def latest_step(self) -> int | None:
     """Returns the highest step saved, or None."""
@@ -220,14 +228,19 @@ class Checkpoints:
     if error_number := from_first_process(error_number):
       raise OSError(error_number, os.strerror(error_number))
 
+  def _close(self) -> None:
+    with self._report_full_disk():
+      self._manager.close()
+
   @contextlib.contextmanager
   def _report_full_disk(self) -> Iterator[None]:
     try:
       yield
     except Exception as error:
-      reason = _storage_reason(error)
+      reason = storage_reason(error)
       if reason is None:
         raise
+      wait_for_other_writes()
       raise UserError(
         f'cannot write the checkpoint: {self.folder} ({reason}); free some '
         'space or choose another --workdir, then run the same command again '
@@ -271,19 +284,6 @@ def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _selection_score(metrics: dict[str, Any]) -> float:
   return with_current_names(metrics)[SELECTION_SCORE]
-
-
-def _storage_reason(error: Exception) -> str | None:
-  """Returns why the file system refused a write; None for other errors."""
-  if isinstance(error, OSError):
-    # Some errors have no number, some not even a message.
-    return (
-      error.strerror or ' '.join(str(error).split()) or type(error).__name__
-    )
-  # TensorStore raises a ValueError, with the number of the operating system's
-  # error at the end of a long message.
-  found = re.search(r"os_error_code='(\d+)'", str(error))
-  return os.strerror(int(found[1])) if found else None
 
 
 def _model_item(state: TrainState) -> dict[str, Any]:

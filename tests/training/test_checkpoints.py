@@ -1,8 +1,5 @@
 """Tests of which checkpoints are kept, restored and removed."""
 
-import resource
-import signal
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -186,36 +183,6 @@ def test_space_is_reserved_by_the_first_process_alone(
     checkpoints.save(1, make_state(1, eight))
     monkeypatch.undo()
     assert saved == [1]
-
-
-@pytest.fixture
-def limit_file_sizes():
-  """Limits files to eight kilobytes once called, as a full disk would."""
-  before = resource.getrlimit(resource.RLIMIT_FSIZE)
-  # Python ignores this signal, but other tests may have replaced that.
-  handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-  yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
-  resource.setrlimit(resource.RLIMIT_FSIZE, before)
-  signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_disk_that_fills_up_while_saving(
-  folder, eight, monkeypatch, limit_file_sizes
-):
-  """TensorStore reports it as a ValueError."""
-  monkeypatch.setattr(
-    checkpoints_lib.os, 'posix_fallocate', lambda *arguments: None
-  )
-  # Random, since checkpoints are compressed.
-  large = {'w': np.random.default_rng(0).normal(size=(100, 100))}
-  with Checkpoints(folder) as checkpoints:
-    state = make_state(1, eight).replace(
-      params=jax.device_put(large, eight.replicated)
-    )
-    limit_file_sizes()
-    checkpoints.save(1, state)
-    with pytest.raises(UserError, match='File too large.*free some space'):
-      checkpoints.wait()
 
 
 @pytest.mark.parametrize('error', [ValueError('a defect'), RuntimeError()])

@@ -1,0 +1,79 @@
+"""Why the file system refused a save, and what the libraries print of it."""
+
+import logging
+import os
+import re
+import sys
+import threading
+from types import TracebackType
+
+from absl import logging as absl_logging
+
+
+def storage_reason(error: BaseException) -> str | None:
+  """Returns why the file system refused a write; None for other errors."""
+  if isinstance(error, OSError):
+    # Some errors have no number, some not even a message.
+    return (
+      error.strerror or ' '.join(str(error).split()) or type(error).__name__
+    )
+  # TensorStore raises a ValueError, with the number of the operating system's
+  # error at the end of a long message.
+  found = re.search(r"os_error_code='(\d+)'", str(error))
+  return os.strerror(int(found[1])) if found else None
+
+
+def wait_for_other_writes(seconds: float = 10) -> None:
+  """Waits for the threads of a save of which one thread has failed.
+
+  Otherwise they print errors while the process ends.
+
+  Args:
+    seconds: how long to wait for each.
+  """
+  for thread in threading.enumerate():
+    if type(thread).__module__.startswith('orbax.'):
+      thread.join(seconds)
+
+
+def silence_save_errors() -> None:
+  """Keeps tracebacks of saves that the file system refused off stderr.
+
+  The caller gets the error itself and reports it in one line. Orbax logs it
+  before, with the traceback of each of its threads, and TensorStore reports
+  every write that ends after the first one has failed. Only these are
+  silenced: any other error in a thread of these libraries is printed.
+
+  It holds until the process ends, because the reports come late.
+  """
+  absl_logging.get_absl_logger().addFilter(_is_worth_logging)
+  if sys.unraisablehook is not _report_unraisable:
+    global _report_before
+    _report_before = sys.unraisablehook
+    sys.unraisablehook = _report_unraisable
+
+
+_report_before = sys.unraisablehook
+
+
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+  """Returns False for a log record of a refused write."""
+  error = record.exc_info[1] if record.exc_info else None
+  return error is None or storage_reason(error) is None
+
+
+def _report_unraisable(unraisable: 'sys.UnraisableHookArgs') -> None:
+  """Passes an error that nobody can catch on, unless it is of a late write."""
+  if not _is_late_write(unraisable.exc_value, unraisable.exc_traceback):
+    _report_before(unraisable)
+
+
+def _is_late_write(
+  error: BaseException | None, traceback: TracebackType | None
+) -> bool:
+  """Whether an error is that of a write that ended after its event loop."""
+  if not isinstance(error, RuntimeError) or traceback is None:
+    return False
+  # TensorStore's own threads call asyncio; there is no Python below it.
+  caller = traceback.tb_frame.f_code.co_name
+  return caller == 'call_soon_threadsafe' and 'loop is closed' in str(error)
