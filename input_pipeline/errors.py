@@ -1,11 +1,14 @@
 """The exception for mistakes that a user can put right, and how it is shown."""
 
 import contextlib
+import io
 import os
 import select
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+
+from input_pipeline import escape
 
 
 class UserError(Exception):
@@ -35,15 +38,18 @@ def one_line_errors() -> Iterator[None]:
   """Turns a `UserError` into one line on stderr and exit status 1.
 
   Every command wraps its work in this. If the program that reads stdout has
-  ended, as in `owdfa train --help | head`, the command ends quietly. Any other
-  exception is a defect of the program and keeps its traceback.
+  ended, as in `owdfa train --help | head`, the command ends quietly; if stdout
+  is a file on a full disk, with one line. Any other exception is a defect of
+  the program and keeps its traceback.
   """
+  if isinstance(sys.stdout, io.TextIOWrapper):
+    # A terminal that is not UTF-8 lacks letters that names may have.
+    sys.stdout.reconfigure(errors='backslashreplace')
   try:
     try:
       yield
     except UserError as error:
-      line = ' '.join(str(error).split())
-      print(f'error: {line}', file=sys.stderr)
+      print(f'error: {escape.message(str(error))}', file=sys.stderr)
       sys.exit(1)
     finally:
       # Python would flush at the exit, where the error cannot be caught.
@@ -51,9 +57,36 @@ def one_line_errors() -> Iterator[None]:
   except BrokenPipeError:
     if not _nobody_reads_stdout():
       raise  # a pipe of the program itself
-    # Python flushes once more at the exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _close_stdout()
     sys.exit(128 + signal.SIGPIPE)  # as shells report it for other programs
+  except OSError:
+    why = _stdout_fails()
+    if not why:
+      raise
+    _close_stdout()
+    print(
+      f'error: cannot write to stdout: {why}; free some space or send the '
+      'output elsewhere',
+      file=sys.stderr,
+    )
+    sys.exit(1)
+
+
+def _close_stdout() -> None:
+  """Drops what could not be written: Python flushes once more at the exit."""
+  os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stdout_fails() -> str:
+  """Returns why stdout cannot be written, or ''."""
+  try:
+    # Python drops what it failed to write, so another flush would do nothing.
+    os.write(sys.stdout.fileno(), b'\n')
+  except io.UnsupportedOperation:  # no file, such as a test's
+    return ''
+  except OSError as error:
+    return error.strerror or str(error)
+  return ''
 
 
 def _nobody_reads_stdout() -> bool:

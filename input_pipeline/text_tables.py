@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from input_pipeline import escape
+
 # The rule under a Markdown header, by a column's alignment.
 _RULES = {'l': '---', 'r': '---:'}
 
@@ -13,15 +15,18 @@ def markdown(
 
   Args:
     header: the column titles.
-    rows: the cells, as many in each row as there are titles. A bar in a cell
-      is escaped, since it would end the cell.
+    rows: the cells, as many in each row as there are titles. A cell shows its
+      text as it is; one that is `escape.Markdown` may have markup.
     align: 'l' or 'r' for each column; '' aligns all columns to the left.
 
   Returns:
     The lines of the table, without a newline at the end.
   """
   rules = [_RULES[side] for side in align or 'l' * len(header)]
-  lines = [_escaped(header), rules, *map(_escaped, rows)]
+  titles, *cells = (
+    [escape.markdown(cell) for cell in line] for line in (header, *rows)
+  )
+  lines = [titles, rules, *cells]
   return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
@@ -30,9 +35,10 @@ def aligned(
 ) -> str:
   """Returns a table for a terminal: columns padded, two spaces between them.
 
-  The arguments are those of `markdown`; nothing is escaped.
+  The arguments are those of `markdown`. Characters that control a terminal are
+  shown as escapes.
   """
-  lines = [header, *rows]
+  lines = [[escape.terminal(cell) for cell in line] for line in (header, *rows)]
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   sides = align or 'l' * len(header)
   return '\n'.join(
@@ -42,7 +48,3 @@ def aligned(
     ).rstrip()
     for line in lines
   )
-
-
-def _escaped(cells: Sequence[str]) -> list[str]:
-  return [cell.replace('|', '&#124;') for cell in cells]
