@@ -15,6 +15,7 @@ LEVELS = [
   {'owdfa_jax.training'},
   {'owdfa_jax.experiment'},
   {'owdfa_jax.settings'},
+  {'owdfa_jax.setting_checks'},
   {'owdfa_jax.configs'},
   {'owdfa_jax.methods'},
   {'owdfa_jax.losses'},
@@ -22,6 +23,7 @@ LEVELS = [
   {
     'owdfa_jax.parallel',
     'owdfa_jax.report_fields',
+    'owdfa_jax.setting_ranges',
     'owdfa_jax.vectors',
     'owdfa_jax.weights',
   },

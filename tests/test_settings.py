@@ -1,4 +1,4 @@
-"""What is checked before JAX is imported."""
+"""What is checked before JAX is imported, with the packed data."""
 
 import re
 
@@ -7,68 +7,6 @@ import pytest
 from helpers.runs import tiny_config
 from input_pipeline.errors import UserError
 from owdfa_jax import settings
-from owdfa_jax.methods.by_name import METHODS
-
-
-def test_names_are_those_of_the_code():
-  assert settings.CHOICES['method.name'] == tuple(METHODS)
-
-
-@pytest.mark.parametrize('field', settings.CHOICES)
-def test_an_unknown_name_is_answered_with_the_choices(packed, field):
-  config = tiny_config(packed, **{field: 'nonsense'})
-  some = settings.CHOICES[field][-1]
-  with pytest.raises(UserError, match=f'{field}=nonsense; use one of .*{some}'):
-    settings.check_config(config)
-
-
-@pytest.mark.parametrize('field', settings.AT_LEAST_ONE)
-def test_a_count_below_one(packed, field):
-  config = tiny_config(packed, **{field: 0})
-  with pytest.raises(UserError, match=f'{field}=0; give at least 1'):
-    settings.check_config(config)
-
-
-def test_a_parameter_out_of_range(packed):
-  config = tiny_config(packed, 'cal', method__params__prototypes_per_known=1)
-  with pytest.raises(UserError, match='prototypes_per_known=1; give at least'):
-    settings.check_config(config)
-
-
-@pytest.mark.parametrize(
-  'field, value',
-  [
-    ('optimizer.learning_rate', -1.0),
-    ('optimizer.learning_rate', 0.0),
-    ('optimizer.learning_rate', float('nan')),
-    ('optimizer.weight_decay', -1.0),
-    ('optimizer.decay_factor', float('inf')),
-    ('model.dropout', 1.5),
-    ('model.width', 0.0),
-    ('data.num_workers', -1),
-    ('pseudo.weight', -1.0),
-    ('method.params.margin', float('nan')),
-    ('method.params.voting_weight', -3.0),
-  ],
-)
-def test_a_number_out_of_range(packed, field, value):
-  config = tiny_config(packed, **{field: value})
-  with pytest.raises(UserError, match=f'{field}={value}; give'):
-    settings.check_config(config)
-
-
-def test_every_label_with_an_open_world_method(packed):
-  config = tiny_config(packed, data__supervision='all')
-  with pytest.raises(UserError, match='supervision=all needs .*upper_bound'):
-    settings.check_config(config)
-
-
-def test_validation_without_a_share(packed):
-  config = tiny_config(
-    packed, eval__selection='validation', data__validation_share=0.0
-  )
-  with pytest.raises(UserError, match='no images to validate on'):
-    settings.check_config(config)
 
 
 @pytest.mark.parametrize('field, here', [('num_known', 2), ('num_classes', 4)])
@@ -77,6 +15,26 @@ def test_classes_that_do_not_match_the_head(packed, tmp_path, field, here):
   expected = f'{field}=22, but {re.escape(str(packed))} has {here};'
   with pytest.raises(UserError, match=expected):
     settings.check_run(config, tmp_path)
+
+
+def test_more_initial_outputs_than_the_evaluation_compares(packed, tmp_path):
+  parameters = {'estimate_classes': True, 'prototypes_per_known': 1000}
+  changes = {f'method__params__{k}': v for k, v in parameters.items()}
+  settings.check_run(tiny_config(packed, 'cal', **changes), tmp_path)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(settings, 'MOST_OUTPUTS', 1999)
+    with pytest.raises(UserError, match='known=1000 for each of 2 .*most 999'):
+      settings.check_run(tiny_config(packed, 'cal', **changes), tmp_path)
+
+
+def test_more_steps_than_are_counted(packed, tmp_path):
+  config = tiny_config(packed, epochs=10**6)
+  inputs = settings.check_run(config, tmp_path)
+  settings.check_training_split(inputs)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(settings, 'MOST_STEPS', 10)
+    with pytest.raises(UserError, match='too many steps: --config.epochs=1000'):
+      settings.check_training_split(inputs)
 
 
 def test_workdir_becomes_absolute(packed, monkeypatch, tmp_path):

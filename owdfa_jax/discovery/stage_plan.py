@@ -10,6 +10,12 @@ import ml_collections
 from etils import epath
 
 from input_pipeline.errors import UserError, check_choice
+from owdfa_jax.configs import staged
+from owdfa_jax.setting_checks import (
+  check_config,
+  check_fields,
+  flatten_settings,
+)
 from owdfa_jax.settings import RunInputs, check_run
 
 # What labels the unlabelled images of a round; `labelling.LABELLERS` has the
@@ -146,7 +152,10 @@ def check_stage_settings(config: ml_collections.ConfigDict) -> None:
   Args:
     config: the run's config, with `stages`.
   """
-  settings = config.stages
+  check_config(config)
+  settings = flatten_settings({'stages': config.stages.to_dict()})
+  usual = staged.get_config('cpl,folder').stages.to_dict()
+  check_fields(settings, flatten_settings({'stages': usual}))
   if config.eval.checkpoint.isdecimal():
     raise UserError(
       'stages have different steps: --config.eval.checkpoint='
@@ -157,26 +166,6 @@ def check_stage_settings(config: ml_collections.ConfigDict) -> None:
       'stages make their own pseudo-labels: --config.data.pseudo_labels='
       f'{config.data.pseudo_labels}; leave it out'
     )
-  for field, least in (
-    ('pretrain_epochs', 1),
-    ('round_epochs', 1),
-    ('rounds', 0),
-  ):
-    if settings[field] < least:
-      raise UserError(
-        f'setting too small: --config.stages.{field}={settings[field]}; '
-        f'give at least {least}'
-      )
-  for field, zero_allowed in (
-    ('keep_share', False),
-    ('keep_confidence', True),
-    ('round_learning_rate_factor', False),
-  ):
-    value = settings[field]
-    if not 0 <= value <= 1 or (value == 0 and not zero_allowed):
-      least = 'at least 0' if zero_allowed else 'above 0'
-      raise UserError(
-        f'setting out of range: --config.stages.{field}={value}; give a number '
-        f'{least} and at most 1'
-      )
-  check_choice('--config.stages.label_by', settings.label_by, LABEL_BY)
+  check_choice(
+    '--config.stages.label_by', settings['stages.label_by'], LABEL_BY
+  )

@@ -15,7 +15,7 @@ def split_file(name: str, split: str) -> str:
 
   Args:
     name: the plain name, such as 'report.json'.
-    split: one of `settings.EVAL_SPLITS`.
+    split: one of `setting_checks.EVAL_SPLITS`.
   """
   stem, suffix = os.path.splitext(name)
   return name if split == 'test' else f'{stem}_{split}{suffix}'

@@ -7,7 +7,8 @@ configs take their defaults from it.
 
 import dataclasses
 
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import check_choice
+from owdfa_jax.setting_ranges import check_parameters
 
 # Where a user sets a parameter.
 _SETTING = '--config.method.params.'
@@ -17,36 +18,15 @@ VOTE_RULE_NAMES = ('value', 'agreement')
 PSEUDO_FILTER_NAMES = ('none', 'vote', 'union')
 
 
-def check_at_least(least: float, **parameters: float) -> None:
-  """Raises `UserError` for the first parameter that is less than `least`."""
-  for name, value in parameters.items():
-    if value < least:
-      raise UserError(
-        f'setting too small: {_SETTING}{name}={value}; give at least {least}'
-      )
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MethodParameters:
-  """Base class of all methods' parameters, which checks them by their names.
+  """Base class of all methods' parameters, which checks their ranges.
 
-  A `_weight` is at least 0, since a negative one would train away from the
-  loss; a `_temperature` is above 0; a `_threshold` of confidence is in [0, 1].
+  The ranges are in `owdfa_jax.setting_ranges`.
   """
 
   def __post_init__(self) -> None:
-    for name, value in dataclasses.asdict(self).items():
-      if name.endswith('_weight'):
-        check_at_least(0, **{name: value})
-      if name.endswith('_temperature') and value <= 0:
-        raise UserError(
-          f'setting too small: {_SETTING}{name}={value}; give a number above 0'
-        )
-      if name.endswith(('_threshold', 'warm_up')) and not 0 <= value <= 1:
-        raise UserError(
-          f'setting out of range: {_SETTING}{name}={value}; give a share '
-          'between 0 and 1'
-        )
+    check_parameters('method.params', dataclasses.asdict(self))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -140,11 +120,6 @@ class CALParameters(MethodParameters):
   prune_from_epoch: int = 0
   parity_merge: bool = False
 
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    # One output for each known class would leave none for a novel one.
-    check_at_least(2, prototypes_per_known=self.prototypes_per_known)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ORCAParameters(MethodParameters):
@@ -187,10 +162,6 @@ class SimGCDParameters(MethodParameters):
   unsupervised_temperature: float = 1.0
   supervised_temperature: float = 0.07
   projection: int = 256
-
-  def __post_init__(self) -> None:
-    super().__post_init__()
-    check_at_least(1, projection=self.projection)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from etils import epath
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256
-from owdfa_jax.settings import RunInputs, flatten_settings, validation_share
+from owdfa_jax.setting_checks import flatten_settings
+from owdfa_jax.settings import RunInputs, validation_share
 
 # The folder of checkpoints in a workdir.
 CHECKPOINTS = 'checkpoints'
@@ -25,6 +26,8 @@ CONFIG_FILE = 'config.json'
 # resumes. Where and how fast the data is read does not change what is read.
 CHANGEABLE_SETTINGS = (
   'epochs',
+  'on_divergence',
+  'max_skipped_in_a_row',
   'eval.batch_size',
   'eval.checkpoint',
   'eval.every_epochs',

@@ -44,8 +44,18 @@ def test_names_of_choices_are_those_of_their_functions():
 
 @pytest.mark.parametrize(
   'method, name, value',
-  [('cal', 'prototypes_per_known', 1), ('simgcd', 'projection', 0)],
+  [
+    ('cal', 'prototypes_per_known', 1),
+    ('simgcd', 'projection', 0),
+    ('simgcd', 'warm_up', 0.0),
+    ('cpl', 'margin', float('nan')),
+  ],
 )
-def test_values_that_are_too_small_are_named(method, name, value):
-  with pytest.raises(UserError, match=f'params.{name}={value}; give at least'):
+def test_values_out_of_range_are_named(method, name, value):
+  with pytest.raises(UserError, match=f'params.{name}={value}; give a'):
     METHODS[method](**{name: value})
+
+
+def test_parameters_of_rules_out_of_range_are_named():
+  with pytest.raises(UserError, match='pseudo.params.momentum=1.0; give a'):
+    RULES['freematch'](momentum=1.0)

@@ -6,14 +6,27 @@ and add what they compute.
 
 import dataclasses
 
+from owdfa_jax.setting_ranges import check_parameters
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MaxProbabilityParameters:
+class RuleParameters:
+  """Base class of all rules' parameters, which checks their ranges.
+
+  The ranges are in `owdfa_jax.setting_ranges`.
+  """
+
+  def __post_init__(self) -> None:
+    check_parameters('pseudo.params', dataclasses.asdict(self))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaxProbabilityParameters(RuleParameters):
   """The rule that takes every prediction has no parameters."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FixMatchParameters:
+class FixMatchParameters(RuleParameters):
   """Parameters of FixMatch.
 
   Attributes:
@@ -36,7 +49,7 @@ class FlexMatchParameters(FixMatchParameters):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FreeMatchParameters:
+class FreeMatchParameters(RuleParameters):
   """Parameters of FreeMatch.
 
   Attributes:

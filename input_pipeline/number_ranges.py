@@ -1,0 +1,117 @@
+"""The numbers that a setting or a flag takes, checked with one line."""
+
+import argparse
+import dataclasses
+import numbers
+from typing import Any
+
+from typing_extensions import override
+
+from input_pipeline.errors import UserError
+
+# Random number generators take 32 bits.
+LARGEST_SEED = 2**32 - 1
+# Longer values are shortened in messages.
+_DIGITS_SHOWN = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class NumberRange:
+  """The numbers that one setting takes.
+
+  Attributes:
+    least: the least number.
+    greatest: the greatest number.
+    whole: whether only whole numbers count.
+    above: whether `least` itself is left out.
+    below: whether `greatest` itself is left out.
+    optional: whether None counts too.
+    reason: why larger numbers are refused; '' where that is plain.
+  """
+
+  least: float
+  greatest: float
+  whole: bool = False
+  above: bool = False
+  below: bool = False
+  optional: bool = False
+  reason: str = ''
+
+  @override
+  def __str__(self) -> str:
+    """Returns the range in words, such as 'from 1 to 100'."""
+    least, greatest = _shown(self.least), _shown(self.greatest)
+    if not self.above and not self.below:
+      return f'from {least} to {greatest}'
+    lower = f'above {least}' if self.above else f'at least {least}'
+    upper = f'below {greatest}' if self.below else f'at most {greatest}'
+    return f'{lower} and {upper}'
+
+  @property
+  def kind(self) -> str:
+    """What is asked for: 'a whole number' or 'a number'."""
+    return 'a whole number' if self.whole else 'a number'
+
+  def holds(self, value: float) -> bool:
+    """Returns whether a number is in the range; NaN never is."""
+    return (
+      self.least <= value <= self.greatest
+      and not (self.above and value == self.least)
+      and not (self.below and value == self.greatest)
+    )
+
+  def check(self, setting: str, value: Any) -> None:
+    """Raises `UserError` unless `value` is a number in the range.
+
+    Args:
+      setting: the setting as the user writes it, such as '--config.epochs'.
+      value: what the user gave. Truth values are no numbers.
+    """
+    if value is None and self.optional:
+      return
+    expected = numbers.Integral if self.whole else numbers.Real
+    if not isinstance(value, expected) or isinstance(value, bool):
+      raise UserError(
+        f'wrong type: {setting}={_shown(value)}; give {self.kind} {self}'
+      )
+    if not self.holds(value):
+      reason = f' ({self.reason})' if self.reason else ''
+      raise UserError(
+        f'setting out of range: {setting}={_shown(value)}; give {self.kind} '
+        f'{self}{reason}'
+      )
+
+
+def whole(least: int, greatest: int, reason: str = '') -> NumberRange:
+  """Returns the range of whole numbers from `least` to `greatest`."""
+  return NumberRange(least, greatest, whole=True, reason=reason)
+
+
+def _shown(value: Any) -> str:
+  """Returns a value for a message, shortened."""
+  if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    text = value if isinstance(value, str) else repr(value)
+  elif isinstance(value, int):
+    # Python refuses to write out numbers of thousands of digits.
+    text = str(value) if value.bit_length() < 256 else 'a very large number'
+  else:
+    text = str(value)
+  text = ''.join(c if c.isprintable() else '?' for c in text)
+  if len(text) > _DIGITS_SHOWN:
+    return text[:_DIGITS_SHOWN] + '...'
+  return text
+
+
+def check_flags(
+  arguments: argparse.Namespace, ranges: dict[str, NumberRange]
+) -> None:
+  """Raises `UserError` for a flag of a command that is out of its range.
+
+  Args:
+    arguments: the parsed flags. One that is None was not given.
+    ranges: the range of each flag by its name without dashes.
+  """
+  for name, allowed in ranges.items():
+    value = getattr(arguments, name)
+    if value is not None:
+      allowed.check(f'--{name}', value)
