@@ -1,7 +1,18 @@
-"""The data card of a packed directory, its README.md."""
+"""The data card of a packed directory, its README.md.
 
+All texts on it, of the CSV and of the card's file, are shown as they are.
+"""
+
+from input_pipeline import text_tables
 from input_pipeline.data_card import SOURCES, Card, SourceInfo
-from input_pipeline.text_tables import markdown
+from input_pipeline.escape import (
+  code,
+  code_block,
+  distinct,
+  link,
+  markdown,
+  prose,
+)
 
 _NO_LICENCE = (
   'The terms of this collection are not stated. Those of each source apply.'
@@ -17,14 +28,14 @@ def card_text(description: dict, card: Card) -> str:
   """
   made = description['made']
   sections = [
-    f'# {description["name"]}\n\n{card.description.strip()}',
+    f'# {markdown(description["name"])}\n\n{prose(card.description)}',
     _content(description),
     _classes(description),
     _sources(description, card),
-    f'## Licence\n\n{card.licence.strip() or _NO_LICENCE}',
+    f'## Licence\n\n{prose(card.licence) or _NO_LICENCE}',
   ]
   if card.citation:
-    sections.append(f'## Citation\n\n```\n{card.citation.strip()}\n```')
+    sections.append(f'## Citation\n\n{code_block(card.citation)}')
   sections += [_how(made), _files(description)]
   return '\n\n'.join(sections) + '\n'
 
@@ -63,22 +74,23 @@ def _content(description: dict) -> str:
 def _classes(description: dict) -> str:
   header = ('id', 'class', 'type', 'source', 'role')
   columns = ('labelled', 'unlabelled', 'test')
+  names = distinct([entry['name'] for entry in description['classes']])
   rows = [
     (
       str(entry['label']),
-      entry['name'],
+      name,
       entry['forgery_type'],
       entry['image_source'],
       'known' if entry['known'] else 'novel',
       *(f'{entry["counts"][c]:,}' for c in columns),
     )
-    for entry in description['classes']
+    for entry, name in zip(description['classes'], names, strict=True)
   ]
   unknown = description['truth_unknown']
   if any(unknown.values()):
     counts = (f'{unknown[c]:,}' for c in columns)
     rows.append(('-1', '(truth unknown)', '', '', '', *counts))
-  return '## Classes\n\n' + markdown((*header, *columns), rows)
+  return '## Classes\n\n' + text_tables.markdown((*header, *columns), rows)
 
 
 def _sources(description: dict, card: Card) -> str:
@@ -93,9 +105,9 @@ def _sources(description: dict, card: Card) -> str:
   for name in names:
     plain = ''.join(c for c in name.lower() if c.isalnum())
     source = card.sources.get(name) or SOURCES.get(plain) or SourceInfo(name)
-    rows.append((name, source.title, source.licence, source.homepage))
+    rows.append((name, source.title, source.licence, link(source.homepage)))
   header = ('source', 'what it is', 'licence', 'where')
-  return '## Sources\n\n' + markdown(header, rows)
+  return '## Sources\n\n' + text_tables.markdown(header, rows)
 
 
 def _how(made: dict) -> str:
@@ -104,10 +116,13 @@ def _how(made: dict) -> str:
     for name, value in made['arguments'].items()
     if value is not None
   )
-  versions = ', '.join(f'{k} {v}' for k, v in made['versions'].items())
+  versions = ', '.join(
+    f'{k} {markdown(v)}' for k, v in made['versions'].items()
+  )
+  command = code(f'{made["by"]} {arguments}')
   return (
-    f'## How it was made\n\n`{made["by"]} {arguments}` from a meta CSV of '
-    f'SHA-256 `{made["meta_sha256"]}`; split: {made["split"]}; with {versions}.'
+    f'## How it was made\n\n{command} from a meta CSV of SHA-256 '
+    f'{code(made["meta_sha256"])}; split: {made["split"]}; with {versions}.'
     '\n\nThe records are `tf.train.Example`s in TFRecord files, which '
     '`tfds.builder_from_directory` opens. `features.json` lists the fields of '
     'a record; its `sha256` is that of the original image file. '
@@ -117,8 +132,8 @@ def _how(made: dict) -> str:
 
 def _files(description: dict) -> str:
   rows = [
-    (name, f'{file["records"]:,}', f'{file["bytes"]:,}', f'`{file["sha256"]}`')
+    (name, f'{file["records"]:,}', f'{file["bytes"]:,}', code(file['sha256']))
     for name, file in description['shards'].items()
   ]
   header = ('shard', 'records', 'bytes', 'SHA-256')
-  return '## Files\n\n' + markdown(header, rows)
+  return '## Files\n\n' + text_tables.markdown(header, rows)

@@ -16,7 +16,9 @@ import dataclasses
 import tomllib
 from typing import Any
 
+from input_pipeline import files
 from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted, shortened
 
 _ASK = 'unknown; the terms of the source apply'
 _FORM = 'available on request; the terms of the source apply'
@@ -110,14 +112,15 @@ def read_card(path: str | None) -> Card:
   if path is None:
     return Card()
   try:
-    with open(path, 'rb') as file:
-      fields = tomllib.load(file)
+    fields = tomllib.loads(files.read_text(path).replace('\r\n', '\n'))
   except OSError as error:
     raise UserError(
       f'cannot read the card {path}: {error.strerror}; correct --card'
     ) from error
-  except ValueError as error:
-    raise UserError(f'bad card: {path}: {error}; write it as TOML') from error
+  except (ValueError, RecursionError) as error:
+    raise UserError(
+      f'bad card: {path}: {error}; write it as TOML, in UTF-8'
+    ) from error
   sources = fields.pop('sources', {})
   if not isinstance(sources, dict):
     raise UserError(f'bad card: {path}: write each source as [sources.NAME]')
@@ -140,7 +143,7 @@ def _checked(path: str, kind: Any, fields: dict, **more: Any) -> Any:
   for name, value in fields.items():
     if name not in known or not isinstance(value, str):
       raise UserError(
-        f'bad card: {path}: {name}={value!r}; the fields are {", ".join(known)}'
-        ', each a text'
+        f'bad card: {path}: {shortened(name)}={quoted(value)}; the fields '
+        f'are {", ".join(known)}, each a text'
       )
   return kind(**fields, **more)

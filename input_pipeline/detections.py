@@ -7,10 +7,12 @@ equals the `sha256` of a packed record.
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 
-from input_pipeline import storage
+from input_pipeline import storage, strict_json
 from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted
 from input_pipeline.faces import FaceBox
 
 # From the sha256 of an image file to its face, or None if it has none.
@@ -66,15 +68,15 @@ def _read(path: str) -> dict[tuple[str, str], FaceBox | None]:
   known = {}
   for number, line in enumerate((content or b'').splitlines(), 1):
     try:
-      entry = json.loads(line)
+      entry = strict_json.loads(line)
       face = entry['face']
       known[str(entry['image']), str(entry['detector'])] = (
         None if face is None else _face_box(*face)
       )
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
       raise UserError(
-        f'damaged file: {path}, line {number}: {error!r}; remove the file, and '
-        'the faces will be detected again'
+        f'damaged file: {path}, line {number}: {quoted(error)}; remove '
+        'the file, and the faces will be detected again'
       ) from error
   return known
 
@@ -82,8 +84,11 @@ def _read(path: str) -> dict[tuple[str, str], FaceBox | None]:
 def _face_box(
   left: int, top: int, right: int, bottom: int, angle: float
 ) -> FaceBox:
-  if not all(type(x) is int for x in (left, top, right, bottom)):
-    raise ValueError('a box must be four integers')
+  sides = left, top, right, bottom
+  if not all(type(x) is int and abs(x) < 2**31 for x in sides):
+    raise ValueError('a box must be four integers of 32 bits')
   if left >= right or top >= bottom:
     raise ValueError('an empty box')
+  if type(angle) not in (int, float) or not math.isfinite(angle):
+    raise ValueError('the angle must be a number')
   return FaceBox(left, top, right, bottom, float(angle))

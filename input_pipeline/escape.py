@@ -7,7 +7,7 @@ line, add HTML to a page or a formula to a spreadsheet.
 | place | function |
 | --- | --- |
 | a terminal: tables, progress | `terminal` |
-| an error message | `message` for the whole line, `quoted` for a value |
+| an error message | `message` for the line, `quoted`, `shortened` for values |
 | a Markdown page | `markdown`, `prose`, `code`, `link` |
 | a CSV for spreadsheets | `spreadsheet`, read back by `from_spreadsheet` |
 | a picture of matplotlib | `picture` |
@@ -55,20 +55,26 @@ def message(text: str) -> str:
   return ' '.join(terminal(line.strip(' ')) for line in lines if line.strip())
 
 
-def quoted(text: str, most: int = 100) -> str:
-  """Returns a text in quotes, as Python writes it, for an error message.
+def quoted(value: object, most: int = 100) -> str:
+  """Returns a value as Python writes it, such as a text in quotes.
 
   Letters that are put together from parts are shown by their parts, because
   they look like the letter that is one character.
 
   Args:
-    text: the text.
+    value: a text, or something else that a file holds.
     most: how many characters to show; of a longer text, the two ends.
   """
-  if len(text) > most:
-    text = f'{text[: most // 2]}...{text[-(most // 2) :]}'
+  if not isinstance(value, str):
+    return shortened(repr(value), most)
+  text = _ends(value, most)
   whole = unicodedata.is_normalized('NFC', text)
   return repr(text) if whole else ascii(text)
+
+
+def shortened(text: str, most: int = 100) -> str:
+  """Returns one line for a terminal; of a long text, the two ends."""
+  return terminal(_ends(text, most))
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -149,6 +155,12 @@ def from_spreadsheet(text: str) -> str:
 def picture(text: str) -> str:
   """Returns text that matplotlib shows as it is, without formulas."""
   return terminal(text).replace('$', r'\$')
+
+
+def _ends(text: str, most: int) -> str:
+  if len(text) <= most:
+    return text
+  return f'{text[: most // 2]}...{text[-(most // 2) :]}'
 
 
 def _escaped(text: str) -> str:

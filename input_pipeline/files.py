@@ -16,7 +16,7 @@ from input_pipeline.errors import UserError
 # The most bytes that are read of a file. Lists have a line or an entry for
 # each image: meta CSVs, detections, descriptions, indices. All other files
 # that people or programs write are settings: cards, tables of classes, configs.
-LIST_LIMIT = 1 << 30
+LIST_LIMIT = 512 << 20
 SETTINGS_LIMIT = 16 << 20
 # Replaces both limits, in MiB.
 LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
@@ -92,7 +92,7 @@ def read_regular(
     OSError: as `open_regular`, or the file has more bytes than the limit.
     UserError: the environment variable holds no number.
   """
-  limit = _limit(limit, variable)
+  limit = limit_bytes(limit, variable)
   with open_regular(path) as file:
     size = os.fstat(file.fileno()).st_size
     if size <= limit:
@@ -132,8 +132,12 @@ def too_large(
   )
 
 
-def _limit(limit: int, variable: str) -> int:
-  """Returns the limit in bytes: that of the environment, or `limit`."""
+def limit_bytes(limit: int, variable: str = LIMIT_VARIABLE) -> int:
+  """Returns the limit that holds, in bytes: the environment's, or `limit`.
+
+  Raises:
+    UserError: the environment variable holds no number.
+  """
   text = os.environ.get(variable, '')
   if not text:
     return limit

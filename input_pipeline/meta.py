@@ -3,6 +3,7 @@
 Its columns are those of the released benchmark, plus an optional `split`.
 """
 
+import collections
 import csv
 import dataclasses
 import hashlib
@@ -14,6 +15,7 @@ import numpy as np
 
 from input_pipeline import files
 from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted, shortened
 from input_pipeline.meta_rows import (
   COLUMNS,
   DROPPED,
@@ -108,20 +110,21 @@ def read_meta(path: str | os.PathLike) -> Meta:
   """
   file = pathlib.Path(path)
   try:
-    content = file.read_bytes()
+    content = files.read_regular(file, files.LIST_LIMIT)
   except OSError as error:
     raise UserError(
       f'cannot read the meta CSV {file}: {error.strerror}; make one with '
       '`python -m input_pipeline.prepare`'
     ) from error
   try:
-    text = content.decode('utf-8-sig')  # spreadsheets add a byte order mark
+    text = content.decode()
   except UnicodeDecodeError as error:
     line = content.count(b'\n', 0, error.start) + 1
     raise UserError(
       f'bad meta CSV: {file}, line {line}: not UTF-8; save it as UTF-8'
     ) from error
-  rows, lines = parse_rows(file, text)
+  del text  # parsed line by line, which takes far less memory
+  rows, lines = parse_rows(file, content)
   # Text columns are arrays of objects: NumPy's fixed-width strings would store
   # every path as wide as the longest one.
   columns = {name: [row[name] for row in rows] for name in rows[0]}
@@ -166,8 +169,8 @@ def write_meta(
       writer.writerows(rows)
   except UnicodeEncodeError as error:
     raise UserError(
-      f'cannot write the meta CSV {path}: {ascii(error.object.strip())} is not '
-      'valid Unicode; rename that file'
+      f'cannot write the meta CSV {path}: {quoted(error.object.strip())} is '
+      'not valid Unicode; rename that file'
     ) from error
 
 
@@ -177,17 +180,22 @@ def classes(meta: Meta) -> tuple[ClassInfo, ...]:
   A class is named after its method, or `method-image_source` if another class
   has the same method. Several sources of one label are joined by '&'.
   """
+  rows = np.flatnonzero((meta.label >= 0) & (meta.tag != DROPPED))
+  # By label, and within a label in the order of the file.
+  rows = rows[np.argsort(meta.label[rows], kind='stable')]
+  labels, starts = np.unique(meta.label[rows], return_index=True)
   found = []
-  for label in range(int(meta.label.max()) + 1):
-    rows = np.flatnonzero((meta.label == label) & (meta.tag != DROPPED))
-    if len(rows):
-      sources = sorted(set(meta.image_source[rows]))
-      found.append((label, rows[0], '&'.join(sources)))
+  for label, of_label in zip(
+    labels.tolist(), np.split(rows, starts[1:]), strict=True
+  ):
+    sources = sorted(set(meta.image_source[of_label]))
+    found.append((label, of_label[0], '&'.join(sources)))
   methods = [meta.method[first] for _, first, _ in found]
+  count = collections.Counter(methods)
   return tuple(
     ClassInfo(
       label=label,
-      name=method if methods.count(method) == 1 else f'{method}-{source}',
+      name=method if count[method] == 1 else f'{method}-{source}',
       method=method,
       forgery_type=meta.forgery_type[first],
       image_source=source,
@@ -233,13 +241,14 @@ def _check_classes(meta: Meta, lines: list[int]) -> None:
       column = getattr(meta, name)
       if column[row] != column[origin]:
         rule = (
-          f'label {label} has {name}={column[origin]!s} in line {lines[origin]}'
+          f'label {label} has {name}={shortened(str(column[origin]))} in line '
+          f'{lines[origin]}'
         )
         raise bad_field(meta.path, lines[row], name, str(column[row]), rule)
-  names = [entry.name for entry in classes(meta)]
-  for name in names:
-    if names.count(name) > 1:
+  names = collections.Counter(entry.name for entry in classes(meta))
+  for name, count in names.items():
+    if count > 1:
       raise UserError(
-        f'bad meta CSV: {meta.path}: two labels are both called {name!r} '
-        '(same method and image_source); give them one label'
+        f'bad meta CSV: {meta.path}: two labels are both called '
+        f'{quoted(name)} (same method and image_source); give them one label'
       )

@@ -3,8 +3,10 @@
 import csv
 import io
 import pathlib
+from collections.abc import Iterator
 
 from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted
 from input_pipeline.name_rule import is_one_line
 
 COLUMNS = (
@@ -24,13 +26,20 @@ COLUMNS = (
 INTEGERS = ('label', 'forgery_label', 'face_type', 'tag')
 DROPPED, LABELLED, UNLABELLED = 0, 1, 2
 
+# A path has at most 4096 bytes on Linux, and the csv module refuses fields of
+# over 131072 characters.
+_LONGEST_LINE = 1 << 20
 
-def parse_rows(file: pathlib.Path, text: str) -> tuple[list[dict], list[int]]:
-  """Parses the text of a meta CSV.
+
+def parse_rows(
+  file: pathlib.Path, content: bytes
+) -> tuple[list[dict], list[int]]:
+  """Parses the content of a meta CSV.
 
   Args:
     file: named in errors.
-    text: the content of the file.
+    content: the bytes of the file, valid UTF-8. Spreadsheets add a byte order
+      mark, which is left out.
 
   Returns:
     One dictionary for each row, its integers parsed, and the number of the
@@ -39,15 +48,14 @@ def parse_rows(file: pathlib.Path, text: str) -> tuple[list[dict], list[int]]:
   Raises:
     UserError: the header, a row or a field is wrong, or there are no rows.
   """
-  # Without newline translation, as a quoted field may hold a line break.
-  reader = csv.reader(io.StringIO(text, newline=''))
+  reader = csv.reader(_lines(content))
   rows, lines = [], []
   try:
     header = next(reader, [])
     if tuple(header) not in (COLUMNS, (*COLUMNS, 'split')):
       raise UserError(
-        f'bad meta CSV: {file}, line 1: header {",".join(header)!r}; it must '
-        f'be {",".join(COLUMNS)} (and, optionally, split)'
+        f'bad meta CSV: {file}, line 1: header {quoted(",".join(header))}; it '
+        f'must be {",".join(COLUMNS)} (and, optionally, split)'
       )
     for fields in reader:
       if fields:  # an empty line gives no fields
@@ -67,8 +75,22 @@ def bad_field(
 ) -> UserError:
   """Returns the error for a field that breaks a rule."""
   return UserError(
-    f'bad meta CSV: {file}, line {line}, {field}={value!r}: {rule}'
+    f'bad meta CSV: {file}, line {line}, {field}={quoted(value)}: {rule}'
   )
+
+
+def _lines(content: bytes) -> Iterator[str]:
+  """Yields the lines with their ends.
+
+  Raises:
+    csv.Error: a line is far longer than any row.
+  """
+  # Without newline translation, as a quoted field may hold a line break.
+  stream = io.TextIOWrapper(io.BytesIO(content), 'utf-8-sig', newline='')
+  while line := stream.readline(_LONGEST_LINE):
+    if len(line) == _LONGEST_LINE:
+      raise csv.Error(f'over {_LONGEST_LINE:,} characters')
+    yield line
 
 
 def _parse_row(

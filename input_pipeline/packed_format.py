@@ -1,10 +1,11 @@
 """File names of a packed directory, and the check of its description."""
 
-import json
 import os
 import re
 
+from input_pipeline import strict_json
 from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted
 
 NAME = 'owdfa'
 FORMAT = 'owdfa-packed'
@@ -50,8 +51,8 @@ def parse_description(content: bytes, directory: str | os.PathLike) -> dict:
   """
   name = f'{directory}/{DESCRIPTION}'
   try:
-    description = json.loads(content)
-  except (ValueError, RecursionError) as error:
+    description = strict_json.loads(content)
+  except ValueError as error:
     raise damaged_file(name, str(error)) from error
   if not isinstance(description, dict) or description.get('format') != FORMAT:
     raise UserError(
@@ -61,8 +62,8 @@ def parse_description(content: bytes, directory: str | os.PathLike) -> dict:
   version = description.get('format_version')
   if version != FORMAT_VERSION:
     raise UserError(
-      f'unknown format: {name}, format_version={version!r}, this code reads '
-      f'{FORMAT_VERSION}; pack the data again'
+      f'unknown format: {name}, format_version={quoted(version)}, this code '
+      f'reads {FORMAT_VERSION}; pack the data again'
     )
   return description
 

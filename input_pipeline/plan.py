@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from input_pipeline import images, meta, splits
+from input_pipeline import files, meta, splits
 from input_pipeline.data_card import Card
 from input_pipeline.dataset import empty_class
 from input_pipeline.errors import UserError
 from input_pipeline.faces import Crop
+from input_pipeline.image_headers import probe
 from input_pipeline.pack_options import Options
 from input_pipeline.packed_format import SPLITS, shard_name
 from input_pipeline.shards import Encoding, ImageRow, Shard, Written
@@ -209,10 +210,10 @@ def _all_fit(table: meta.Meta, rows: np.ndarray, size: int) -> bool:
   """
   for row in rows:
     try:
-      with table.file(row).open('rb') as file:
+      with files.open_regular(table.file(row)) as file:
         start = file.read(1 << 18)  # EXIF data may precede the size
     except OSError:
       continue
-    if start and images.probe(start)[1:3] != (size, size):
+    if start and probe(start)[1:3] != (size, size):
       return False
   return True

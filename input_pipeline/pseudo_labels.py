@@ -4,21 +4,12 @@ Training takes them as labels of those images. They come from predictions, so
 the true labels of unlabelled images stay hidden from training.
 """
 
-import zipfile
-import zlib
-
 import numpy as np
 
-from input_pipeline import files
+from input_pipeline import files, npz
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from input_pipeline.meta import UNLABELLED
-
-# All that NumPy raises for content that is not a file it wrote.
-_DAMAGE = (
-  *(ValueError, KeyError, TypeError, EOFError),
-  *(zipfile.BadZipFile, zlib.error),
-)
 
 
 def write_pseudo_labels(
@@ -58,19 +49,19 @@ def read_pseudo_labels(
   """
   advice = 'see --config.data.pseudo_labels'
   try:
-    with open(path, 'rb') as raw, np.load(raw, allow_pickle=False) as file:
-      label, identity = file['label'], str(file['meta'])
+    arrays = npz.read_npz(path, ('label', 'meta'))
   except OSError as error:
     raise UserError(
       f'cannot read the pseudo-labels {path}: {error.strerror or error}; '
       f'{advice}'
     ) from error
-  except _DAMAGE as error:
+  except npz.Damaged as error:
     raise UserError(
       f'damaged pseudo-labels: {path} ({error}); {advice}'
     ) from error
+  label, identity = arrays['label'], arrays['meta']
   split = dataset.train
-  if identity != _identity(dataset) or label.shape != split.label.shape:
+  if str(identity) != _identity(dataset) or label.shape != split.label.shape:
     raise UserError(
       f'pseudo-labels of other images: {path} does not belong to '
       f'{dataset.path}; {advice}'

@@ -5,14 +5,12 @@ dtype and is loaded without pickle, so that opening an untrusted file runs no
 code.
 """
 
-import os
 import pathlib
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from typing import BinaryIO
 
 import numpy as np
 
+from input_pipeline import npz
 from input_pipeline.errors import UserError
 from input_pipeline.name_rule import is_one_line
 from input_pipeline.packed_format import DESCRIPTION, damaged_file
@@ -142,49 +140,18 @@ def read_index(
 def _load_columns(path: pathlib.Path) -> dict[str, np.ndarray]:
   if not path.is_file():
     raise UserError(f'missing index: {path}; copy it here or pack again')
-  dtypes: dict[str, type] = dict(INDEX_DTYPES)
   try:
-    with open(path, 'rb') as raw, zipfile.ZipFile(raw) as archive:
-      _check_number_of_members(raw, archive)
-      if not {f'{name}.npy' for name in ID_DTYPES}.isdisjoint(
-        archive.namelist()
-      ):
-        dtypes |= ID_DTYPES
-      columns = {name: _load_column(archive, name) for name in dtypes}
-  # A damaged file makes zipfile, its decompressors and NumPy raise almost
-  # anything, such as NotImplementedError for an unknown compression, or
-  # MemoryError for a huge shape.
-  except Exception as error:
-    why = str(error) or type(error).__name__
-    raise damaged_file(path, why) from error
-  for name, dtype in dtypes.items():
-    column = columns[name]
+    columns = npz.read_npz(path, INDEX_DTYPES, ID_DTYPES)
+  except OSError as error:
+    raise UserError(
+      f'cannot read the index {path}: {error.strerror}; check the file'
+    ) from error
+  except npz.Damaged as error:
+    raise damaged_file(path, str(error)) from error
+  for name, column in columns.items():
+    dtype = (INDEX_DTYPES | ID_DTYPES)[name]
     if column.dtype != dtype or column.ndim != 1:
       raise damaged_file(
         path, f'column {name!r} is not a {np.dtype(dtype)} vector'
       )
   return columns
-
-
-def _check_number_of_members(raw: BinaryIO, archive: zipfile.ZipFile) -> None:
-  """Raises `BadZipFile` if the archive lists fewer members than it has.
-
-  A damaged length in the list hides the members behind it, and an index whose
-  ids are hidden would be taken for an older one, without ids.
-  """
-  # A zip file ends with the number of members (2 bytes), the size and the place
-  # of their list (4 bytes each) and the length of a comment (2 bytes).
-  raw.seek(-12, os.SEEK_END)
-  number = int.from_bytes(raw.read(2), 'little')
-  if number != len(archive.infolist()):
-    raise zipfile.BadZipFile('its list of columns is damaged')
-
-
-def _load_column(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-  with archive.open(f'{name}.npy') as member:
-    column = np.lib.format.read_array(member, allow_pickle=False)
-    # The checksum is compared at the end of the member. A damaged header can
-    # make NumPy stop before.
-    if member.read(1):
-      raise ValueError(f'column {name!r} is longer than its header says')
-  return column

@@ -33,14 +33,21 @@ def read_bytes(path: str) -> bytes | None:
   """Returns the content of a local file or a URL, or None if there is none.
 
   Raises:
-    UserError: the file is there but cannot be read.
+    UserError: the file is there but cannot be read, is no regular file, or has
+      more bytes than `files.LIST_LIMIT`.
   """
+  limit = files.limit_bytes(files.LIST_LIMIT)
   with _one_line('read', path):
     try:
+      if not is_remote(path):
+        return files.read_regular(path, limit)
       with fsspec.open(path, 'rb') as file:
-        return file.read()  # pyrefly: ignore
+        content: bytes = file.read(limit + 1)  # pyrefly: ignore
     except FileNotFoundError:
       return None
+    if len(content) > limit:
+      raise files.too_large(path, len(content), limit)
+    return content
 
 
 def write_bytes(path: str, content: bytes) -> None:
@@ -229,6 +236,7 @@ def _one_line(action: str, path: str) -> Iterator[None]:
     raise UserError(f'cannot {action} {path}: {error}') from error
   except Exception as error:
     why = getattr(error, 'strerror', None) or repr(error)
+    what = 'the URL' if is_remote(path) else 'the path'
     raise UserError(
-      f'cannot {action} {path}: {why}; check the URL and your access to it'
+      f'cannot {action} {path}: {why}; check {what} and your access to it'
     ) from error

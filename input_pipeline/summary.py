@@ -1,5 +1,6 @@
 """The summary that packing prints at its end."""
 
+from input_pipeline.escape import distinct, message, terminal
 from input_pipeline.text_tables import aligned
 
 _COUNTS = ('labelled', 'unlabelled', 'test', 'skipped')
@@ -14,9 +15,10 @@ def summary(description: dict) -> str:
   """
   unknown = description['truth_unknown']
   columns = [*_COUNTS, *(['no_face'] if 'no_face' in unknown else [])]
+  names = distinct([entry['name'] for entry in description['classes']])
   entries = [
-    (entry['name'], 'known' if entry['known'] else 'novel', entry['counts'])
-    for entry in description['classes']
+    (name, 'known' if entry['known'] else 'novel', entry['counts'])
+    for entry, name in zip(description['classes'], names, strict=True)
   ]
   if any(unknown.values()):
     entries.append(('(truth unknown)', '', unknown))
@@ -27,7 +29,7 @@ def summary(description: dict) -> str:
     for name, role, counts in entries
   ]
   table = aligned(('class', '', *columns), rows, 'll' + 'r' * len(columns))
-  lines = [table, *(f'skipped: {e["why"]}' for e in description['skipped'])]
+  lines = [table, *map(_skipped, description['skipped'])]
   if total.get('no_face'):
     lines.append(f'no face was found in {total["no_face"]:,}: packed whole')
   for kind, found in description['duplicates'].items():
@@ -35,5 +37,9 @@ def summary(description: dict) -> str:
       where = kind.replace('_', ' ')
       lines.append(f'the same image {where}: {found["groups"]:,}, such as')
       for ids in found['examples']:
-        lines.append('  ' + ' = '.join(ids[:_MOST_PATHS]))
+        lines.append('  ' + ' = '.join(map(terminal, ids[:_MOST_PATHS])))
   return '\n'.join(lines)
+
+
+def _skipped(entry: dict) -> str:
+  return f'skipped: {message(entry["why"])}'

@@ -4,12 +4,14 @@ The paper does not say which classes they are, so that the table can be
 replaced by the user.
 """
 
-import json
 import pathlib
 
+from input_pipeline import strict_json
 from input_pipeline.benchmarks.benchmark_class import DF3, BenchmarkClass
 from input_pipeline.benchmarks.owdfa_classes import OWDFA
 from input_pipeline.errors import UserError, check_choice
+from input_pipeline.escape import quoted
+from input_pipeline.files import read_text
 from input_pipeline.forgery_types import FORGERY_LABELS, SYNTHESIS
 from input_pipeline.name_rule import is_one_line
 
@@ -33,7 +35,7 @@ def read_aigc_classes(
     UserError: names the file, the class and the field that is wrong.
   """
   try:
-    content = json.loads(path.read_text(encoding='utf-8'))
+    content = strict_json.loads(read_text(path))
   except OSError as error:
     raise UserError(f'cannot read {path}: {error.strerror}') from error
   except ValueError as error:
@@ -91,14 +93,17 @@ def _check_fields(where: str, entry: dict) -> None:
     kind = fields.get(name)
     if kind is None:
       raise UserError(
-        f'{where}: no field is called {name!r}; use one of {", ".join(fields)}'
+        f'{where}: no field is called {quoted(name)}; use one of '
+        f'{", ".join(fields)}'
       )
     # A bool is an int to Python, but not a count.
     if not isinstance(value, kind) or isinstance(value, bool):
-      raise UserError(f'{where}, {name}={value!r}: must be {kind.__name__}')
+      raise UserError(
+        f'{where}, {name}={quoted(value)}: must be {kind.__name__}'
+      )
     if isinstance(value, str) and not is_one_line(value):
       raise UserError(
-        f'{where}, {name}={value!r}: has control characters; remove them'
+        f'{where}, {name}={quoted(value)}: has control characters; remove them'
       )
   for name in _REQUIRED:
     if entry.get(name) in (None, ''):

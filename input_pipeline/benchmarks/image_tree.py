@@ -9,7 +9,7 @@ from input_pipeline import output_folders
 from input_pipeline.benchmarks.candidates import tree_folder
 from input_pipeline.benchmarks.picks import Pick
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute, write_whole
+from input_pipeline.files import absolute, open_regular, write_whole
 
 _TREE = 'images'
 _CONTINUE = 'make room and run the same command again; it continues from there'
@@ -24,7 +24,7 @@ def check_files(picks: Sequence[Pick], on_error: str) -> dict[str, str]:
   bad = {}
   for path in dict.fromkeys(pick.image.path for pick in picks):
     try:
-      with open(path, 'rb') as file:
+      with open_regular(path) as file:
         if not file.read(1):
           bad[path] = f'empty file: {path} (0 bytes)'
     except OSError as error:
@@ -121,6 +121,6 @@ def _copy(path: str, target: pathlib.Path) -> None:
   with (
     # Waiting for the disk would take minutes for tens of thousands of images.
     write_whole(target, what='the copy', remedy=_CONTINUE, sync=False) as file,
-    open(path, 'rb') as image,
+    open_regular(path) as image,
   ):
     shutil.copyfileobj(image, file)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from input_pipeline.benchmarks.benchmark_class import BenchmarkClass
 from input_pipeline.benchmarks.candidates import Candidate
 from input_pipeline.errors import UserError
+from input_pipeline.files import LIST_LIMIT, read_text
 from input_pipeline.image_folders import SUFFIXES, check_name
 
 
@@ -97,7 +98,7 @@ def read_lines(file: pathlib.Path) -> list[str]:
     UserError: the file cannot be read or is not UTF-8.
   """
   try:
-    lines = file.read_text(encoding='utf-8-sig').splitlines()
+    lines = read_text(file, LIST_LIMIT).splitlines()
   except OSError as error:
     raise UserError(f'cannot read {file}: {error.strerror}') from error
   except UnicodeDecodeError as error:

@@ -54,7 +54,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(
   with pytest.raises(OSError) as caught:
     files.read_regular(tmp_path / 'a', files.LIST_LIMIT)
   assert caught.value.strerror == (
-    '21,474,836,480 bytes, over the limit of 1,024 MiB; $OWDFA_MAX_FILE_MB '
+    '21,474,836,480 bytes, over the limit of 512 MiB; $OWDFA_MAX_FILE_MB '
     'raises it'
   )
   monkeypatch.setenv('OWDFA_MAX_FILE_MB', 'x')
