@@ -1,5 +1,6 @@
 """Why the file system refused a save, and what the libraries print of it."""
 
+import contextlib
 import logging
 import os
 import re
@@ -33,7 +34,9 @@ def wait_for_other_writes(seconds: float = 10) -> None:
   """
   for thread in threading.enumerate():
     if type(thread).__module__.startswith('orbax.'):
-      thread.join(seconds)
+      # Joining a thread of Orbax raises the error that ended it.
+      with contextlib.suppress(Exception):
+        thread.join(seconds)
 
 
 def silence_save_errors() -> None:
