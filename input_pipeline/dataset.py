@@ -8,11 +8,11 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
-from input_pipeline import packed_format, storage
+from input_pipeline import files, packed_format, storage
+from input_pipeline.description_fields import SplitSize, check_fields
 from input_pipeline.errors import UserError
 from input_pipeline.meta import LABELLED, ClassInfo
 from input_pipeline.packed_format import DESCRIPTION, SPLITS, damaged_file
@@ -102,27 +102,23 @@ def open_dataset(path: str | os.PathLike) -> PackedDataset:
     directory = pathlib.Path(path)
   description = _read_description(directory)
   try:
-    fields = _parse_fields(description)
-    sizes = {
-      split: {
-        'num_rows': int(description['splits'][split]['records']),
-        'num_shards': int(description['splits'][split]['shards']),
-      }
-      for split in SPLITS
-    }
-  except (KeyError, TypeError, ValueError) as error:
-    raise damaged_file(directory / DESCRIPTION, repr(error)) from error
-  classes = fields['classes']
-  splits = {
-    split: _open_split(directory, split, num_classes=len(classes), **size)
-    for split, size in sizes.items()
-  }
+    fields = check_fields(description)
+  except ValueError as error:
+    raise damaged_file(directory / DESCRIPTION, str(error)) from error
+  classes = fields.classes
+  train, test = (
+    _open_split(directory, split, fields.splits[split], len(classes))
+    for split in SPLITS
+  )
   dataset = PackedDataset(
     path=directory,
     description=description,
-    train=splits['train'],
-    test=splits['test'],
-    **fields,
+    classes=classes,
+    num_known=fields.num_known,
+    novel_count_known=fields.novel_count_known,
+    image_size=fields.image_size,
+    train=train,
+    test=test,
   )
   problem = empty_class(classes, dataset.train.label, dataset.train.tag)
   if problem:
@@ -167,7 +163,7 @@ def _read_description(directory: pathlib.Path) -> dict:
       '`python -m input_pipeline.pack`'
     )
   try:
-    content = path.read_bytes()
+    content = files.read_regular(path, files.LIST_LIMIT)
   except OSError as error:
     raise UserError(
       f'cannot read {path}: {error.strerror}; check its permissions'
@@ -175,49 +171,25 @@ def _read_description(directory: pathlib.Path) -> dict:
   return packed_format.parse_description(content, directory)
 
 
-def _parse_fields(description: dict) -> dict[str, Any]:
-  """Returns fields of `PackedDataset`; `ValueError` if they contradict."""
-  # Entries hold more than the fields of ClassInfo, such as their counts.
-  names = [field.name for field in dataclasses.fields(ClassInfo)]
-  classes = tuple(
-    ClassInfo(**{name: entry[name] for name in names})
-    for entry in description['classes']
-  )
-  num_known = int(description['num_known'])
-  for label, entry in enumerate(classes):
-    if entry.label != label or entry.known != (label < num_known):
-      raise ValueError('its classes are not in the order of the labels')
-  return {
-    'classes': classes,
-    'num_known': num_known,
-    'novel_count_known': bool(description['novel_count_known']),
-    'image_size': int(description['image_size']),
-  }
-
-
 def _open_split(
-  directory: pathlib.Path,
-  split: str,
-  *,
-  num_rows: int,
-  num_shards: int,
-  num_classes: int,
+  directory: pathlib.Path, split: str, size: SplitSize, num_classes: int
 ) -> Split:
   index, row_ids = read_index(
     directory / packed_format.index_name(split),
-    num_rows=num_rows,
-    num_shards=num_shards,
+    num_rows=size.num_rows,
+    num_shards=size.num_shards,
     num_classes=num_classes,
   )
   paths = [
-    directory / packed_format.shard_name(split, number, num_shards)
-    for number in range(num_shards)
+    directory / packed_format.shard_name(split, number, size.num_shards)
+    for number in range(size.num_shards)
   ]
   shard, offset, length = index['shard'], index['offset'], index['length']
   # Sizes tell truncated and foreign shards apart without reading them.
-  end = offset + length + FOOTER_BYTES
-  for number, path in enumerate(paths):
-    _check_shard(path, int(end[shard == number].max(initial=0)))
+  end = np.zeros(size.num_shards, np.int64)
+  np.maximum.at(end, shard, offset + length + FOOTER_BYTES)
+  for path, expected in zip(paths, end.tolist(), strict=True):
+    _check_shard(path, expected)
   return Split(
     source=TFRecordSource(paths, shard, offset, length),
     label=index['label'],

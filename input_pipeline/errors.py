@@ -29,7 +29,8 @@ def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
   allowed = list(choices)
   if value not in allowed:
     raise UserError(
-      f'unknown value: {setting}={value}; use one of {", ".join(allowed)}'
+      f'unknown value: {setting}={escape.shortened(str(value))}; use one of '
+      f'{", ".join(allowed)}'
     )
 
 

@@ -49,10 +49,15 @@ def terminal(text: str) -> str:
   )
 
 
-def message(text: str) -> str:
-  """Returns a message as one line for a terminal; line breaks become blanks."""
-  lines = re.split(r'\r?\n', text)
-  return ' '.join(terminal(line.strip(' ')) for line in lines if line.strip())
+def message(text: str, most: int = 2000) -> str:
+  """Returns a message as one line for a terminal; line breaks become blanks.
+
+  Args:
+    text: the message.
+    most: how many characters to show; of a longer message, the two ends.
+  """
+  lines = [line.strip(' ') for line in re.split(r'\r?\n', text)]
+  return shortened(' '.join(line for line in lines if line), most)
 
 
 def quoted(value: object, most: int = 100) -> str:

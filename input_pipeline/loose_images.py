@@ -1,5 +1,6 @@
 """Batches of image files that are not packed: new images to attribute."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import grain
@@ -9,6 +10,7 @@ from input_pipeline import faces, images
 from input_pipeline.batches import Batch, iterate_batches
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
+from input_pipeline.pack_options import Options
 
 
 def file_batches(
@@ -71,8 +73,9 @@ def file_batches(
 
 def crop_of(dataset: PackedDataset) -> faces.Crop | None:
   """Returns how a dataset's faces were cut out; None for whole images."""
-  arguments = dataset.description['made']['arguments']
-  # Packs made before faces could be cut out lack the argument.
-  if arguments.get('crop', 'none') == 'none':
+  # Packs made before faces could be cut out lack the arguments.
+  made = dataset.description['made'].get('arguments', {})
+  arguments = dataclasses.asdict(Options()) | made
+  if arguments['crop'] == 'none':
     return None
   return faces.Crop(arguments['crop'], arguments['margin'], arguments['align'])

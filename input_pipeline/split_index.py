@@ -14,6 +14,7 @@ from input_pipeline import npz
 from input_pipeline.errors import UserError
 from input_pipeline.name_rule import is_one_line
 from input_pipeline.packed_format import DESCRIPTION, damaged_file
+from input_pipeline.tfrecord import HEADER_BYTES
 
 # Row by row: the shard of the record, the byte offset and the number of bytes
 # of its data, its true label (-1 unknown) and its tag.
@@ -28,6 +29,10 @@ INDEX_DTYPES = {
 # string array would take 4 bytes for every character of the longest path in
 # every row: gigabytes for a million images.
 ID_DTYPES = {'id_bytes': np.uint8, 'id_end': np.int64}
+
+# In bytes. A message of protocol buffers has at most 2 GiB, and the ends of
+# records must not overflow.
+_LARGEST_RECORD, _LARGEST_SHARD = 2**31, 2**60
 
 
 class RowIds:
@@ -118,8 +123,8 @@ def read_index(
     {len(columns[name]) for name in INDEX_DTYPES} == {num_rows}
     and (shard >= 0).all()
     and (shard < num_shards).all()
-    and (columns['offset'] >= 0).all()
-    and (columns['length'] >= 0).all()
+    and _is_between(columns['offset'], HEADER_BYTES, _LARGEST_SHARD)
+    and _is_between(columns['length'], 0, _LARGEST_RECORD)
     and (label >= -1).all()
     and (label < num_classes).all()
     and np.isin(tag, (1, 2)).all()  # dropped rows are not packed
@@ -135,6 +140,10 @@ def read_index(
     if len(ids) != num_rows:
       raise damaged_file(path, f'{len(ids)} ids for {num_rows} rows')
   return columns, ids
+
+
+def _is_between(column: np.ndarray, low: int, high: int) -> bool:
+  return bool(((low <= column) & (column <= high)).all())
 
 
 def _load_columns(path: pathlib.Path) -> dict[str, np.ndarray]:

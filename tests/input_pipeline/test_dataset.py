@@ -111,7 +111,14 @@ def test_a_foreign_directory_is_refused(tmp_path):
       '{"format": "owdfa-packed", "format_version": 2}',
       'unknown format: .*format_version=2, this code reads 1',
     ),
-    ('{"format": "owdfa-packed", "format_version": 1}', "KeyError.*'classes'"),
+    (
+      '{"format": "owdfa-packed", "format_version": 1}',
+      'damaged file: .*description.json: it lacks classes',
+    ),
+    ('{"format": "owdfa-packed", "format": 1}', 'a key occurs twice'),
+    ('{"format": NaN}', 'NaN is not a finite number'),
+    ('{"format": 1e999}', '1e999 is not a finite number'),
+    (f'{{"format": {"9" * 5000}}}', 'damaged file: .*description.json'),
   ],
 )
 def test_a_bad_description_is_refused(copy, text, message):
@@ -199,6 +206,10 @@ def test_a_damaged_index_is_named(copy, damage):
     ('shard', lambda c: c + 1),
     ('shard', lambda c: c - 1),
     ('offset', lambda c: c - 100),
+    ('offset', lambda c: c + 2**62),
+    ('length', lambda c: c + 2**40),
+    # Together they would wrap around to the end of the shard.
+    ('offset', lambda c: np.where(np.arange(len(c)) == 3, 2**63 - 1, c)),
     ('length', lambda c: -c),
     ('tag', lambda c: c * 0),
     # A pickled object could run code when loaded.
