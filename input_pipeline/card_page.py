@@ -10,7 +10,7 @@ from input_pipeline.escape import (
   code_block,
   distinct,
   link,
-  markdown,
+  markdown_text,
   prose,
 )
 
@@ -28,7 +28,7 @@ def card_text(description: dict, card: Card) -> str:
   """
   made = description['made']
   sections = [
-    f'# {markdown(description["name"])}\n\n{prose(card.description)}',
+    f'# {markdown_text(description["name"])}\n\n{prose(card.description)}',
     _content(description),
     _classes(description),
     _sources(description, card),
@@ -117,7 +117,7 @@ def _how(made: dict) -> str:
     if value is not None
   )
   versions = ', '.join(
-    f'{k} {markdown(v)}' for k, v in made['versions'].items()
+    f'{k} {markdown_text(v)}' for k, v in made['versions'].items()
   )
   command = code(f'{made["by"]} {arguments}')
   return (

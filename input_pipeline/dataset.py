@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from input_pipeline import files, packed_format, storage
-from input_pipeline.description_fields import SplitSize, check_fields
+from input_pipeline.description_fields import SplitSize, read_fields
 from input_pipeline.errors import UserError
 from input_pipeline.meta import LABELLED, ClassInfo
 from input_pipeline.packed_format import DESCRIPTION, SPLITS, damaged_file
@@ -102,7 +102,7 @@ def open_dataset(path: str | os.PathLike) -> PackedDataset:
     directory = pathlib.Path(path)
   description = _read_description(directory)
   try:
-    fields = check_fields(description)
+    fields = read_fields(description)
   except ValueError as error:
     raise damaged_file(directory / DESCRIPTION, str(error)) from error
   classes = fields.classes

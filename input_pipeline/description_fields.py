@@ -53,7 +53,7 @@ class Fields:
   splits: dict[str, SplitSize]
 
 
-def check_fields(description: dict) -> Fields:
+def read_fields(description: dict) -> Fields:
   """Returns the fields of a description that readers use.
 
   Args:

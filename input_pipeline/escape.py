@@ -8,7 +8,7 @@ line, add HTML to a page or a formula to a spreadsheet.
 | --- | --- |
 | a terminal: tables, progress | `terminal` |
 | an error message | `message` for the line, `quoted`, `shortened` for values |
-| a Markdown page | `markdown`, `prose`, `code`, `link` |
+| a Markdown page | `markdown_text`, `prose`, `code`, `link` |
 | a CSV for spreadsheets | `spreadsheet`, read back by `from_spreadsheet` |
 | a picture of matplotlib | `picture` |
 
@@ -101,7 +101,7 @@ def distinct(names: Sequence[str]) -> list[str]:
   return [show(name) for name in names]
 
 
-def markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
   """Returns text that a Markdown page shows as it is, on one line.
 
   A text that is `Markdown` already stays as it is.
@@ -116,7 +116,7 @@ def prose(text: str) -> str:
   """Returns lines of text that a Markdown page shows as text, not as markup."""
   lines = []
   for line in text.strip().splitlines():
-    line = markdown(line.strip().expandtabs())
+    line = markdown_text(line.strip().expandtabs())
     lines.append(_BLOCK.sub(_escape_block, line))
   return Markdown('\n'.join(lines))
 
@@ -138,7 +138,7 @@ def code_block(text: str) -> str:
 
 def link(url: str) -> str:
   """Returns a link to a web page; other text is shown as text."""
-  return Markdown(f'<{url}>') if _URL.fullmatch(url) else markdown(url)
+  return Markdown(f'<{url}>') if _URL.fullmatch(url) else markdown_text(url)
 
 
 def spreadsheet(text: str) -> str:

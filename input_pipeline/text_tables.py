@@ -24,7 +24,7 @@ def markdown(
   """
   rules = [_RULES[side] for side in align or 'l' * len(header)]
   titles, *cells = (
-    [escape.markdown(cell) for cell in line] for line in (header, *rows)
+    [escape.markdown_text(cell) for cell in line] for line in (header, *rows)
   )
   lines = [titles, rules, *cells]
   return '\n'.join(f'| {" | ".join(line)} |' for line in lines)

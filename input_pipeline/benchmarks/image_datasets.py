@@ -19,7 +19,7 @@ from input_pipeline.benchmarks.listing import (
   list_image_files,
   list_subfolders,
   locate_dataset,
-  read_lines,
+  read_list_file,
 )
 
 _NET_FOLDERS = ('ForgeryNet/Training', 'ForgeryNet/unzip_files/Training')
@@ -46,7 +46,7 @@ def list_forgerynet(
   if root is None:
     return empty_listings(classes, looked_for)
   names: dict[str, list[str]] = {entry.folder: [] for entry in classes}
-  for line in read_lines(root / 'image_list.txt'):
+  for line in read_list_file(root / 'image_list.txt'):
     fields = line.split(' ')
     if fields[-1] in names:
       names[fields[-1]].append(fields[0])
@@ -144,7 +144,7 @@ def _forgerynir_names(root: pathlib.Path, listed: bool) -> dict[str, list[str]]:
   """Returns the images of each method, from the list file or the folders."""
   found: dict[str, list[str]] = {method: [] for method in NIR_METHODS}
   if listed:
-    for line in read_lines(root / _NIR_LIST):
+    for line in read_list_file(root / _NIR_LIST):
       method = line.split('/')[-2] if '/' in line else ''
       if method in found:
         found[method].append(line)

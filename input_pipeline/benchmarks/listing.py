@@ -91,7 +91,7 @@ def _entries(
   return sorted(names)
 
 
-def read_lines(file: pathlib.Path) -> list[str]:
+def read_list_file(file: pathlib.Path) -> list[str]:
   """Returns the lines of a list file that are not empty.
 
   Raises:

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.imagesets import write_set
 from input_pipeline import dataset, loose_images, pack
-from input_pipeline.description_fields import check_fields
+from input_pipeline.description_fields import read_fields
 from input_pipeline.errors import UserError
 
 VALUES = (
@@ -60,7 +60,7 @@ def test_every_field_is_checked(packed):
     trees = [changed(sound, path, value) for value in VALUES]
     for tree in [*trees, changed(sound, path)]:
       try:
-        fields = check_fields(tree)
+        fields = read_fields(tree)
       except ValueError as error:
         refused += 1
         assert len(str(error)) < 600
@@ -100,6 +100,6 @@ def test_a_damaged_field_is_named(packed, tmp_path, path, value, message):
 
 def test_the_first_packs_had_no_arguments(packed):
   tree = changed(packed.description, ['made', 'arguments'])
-  assert check_fields(tree) == check_fields(packed.description)
+  assert read_fields(tree) == read_fields(packed.description)
   opened = dataclasses.replace(packed, description=tree)
   assert loose_images.crop_of(opened) is None

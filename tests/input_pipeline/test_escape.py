@@ -73,8 +73,8 @@ def test_names_that_look_alike_are_told_apart(names, shown):
   ],
 )
 def test_a_page_shows_text_as_it_is(text, shown):
-  assert escape.markdown(text) == shown
-  assert escape.markdown(escape.markdown(text)) == shown
+  assert escape.markdown_text(text) == shown
+  assert escape.markdown_text(escape.markdown_text(text)) == shown
 
 
 def test_prose_has_no_blocks():

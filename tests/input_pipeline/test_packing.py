@@ -19,6 +19,7 @@ from input_pipeline import (
   summary,
 )
 from input_pipeline.errors import UserError
+from input_pipeline.image_headers import probe
 
 SMALL = pack.Options(size=16, shards=2)
 
@@ -125,7 +126,7 @@ def test_kept_files_that_are_not_plain_are_encoded_anew(tmp_path):
   np.testing.assert_array_equal(
     features.decode_image(found), images.load_image(path)
   )
-  assert images.probe(features.decode_record(found).image) == (
+  assert probe(features.decode_record(found).image) == (
     'png',
     16,
     16,
@@ -139,7 +140,7 @@ def test_all_are_encoded_anew_in_a_given_format(tmp_path, format):
   options = pack.Options(size=16, format=format, quality=50)
   packed = pack.pack(csv, tmp_path / 'out', options, workers=1)
   stored = features.decode_record(packed.train.source[0]).image
-  assert images.probe(stored)[0] == format
+  assert probe(stored)[0] == format
   assert packed.description['image_formats'] == [format]
   assert packed.description['original_bytes'] is False
 
