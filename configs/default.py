@@ -29,6 +29,12 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   config.batch_size = 128
   # An epoch is floor(training images / batch_size) steps.
   config.epochs = 50
+  # What follows a step whose loss, gradient or result is not finite: 'stop'
+  # ends the run; 'skip' leaves the network as it was before the step, and goes
+  # on.
+  config.on_divergence = 'stop'
+  # With 'skip', the run ends if more steps in a row than this are skipped.
+  config.max_skipped_in_a_row = 10
 
   config.data = _data()
   config.model = _model()

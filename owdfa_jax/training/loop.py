@@ -11,6 +11,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.experiment import Experiment, read_pseudo_label
 from owdfa_jax.settings import validation_share
 from owdfa_jax.training.checkpoints import Checkpoints
+from owdfa_jax.training.divergence import Divergence, skipped_before
 from owdfa_jax.training.evaluator import MakeEvaluator
 from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.interrupt import Interrupt
@@ -48,10 +49,14 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       say(f'already complete: {config.epochs} epochs, {total} steps')
       return 0
     state = restore_or_initialise(experiment, training, checkpoints)
+    skipped = skipped_before(experiment.workdir, start)
+    divergence = Divergence(experiment, skipped, checkpoints.latest_step)
     with (
       contextlib.closing(open_batches(experiment, start)) as batches,
       Writers(experiment.workdir, config, start) as writers,
-      Progress(writers, start, total, config.log.every_steps) as progress,
+      Progress(
+        writers, divergence, start, total, config.log.every_steps
+      ) as progress,
       Interrupt(checkpoints.preemption_check()) as interrupt,
       # Implicit transfers stall the device. `put_batch` allows its own.
       jax.transfer_guard_host_to_device('disallow'),
@@ -59,8 +64,8 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       for step in range(start + 1, total + 1):
         batch = placement.put_batch(progress.next_batch(batches))
         # `train_step` donates `state`. Keep no reference to the old one.
-        state, scalars = training.train_step(state, batch)
-        progress.count_step(step, scalars)
+        state, report = training.train_step(state, batch)
+        progress.count_step(step, report)
         if step % training.steps_per_epoch == 0:
           epoch = step // training.steps_per_epoch
           progress.finish_step()

@@ -1,15 +1,21 @@
 """Reports a run's progress: a progress bar, lines of text, and metrics."""
 
-import math
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import jax
+import numpy as np
 from tqdm import tqdm
 
 from input_pipeline.batches import Batch
-from owdfa_jax.parallel import to_host
+from owdfa_jax.training.step_report import (
+  StepReport,
+  as_scalars,
+  names_not_finite,
+  was_taken,
+)
 from owdfa_jax.training.writers import Writers
 
 
@@ -19,35 +25,53 @@ def say(line: str) -> None:
     tqdm.write(line)
 
 
+class Judge(Protocol):
+  """Decides what follows a step that diverged; `training.divergence` does."""
+
+  def count(self, taken: bool) -> dict[str, float | None]:
+    """Counts a step; returns scalars for the log."""
+
+  def stop_or_skip(
+    self, step: int, names: Sequence[str], rows: np.ndarray
+  ) -> None:
+    """Returns if the run goes on after a step that diverged."""
+
+
 class Progress:
   """Times the steps and passes their scalars to the writers.
 
   JAX runs a step on the device while the host continues. Each step is
   therefore handled one step late: only after the next one has started does
-  `count_step` wait for it and write its scalars. The device always has a step
-  to run, batches do not pile up in memory, and the measured times are those of
-  the device.
+  `count_step` wait for it, write its scalars, and see whether it diverged. The
+  device always has a step to run, batches do not pile up in memory, and the
+  measured times are those of the device.
 
   As a context manager, it handles the last step at the end.
   """
 
-  def __init__(self, writers: Writers, start: int, total: int, every: int):
+  def __init__(
+    self, writers: Writers, judge: Judge, start: int, total: int, every: int
+  ):
     """Starts the progress bar and the clock.
 
     Args:
       writers: receive the scalars.
+      judge: is told of each step, and may end the run.
       start: steps taken before.
       total: steps at the end of the run.
       every: steps between two records of the scalars; the last step is
         recorded too.
     """
     self._writers = writers
+    self._judge = judge
     self._first = start + 1
     self._total = total
     self._every = every
     self._images_per_step = 0  # of all processes together
-    # The step that runs on the device, and its scalars.
-    self._running: tuple[int, dict[str, jax.Array]] | None = None
+    # The rows of the batch last returned, for the step that is started next.
+    self._rows = np.zeros(0, np.int32)
+    # The step that runs on the device, its report, and the rows of its batch.
+    self._running: tuple[int, StepReport, np.ndarray] | None = None
     self._bar = tqdm(
       total=total,
       initial=start,
@@ -85,38 +109,50 @@ class Progress:
     began = time.perf_counter()
     batch = next(batches)
     self._waited += time.perf_counter() - began
+    self._rows = batch['index']
     self._images_per_step = len(batch['index']) * jax.process_count()
     return batch
 
-  def count_step(self, step: int, scalars: dict[str, jax.Array]) -> None:
+  def count_step(self, step: int, report: StepReport) -> None:
     """Counts a step that has just started, and finishes the one before it.
 
     Args:
       step: steps taken, this one included.
-      scalars: the step's scalars on the devices, possibly still being computed.
+      report: the step's report, possibly still being computed.
+
+    Raises:
+      UserError: the step before diverged, and the run stops.
     """
     self.finish_step()
-    self._running = step, scalars
+    self._running = step, report, self._rows
     self._bar.update()
 
   def finish_step(self) -> None:
     """Waits for the running step, and records its scalars if they are due.
 
     Called before an evaluation or a save, so that its time does not count as
-    the step's.
+    the step's, and that neither happens after a step that stops the run.
+
+    Raises:
+      UserError: the step diverged, and the run stops.
     """
     if self._running is None:
       return
-    step, scalars = self._running
+    step, report, rows = self._running
     self._running = None
-    jax.block_until_ready(scalars)
+    taken = was_taken(report)
     self._steps += 1
+    counts = self._judge.count(taken)
     if step % self._every == 0 or step == self._total:
-      self._writers.write(step, as_numbers(scalars) | self._rates())
+      self._writers.write(step, as_scalars(report) | counts | self._rates())
       self.restart_clock()
-    elif step == self._first:
+    elif not taken:
+      self._writers.write(step, as_scalars(report) | counts)
+    if step == self._first:
       # The first step includes compilation, which would distort the rates.
       self.restart_clock()
+    if not taken:
+      self._judge.stop_or_skip(step, names_not_finite(report), rows)
 
   def record_evaluation(
     self, step: int, metrics: dict[str, float | None]
@@ -134,12 +170,3 @@ class Progress:
       'time/steps_per_second': 1 / seconds,
       'time/images_per_second': self._images_per_step / seconds,
     }
-
-
-def as_numbers(scalars: dict[str, jax.Array]) -> dict[str, float | None]:
-  """Returns the scalars as Python numbers; None instead of NaN.
-
-  A mean over no rows is NaN, which JSON does not have.
-  """
-  numbers = {name: float(x) for name, x in to_host(scalars).items()}
-  return {k: None if math.isnan(x) else x for k, x in numbers.items()}

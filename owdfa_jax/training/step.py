@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 
@@ -18,6 +19,7 @@ from owdfa_jax.methods.base import (
 from owdfa_jax.models.outputs import Outputs
 from owdfa_jax.parallel import DeviceBatch, Placement
 from owdfa_jax.training import augment
+from owdfa_jax.training.finite import finite_parts, take_step_if
 from owdfa_jax.training.partner_metrics import partner_metrics
 from owdfa_jax.training.state import (
   BatchStats,
@@ -25,11 +27,11 @@ from owdfa_jax.training.state import (
   TrainState,
   split_network,
 )
+from owdfa_jax.training.step_report import StepReport
 
 P = ParamSpec('P')
 R = TypeVar('R')
-Scalars = dict[str, jax.Array]
-TrainStep = Callable[[TrainState, DeviceBatch], tuple[TrainState, Scalars]]
+TrainStep = Callable[[TrainState, DeviceBatch], tuple[TrainState, StepReport]]
 
 
 def make_train_step(
@@ -41,12 +43,15 @@ def make_train_step(
   seed: int,
   placement: Placement,
 ) -> TrainStep:
-  """Returns the compiled step: (state, batch) -> (state, scalars).
+  """Returns the compiled step: (state, batch) -> (state, report).
 
   The batch is global and split over the devices: `image` uint8 [B, S, S, 3],
   `label`, `true_label` and `index` int32 [B]. The compiler inserts the
-  communication, since losses compare all rows with all rows. The scalars are
-  float32 [], for the log.
+  communication, since losses compare all rows with all rows.
+
+  A step diverges if its loss, one of the loss's terms, the gradient or the new
+  state is not finite. It then changes the number of the step alone, and the
+  report says so.
 
   Args:
     graphdef: the network's static definition.
@@ -61,7 +66,7 @@ def make_train_step(
 
   def train_step(
     train_state: TrainState, batch: DeviceBatch
-  ) -> tuple[TrainState, Scalars]:
+  ) -> tuple[TrainState, StepReport]:
     # The key depends on the seed and the step only, so a resumed run draws
     # what an uninterrupted one does.
     step_key = jax.random.fold_in(jax.random.key(seed), train_state.step)
@@ -106,16 +111,22 @@ def make_train_step(
       opt_state=opt_state,
       method_state=extras.state,
     )
-    scalars: dict[str, Any] = {
+    numbers = {
       'loss': loss,
       **extras.terms,
-      **partner_metrics(
-        extras.partners, batch['true_label'], labels, epoch_info.num_known
-      ),
       'gradient_norm': optax.tree.norm(grads),
       'learning_rate': schedule(train_state.step),
     }
-    return new_state, {f'train/{name}': x for name, x in scalars.items()}
+    shares = partner_metrics(
+      extras.partners, batch['true_label'], labels, epoch_info.num_known
+    )
+    finite = {name: jnp.isfinite(x) for name, x in numbers.items()}
+    finite |= finite_parts(new_state)
+    taken = jnp.all(jnp.stack(list(finite.values())))
+    report = StepReport(
+      numbers=numbers, shares=shares, finite=finite, taken=taken
+    )
+    return take_step_if(taken, train_state, new_state), report
 
   return _compile(train_step, placement)
 

@@ -135,8 +135,8 @@ def repeat_step(
 
   def next_step() -> Any:
     nonlocal state
-    state, scalars = train_step(state, batch)
-    return scalars
+    state, report = train_step(state, batch)
+    return report
 
   return next_step
 

@@ -1,9 +1,13 @@
 """Writes a run's scalars: JSON lines always, TensorBoard and W&B if wanted."""
 
+import contextlib
 import hashlib
 import importlib.util
-import json
+import io
+import math
 import os
+import socket
+import time
 from typing import Any, Protocol
 
 import jax
@@ -12,8 +16,14 @@ from ml_collections import ConfigDict
 from typing_extensions import override
 
 from input_pipeline.errors import UserError
-from input_pipeline.files import write_whole
+from input_pipeline.files import open_regular, write_whole
+from owdfa_jax.training.metric_lines import (
+  METRICS_FILE,
+  encode_line,
+  parse_lines,
+)
 
+_FLUSH_SECONDS = 30
 _RESUME = 'free some space, then run the same command again to resume'
 
 
@@ -21,17 +31,25 @@ class Writer(Protocol):
   """Receives named scalars of a step."""
 
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
-    """Writes the scalars of `step`; None means that one is not available."""
+    """Writes the scalars of `step`.
+
+    Args:
+      step: the number of steps taken.
+      scalars: numbers by name. None means that one is not available; NaN and
+        infinities are those of a step that diverged.
+    """
 
   def close(self) -> None:
     """Writes what is buffered and releases resources."""
 
 
 class JsonLines(Writer):
-  """Writes `metrics.jsonl`: one JSON object per line, `step` and scalars."""
+  """Writes `metrics.jsonl`, see `training.metric_lines`."""
 
   def __init__(self, path: epath.Path, first_step: int):
     """Opens `path`, and removes the lines that a resumed run writes again.
+
+    Damaged lines are removed too, and counted in a message.
 
     Args:
       path: the file; created if it does not exist.
@@ -41,24 +59,46 @@ class JsonLines(Writer):
       UserError: the file cannot be read or written.
     """
     self._path = path
+    damaged = self._keep_lines(first_step)
+    if damaged:
+      print(f'removed {damaged} damaged lines from {path}')
     try:
-      lines = path.read_text().splitlines() if path.exists() else []
+      self._file = open(path, 'a')
     except OSError as error:
       raise UserError(
-        f'cannot read the metrics: {path} ({error.strerror}); remove it or '
-        'choose another --workdir'
+        f'cannot write the metrics: {path} ({error.strerror}); make it '
+        'writable, or choose another --workdir'
       ) from error
-    kept = [line for line in lines if _step_of(line) <= first_step]
-    with write_whole(
-      path, text=True, what='the metrics', remedy=_RESUME
-    ) as file:
-      file.writelines(line + '\n' for line in kept)
-    self._file = open(path, 'a')
+
+  def _keep_lines(self, first_step: int) -> int:
+    """Writes the file anew; returns how many lines were damaged."""
+    damaged = 0
+    try:
+      before = open_regular(self._path)
+    except FileNotFoundError:
+      before = io.BytesIO()
+    except OSError as error:
+      raise UserError(
+        f'cannot read the metrics: {self._path} ({error.strerror}); remove it '
+        'or choose another --workdir'
+      ) from error
+    with (
+      before,
+      write_whole(
+        self._path, text=True, what='the metrics', remedy=_RESUME
+      ) as file,
+    ):
+      for line in parse_lines(before):
+        if line is None:
+          damaged += 1
+        elif line['step'] <= first_step:
+          file.write(encode_line(line['step'], line))
+    return damaged
 
   @override
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
     try:
-      self._file.write(json.dumps({'step': step, **scalars}) + '\n')
+      self._file.write(encode_line(step, scalars))
       # So that the line can be read, and survives a kill.
       self._file.flush()
     except OSError as error:
@@ -68,11 +108,17 @@ class JsonLines(Writer):
 
   @override
   def close(self) -> None:
-    self._file.close()
+    # After a failed write, closing writes once more, and fails once more.
+    with contextlib.suppress(OSError):
+      self._file.close()
 
 
 class TensorBoard(Writer):
-  """Writes TensorBoard events to the `tensorboard/` folder."""
+  """Writes TensorBoard events to the `tensorboard/` folder.
+
+  `tensorboardX.SummaryWriter` would write in a thread. If the disk is full, the
+  thread ends, and the training waits for it for ever.
+  """
 
   def __init__(self, folder: epath.Path, first_step: int):
     """Opens a new event file.
@@ -86,12 +132,21 @@ class TensorBoard(Writer):
       UserError: no event file can be written.
     """
     # Imported here, because runs without TensorBoard do not need it.
-    import tensorboardX
+    from tensorboardX import record_writer, summary
+    from tensorboardX.proto import event_pb2, summary_pb2
 
+    self._folder, self._flushed = folder, 0.0
+    self._event, self._scalar = event_pb2.Event, summary.scalar
+    self._summary = summary_pb2.Summary
+    start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
     try:
-      self._writer = tensorboardX.SummaryWriter(
-        os.fspath(folder), purge_step=first_step + 1
-      )
+      if not os.path.lexists(folder):
+        os.makedirs(folder)
+      # TensorBoard reads files of such a name.
+      name = f'events.out.tfevents.{time.time():.0f}.{socket.gethostname()}'
+      self._file = record_writer.RecordWriter(os.fspath(folder / name))
+      self._write_event(0, file_version='brain.Event:2')
+      self._write_event(first_step + 1, session_log=start)
     except OSError as error:
       raise UserError(
         f'cannot write the TensorBoard events: {folder} ({error.strerror}); '
@@ -101,13 +156,33 @@ class TensorBoard(Writer):
 
   @override
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
-    for name, value in scalars.items():
-      if value is not None:
-        self._writer.add_scalar(name, value, step)
+    values = [
+      value
+      for name, number in scalars.items()
+      if number is not None and math.isfinite(number)
+      for value in self._scalar(name, number).value
+    ]
+    try:
+      self._write_event(step, summary=self._summary(value=values))
+    except OSError as error:
+      raise UserError(
+        f'cannot write the TensorBoard events: {self._folder} '
+        f'({error.strerror}); {_RESUME}'
+      ) from error
+
+  def _write_event(self, step: int, **content: Any) -> None:
+    now = time.time()
+    event = self._event(wall_time=now, step=step, **content)
+    self._file.write(event.SerializeToString())
+    # It waits for the disk, so not at each step.
+    if now - self._flushed > _FLUSH_SECONDS:
+      self._file.flush()
+      self._flushed = now
 
   @override
   def close(self) -> None:
-    self._writer.close()
+    with contextlib.suppress(OSError):
+      self._file.close()
 
 
 class WeightsAndBiases(Writer):
@@ -173,7 +248,7 @@ class Writers(Writer):
         'pip install wandb, or leave it False'
       )
     try:
-      self._writers.append(JsonLines(workdir / 'metrics.jsonl', first_step))
+      self._writers.append(JsonLines(workdir / METRICS_FILE, first_step))
       if config.log.tensorboard:
         self._writers.append(TensorBoard(workdir / 'tensorboard', first_step))
       if config.log.wandb:
@@ -198,11 +273,3 @@ class Writers(Writer):
   def close(self) -> None:
     for writer in self._writers:
       writer.close()
-
-
-def _step_of(line: str) -> float:
-  # Infinite for a line that a crash cut short, so that it is removed.
-  try:
-    return json.loads(line)['step']
-  except (ValueError, KeyError, TypeError):
-    return float('inf')

@@ -1,0 +1,67 @@
+"""Checks within the compiled step that its results are finite.
+
+The step that follows is already running when the host learns of a step that
+diverged. The step itself therefore has to leave the state as it was.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from owdfa_jax.training.state import TrainState
+
+# The parts of the state, by their names in the log.
+STATE_PARTS = {
+  'parameters': 'params',
+  'statistics': 'batch_stats',
+  'optimizer_state': 'opt_state',
+  'method_state': 'method_state',
+}
+
+
+def all_finite(tree: object) -> jax.Array:
+  """Returns whether all floating-point arrays of a pytree are finite, bool []."""
+  found = [
+    jnp.all(jnp.isfinite(leaf))
+    for leaf in jax.tree.leaves(tree)
+    if jnp.issubdtype(leaf.dtype, jnp.inexact)
+  ]
+  return jnp.all(jnp.stack(found)) if found else jnp.bool_(True)
+
+
+def finite_parts(state: TrainState) -> dict[str, jax.Array]:
+  """Returns whether each of `STATE_PARTS` is finite, bool [] by name."""
+  return {
+    name: all_finite(getattr(state, field))
+    for name, field in STATE_PARTS.items()
+  }
+
+
+def take_step_if(
+  taken: jax.Array, old: TrainState, new: TrainState
+) -> TrainState:
+  """Returns the new state if the step is taken, else the old one.
+
+  The number of the step is that of the new state in both cases, and so is the
+  schedule's: batches, random draws and learning rates are functions of the
+  step, whether or not earlier steps were taken.
+
+  Args:
+    taken: bool [].
+    old: the state before the step.
+    new: the state after it.
+  """
+
+  def choose(old_part: object, new_part: object) -> object:
+    if _is_schedule(new_part):
+      return new_part
+    return jnp.where(taken, new_part, old_part)
+
+  chosen = jax.tree.map(choose, old, new, is_leaf=_is_schedule)
+  return dataclasses.replace(chosen, step=new.step)
+
+
+def _is_schedule(part: object) -> bool:
+  return isinstance(part, optax.ScaleByScheduleState)

@@ -1,0 +1,59 @@
+"""What a training step tells the host, besides the state that it returns."""
+
+import math
+
+import flax
+import jax
+
+from owdfa_jax.parallel import to_host
+
+
+@flax.struct.dataclass(kw_only=True)
+class StepReport:
+  """The numbers of one step, on the devices.
+
+  A number that is not finite means one of two things, which are kept apart: the
+  step diverged (`numbers`), or there was nothing to take a mean of (`shares`).
+
+  Attributes:
+    numbers: float32 [] by name: the loss, its terms, the gradient's norm, the
+      learning rate. All are finite unless the step diverged.
+    shares: float32 [] by name: how well the method pairs rows; NaN for a share
+      of no rows.
+    finite: bool [] by name: whether each of `numbers` and each part of the new
+      state is finite.
+    taken: bool [], whether all of `finite` hold. If not, the step has left the
+      parameters, statistics, optimiser and method as they were.
+  """
+
+  numbers: dict[str, jax.Array]
+  shares: dict[str, jax.Array]
+  finite: dict[str, jax.Array]
+  taken: jax.Array
+
+
+def was_taken(report: StepReport) -> bool:
+  """Returns whether the step changed the state; waits until it is computed."""
+  return bool(to_host(report.taken))
+
+
+def names_not_finite(report: StepReport) -> list[str]:
+  """Returns the names in `report.finite` that are False, in their order."""
+  # Under `jit` a dict comes back sorted by name; the loss is read first.
+  names = [name for name, holds in to_host(report.finite).items() if not holds]
+  return sorted(names, key=lambda name: name != 'loss')
+
+
+def as_scalars(report: StepReport) -> dict[str, float | None]:
+  """Returns the scalars for the log, as Python numbers.
+
+  A share of no rows is None. A number of a step that diverged may be infinite
+  or NaN.
+  """
+  numbers, shares = to_host((report.numbers, report.shares))
+  scalars: dict[str, float | None] = {
+    f'train/{name}': float(x) for name, x in numbers.items()
+  }
+  for name, x in shares.items():
+    scalars[f'train/{name}'] = None if math.isnan(x) else float(x)
+  return scalars
