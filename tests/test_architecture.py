@@ -22,6 +22,7 @@ LEVELS = [
   {'owdfa_jax.models'},
   {
     'owdfa_jax.parallel',
+    'owdfa_jax.pods',
     'owdfa_jax.report_fields',
     'owdfa_jax.setting_ranges',
     'owdfa_jax.vectors',

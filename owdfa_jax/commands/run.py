@@ -21,6 +21,7 @@ from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
 from owdfa_jax.commands.preflight import check_inputs
+from owdfa_jax.pods.worker import PodProcess
 
 MODES = ('train', 'eval', 'attribute', 'timing')
 
@@ -60,6 +61,13 @@ _NUM_PROCESSES = flags.DEFINE_integer(
 _PROCESS_ID = flags.DEFINE_integer(
   'process_id', None, 'Number of this process, from 0, for --distributed.'
 )
+_POD_TIMEOUT = flags.DEFINE_integer(
+  'pod_timeout',
+  60,
+  'Seconds without a sign of life after which a process of a pod counts as '
+  'lost. All processes then end with status 75, and can be started again.',
+  lower_bound=5,
+)
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
@@ -84,6 +92,14 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 def _run(argv: Sequence[str]) -> None:
   """Checks everything that can be checked early, then runs."""
   del argv
+  if _DISTRIBUTED.value:
+    with PodProcess(_POD_TIMEOUT.value) as pod:
+      _check_and_run(pod)
+  _check_and_run()
+
+
+def _check_and_run(pod: PodProcess | None = None) -> None:
+  """Checks and runs, as one process of a pod if one is given."""
   config, mode, workdir = _CONFIG.value, _MODE.value, _WORKDIR.value
   if workdir is None and mode == 'timing':
     workdir = '.'  # timing neither reads nor writes there
@@ -99,9 +115,9 @@ def _run(argv: Sequence[str]) -> None:
 
   startup.silence_orbax()
   startup.use_compilation_cache(config.compilation_cache)
-  if _DISTRIBUTED.value:
+  if pod is not None:
     startup.join_pod(
-      _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+      pod, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )
   if 'stages' in config and mode in ('train', 'eval'):
     sys.exit(modes.run_stages(mode, config, workdir))

@@ -1,12 +1,20 @@
 """What every command does before its work: quiet logs, the cache, the pod."""
 
 import os
+import secrets
+from typing import Any
 
 import jax
 from absl import logging
+from jax._src import distributed
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import cache_folder
+from owdfa_jax.pods.worker import PodProcess
+
+# Where process 0 tells the others how to reach its supervisor.
+_KEY = 'owdfa/supervisor'
+_SHARE_MILLISECONDS = 60_000
 
 
 def silence_orbax() -> None:
@@ -33,7 +41,10 @@ def use_compilation_cache(folder: str) -> None:
 
 
 def join_pod(
-  coordinator: str | None, num_processes: int | None, process_id: int | None
+  pod: PodProcess,
+  coordinator: str | None,
+  num_processes: int | None,
+  process_id: int | None,
 ) -> None:
   """Connects to the other processes of a pod.
 
@@ -41,6 +52,7 @@ def join_pod(
   recognised; there, all arguments may be None.
 
   Args:
+    pod: this process, which watches the others from now on.
     coordinator: host:port of process 0.
     num_processes: number of processes.
     process_id: number of this process, from 0.
@@ -49,9 +61,23 @@ def join_pod(
     UserError: the other processes are not found.
   """
   try:
-    jax.distributed.initialize(coordinator, num_processes, process_id)
+    jax.distributed.initialize(
+      coordinator,
+      num_processes,
+      process_id,
+      # JAX aborts with pages of logs. The supervisors notice earlier.
+      heartbeat_timeout_seconds=max(100, 2 * pod.timeout),
+    )
   except ValueError as error:
     raise UserError(
       f'the other processes cannot be found: --distributed ({error}); '
       'give --coordinator, --num_processes and --process_id'
     ) from error
+  # JAX has no public name for the store that its processes share.
+  state: Any = distributed.global_state
+  if state.process_id == 0:
+    state.client.key_value_set(_KEY, f'{pod.port} {secrets.token_hex(16)}')
+  shared = state.client.blocking_key_value_get(_KEY, _SHARE_MILLISECONDS)
+  port, token = shared.split()
+  host = state.coordinator_address.rpartition(':')[0].strip('[]')
+  pod.joined(state.process_id, state.num_processes, host, int(port), token)

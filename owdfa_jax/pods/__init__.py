@@ -1,0 +1,1 @@
+"""Pods: when one of several processes ends, the others end too."""

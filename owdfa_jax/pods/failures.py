@@ -1,0 +1,93 @@
+"""How a process of a pod fails, and what the other processes say about it."""
+
+import enum
+import os
+from typing import Any, NamedTuple
+
+# The exit status of a process that ended because the pod has to be started
+# again: 75, a temporary failure in the list of sysexits.h.
+RESTART = os.EX_TEMPFAIL
+# Longer texts are cut, so that a message fits into the buffer of a socket.
+_TEXT_LENGTH = 2000
+
+
+class Kind(enum.StrEnum):
+  """How a process failed; the kinds that tell most about the cause first.
+
+  Attributes:
+    LOST: its connection closed, or it gave no sign of life for too long.
+    KILLED: its work ended by a signal.
+    ERROR: it reported a mistake that the user can put right.
+    EXCEPTION: its work raised another exception.
+    CONSEQUENCE: its work lost the connection to another process.
+  """
+
+  LOST = 'lost'
+  KILLED = 'killed'
+  ERROR = 'error'
+  EXCEPTION = 'exception'
+  CONSEQUENCE = 'consequence'
+
+
+class Failure(NamedTuple):
+  """The failure of one process of a pod.
+
+  Attributes:
+    process: the number of the process, from 0.
+    kind: how it failed.
+    text: why, in one line.
+  """
+
+  process: int
+  kind: Kind
+  text: str
+
+  @property
+  def status(self) -> int:
+    """The exit status of the other processes."""
+    # To start again does not help before the user has put the mistake right.
+    return 1 if self.kind is Kind.ERROR else RESTART
+
+  def line(self, count: int) -> str:
+    """Returns the line that the other processes print.
+
+    Args:
+      count: the number of processes of the pod; 0 if this process has not
+        found the others.
+    """
+    where = f'process {self.process} of {count}' if count else 'this process'
+    if self.kind is Kind.ERROR:
+      return f'error: {self.text} ({where} of the pod)'
+    what = {
+      Kind.LOST: 'a process of the pod is lost',
+      Kind.KILLED: 'a process of the pod was killed',
+      Kind.EXCEPTION: 'a process of the pod failed',
+      Kind.CONSEQUENCE: 'the connection between the processes broke',
+    }[self.kind]
+    if not count and self.kind is Kind.CONSEQUENCE:
+      what = 'the processes of the pod did not find each other'
+    return (
+      f'error: {what}: {where} ({self.text}); start all processes again, and '
+      'the run goes on from its last checkpoint'
+    )
+
+  def message(self) -> dict[str, Any]:
+    """Returns the failure as a JSON object."""
+    return self._asdict() | {'text': self.text[:_TEXT_LENGTH]}
+
+
+def read_failure(message: dict[str, Any]) -> Failure:
+  """Returns the failure that `Failure.message` made into a JSON object."""
+  return Failure(
+    int(message['process']), Kind(message['kind']), str(message['text'])
+  )
+
+
+def root_cause(failures: list[Failure]) -> Failure:
+  """Returns the failure that explains the others best.
+
+  Args:
+    failures: at least one, in the order in which they were reported.
+  """
+  kinds = list(Kind)
+  return min(failures, key=lambda failure: kinds.index(failure.kind))

@@ -1,0 +1,200 @@
+"""The process above the work of a pod's process: it watches it and the others.
+
+It imports no jax, so that C++ code can neither hang nor end it.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import types
+from multiprocessing.connection import wait
+from typing import Any
+
+from owdfa_jax.pods.failures import RESTART, Failure, Kind
+from owdfa_jax.pods.links import Hub, Link, Member
+from owdfa_jax.pods.native_log import NativeLog
+
+# How often to look whether the work has ended, in seconds.
+_TICK = 0.2
+# How long work that failed may take to print why and to end.
+_PRINT_SECONDS = 10.0
+# Work that failed in these ways prints why itself.
+_PRINTED = (Kind.ERROR, Kind.EXCEPTION)
+
+
+class Supervisor:
+  """Ends the work when another process fails, and tells them of its own end."""
+
+  def __init__(
+    self,
+    child: int,
+    messages: socket.socket,
+    native: int,
+    listener: socket.socket,
+    timeout: float,
+  ):
+    """Takes over the ends of a child's connections.
+
+    Args:
+      child: the process that does the work, the first of its group.
+      messages: the child's messages, and the way back.
+      native: the file from which to read what C++ code writes to stderr.
+      listener: where other supervisors connect, if this is process 0.
+      timeout: seconds without a sign of life after which a process counts as
+        lost.
+    """
+    messages.setblocking(False)
+    self._child, self._messages, self._begun = child, messages, b''
+    self._log = NativeLog(native)
+    self._listener, self._timeout = listener, timeout
+    # None until the work has found the other processes.
+    self._link: Link | None = None
+    self._process, self._count = 0, 0
+    # The exit status that the work said it would end with, and the one that it
+    # ended with; that of a signal is negative.
+    self._announced: int | None = None
+    self._ended: int | None = None
+    self._own: Failure | None = None
+    self._signals = 0
+
+  def run(self) -> int:
+    """Waits for the end of the work, and returns the exit status."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+      signal.signal(number, self._forward)
+    try:
+      while True:
+        self._wait()
+        complete = self._ended is not None and self._ended == self._announced
+        verdict = self._link.step() if self._link else None
+        if complete and (verdict or self._link is None or self._link.complete):
+          return self._ended or 0
+        if self._link is None and self._ended is not None:
+          verdict = self._own
+        if verdict is not None:
+          return self._end(verdict)
+    finally:
+      if self._link is not None:
+        self._link.close()
+
+  def _forward(self, number: int, frame: types.FrameType | None) -> None:
+    """Passes a signal on: the first as a request to save and stop."""
+    self._signals += 1
+    if self._signals == 1:
+      # Ctrl-C too: JAX's agreement to stop knows SIGTERM alone.
+      os.kill(self._child, signal.SIGTERM)
+    elif number == signal.SIGINT:
+      os.killpg(self._child, signal.SIGKILL)
+
+  def _wait(self) -> None:
+    """Waits for something to happen, and acts on what the work did."""
+    sources: list[Any] = self._log.sources()
+    if self._ended is None:
+      sources.append(self._messages)
+    if self._link is not None:
+      sources.extend(self._link.sources())
+    wait(sources, _TICK)
+    self._log.relay()
+    # Before the messages: all of them have arrived when the work has ended.
+    process, state = 0, 0
+    if self._ended is None:
+      process, state = os.waitpid(self._child, os.WNOHANG)
+    self._hear()
+    if process:
+      self._log.relay()
+      self._ended = os.waitstatus_to_exitcode(state)
+      self._tell_the_end(self._ended)
+
+  def _hear(self) -> None:
+    """Acts on the messages of the work."""
+    try:
+      self._begun += self._messages.recv(1 << 16)
+    except OSError:
+      return  # nothing has arrived
+    *lines, self._begun = self._begun.split(b'\n')
+    for message in map(json.loads, lines):
+      if 'joined' in message:
+        self._join(*message['joined'])
+      if 'failed' in message:
+        kind, text = message['failed']
+        self._report(Failure(self._process, Kind(kind), text))
+        if self._link is None:
+          self._release()
+      if 'ends' in message:
+        self._announced = message['ends']
+
+  def _join(
+    self, process: int, count: int, host: str, port: int, token: str
+  ) -> None:
+    self._process, self._count = process, count
+    if process == 0:
+      self._link = Hub(self._listener, token, count, self._timeout)
+      return
+    self._listener.close()
+    try:
+      self._link = Member(process, (host, port), token, self._timeout)
+    except OSError as error:
+      why = f'{host}:{port} cannot be reached: {error.strerror or error}'
+      self._own = Failure(0, Kind.LOST, why)
+      os.killpg(self._child, signal.SIGKILL)
+
+  def _report(self, failure: Failure) -> None:
+    self._own = failure
+    if self._link is not None:
+      self._link.report(failure)
+
+  def _release(self) -> None:
+    """Lets work that waits with its error print it."""
+    try:
+      self._messages.send(b'.')
+    except OSError:
+      pass  # it has ended
+
+  def _tell_the_end(self, ended: int) -> None:
+    """Tells the other processes how the work ended."""
+    if ended == self._announced:
+      if self._link is not None:
+        self._link.done()
+    elif self._own is None:
+      how = f'exit status {ended}'
+      if ended < 0:
+        how = signal.Signals(-ended).name
+      kind = Kind.KILLED
+      if self._log.held and ended == -signal.SIGABRT:
+        kind, how = Kind.CONSEQUENCE, "ended by JAX's coordination service"
+      self._report(Failure(self._process, kind, how))
+
+  def _end(self, verdict: Failure) -> int:
+    """Ends the work, says why, and returns the exit status.
+
+    Args:
+      verdict: why the pod has to end.
+    """
+    if self._own and self._own.kind in _PRINTED:
+      self._let_it_print()
+      return 1
+    if verdict.process == self._process and self._ended is None:
+      self._let_it_print()
+      return RESTART
+    if self._ended is None:
+      os.killpg(self._child, signal.SIGKILL)
+      os.waitpid(self._child, 0)
+    if self._link is None and self._signals and self._ended == -signal.SIGTERM:
+      return 128 + signal.SIGTERM  # asked to stop before it had begun
+    if verdict.process == self._process:
+      self._log.show_held()
+    # Work that is killed leaves its progress bar without the end of a line.
+    begin = '\n' if self._process == 0 else ''
+    print(begin + verdict.line(self._count), file=sys.stderr, flush=True)
+    return verdict.status
+
+  def _let_it_print(self) -> None:
+    """Waits until work that failed has printed why and ended."""
+    self._release()
+    until = time.monotonic() + _PRINT_SECONDS
+    while self._ended is None and time.monotonic() < until:
+      self._wait()
+    if self._ended is None:
+      os.killpg(self._child, signal.SIGKILL)

@@ -1,0 +1,163 @@
+"""The process that does the work of a pod's process, below its supervisor."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import traceback
+import types
+from typing import Any
+
+from input_pipeline.errors import UserError
+from owdfa_jax.pods.failures import Kind
+from owdfa_jax.pods.supervisor import Supervisor
+
+# Words of errors that a process meets because it lost another one.
+_LOST_CONNECTION = re.compile(
+  r'gloo|nccl|socket closed|connection (reset|closed|refused)|broken pipe'
+  r'|coordination|heartbeat|barrier|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED',
+  re.IGNORECASE,
+)
+
+
+class PodProcess:
+  """Runs a block in a child process, which ends if the pod has to end.
+
+  As a context manager, it splits the process in two: the child runs the block,
+  and the process itself becomes the child's supervisor (see `Supervisor`),
+  which raises `SystemExit` at the end. A supervisor of its own sees whatever
+  ends the work, and can end work that hangs in a collective or in C++.
+
+  Must come before jax is imported, as jax has threads, which cannot be split.
+
+  Attributes:
+    timeout: as given.
+  """
+
+  def __init__(self, timeout: int):
+    """Changes nothing until the context is entered.
+
+    Args:
+      timeout: seconds without a sign of life after which a process of the pod
+        counts as lost.
+    """
+    self.timeout = timeout
+
+  def __enter__(self) -> 'PodProcess':
+    self._listener = _listen()
+    ours, theirs = socket.socketpair()
+    native_read, native_write = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+      theirs.close()
+      os.close(native_write)
+      supervisor = Supervisor(
+        child, ours, native_read, self._listener, self.timeout
+      )
+      sys.exit(supervisor.run())
+    ours.close()
+    os.close(native_read)
+    self._messages = theirs
+    # In a group of its own, which the supervisor can end as a whole. Ctrl-C
+    # reaches the supervisor alone.
+    os.setsid()
+    _divert_native_messages(native_write)
+    self._released = threading.Event()
+    threading.Thread(target=self._obey, daemon=True).start()
+    return self
+
+  def joined(
+    self, process: int, count: int, host: str, port: int, token: str
+  ) -> None:
+    """Tells the supervisor where the others are.
+
+    Args:
+      process: the number of this process.
+      count: the number of processes.
+      host: the host of process 0.
+      port: the port of process 0's supervisor.
+      token: shared by the processes of this pod alone.
+    """
+    self._tell({'joined': [process, count, host, port, token]})
+
+  @property
+  def port(self) -> int:
+    """The port of this process's supervisor."""
+    return self._listener.getsockname()[1]
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: types.TracebackType | None,
+  ) -> None:
+    status = 0
+    if isinstance(error, SystemExit):
+      status = error.code if isinstance(error.code, int) else bool(error.code)
+    elif error is not None:
+      self._fail(error)
+    self._tell({'ends': status})
+
+  def _fail(self, error: BaseException) -> None:
+    """Reports an error, prints it, and ends the process."""
+    text = ' '.join(f'{type(error).__name__}: {error}'.split())
+    if isinstance(error, UserError):
+      text = ' '.join(str(error).split())
+      self._tell({'failed': [Kind.ERROR, text]})
+      print(f'error: {text}', file=sys.stderr)
+    elif _lost_connection(error):
+      self._tell({'failed': [Kind.CONSEQUENCE, text]})
+      # The supervisor ends this process if it learns of a better reason.
+      self._released.wait()
+      traceback.print_exception(error)
+    else:
+      self._tell({'failed': [Kind.EXCEPTION, text]})
+      traceback.print_exception(error)
+    # JAX would wait at its exit for the other processes.
+    with contextlib.suppress(OSError):
+      sys.stdout.flush()
+      sys.stderr.flush()
+    os._exit(1)
+
+  def _tell(self, message: dict[str, Any]) -> None:
+    self._messages.sendall(json.dumps(message).encode() + b'\n')
+
+  def _obey(self) -> None:
+    """Waits for the word to go on; ends the work if its supervisor is gone."""
+    while self._messages.recv(1):
+      self._released.set()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _listen() -> socket.socket:
+  """Returns a socket that listens on a free port of all addresses."""
+  if socket.has_dualstack_ipv6():
+    with contextlib.suppress(OSError):
+      return socket.create_server(
+        ('', 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+      )
+  return socket.create_server(('', 0), backlog=128)
+
+
+def _divert_native_messages(write: int) -> None:
+  """Sends what C++ code writes to stderr to the supervisor, to be relayed."""
+  # Python's own messages, and the progress bar, go where they went.
+  stderr = os.fdopen(os.dup(2), 'w', buffering=1, errors='backslashreplace')
+  sys.stderr = stderr
+  os.dup2(write, 2)
+  os.close(write)
+
+
+def _lost_connection(error: BaseException | None) -> bool:
+  """Returns whether an error, or one that led to it, tells of a lost peer."""
+  while error is not None:
+    if _LOST_CONNECTION.search(str(error)):
+      return True
+    error = error.__cause__ or error.__context__
+  return False

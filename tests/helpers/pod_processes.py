@@ -1,0 +1,98 @@
+"""Starts the processes of a pod whose work needs no jax."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+from helpers.paths import ROOT
+
+# The work of one process: argv is its number, the number of processes, a folder
+# for all of them, and what to do, a piece of Python.
+_WORK = """
+import os, pathlib, signal, sys, time
+from input_pipeline.errors import UserError, one_line_errors
+from owdfa_jax.pods.worker import PodProcess
+
+process, count, folder, what = sys.argv[1:]
+
+def wait_for(name):
+  path = pathlib.Path(folder, name)
+  while not path.exists():
+    time.sleep(0.02)
+  return path.read_text()
+
+def tell(name, text=''):
+  pathlib.Path(folder, f'{name}.part').write_text(str(text))
+  os.rename(f'{folder}/{name}.part', f'{folder}/{name}')
+
+def hang():
+  time.sleep(60)
+
+def cpp(text):
+  os.write(2, text.encode() + b'\\n')
+
+with one_line_errors(), PodProcess(1) as pod:
+  if process == '0':
+    tell('port', pod.port)
+  port = int(wait_for('port'))
+  if not what.startswith('early:'):
+    pod.joined(int(process), int(count), 'localhost', port, 'token')
+  tell(f'child{process}', os.getpid())
+  exec(what.removeprefix('early:'))
+  sys.exit(0)
+"""
+
+
+class Pod:
+  """Running processes."""
+
+  def __init__(self, folder, *works):
+    """Starts a process for each piece of Python."""
+    self.folder = folder
+    self.processes = [
+      subprocess.Popen(
+        [sys.executable, '-c', _WORK, str(i), str(len(works)), folder, work],
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+      )
+      for i, work in enumerate(works)
+    ]
+
+  def child(self, process):
+    """Returns the number of the process that does the work of a process."""
+    path = pathlib.Path(self.folder, f'child{process}')
+    while not path.exists():
+      time.sleep(0.02)
+    return int(path.read_text())
+
+  def end(self):
+    """Waits for all; returns their statuses and what they wrote to stderr."""
+    errors = [p.communicate(timeout=50)[1].strip() for p in self.processes]
+    for process in range(len(self.processes)):
+      if pathlib.Path(self.folder, f'child{process}').exists():
+        assert not is_running(self.child(process))
+    return [p.returncode for p in self.processes], errors
+
+  def all_work(self):
+    """Waits until all processes work."""
+    for process in range(len(self.processes)):
+      self.child(process)
+    time.sleep(0.5)
+
+  def kill(self, process, number=signal.SIGKILL):
+    """Sends a signal to a process, as a scheduler does."""
+    self.processes[process].send_signal(number)
+
+
+def is_running(pid):
+  """Returns whether there is a process of that number that can run."""
+  try:
+    state = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2]
+  except FileNotFoundError:
+    return False
+  return state.split()[0] not in 'ZX'

@@ -1,0 +1,132 @@
+"""Tests that the processes of a pod end together, whatever ends one of them."""
+
+import signal
+import socket
+
+import pytest
+
+from helpers.pod_processes import Pod
+
+AGAIN = (
+  '; start all processes again, and the run goes on from its last checkpoint'
+)
+KILLED = 'error: a process of the pod was killed: process {} of {} (SIGKILL)'
+LOST = 'error: a process of the pod is lost: process {} of {} ({})'
+CLOSED = 'its connection closed'
+KILL = 'os.kill(os.getpid(), signal.SIGKILL)'
+GLOO = 'raise ValueError("Gloo all-reduce failed: Connection closed by peer")'
+
+
+def test_work_that_ends_keeps_its_status(tmp_path):
+  statuses, errors = Pod(tmp_path, 'sys.exit(3)', 'pass').end()
+  assert statuses == [3, 0]
+  assert errors == ['', '']
+
+
+@pytest.mark.parametrize('victim', [0, 1])
+def test_killed_work_ends_all(tmp_path, victim):
+  works = ['hang()', 'hang()', 'hang()']
+  works[victim] = KILL
+  statuses, errors = Pod(tmp_path, *works).end()
+  assert statuses == [75, 75, 75]
+  assert errors == [KILLED.format(victim, 3) + AGAIN] * 3
+
+
+@pytest.mark.parametrize('victim', [0, 1])
+def test_killed_supervisor_ends_all(tmp_path, victim):
+  pod = Pod(tmp_path, 'hang()', 'hang()')
+  pod.all_work()
+  pod.kill(victim)
+  statuses, errors = pod.end()
+  other = 1 - victim
+  assert (statuses[victim], statuses[other]) == (-signal.SIGKILL, 75)
+  assert errors[other] == LOST.format(victim, 2, CLOSED) + AGAIN
+
+
+@pytest.mark.parametrize('victim', [0, 1])
+def test_silence_ends_all(tmp_path, victim):
+  pod = Pod(tmp_path, 'hang()', 'hang()')
+  pod.all_work()
+  pod.kill(victim, signal.SIGSTOP)
+  other = 1 - victim
+  _, error = pod.processes[other].communicate(timeout=30)
+  pod.kill(victim, signal.SIGCONT)
+  statuses, _ = pod.end()
+  assert statuses[other] == 75
+  silent = LOST.format(victim, 2, 'no sign of life for 1 s')
+  assert error.strip() == silent + AGAIN
+
+
+@pytest.mark.parametrize('process', [0, 1])
+def test_user_error_of_one_is_shown_by_all(tmp_path, process):
+  works = ['hang()', 'hang()']
+  works[process] = 'raise UserError("damaged record: x; pack again")'
+  statuses, errors = Pod(tmp_path, *works).end()
+  assert statuses == [1, 1]
+  line = 'error: damaged record: x; pack again'
+  assert errors[process] == line
+  assert errors[1 - process] == f'{line} (process {process} of 2 of the pod)'
+
+
+@pytest.mark.parametrize('process', [0, 1])
+def test_exception_of_one_ends_all(tmp_path, process):
+  works = ['hang()', 'hang()']
+  works[process] = '[][1]'
+  statuses, errors = Pod(tmp_path, *works).end()
+  assert (statuses[process], statuses[1 - process]) == (1, 75)
+  assert 'Traceback' in errors[process]
+  assert errors[1 - process] == (
+    f'error: a process of the pod failed: process {process} of 2 '
+    f'(IndexError: list index out of range){AGAIN}'
+  )
+
+
+@pytest.mark.parametrize('victim', [0, 1])
+def test_consequences_wait_for_the_cause(tmp_path, victim):
+  """A collective fails when another process is gone, and says less."""
+  works = [GLOO, GLOO]
+  works[victim] = f'time.sleep(1); {KILL}'
+  statuses, errors = Pod(tmp_path, *works).end()
+  assert statuses == [75, 75]
+  assert errors == [KILLED.format(victim, 2) + AGAIN] * 2
+
+
+def test_pages_of_logs_of_a_lost_process_are_left_out(tmp_path):
+  abort = 'cpp("hello"); cpp("coordination_service.cc: gone"); os.abort()'
+  statuses, errors = Pod(tmp_path, f'time.sleep(1); {KILL}', abort).end()
+  assert statuses == [75, 75]
+  assert errors[1] == 'hello\n' + KILLED.format(0, 2) + AGAIN
+
+
+def test_failure_before_the_others_are_found(tmp_path):
+  early = 'early:raise UserError("no such folder: x; give another")'
+  abort = 'early:cpp("JAX distributed service: deadline"); os.abort()'
+  statuses, errors = Pod(tmp_path, early, abort).end()
+  assert statuses == [1, 75]
+  assert errors[0] == 'error: no such folder: x; give another'
+  assert errors[1].endswith(
+    'error: the processes of the pod did not find each other: this process '
+    f"(ended by JAX's coordination service){AGAIN}"
+  )
+
+
+def test_sigterm_reaches_the_work(tmp_path):
+  stop = 'signal.signal(15, lambda *_: sys.exit(143)); hang()'
+  pod = Pod(tmp_path, stop, 'time.sleep(1)')
+  pod.all_work()
+  pod.kill(0, signal.SIGTERM)
+  statuses, errors = pod.end()
+  assert statuses == [143, 0]
+  assert errors == ['', '']
+
+
+def test_strangers_are_turned_away(tmp_path):
+  pod = Pod(tmp_path, 'time.sleep(1.5)', 'time.sleep(1.5)')
+  pod.child(1)
+  port = int((tmp_path / 'port').read_text())
+  for words in (b'GET / HTTP/1.1\r\n\r\n', b'{"token": "?", "process": 1}\n'):
+    with socket.create_connection(('localhost', port)) as connection:
+      connection.sendall(words)
+      connection.settimeout(5)
+      assert connection.recv(1) == b''
+  assert pod.end() == ([0, 0], ['', ''])
