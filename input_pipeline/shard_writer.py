@@ -15,6 +15,7 @@ import numpy as np
 from input_pipeline import faces, features, images, storage
 from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256
+from input_pipeline.image_headers import probe
 from input_pipeline.shards import ImageRow, Packed, Shard, Written
 from input_pipeline.tfrecord import write_record
 
@@ -90,7 +91,7 @@ def _pack_image(
   # Decoded even if its bytes are kept: every packed image must be readable.
   image = images.decode_file(data, row.file)
   sha256 = hashlib.sha256(data).hexdigest()
-  image_format, height, width, plain = images.probe(data)
+  image_format, height, width, plain = probe(data)
   fits = (height, width) == (encoding.size, encoding.size)
   face = None
   if crop is not None:

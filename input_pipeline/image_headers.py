@@ -1,0 +1,204 @@
+"""Reads sizes from the headers of image files, and checks files for gaps.
+
+Nothing here decodes an image: a small file may claim an image that does not fit
+in memory.
+"""
+
+import struct
+import zlib
+
+from input_pipeline.image_kinds import BadImage
+
+# The most pixels of an image that is decoded, unless asked for otherwise:
+# photographs of 108 megapixels pass. Decoding takes up to 12 bytes a pixel.
+MAX_PIXELS = 1 << 27
+# Compressed bytes of a PNG beyond twice those of its pixels.
+_SPARE = 1 << 16
+# OpenCV decodes no longer side.
+_MAX_SIDE = 1 << 20
+
+PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
+# Start-of-frame markers: baseline, extended, progressive and the rarer kinds.
+_JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_DCT = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # the kinds that can be decoded
+# Markers that no segment follows.
+_NO_SEGMENT = {0x00, 0x01, *range(0xD0, 0xD9)}
+_RGB_PNG = 2  # the colour type without palette or alpha
+
+
+def check_size(height: int, width: int, max_pixels: int) -> None:
+  """Raises `BadImage` for an image without pixels or with too many."""
+  if height < 1 or width < 1:
+    raise BadImage(f'it has {width} x {height} pixels')
+  if height * width > max_pixels:
+    raise BadImage(
+      f'{width} x {height} pixels, more than --max_pixels={max_pixels}; shrink '
+      'the image or raise the limit'
+    )
+  if max(height, width) > _MAX_SIDE:
+    raise BadImage(f'{width} x {height} pixels; a side may have {_MAX_SIDE}')
+
+
+def probe(data: bytes) -> tuple[str, int, int, bool]:
+  """Reads the header of a PNG or JPEG file without decoding the image.
+
+  Args:
+    data: the first bytes of the file.
+
+  Returns:
+    (encoding, height, width, plain). `encoding` is 'png', 'jpeg' or '' if the
+    bytes are neither. `plain` is True for 8-bit RGB without an orientation or
+    animation: all decoders read the same pixels from such a file.
+  """
+  if data.startswith(PNG_SIGNATURE) and len(data) >= 33:
+    width, height, depth, colour = struct.unpack('>IIBB', data[16:26])
+    # Orientation, animation and a transparent colour: decoders treat these in
+    # different ways.
+    special = b'eXIf' in data or b'acTL' in data or b'tRNS' in data
+    plain = (depth, colour) == (8, _RGB_PNG) and not special
+    return 'png', height, width, plain
+  if frame := _jpeg_frame(data):
+    _, depth, height, width, channels, exif = frame
+    return 'jpeg', height, width, (depth, channels, exif) == (8, 3, False)
+  return '', 0, 0, False
+
+
+def check_png(data: bytes, max_pixels: int) -> None:
+  """Checks a PNG's size and the checksums of its chunks, which OpenCV skips.
+
+  Raises:
+    BadImage: the image is too large, or the file damaged or cut short.
+  """
+  position, left = len(PNG_SIGNATURE), 0
+  while position + 12 <= len(data):
+    (length,) = struct.unpack_from('>I', data, position)
+    end = position + 12 + length
+    if end > len(data):
+      break
+    (crc,) = struct.unpack_from('>I', data, end - 4)
+    if crc != zlib.crc32(data[position + 4 : end - 4]):
+      raise BadImage(f'damaged at byte offset {position}')
+    kind = data[position + 4 : position + 8]
+    if kind == b'IHDR' and length >= 8:
+      width, height = struct.unpack_from('>II', data, position + 8)
+      check_size(height, width, max_pixels)
+      left = 16 * height * (width + 1) + _SPARE  # at most 8 bytes a pixel
+    if kind == b'IDAT':
+      left -= length
+      if left < 0:  # OpenCV would decompress all of it, for minutes
+        raise BadImage('damaged: more data than the image has pixels')
+    if kind == b'IEND':
+      return
+    position = end
+  raise BadImage('the file is cut short')
+
+
+def check_jpeg(data: bytes, max_pixels: int) -> None:
+  """Checks a JPEG's size and kind.
+
+  Raises:
+    BadImage: the image is too large, or of a kind that is not decoded.
+  """
+  frame = _jpeg_frame(data, skip_other=True)
+  if frame is None:
+    raise BadImage('damaged: a JPEG without an image')
+  marker, depth, height, width, channels, _ = frame
+  check_size(height, width, max_pixels)
+  if marker not in _JPEG_DCT:
+    raise BadImage('a lossless or hierarchical JPEG; convert it to PNG')
+  if depth != 8:
+    raise BadImage(f'a JPEG of {depth} bits; convert it to 8 bits')
+  if channels not in (1, 3, 4):
+    raise BadImage(f'a JPEG of {channels} channels; convert it to RGB')
+
+
+def check_webp(data: bytes, max_pixels: int) -> None:
+  """Checks a WebP's size.
+
+  Raises:
+    BadImage: the image is too large, or the file cut short.
+  """
+  if len(data) < 30:
+    raise BadImage('the file is cut short')
+  kind, little = data[12:16], 'little'
+  if kind == b'VP8X':
+    width = int.from_bytes(data[24:27], little) + 1
+    height = int.from_bytes(data[27:30], little) + 1
+  elif kind == b'VP8L':
+    bits = int.from_bytes(data[21:25], little)
+    width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+  else:
+    width = int.from_bytes(data[26:28], little) & 0x3FFF
+    height = int.from_bytes(data[28:30], little) & 0x3FFF
+  check_size(height, width, max_pixels)
+
+
+def check_gif(data: bytes, max_pixels: int) -> None:
+  """Checks a GIF's size, and that no block of it is missing.
+
+  Raises:
+    BadImage: the image is too large, a frame lies outside of it, or the file is
+      cut short.
+  """
+  if len(data) < 13:
+    raise BadImage('the file is cut short')
+  width, height, flags = struct.unpack_from('<HHB', data, 6)
+  check_size(height, width, max_pixels)
+  position = 13 + _table_bytes(flags)
+  while position < len(data) and data[position] != 0x3B:  # the trailer
+    if data[position] == 0x2C and position + 10 <= len(data):  # a frame
+      left, top, across, down, flags = struct.unpack_from(
+        '<HHHHB', data, position + 1
+      )
+      if left + across > width or top + down > height:
+        raise BadImage('damaged: a frame lies outside the image')
+      position += 11 + _table_bytes(flags)  # with the code size
+    elif data[position] == 0x21:  # an extension
+      position += 2
+    else:
+      raise BadImage(f'damaged at byte offset {position}')
+    while position < len(data) and data[position]:
+      position += 1 + data[position]
+    position += 1
+  if position >= len(data):
+    raise BadImage('the file is cut short')
+
+
+def _table_bytes(flags: int) -> int:
+  """Returns the size of the colour table that follows a GIF's flags."""
+  return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _jpeg_frame(
+  data: bytes, *, skip_other: bool = False
+) -> tuple[int, int, int, int, int, bool] | None:
+  """Returns a JPEG's marker, depth, height, width, channels, and EXIF or not.
+
+  None if the bytes are no JPEG, or have no frame.
+
+  Args:
+    data: the first bytes of the file.
+    skip_other: go on after bytes that belong to no segment, as decoders do.
+  """
+  if not data.startswith(b'\xff\xd8'):
+    return None
+  position, exif = 2, False
+  while position + 10 <= len(data):
+    marker = data[position + 1]
+    if data[position] != 0xFF or (skip_other and marker in _NO_SEGMENT):
+      if not skip_other:
+        return None
+      position = data.find(b'\xff', position + 1)
+      if position < 0:
+        return None
+      continue
+    if marker == 0xFF:  # padding
+      position += 1
+      continue
+    (length,) = struct.unpack_from('>H', data, position + 2)
+    if marker in _JPEG_FRAMES or marker == 0xF7:  # 0xF7: JPEG-LS
+      frame = struct.unpack_from('>BHHB', data, position + 4)
+      return marker, *frame, exif
+    exif |= marker == 0xE1 and data[position + 4 : position + 8] == b'Exif'
+    position += 2 + length
+  return None

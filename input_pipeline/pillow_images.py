@@ -1,0 +1,88 @@
+"""Decodes BMP, GIF, AVIF, HEIC and PNM files with Pillow.
+
+OpenCV 4.14 gets these wrong without a word: it leaves 16-bit BMP dark, reads
+any bit fields as the usual ones, paints transparent pixels of a GIF, and takes
+10- and 12-bit AVIF for nearly black.
+"""
+
+import importlib.util
+import io
+from typing import Any
+
+import numpy as np
+from PIL import (
+  AvifImagePlugin,
+  BmpImagePlugin,
+  GifImagePlugin,
+  ImageOps,
+  PpmImagePlugin,
+)
+
+from input_pipeline.image_headers import check_gif, check_size
+from input_pipeline.image_kinds import BadImage
+from input_pipeline.pixel_values import to_uint8
+
+# The plugins by name, not `Image.open`: it would try formats that are not asked
+# for, and it has a limit of its own on the number of pixels.
+_PLUGINS: dict[str, Any] = {
+  'bmp': BmpImagePlugin.BmpImageFile,
+  'gif': GifImagePlugin.GifImageFile,
+  'avif': AvifImagePlugin.AvifImageFile,
+  'pnm': PpmImagePlugin.PpmImageFile,
+}
+
+
+def can_decode_heic() -> bool:
+  """Returns whether the package that HEIC needs is installed."""
+  return importlib.util.find_spec('pi_heif') is not None
+
+
+def decode_with_pillow(kind: str, data: bytes, max_pixels: int) -> np.ndarray:
+  """Decodes the first frame; see `images.decode_file`.
+
+  Args:
+    kind: 'bmp', 'gif', 'avif', 'heic' or 'pnm'.
+    data: the bytes of the file.
+    max_pixels: the most pixels an image may have.
+
+  Returns:
+    uint8 [H, W, 3], RGB.
+
+  Raises:
+    BadImage: the file cannot be decoded.
+  """
+  if kind == 'gif':
+    check_gif(data, max_pixels)
+  plugin = _heic_plugin() if kind == 'heic' else _PLUGINS[kind]
+  try:
+    with plugin(io.BytesIO(data)) as image:
+      check_size(image.height, image.width, max_pixels)
+      return _pixels(ImageOps.exif_transpose(image))
+  except BadImage:
+    raise
+  # A plugin meets damaged files with any exception.
+  except Exception as error:
+    raise BadImage(f'damaged or not supported: {error}') from error
+
+
+def _pixels(image: Any) -> np.ndarray:
+  """Returns the colours as they are stored, without alpha."""
+  if image.mode.startswith('I'):  # 16 bits
+    return np.repeat(to_uint8(np.asarray(image), 16)[..., None], 3, axis=2)
+  if image.mode == 'F':
+    raise BadImage('float32 values; convert it to 8 bits')
+  if image.mode in ('RGBA', 'RGBX'):  # `convert` gives the same, but slower
+    return np.ascontiguousarray(np.asarray(image)[..., :3])
+  if image.mode == 'LA':
+    image = image.getchannel('L')
+  return np.array(image.convert('RGB'))
+
+
+def _heic_plugin() -> Any:
+  if not can_decode_heic():
+    raise BadImage(
+      'a HEIC image; `pip install pi-heif`, or convert it to PNG or JPEG'
+    )
+  from pi_heif.as_plugin import HeifImageFile
+
+  return HeifImageFile
