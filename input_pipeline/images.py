@@ -45,20 +45,21 @@ def read_file(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> bytes:
   limit = 8 * max_pixels + _OTHER_BYTES
   try:
     with open_regular(path) as file:
-      # Some file systems give no size, or 0, so the read itself is limited.
-      data = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
-      if len(data) <= limit:
-        data += file.read(limit + 1 - len(data))
+      size = os.fstat(file.fileno()).st_size
+      if size <= limit:
+        data = file.read(size + 1)
+        if len(data) > size:  # it grows, or its file system gives no size
+          data += file.read(limit + 1 - len(data))
+        if len(data) <= limit:
+          return data
   except OSError as error:
     raise UserError(
       f'unreadable image: {os.fspath(path)}: {error.strerror}'
     ) from error
-  if len(data) > limit:
-    raise UserError(
-      f'unreadable image: {os.fspath(path)}: over {limit} bytes, more than an '
-      f'image of --max_pixels={max_pixels} has; raise the limit'
-    )
-  return data
+  raise UserError(
+    f'unreadable image: {os.fspath(path)}: over {limit} bytes, more than an '
+    f'image of --max_pixels={max_pixels} has; raise the limit'
+  )
 
 
 def decode_file(

@@ -189,7 +189,9 @@ ZEROS = zlib.compress(bytes(1 << 26))
 @pytest.mark.parametrize(
   'data',
   [
-    png(RGB, 8, 2)[:33] + png_chunk(b'IDAT', ZEROS) + png_chunk(b'IEND', b''),
+    png(RGB, 8, 2)[:33]
+    + png_chunk(b'IDAT', bytes(1 << 18))
+    + png_chunk(b'IEND', b''),
     tiff(TAGS | {259: [8]}, ZEROS),
     tiff(TAGS | {277: [9999], 258: [8] * 9999}, STRIP),
     saved(Image.fromarray(RGB).quantize(8), 'GIF').replace(
