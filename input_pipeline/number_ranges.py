@@ -52,7 +52,7 @@ class NumberRange:
     """What is asked for: 'a whole number' or 'a number'."""
     return 'a whole number' if self.whole else 'a number'
 
-  def holds(self, value: float) -> bool:
+  def holds(self, value: Any) -> bool:
     """Returns whether a number is in the range; NaN never is."""
     return (
       self.least <= value <= self.greatest

@@ -19,6 +19,7 @@ from owdfa_jax.setting_ranges import RANGES, check_number
 EVAL_SPLITS = (*SPLITS, 'unlabelled')
 # Settings that name one of a few things.
 CHOICES = {
+  'checkpoints.on_damage': ('stop', 'fall_back'),
   'data.supervision': SUPERVISION,
   'eval.metric': SELECTION_METRICS,
   'eval.selection': ('test', 'validation', 'last'),
@@ -107,7 +108,7 @@ def _expected_settings(settings: dict[str, Any]) -> dict[str, Any]:
   Raises:
     UserError: there is no such method, or the parameters are another one's.
   """
-  method = settings.get('method.name')
+  method = str(settings.get('method.name'))
   check_choice('--config.method.name', method, PARAMETERS)
   expected = flatten_settings(default.get_config(method, 'folder').to_dict())
   for field in settings.keys() - expected.keys():

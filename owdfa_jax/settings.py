@@ -154,7 +154,12 @@ def check_training_split(inputs: RunInputs) -> None:
 
 def check_initial_weights(init: str) -> None:
   """Raises `UserError` if there is nothing at the path `model.init`."""
-  if not epath.Path(init).exists():
+  if '://' in init:
+    raise UserError(
+      f'weights cannot be read from a bucket or the web: --config.model.init='
+      f'{init}; download them and give the path of the file'
+    )
+  if not epath.Path(init).expanduser().exists():
     raise UserError(
       f'no such weights: --config.model.init={init}; give a .safetensors, '
       '.npz or .pth file, or the workdir of a run'
@@ -176,7 +181,8 @@ def eval_rows(
 ) -> tuple[str, np.ndarray | None]:
   """Returns the split that a name means, and its rows.
 
-  The name is one of `setting_checks.EVAL_SPLITS`. The rows are int [N], or None for all of them.
+  The name is one of `setting_checks.EVAL_SPLITS`. The rows are int [N], or None
+  for all of them.
   """
   if name == 'unlabelled':
     return 'train', np.flatnonzero(dataset.train.tag == UNLABELLED)

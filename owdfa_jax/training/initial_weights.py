@@ -1,9 +1,12 @@
 """Starts a run from the weights of another run or of a file."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 
+import numpy as np
 from etils import epath
 
+from input_pipeline.errors import UserError
 from owdfa_jax import weights
 from owdfa_jax.models.classifier import IN_USE_NAME
 from owdfa_jax.settings import check_initial_weights
@@ -30,20 +33,43 @@ def load_initial_weights(
 
   Raises:
     UserError: `init` does not exist, is not a checkpoint or a file of weights,
-      or belongs to another backbone.
+      belongs to another backbone, or has weights that are not finite.
   """
   check_initial_weights(init)
-  path = epath.Path(init)
+  path = epath.Path(init).expanduser()
   if path.is_dir():
     source = weights.to_state_dict(*read_network(path))
   else:
     source = weights.read_weights(path)
-  if not with_head:
-    source = {
-      k: v for k, v in source.items() if not k.startswith(HEAD_PREFIXES)
-    }
   params, batch_stats, report = weights.fill_network(
-    source, state.params, state.batch_stats, init
+    source,
+    state.params,
+    state.batch_stats,
+    init,
+    leave_out=() if with_head else HEAD_PREFIXES,
   )
+  check_loaded(weights.to_state_dict(params, batch_stats), report.loaded, init)
   say(f'initialised with {report}')
   return dataclasses.replace(state, params=params, batch_stats=batch_stats)
+
+
+def check_loaded(
+  tensors: Mapping[str, np.ndarray], loaded: Iterable[str], where: str
+) -> None:
+  """Raises `UserError` if a tensor that was loaded is not finite.
+
+  Args:
+    tensors: the network's variables by PyTorch's names, after loading: a number
+      beyond the range of float32 has become infinite.
+    loaded: the names of those that were loaded.
+    where: where they come from.
+  """
+  for name in loaded:
+    tensor = tensors[name]
+    num_bad = tensor.size - int(np.isfinite(tensor).sum())
+    if num_bad:
+      raise UserError(
+        f'weights that are not finite: {where}: {name} has {num_bad} of '
+        f'{tensor.size} numbers that are NaN or infinite in float32; give '
+        'weights of a training that did not diverge (--config.model.init)'
+      )

@@ -9,8 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from input_pipeline.errors import UserError
-
-Shape = tuple[int, ...]
+from owdfa_jax.weights.misfits import check_backbone, some_names
+from owdfa_jax.weights.prefixes import (
+  Place,
+  Shape,
+  ancestors,
+  count_fits,
+  locate,
+)
 
 # Our names of leaves that have another name in a state dict.
 TORCH_LEAVES = {
@@ -19,16 +25,12 @@ TORCH_LEAVES = {
   'mean': 'running_mean',
   'var': 'running_var',
 }
-# Prefixes that wrappers put before a network's names. They are removed from our
-# names and from those of the source.
-PREFIXES = ('module.', 'model.', 'encoder.', 'backbone.')
 # PyTorch's counter of batches, which has no effect with a fixed momentum.
 IGNORED = '.num_batches_tracked'
 # By number of axes: a kernel's axes in PyTorch's order, and back.
 _TO_TORCH: dict[int, Shape] = {2: (1, 0), 4: (3, 2, 0, 1)}
 _FROM_TORCH: dict[int, Shape] = {2: (1, 0), 4: (2, 3, 1, 0)}
 _BACKBONE = 'backbone.'
-_NAMES_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,8 @@ class LoadReport:
 
   Attributes:
     source: where the weights come from.
+    prefix: what precedes the backbone's names in the source.
+    others: prefixes of other networks there that fit as well.
     loaded: the network's tensors that now equal the source's.
     missing: the network's tensors that the source lacks; they are unchanged.
     unused: the source's tensors that the network lacks.
@@ -46,6 +50,8 @@ class LoadReport:
   """
 
   source: str
+  prefix: str
+  others: tuple[str, ...]
   loaded: tuple[str, ...]
   missing: tuple[str, ...]
   unused: tuple[str, ...]
@@ -53,17 +59,23 @@ class LoadReport:
 
   def __str__(self) -> str:
     """Returns one line for the log."""
-    parts = [f'{len(self.loaded)} tensors from {self.source}']
+    taken = f'{len(self.loaded)} tensors from {self.source}'
+    if self.prefix not in ('', _BACKBONE):
+      taken += f', the network {self.prefix}*'
+    if self.others:
+      others = ', '.join(f'{prefix}*' for prefix in self.others)
+      taken += f', not its other one {others}'
+    parts = [taken]
     if self.missing:
-      parts.append(f'not in the source: {", ".join(self.missing)}')
+      parts.append(f'not in the source: {some_names(self.missing)}')
     if self.other_shapes:
-      shapes = (
+      shapes = [
         f'{name} {theirs} instead of {ours}'
         for name, theirs, ours in self.other_shapes
-      )
-      parts.append(f'not loaded for their shape: {", ".join(shapes)}')
+      ]
+      parts.append(f'not loaded for their shape: {some_names(shapes)}')
     if self.unused:
-      parts.append(f'not used: {", ".join(self.unused)}')
+      parts.append(f'not used: {some_names(self.unused)}')
     return '; '.join(parts)
 
 
@@ -88,15 +100,21 @@ def to_state_dict(*trees: Any) -> dict[str, np.ndarray]:
 
 
 def fill_network(
-  source: Mapping[str, np.ndarray], params: Any, batch_stats: Any, where: str
+  source: Mapping[str, np.ndarray],
+  params: Any,
+  batch_stats: Any,
+  where: str,
+  leave_out: tuple[str, ...] = (),
 ) -> tuple[Any, Any, LoadReport]:
   """Replaces the variables that the source has, and keeps the others.
 
   Args:
-    source: tensors by PyTorch's names, in its layouts.
+    source: tensors by PyTorch's names, in its layouts. Words of wrappers may
+      precede the names; see `prefixes.locate`.
     params: the network's parameters, a pytree of `jax.Array`.
     batch_stats: the network's statistics, a pytree of `jax.Array`.
     where: the name of the source in messages.
+    leave_out: beginnings of names of our tensors that keep their values.
 
   Returns:
     Parameters and statistics of the same structure, dtypes and shardings, and
@@ -104,36 +122,42 @@ def fill_network(
 
   Raises:
     UserError: a tensor of the backbone is missing from the source or has
-      another shape, or a tensor has another kind of number. Differences
-      outside of the backbone are only reported.
+      another shape, a tensor has another kind of number, or the source has two
+      networks. Differences outside of the backbone are only reported.
   """
   leaves, structure = jax.tree_util.tree_flatten_with_path(
     (params, batch_stats)
   )
   # The path's first key is the position in the pair of trees.
   ours = {torch_name(path[1:]): (path, leaf) for path, leaf in leaves}
-  theirs = _by_bare_name(source, where)
+  shapes = {
+    name: tuple(leaf.shape[i] for i in _order(path, leaf.ndim, _TO_TORCH))
+    for name, (path, leaf) in ours.items()
+  }
+  theirs = {k: v for k, v in source.items() if not k.endswith(IGNORED)}
+  place, places = _places(theirs, shapes, where)
   found, missing, other_shapes = {}, [], []
   for name, (path, leaf) in ours.items():
-    if bare_name(name) not in theirs:
-      missing.append(name)
+    if name.startswith(leave_out):
       continue
-    _, value = theirs[bare_name(name)]
-    shape = tuple(leaf.shape[i] for i in _order(path, leaf.ndim, _TO_TORCH))
-    if value.shape != shape:
-      other_shapes.append((name, value.shape, shape))
+    value = theirs.get(places.get(name, ''))
+    if value is None:
+      missing.append(name)
+    elif value.shape != shapes[name]:
+      other_shapes.append((name, value.shape, shapes[name]))
     else:
       _check_number_type(name, value, leaf, where)
       order = _order(path, leaf.ndim, _FROM_TORCH)
       found[name] = put_like(value.transpose(order), leaf)
-  _check_backbone(missing, other_shapes, ours, source, where)
-  known = {bare_name(name) for name in ours}
-  unused = (name for bare, (name, _) in theirs.items() if bare not in known)
+  backbone = {k: v for k, v in shapes.items() if k.startswith(_BACKBONE)}
+  check_backbone(missing, other_shapes, backbone, theirs, where)
   report = LoadReport(
     source=where,
+    prefix=place.prefix if place else '',
+    others=place.others if place else (),
     loaded=tuple(found),
     missing=tuple(missing),
-    unused=tuple(sorted(unused)),
+    unused=tuple(sorted(theirs.keys() - set(places.values()))),
     other_shapes=tuple(other_shapes),
   )
   filled = [found.get(name, leaf) for name, (_, leaf) in ours.items()]
@@ -144,13 +168,6 @@ def torch_name(path: tuple[Any, ...]) -> str:
   """Returns a leaf's name in a state dict, given its path in a pytree."""
   names = _names(path)
   return '.'.join([*names[:-1], TORCH_LEAVES.get(names[-1], names[-1])])
-
-
-def bare_name(name: str) -> str:
-  """Returns a name without the prefixes of wrappers."""
-  while name.startswith(PREFIXES):
-    name = name.partition('.')[2]
-  return name
 
 
 def put_like(value: np.ndarray, leaf: jax.Array) -> jax.Array:
@@ -189,57 +206,29 @@ def _check_number_type(
     )
 
 
-def _by_bare_name(
-  source: Mapping[str, np.ndarray], where: str
-) -> dict[str, tuple[str, np.ndarray]]:
-  """Returns names and tensors of the source, by their names without prefix."""
-  theirs: dict[str, tuple[str, np.ndarray]] = {}
-  for name, value in source.items():
-    if name.endswith(IGNORED):
-      continue
-    other, _ = theirs.setdefault(bare_name(name), (name, value))
-    if other != name:
-      raise UserError(
-        f'the file contains two networks: {where} has {other} and {name}; '
-        'save the state dict of one of them'
-      )
-  return theirs
+def _places(
+  theirs: Mapping[str, np.ndarray], ours: Mapping[str, Shape], where: str
+) -> tuple[Place | None, dict[str, str]]:
+  """Finds our tensors in the source.
 
-
-def _check_backbone(
-  missing: list[str],
-  other_shapes: list[tuple[str, Shape, Shape]],
-  ours: Mapping[str, Any],
-  source: Mapping[str, Any],
-  where: str,
-) -> None:
-  """Raises `UserError` unless all of the backbone can be loaded."""
-  backbone = [name for name in ours if name.startswith(_BACKBONE)]
-  absent = [name for name in missing if name.startswith(_BACKBONE)]
-  if len(absent) == len(backbone):
-    raise UserError(
-      f'no weights for the backbone: {where} has {_some(list(source))}, the '
-      f'network {_some(backbone)}; give a ResNet with the names of '
-      'torchvision or timm (--config.model.init)'
-    )
-  advice = (
-    'choose the network of these weights (--config.model.backbone, '
-    '--config.model.width)'
-  )
-  for name, their_shape, shape in other_shapes:
+  Returns:
+    The place of the backbone, and for each of our names one of the source; it
+    may lack that name.
+  """
+  backbone, rest = {}, {}
+  for name, shape in ours.items():
     if name.startswith(_BACKBONE):
-      raise UserError(
-        f'the weights have another shape: {where} has {name} as '
-        f'{their_shape}, the network as {shape}; {advice}'
-      )
-  if absent:
-    raise UserError(
-      f"weights are missing: {where} lacks {len(absent)} of the backbone's "
-      f'{len(backbone)} tensors, {_some(absent)}; {advice}'
-    )
-
-
-def _some(names: list[str]) -> str:
-  """Returns the first few names for a message."""
-  shown = ', '.join(names[:_NAMES_SHOWN])
-  return shown + ', ...' if len(names) > _NAMES_SHOWN else shown
+      backbone[name.removeprefix(_BACKBONE)] = shape
+    else:
+      rest[name] = shape
+  place = locate(theirs, backbone, where)
+  if place is None:
+    return None, {}
+  # The head may stand beside the backbone, or above the words before it.
+  fits = count_fits({name: x.shape for name, x in theirs.items()}, rest)
+  above = ancestors(place.prefix)
+  prefix = max(above, key=lambda prefix: fits.get(prefix, (0, 0)))
+  return place, {
+    **{_BACKBONE + name: place.find(name) for name in backbone},
+    **{name: prefix + name for name in rest},
+  }

@@ -5,6 +5,7 @@ file may claim anything.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,20 @@ import ml_dtypes
 import numpy as np
 
 _MAX_AXES = 64
+# An expanded tensor repeats its elements; a bias may, but not without end.
+_MAX_REPEATED = 2**20
 
 
 class RefusedPickle(ValueError):
   """The pickle asks for something that weights do not need."""
+
+
+class NoWeightsError(ValueError):
+  """The file is sound, but it is no file of weights."""
+
+
+class SkippedObject:
+  """Stands for an object whose content is dropped."""
 
 
 def expect(holds: bool, what: str) -> None:
@@ -103,6 +114,10 @@ def _tensor(
     (length - 1) * stride for length, stride in zip(shape, strides, strict=True)
   )
   expect(last < storage.size, 'a tensor inside its storage')
+  expect(
+    math.prod(shape) <= max(storage.size, _MAX_REPEATED),
+    'a tensor of no more elements than its storage',
+  )
   return Tensor(storage, offset, shape, strides)
 
 
@@ -116,6 +131,8 @@ def _parameter(tensor: Any, *unused: Any) -> Tensor:
 # All that a pickle may name: our own functions, and the types of storages.
 ALLOWED_NAMES: dict[tuple[str, str], Callable[..., Any] | np.dtype] = {
   ('collections', 'OrderedDict'): _ordered_dict,
+  # The settings of many training scripts.
+  ('argparse', 'Namespace'): SkippedObject,
   ('torch', 'Size'): _size,
   ('torch._utils', '_rebuild_tensor'): _tensor,
   ('torch._utils', '_rebuild_tensor_v2'): _tensor,

@@ -3,45 +3,43 @@
 import io
 import struct
 import zipfile
-from typing import Any
 
 import numpy as np
 
 from owdfa_jax.weights import unpickle
-from owdfa_jax.weights.pickled_names import Storage, Tensor
+from owdfa_jax.weights.file_kinds import describe_archive
+from owdfa_jax.weights.pickled_names import NoWeightsError, Storage, Tensor
+from owdfa_jax.weights.state_dicts import find_tensors
 
 # The older format starts with a pickle of this number.
 MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b'\x80\x02\x8a\x0a' + MAGIC.to_bytes(10, 'little')
 PICKLE_NAME = 'data.pkl'
 _PROTOCOL = 1001
-# Names under which training scripts save a network's weights.
-WRAPPERS = (
-  'state_dict',
-  'model_state_dict',
-  'model_state',
-  'model',
-  'network',
-  'net',
-)
-_MAX_DEPTH = 3
 
 
 def read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
   """Reads `ROOT/data.pkl`, with its storages in `ROOT/data/KEY`.
 
   Raises:
-    ValueError, KeyError, zipfile.BadZipFile: the archive is damaged, or holds
-      no weights.
+    NoWeightsError: the archive is something else.
+    ValueError, KeyError, zipfile.BadZipFile: the archive is damaged.
   """
   roots = [
     name.removesuffix(PICKLE_NAME)
     for name in archive.namelist()
     if name.split('/')[-1] == PICKLE_NAME
   ]
-  if len(roots) != 1:
+  if not roots:
+    raise NoWeightsError(f'it is {describe_archive(archive.namelist())}')
+  if len(roots) > 1:
     raise ValueError(f'{len(roots)} entries named {PICKLE_NAME}')
   (root,) = roots
+  if any(name.startswith(f'{root}code/') for name in archive.namelist()):
+    raise NoWeightsError(
+      'it is a TorchScript archive: load it with torch.jit.load and save its '
+      'state_dict() with torch.save'
+    )
   swapped = False
   if f'{root}byteorder' in archive.namelist():
     swapped = archive.read(f'{root}byteorder') == b'big'
@@ -71,8 +69,8 @@ def read_legacy(data: bytes) -> dict[str, np.ndarray]:
   little-endian, even if the facts about the machine say otherwise.
 
   Raises:
-    ValueError, TypeError, KeyError, struct.error: the stream is damaged, or
-      holds no weights.
+    NoWeightsError: there are no weights in the stream.
+    ValueError, TypeError, KeyError, struct.error: the stream is damaged.
   """
   stream = io.BytesIO(data)
   start = [unpickle.read_pickle(stream)[0] for _ in range(3)]
@@ -93,28 +91,6 @@ def read_legacy(data: bytes) -> dict[str, np.ndarray]:
     name: tensor_view(blocks[tensor.storage], tensor)
     for name, tensor in find_tensors(saved).items()
   }
-
-
-def find_tensors(saved: Any) -> dict[str, Tensor]:
-  """Finds the state dict in a saved object, and drops all but its tensors.
-
-  Raises:
-    ValueError: there is no state dict.
-  """
-  # Limited, because a dict may contain itself.
-  for _ in range(_MAX_DEPTH):
-    if isinstance(saved, dict):
-      inner = (saved.get(name) for name in WRAPPERS)
-      saved = next((x for x in inner if isinstance(x, dict)), saved)
-  items = saved.items() if isinstance(saved, dict) else ()
-  tensors = {
-    name: value
-    for name, value in items
-    if isinstance(name, str) and isinstance(value, Tensor)
-  }
-  if not tensors:
-    raise ValueError('no state dict in the file')
-  return tensors
 
 
 def tensor_view(block: bytes | memoryview, tensor: Tensor) -> np.ndarray:

@@ -15,11 +15,14 @@ import numpy as np
 from owdfa_jax.weights.pickled_names import (
   ALLOWED_NAMES,
   RefusedPickle,
+  SkippedObject,
   Storage,
   check_key,
   expect,
 )
 
+# Files of weights have about 30 instructions for each tensor.
+MAX_INSTRUCTIONS = 2 * 10**6
 # Instructions without effect on the result.
 _NO_EFFECT = ('PROTO', 'FRAME')
 _CONSTANTS = {
@@ -54,9 +57,11 @@ def read_pickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
     ValueError, TypeError, IndexError, KeyError: it is damaged.
   """
   machine = _Machine()
-  for opcode, argument, _ in pickletools.genops(stream):
+  for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
     if opcode.name == 'STOP':
       break
+    if count > MAX_INSTRUCTIONS:
+      raise RefusedPickle(f'more than {MAX_INSTRUCTIONS:,} instructions')
     machine.step(opcode.name, argument)
   return machine.pop(), machine.storages
 
@@ -136,8 +141,15 @@ class _Machine:
   def build(self, _: Any) -> None:
     """Drops the attributes of a state dict, which has only `_metadata`."""
     self.pop()
-    if not isinstance(self.stack[-1], dict):
+    if not isinstance(self.stack[-1], dict | SkippedObject):
       raise RefusedPickle('setting the attributes of an object')
+
+  def new_object(self, _: Any) -> None:
+    """Makes an object of the one class whose content may be dropped."""
+    arguments, made = self.pop(), self.pop()
+    if made is not SkippedObject or arguments != ():
+      raise RefusedPickle('the instruction NEWOBJ')
+    self.stack.append(SkippedObject())
 
   def storage(self, _: Any) -> None:
     match self.pop():
@@ -197,6 +209,7 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
   'GLOBAL': _Machine.name,
   'STACK_GLOBAL': _Machine.name_on_stack,
   'REDUCE': _Machine.call,
+  'NEWOBJ': _Machine.new_object,
   'BUILD': _Machine.build,
   'BINPERSID': _Machine.storage,
   'SETITEM': _Machine.set_item,

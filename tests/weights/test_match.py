@@ -233,6 +233,74 @@ def test_quantised_weights_are_an_error():
   assert 'int8' in error_message(arrays)
 
 
+def test_the_network_that_is_taken_is_named():
+  arrays = renamed(source(), 'backbone.', 'teacher.')
+  arrays |= {f'student.{key}': value for key, value in source().items()}
+  _, params, stats = make()
+  _, _, report = fill_network(arrays, params, stats, 'here')
+  # The student has the head beside its backbone.
+  assert report.prefix == 'teacher.'
+  assert report.others == ('student.backbone.',)
+  line = str(report)
+  assert 'here, the network teacher.*, not its other one student.' in line
+  more = len(report.unused) - 5
+  assert more > 0 and line.endswith(f' and {more} more')
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.', 'state_dict.model.'])
+def test_a_head_beside_a_wrapped_backbone_is_found(prefix):
+  arrays = {prefix + key: value for key, value in source().items()}
+  _, params, stats = make()
+  new_params, _, report = fill_network(arrays, params, stats, 'here')
+  assert (report.missing, report.unused) == ((), ())
+  np.testing.assert_array_equal(
+    new_params['fc2']['kernel'][...], source()['fc2.weight'].T
+  )
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_tensors_that_are_left_out_keep_their_values(prefix):
+  arrays = {prefix + key: value for key, value in source().items()}
+  _, params, stats = make()
+  new_params, _, report = fill_network(
+    arrays, params, stats, 'here', leave_out=('fc2.',)
+  )
+  assert not new_params['fc2']['kernel'][...].any()
+  assert (report.missing, report.unused) == ((), ())
+  assert 'fc2.weight' not in report.loaded
+
+
+@pytest.mark.parametrize(
+  'name, theirs',
+  [
+    ('resnet18', 'a ResNet-18'),
+    ('resnet50', 'a ResNet-50'),
+    ('small', 'a ResNet of 1-1-1-1 blocks'),
+  ],
+)
+def test_another_resnet_is_named(name, theirs):
+  arrays = source(name, 1.0)
+  message = error_message(arrays, name='resnet34', width=1.0)
+  assert theirs in message and 'the network a ResNet-34' in message
+  assert 'choose the network of these weights' in message
+
+
+@pytest.mark.parametrize(
+  'key, theirs',
+  [
+    ('cls_token', 'a vision transformer (ViT)'),
+    ('layers.0.blocks.0.attn.relative_position_bias_table', 'a Swin tran'),
+    ('features.denseblock1.norm0.weight', 'a DenseNet'),
+    ('conv_stem.weight', 'an EfficientNet or MobileNet'),
+    ('features.0.weight', 'a VGG, AlexNet or MobileNet'),
+    ('stages.0.blocks.0.gamma', 'a ConvNeXt or RegNet'),
+  ],
+)
+def test_another_architecture_is_named(key, theirs):
+  message = error_message({key: np.zeros((1, 1, 768), np.float32)})
+  assert theirs in message and f'{key} (1, 1, 768)' in message
+
+
 def test_two_networks_in_a_file_are_an_error():
   arrays = source() | renamed(source(), 'backbone.', 'module.')
   message = error_message(arrays)

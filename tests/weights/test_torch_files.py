@@ -115,11 +115,14 @@ def test_big_endian_storages(tmp_path):
     ({'shape': (2, -3)}, 'natural'),
     ({'shape': (2, 3, 1)}, 'axes'),
     ({'shape': (2, 3.0)}, 'natural'),
+    ({'shape': (2**24,) * 3, 'strides': (0, 0, 0)}, 'no more elements'),
     ({'strides': (10**20, 1)}, 'inside its storage'),
     ({'strides': (-3, 1)}, 'natural'),
     ({'shape': (1,) * 70, 'strides': (1,) * 70}, 'axes'),
-    ({'shape': (2**40,) * 2, 'strides': (0, 0)}, '.'),
-    ({'shape': (10**22,), 'strides': (0,)}, '.'),
+    ({'shape': (2**40,) * 2, 'strides': (0, 0)}, 'no more elements'),
+    ({'shape': (10**22,), 'strides': (0,)}, 'no more elements'),
+    ({'shape': (10**12,), 'strides': (0,)}, 'no more elements'),
+    ({'shape': (10**12, 3), 'strides': (0, 1)}, 'no more elements'),
   ],
 )
 @pytest.mark.parametrize('pack', [torch.zip_bytes, torch.legacy_bytes])

@@ -11,6 +11,7 @@ import pytest
 from helpers import torch_writer as torch
 from helpers.weight_files import read_within, write_bytes
 from input_pipeline.errors import UserError
+from owdfa_jax.weights import unpickle
 from owdfa_jax.weights.readers import read_weights
 
 
@@ -115,3 +116,42 @@ def test_list_that_is_named_often_does_not_fill_the_memory(tmp_path):
   for content in containers(pickled):
     with pytest.raises(UserError, match='no state dict'):
       read_within(write_bytes(tmp_path, content), 64 * 2**20)
+
+
+def test_pickles_of_very_many_instructions_are_refused(tmp_path, monkeypatch):
+  monkeypatch.setattr(unpickle, 'MAX_INSTRUCTIONS', 10_000)
+  for opcode in (b'N', b'}', b'(', b']'):
+    for content in containers(b'\x80\x02' + opcode * 10**6 + b'.'):
+      with pytest.raises(UserError, match='more than 10,000 instructions'):
+        read_within(write_bytes(tmp_path, content), 8 * 2**20)
+
+
+def test_objects_that_double_do_not_fill_the_memory(tmp_path):
+  key = (
+    torch.instructions('a') + b'h\x00s' + torch.instructions('b') + b'h\x00s'
+  )
+  doubled = {
+    'tuples': b')q\x00' + 200 * b'h\x00h\x00\x86q\x00',
+    'lists': b']q\x00' + 200 * b']q\x01(h\x00h\x00eh\x01q\x00',
+    'dicts': b'}q\x00' + 200 * (b'}q\x01' + key + b'h\x01q\x00'),
+  }
+  for instructions in doubled.values():
+    for content in containers(instructions + b'.'):
+      with pytest.raises(UserError, match='no state dict'):
+        read_within(write_bytes(tmp_path, content), 2**20)
+
+
+def test_dicts_nested_very_deeply(tmp_path):
+  name = torch.instructions('a')
+  for content in containers(
+    (b'}' + name) * 20_000 + b'N' + b's' * 20_000 + b'.'
+  ):
+    with pytest.raises(UserError, match='no state dict'):
+      read_weights(write_bytes(tmp_path, content))
+
+
+def test_one_class_may_be_made_and_only_empty(tmp_path):
+  namespace = torch.name('argparse', 'Namespace')
+  for content in containers(namespace + torch.instructions((1,)) + b'\x81.'):
+    with pytest.raises(UserError, match='NEWOBJ'):
+      read_weights(write_bytes(tmp_path, content))

@@ -1,0 +1,65 @@
+"""Says why the tensors of a file do not fit a network."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from input_pipeline.errors import UserError
+from owdfa_jax.weights.architectures import name_architecture
+from owdfa_jax.weights.prefixes import Shape
+
+_NAMES_SHOWN = 5
+_ADVICE = (
+  'choose the network of these weights (--config.model.backbone, '
+  '--config.model.width)'
+)
+
+
+def check_backbone(
+  missing: Sequence[str],
+  other_shapes: Sequence[tuple[str, Shape, Shape]],
+  backbone: Mapping[str, Shape],
+  source: Mapping[str, np.ndarray],
+  where: str,
+) -> None:
+  """Raises `UserError` unless all of the backbone can be loaded.
+
+  Args:
+    missing: our names that the source lacks.
+    other_shapes: our names, the source's shape and ours, where they differ.
+    backbone: shapes of the backbone's tensors by our names.
+    source: tensors by the names in the file.
+    where: the name of the file in messages.
+  """
+  absent = [name for name in missing if name in backbone]
+  shapes = {name: value.shape for name, value in source.items()}
+  theirs, ours = name_architecture(shapes), name_architecture(backbone)
+  if theirs in ('', ours):
+    networks = ''
+  else:
+    networks = f' (it is {theirs}, the network {ours or "another one"})'
+  if len(absent) == len(backbone):
+    there = [f'{name} {shape}' for name, shape in shapes.items()]
+    raise UserError(
+      f'no weights for the backbone: {where} has {some_names(there)}, the '
+      f'network {some_names(list(backbone))}{networks}; give a ResNet with the '
+      'names of torchvision or timm (--config.model.init)'
+    )
+  for name, their_shape, shape in other_shapes:
+    if name in backbone:
+      raise UserError(
+        f'the weights have another shape: {where} has {name} as '
+        f'{their_shape}, the network as {shape}{networks}; {_ADVICE}'
+      )
+  if absent:
+    raise UserError(
+      f"weights are missing: {where} lacks {len(absent)} of the backbone's "
+      f'{len(backbone)} tensors, {some_names(absent)}{networks}; {_ADVICE}'
+    )
+
+
+def some_names(names: Sequence[str]) -> str:
+  """Returns the first few names, and how many more there are."""
+  shown = ', '.join(names[:_NAMES_SHOWN])
+  more = len(names) - _NAMES_SHOWN
+  return f'{shown} and {more} more' if more > 0 else shown
