@@ -24,6 +24,17 @@ METRICS = (
   'real_fake_auc',
   'real_fake_eer',
   'num_examples',
+  'num_without_truth',
+)
+
+# Figures that need the true class of every image. Where one image has none,
+# they are None: a figure of the other images alone would look like one of all.
+# Known ACC is a mean over the images known to be of known classes, so it stays.
+NEED_EVERY_TRUTH = tuple(
+  name
+  for name in METRICS
+  if name
+  not in ('known_acc', 'mean_uncertainty', 'num_examples', 'num_without_truth')
 )
 
 # Metrics that may select a checkpoint (`eval.metric`): higher is better.
@@ -48,6 +59,10 @@ TABLE_COLUMNS = {
   'new_acc': 'New ACC',
 }
 
+# The share of the images without a true class that got a novel output; None
+# where every image has one.
+HEAP_NOVEL_SHARE = 'heap_novel_share'
+
 # What earlier versions called these fields in reports and in the metrics of
 # checkpoints.
 _OLD_NAMES = {
@@ -63,3 +78,39 @@ def with_current_names(fields: Mapping[str, Any]) -> dict[str, Any]:
     fields: what this version or an earlier one wrote.
   """
   return {_OLD_NAMES.get(name, name): value for name, value in fields.items()}
+
+
+def current_report(report: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns a report as this version would have written it.
+
+  Earlier versions computed the figures of `NEED_EVERY_TRUTH` from the images
+  that have a true class, and left the others out. Such figures become None, in
+  the report and in that of its `last` checkpoint.
+
+  Args:
+    report: the content of a `report.json` of this version or an earlier one.
+  """
+  report = with_current_names(report)
+  if 'num_without_truth' in report or 'num_examples' not in report:
+    return report
+  counted = sum(entry['count'] for entry in report.get('per_class') or ())
+  missing = report['num_examples'] - counted
+  last = report.get('last')
+  if last:
+    last = without_missing_truth(last, missing)
+  return without_missing_truth(report, missing) | {'last': last}
+
+
+def without_missing_truth(
+  fields: Mapping[str, Any], num_without_truth: int
+) -> dict[str, Any]:
+  """Returns metrics without those that need the truth, if some is missing.
+
+  Args:
+    fields: the metrics of an evaluation.
+    num_without_truth: how many of its images have no true class.
+  """
+  fields = {**fields, 'num_without_truth': num_without_truth}
+  if num_without_truth:
+    fields |= {name: None for name in NEED_EVERY_TRUTH if name in fields}
+  return fields

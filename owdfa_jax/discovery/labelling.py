@@ -53,10 +53,22 @@ def label_unlabelled(
     pseudo_labels.write_pseudo_labels(path, dataset, label)
   # The other processes of a pod read the file next.
   multihost_utils.sync_global_devices('pseudo-labels are written')
-  num_classes = len(np.unique(predicted.label[kept]))
-  say(
-    f'{kept.sum()} of {len(kept)} unlabelled images keep their pseudo-label, '
-    f'{num_classes} classes'
+  say(describe_labels(predicted.label[kept], len(kept), dataset.num_known))
+
+
+def describe_labels(label: np.ndarray, total: int, num_known: int) -> str:
+  """Returns in one line which pseudo-labels are kept.
+
+  Args:
+    label: int [N], the kept labels, outputs of the network.
+    total: the number of unlabelled images.
+    num_known: the number of known classes.
+  """
+  novel = label[label >= num_known]
+  return (
+    f'{len(label)} of {total} unlabelled images keep their pseudo-label, '
+    f'{len(np.unique(label))} classes; {len(novel)} of them are of '
+    f'{len(np.unique(novel))} novel outputs'
   )
 
 

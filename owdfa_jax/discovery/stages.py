@@ -27,7 +27,8 @@ from owdfa_jax.discovery.stage_plan import (
 )
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
-from owdfa_jax.evaluation.report import main_table, write_json
+from owdfa_jax.evaluation.heap import heap_table
+from owdfa_jax.evaluation.report import main_table, truth_lines, write_json
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.experiment import Experiment, build_experiment, set_up
 from owdfa_jax.training.progress import say
@@ -147,4 +148,9 @@ def write_stage_report(
   *_, last = reports.values()
   name = split_file(REPORT_FILE, last['split'])
   write_json(folder / name, last | {'stages': dict(reports)})
-  print(f'\n{main_table(reports, "stage")}\n\nwritten: {folder}/{name}')
+  print(f'\n{main_table(reports, "stage")}\n')
+  if last['heap'] is not None:
+    print(f'{heap_table(reports, "stage")}\n')
+  for line in truth_lines(last):
+    print(line)
+  print(f'written: {folder}/{name}')

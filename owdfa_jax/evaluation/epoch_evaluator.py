@@ -1,22 +1,31 @@
 """Evaluates the network between epochs of training."""
 
+from typing import Any
+
 import numpy as np
 from flax import nnx
 
 from input_pipeline import supervision
 from owdfa_jax import report_fields
-from owdfa_jax.evaluation import report
+from owdfa_jax.evaluation import report, selection
 from owdfa_jax.evaluation.evaluate import evaluate_split
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.settings import validation_share
 from owdfa_jax.training.evaluator import EpochResult
 from owdfa_jax.training.loop import train
+from owdfa_jax.training.progress import say
 from owdfa_jax.training.state import TrainState
+
+# The fields of a heap's summary that are logged after each epoch.
+_HEAP_FIELDS = ('novel_share', 'num_outputs_given', 'mean_confidence')
 
 
 class EpochEvaluator:
   """Measures the test metrics, and selects checkpoints by `eval.selection`.
+
+  Where the metric that `eval.metric` names is not available, it says so in one
+  line, and `selection.selection_rule` tells what selects instead.
 
   The class itself is the `make_evaluator` that `training.loop.train` takes.
   """
@@ -30,6 +39,15 @@ class EpochEvaluator:
     """
     self._experiment = experiment
     self._predictor = Predictor(experiment, graphdef)
+    settings = experiment.config.eval
+    self._rule = selection.selection_rule(
+      experiment.dataset, settings.selection, settings.metric
+    )
+    if self._rule.reason:
+      say(
+        f'the best checkpoint cannot be selected by {settings.metric}: '
+        f'{self._rule.reason}; selected by {self._rule.text}'
+      )
 
   def evaluate_epoch(self, step: int, train_state: TrainState) -> EpochResult:
     """Returns the test metrics and the `selection_score` of a network.
@@ -37,27 +55,60 @@ class EpochEvaluator:
     Args:
       step: the number of steps taken.
       train_state: the state after them.
+
+    Raises:
+      UserError: the network's outputs are not finite.
     """
-    selection = self._experiment.config.eval.selection
     result = self._measure(train_state, 'test')
-    selection_score = None
-    if selection == 'test':
-      selection_score = result[self._experiment.config.eval.metric]
-    elif selection == 'validation':
-      held_out = self._measure(train_state, 'train', self._validation_rows())
-      selection_score = held_out[self._experiment.config.eval.metric]
-    if selection_score is None:
-      # Without model selection, or without images that could select, the
-      # latest checkpoint counts as the best.
-      selection_score = float(step)
-    return EpochResult(
-      metrics=result | {report_fields.SELECTION_SCORE: selection_score},
-      summary=report.headline(result),
-    )
+    summary = report.headline(result)
+    heap = result.pop('heap')
+    if heap is not None:
+      result |= {f'heap_{name}': heap[name] for name in _HEAP_FIELDS}
+    match self._rule.basis:
+      case selection.Basis.METRIC:
+        scores = self._metric_score(train_state, result)
+      case selection.Basis.HEAP:
+        scores = self._heap_scores(train_state, result, heap)
+      case selection.Basis.LAST:
+        # The latest checkpoint counts as the best.
+        scores = {report_fields.SELECTION_SCORE: float(step)}
+    return EpochResult(metrics=result | scores, summary=summary)
+
+  def _metric_score(
+    self, train_state: TrainState, result: dict[str, Any]
+  ) -> dict[str, float]:
+    settings = self._experiment.config.eval
+    if settings.selection == 'validation':
+      result = self._measure(train_state, 'train', self._validation_rows())
+    return {report_fields.SELECTION_SCORE: result[settings.metric]}
+
+  def _heap_scores(
+    self,
+    train_state: TrainState,
+    result: dict[str, Any],
+    heap: dict[str, Any] | None,
+  ) -> dict[str, float | None]:
+    """Returns the selection score on a heap, and its two parts."""
+    experiment = self._experiment
+    labelled = result
+    if experiment.config.eval.selection == 'validation':
+      labelled = self._measure(train_state, 'train', self._validation_rows())
+    if heap is None:
+      # The heap has no test images.
+      rows = selection.heap_rows(experiment.dataset, experiment.config.seed)
+      heap = self._measure(train_state, 'train', rows)['heap']
+    # Without labelled images that could select, the heap selects alone.
+    accuracy = labelled['known_acc']
+    return {
+      report_fields.SELECTION_SCORE: (accuracy or 0.0) + heap['score'],
+      'selection_labelled': accuracy,
+      'selection_heap': heap['score'],
+    }
 
   def _measure(
     self, train_state: TrainState, split: str, rows: np.ndarray | None = None
-  ) -> dict[str, float | None]:
+  ) -> dict[str, Any]:
+    """Returns metrics and the summary of the heap, None without one."""
     result, _ = evaluate_split(
       self._experiment,
       self._predictor,

@@ -1,15 +1,23 @@
 """Evaluates a run's checkpoint and reports its metrics."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
+from input_pipeline.dataset import PackedDataset
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import metrics
-from owdfa_jax.evaluation.predictions import Predictions, Predictor
+from owdfa_jax.evaluation.heap import heap_summary
+from owdfa_jax.evaluation.predictions import (
+  Predictions,
+  Predictor,
+  output_names,
+)
 from owdfa_jax.evaluation.report import write_report
 from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.evaluation.selection import Basis, selection_rule
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.models import classifier
 from owdfa_jax.settings import eval_rows
@@ -25,7 +33,8 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     The content of `report.json`.
 
   Raises:
-    UserError: there is no such checkpoint, or the report cannot be written.
+    UserError: there is no such checkpoint, its network's outputs are not
+      finite, or the report cannot be written.
   """
   config, classes = experiment.config, experiment.dataset.classes
   restored = restore_network(experiment)
@@ -42,13 +51,15 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     'checkpoint_step': restored.step,
     'checkpoint': config.eval.checkpoint,
     'selection': recorded_setting(experiment, 'eval.selection'),
+    'selected_by': selected_by(experiment, restored.latest_metrics),
     'split': config.eval.split,
     **result,
+    'not_available': metrics.not_available(result),
     'per_class': [
       {'name': classes[entry['label']].name, **entry}
       for entry in result['per_class']
     ],
-    'last': restored.latest_metrics,
+    'last': test_metrics(experiment.dataset, restored.latest_metrics),
   }
   # Every process of a pod has all predictions; one of them writes.
   if jax.process_index() == 0:
@@ -75,8 +86,12 @@ def evaluate_split(
     rows: int [N], the rows to evaluate; None evaluates all.
 
   Returns:
-    The metrics of `metrics.open_world_metrics` with `num_outputs_in_use`, and
-    the predictions they were computed from.
+    The metrics of `metrics.open_world_metrics` with `num_outputs_in_use` and
+    `heap`, the summary of the images without a true class (`heap_summary`),
+    None without such images; and the predictions they were computed from.
+
+  Raises:
+    UserError: the network's outputs are not finite.
   """
   dataset = experiment.dataset
   predictions = predictor.predict(
@@ -87,8 +102,8 @@ def evaluate_split(
   # Detection needs classes of both kinds.
   if {entry.face_type for entry in dataset.classes} == {0, 1}:
     real = np.array([entry.face_type == 1 for entry in dataset.classes])
-    # Rows of label -1 get the value of the last class here; the metrics ignore
-    # them.
+    # Rows of label -1 get the value of the last class here; with such rows
+    # there are no metrics of detection.
     is_fake = ~real[true_label]
   result = metrics.open_world_metrics(
     true_label,
@@ -99,7 +114,56 @@ def evaluate_split(
     fake_probability=predictions.fake_probability,
   )
   in_use = classifier.in_use_from_statistics(batch_stats)
-  result[report_fields.NUM_OUTPUTS_IN_USE] = (
-    None if in_use is None else int(in_use.sum())
-  )
+  num_in_use = None if in_use is None else int(in_use.sum())
+  result[report_fields.NUM_OUTPUTS_IN_USE] = num_in_use
+  in_heap = true_label < 0
+  result['heap'] = None
+  if in_heap.any():
+    result['heap'] = heap_summary(
+      predictions.predicted[in_heap],
+      predictions.confidence[in_heap],
+      output_names(experiment),
+      dataset.num_known,
+      num_in_use,
+    )
   return result, predictions
+
+
+def selected_by(
+  experiment: Experiment, latest_metrics: Mapping[str, Any] | None
+) -> str:
+  """Returns in words what selected the best checkpoint of a run.
+
+  Args:
+    experiment: the run.
+    latest_metrics: the metrics of its latest checkpoint.
+  """
+  rule = selection_rule(
+    experiment.dataset,
+    recorded_setting(experiment, 'eval.selection'),
+    recorded_setting(experiment, 'eval.metric'),
+  )
+  by_heap = rule.basis is Basis.HEAP
+  if by_heap and latest_metrics and 'selection_heap' not in latest_metrics:
+    return (
+      f'{recorded_setting(experiment, "eval.metric")} of the images with a '
+      'true class alone (trained by an earlier version)'
+    )
+  return rule.text
+
+
+def test_metrics(
+  dataset: PackedDataset, latest_metrics: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+  """Returns the test metrics of a checkpoint, as this version computes them.
+
+  Args:
+    dataset: the run's data.
+    latest_metrics: what the checkpoint holds, perhaps from an earlier version,
+      which computed some from the images with a true class alone.
+  """
+  if latest_metrics is None:
+    return None
+  return report_fields.without_missing_truth(
+    latest_metrics, int((dataset.test.label < 0).sum())
+  )

@@ -7,6 +7,7 @@ SciPy and scikit-learn are imported where they are used: they take a second to
 load, and training needs them only at the end of its first epoch.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -140,13 +141,13 @@ def open_world_metrics(
   Where no row is novel the papers' code reports 0; here those metrics are None.
 
   Args:
-    true_label: int [N]; -1 where the truth is unknown. Such rows count in
-      mean_uncertainty and num_examples only.
+    true_label: int [N]; -1 where the truth is unknown. One such row makes every
+      metric of `report_fields.NEED_EVERY_TRUTH` None. known_acc remains: the
+      accuracy on the rows that are known to be of known classes.
     predicted: int [N], an output in [0, K).
     confidence: float [N], the largest probability of each row.
     num_known: the number of known classes.
-    is_fake: bool [N], for real_fake_auc and real_fake_eer; rows of unknown
-      truth are ignored.
+    is_fake: bool [N], for real_fake_auc and real_fake_eer.
     fake_probability: float [N], the probability of not being a real class.
 
   Returns:
@@ -155,25 +156,53 @@ def open_world_metrics(
   result: dict[str, Any] = dict.fromkeys(report_fields.METRICS)
   result['per_class'] = per_class_table(true_label, predicted, num_known)
   result['num_examples'] = len(predicted)
-  if len(predicted):
-    result['mean_uncertainty'] = mean_uncertainty(confidence)
-  has_truth = true_label >= 0
-  label, output = true_label[has_truth], predicted[has_truth]
-  if not len(label):
+  result['num_without_truth'] = int(np.sum(true_label < 0))
+  if not len(predicted):
     return result
-  result |= _accuracies(label, output, num_known)
-  correct = best_matching(label, output)[output] == label
+  result['mean_uncertainty'] = mean_uncertainty(confidence)
+  known = (true_label >= 0) & (true_label < num_known)
+  if known.any():
+    # Known classes have an output of their own: no matching.
+    result['known_acc'] = float(np.mean(predicted[known] == true_label[known]))
+  if result['num_without_truth']:
+    return result
+  result |= _matched_metrics(true_label, predicted, num_known)
+  correct = best_matching(true_label, predicted)[predicted] == true_label
   result['expected_calibration_error'] = expected_calibration_error(
-    confidence[has_truth], correct
+    confidence, correct
   )
   if is_fake is not None and fake_probability is not None:
     result['real_fake_auc'], result['real_fake_eer'] = detection_metrics(
-      is_fake[has_truth], fake_probability[has_truth]
+      is_fake, fake_probability
     )
   return result
 
 
-def _accuracies(
+def not_available(result: Mapping[str, Any]) -> dict[str, str]:
+  """Returns why each metric that is None is so, by its name.
+
+  Args:
+    result: what `open_world_metrics` returns.
+  """
+  missing, total = result['num_without_truth'], result['num_examples']
+
+  def reason(name: str) -> str:
+    if not total:
+      return 'there are no images'
+    if missing and name in report_fields.NEED_EVERY_TRUTH:
+      return f'{missing} of {total} images have no true class'
+    if name.startswith('known'):
+      return 'no image has a known class as its true class'
+    if name.startswith('real_fake'):
+      return 'the images are not both real and forged'
+    return 'no image has a novel class as its true class'
+
+  return {
+    name: reason(name) for name in report_fields.METRICS if result[name] is None
+  }
+
+
+def _matched_metrics(
   label: np.ndarray, output: np.ndarray, num_known: int
 ) -> dict[str, float]:
   """The metrics of known, novel and all rows; those without rows are absent."""
@@ -189,10 +218,9 @@ def _accuracies(
         f'{name}_nmi': nmi,
         f'{name}_ari': ari,
       }
+  # Known ACC has no matching.
+  result.pop('known_acc', None)
   correct = best_matching(label, output)[output] == label
-  if known.any():
-    # Known classes have an output of their own: no matching.
-    result['known_acc'] = float(np.mean(output[known] == label[known]))
   if not known.all():
     result['new_acc'] = float(np.mean(correct[~known]))
   per_class = [correct[label == c].mean() for c in np.unique(label)]
@@ -202,18 +230,22 @@ def _accuracies(
 
 def per_class_table(
   true_label: np.ndarray, predicted: np.ndarray, num_known: int
-) -> list[dict[str, int | float | bool]]:
+) -> list[dict[str, int | float | bool | None]]:
   """Returns one entry per true class that occurs, in order of the labels.
 
-  Rows of label -1 are left out. The keys of an entry:
+  Rows of label -1 are left out. If there are any, classes are not matched to
+  outputs. The keys of an entry:
 
   - label: the class.
   - known: whether the class is known.
   - count: how many rows it has.
-  - matched: the output that the matching of all rows assigns to the class.
+  - matched: the output that the matching of all rows assigns to the class, or
+    None.
   - accuracy: the share of rows with the correct output. For a known class that
     is its own output (the accuracies average to known_acc), for a novel class
-    `matched` (they average to new_acc).
+    `matched` (they average to new_acc); None without it.
+  - under_known_name: whether a novel class counts as correct under the name of
+    a known one.
   - predicted: the output that most rows have.
   - predicted_share: the share of rows with that output.
   """
@@ -222,19 +254,28 @@ def per_class_table(
   if not len(label):
     return []
   table = contingency(label, output)
-  output_of_class = np.argsort(best_matching(label, output))
+  output_of_class = None
+  if has_truth.all():
+    output_of_class = np.argsort(best_matching(label, output))
   entries = []
   for c in np.unique(label):
     column = table[:, c]
     most, count = int(column.argmax()), int(column.sum())
-    own = c if c < num_known else output_of_class[c]
+    matched = None if output_of_class is None else int(output_of_class[c])
+    own = int(c) if c < num_known else matched
     entries.append(
       {
         'label': int(c),
         'known': bool(c < num_known),
         'count': count,
-        'matched': int(output_of_class[c]),
-        'accuracy': float(column[own]) / count,
+        'matched': matched,
+        'accuracy': None if own is None else float(column[own]) / count,
+        'under_known_name': bool(
+          c >= num_known
+          and own is not None
+          and own < num_known
+          and column[own] > 0
+        ),
         'predicted': most,
         'predicted_share': float(column[most] / count),
       }

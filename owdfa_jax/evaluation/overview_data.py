@@ -5,13 +5,20 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from input_pipeline import escape
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
+from input_pipeline.files import LIST_LIMIT, read_text
 from owdfa_jax.evaluation.report_files import ATTRIBUTIONS_FILE, REPORT_FILE
+from owdfa_jax.report_fields import TABLE_COLUMNS, current_report
 from owdfa_jax.training.run_record import CONFIG_FILE
+
+# The name of the row of images without a true class.
+WITHOUT_TRUTH = 'no true class'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,15 +26,17 @@ class Overview:
   """What the picture shows, for S sources and T outputs.
 
   Attributes:
-    sources: the name of each source with test images, known ones first.
+    sources: the name of each source with test images, known ones first. Images
+      without a true class are one more row, the last, `WITHOUT_TRUTH`.
     examples: uint8 [S, H, W, 3], a test image of each source.
     outputs: the name of each output that test images were put in: known
       classes, then novel outputs in the order of the sources they match best.
     share: float64 [S, T], the share of a source's images in each output.
     num_known_sources: how many of the sources are known.
     num_known_outputs: how many of the outputs are known classes.
+    has_heap: whether the last source is the images without a true class.
     method: the training method.
-    accuracy: All ACC, a fraction.
+    figure: the accuracy for the title, such as 'All ACC 70.2'.
   """
 
   sources: list[str]
@@ -36,8 +45,9 @@ class Overview:
   share: np.ndarray
   num_known_sources: int
   num_known_outputs: int
+  has_heap: bool
   method: str
-  accuracy: float
+  figure: str
 
 
 def read_overview(
@@ -50,32 +60,58 @@ def read_overview(
     data_path: the packed dataset; None for that of the run's config.
 
   Raises:
-    UserError: the run was not evaluated on the test split, or no test image
-      has a true class.
+    UserError: the run was not evaluated on the test split, or a file of the
+      evaluation is damaged.
   """
-  config = json.loads(_read_file(workdir, CONFIG_FILE))
-  report = json.loads(_read_file(workdir, REPORT_FILE))
+  config = _read_json(workdir, CONFIG_FILE)
+  report = current_report(_read_json(workdir, REPORT_FILE))
   lines = _read_file(workdir, ATTRIBUTIONS_FILE).splitlines()
   attributions = list(csv.DictReader(lines))
-  dataset = open_dataset(data_path or config['data']['path'])
-  per_class = report['per_class']
-  if not per_class:
+  try:
+    dataset = open_dataset(data_path or config['data']['path'])
+    return _make_overview(config, report, attributions, dataset)
+  except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     raise UserError(
-      f'no test image has a true class: {workdir / REPORT_FILE}; pack images '
-      'whose source is known'
-    )
+      f'files that do not fit each other: {CONFIG_FILE}, {REPORT_FILE}, '
+      f'{ATTRIBUTIONS_FILE} of {workdir} and the packed dataset ({error!r}); '
+      'evaluate the run again with --mode=eval'
+    ) from error
+
+
+def _make_overview(
+  config: Mapping[str, Any],
+  report: Mapping[str, Any],
+  attributions: Sequence[Mapping[str, str]],
+  dataset: PackedDataset,
+) -> Overview:
+  """Returns the overview that the files' contents make."""
+  per_class = report['per_class']
   outputs = order_outputs(per_class, attributions, dataset.num_known)
-  names = {int(line['output']): line['source'] for line in attributions}
+  names = {
+    int(line['output']): escape.from_spreadsheet(line['source'])
+    for line in attributions
+  }
+  has_heap = report['num_without_truth'] > 0
+  labels = [entry['label'] for entry in per_class] + [-1] * has_heap
   return Overview(
-    sources=[entry['name'] for entry in per_class],
-    examples=_first_images(dataset, [entry['label'] for entry in per_class]),
+    sources=[entry['name'] for entry in per_class] + [WITHOUT_TRUTH] * has_heap,
+    examples=_first_images(dataset, labels),
     outputs=[names[output] for output in outputs],
-    share=count_shares(per_class, attributions, outputs),
+    share=count_shares(per_class, attributions, outputs, has_heap=has_heap),
     num_known_sources=sum(entry['known'] for entry in per_class),
     num_known_outputs=sum(output < dataset.num_known for output in outputs),
+    has_heap=has_heap,
     method=config['method']['name'].upper(),
-    accuracy=report['all_acc'],
+    figure=_figure(report),
   )
+
+
+def _figure(report: Mapping[str, Any]) -> str:
+  """Returns All ACC; for a heap, which has none, Known ACC if there is one."""
+  for name in ('all_acc', 'known_acc'):
+    if report[name] is not None:
+      return f'{TABLE_COLUMNS[name]} {100 * report[name]:.1f}'
+  return 'no accuracy: no image has a true class'
 
 
 def order_outputs(
@@ -86,7 +122,8 @@ def order_outputs(
   """Returns the outputs that occur, so that good results form a diagonal.
 
   Known classes keep their order. The novel outputs follow in the order of the
-  sources that the matching assigns them to, and unmatched ones come last.
+  sources that the matching assigns them to, and unmatched ones come last. Where
+  there is no matching, the output of most of a source's images takes its place.
 
   Args:
     per_class: the entries `per_class` of the report, one for each source.
@@ -94,7 +131,11 @@ def order_outputs(
     num_known: the number of known classes.
   """
   used = {int(line['output']) for line in attributions}
-  matched = [entry['matched'] for entry in per_class if not entry['known']]
+  matched = [
+    entry['predicted'] if entry['matched'] is None else entry['matched']
+    for entry in per_class
+    if not entry['known']
+  ]
   wanted = [*range(num_known), *matched, *sorted(used)]
   # A dict keeps the first of equal outputs in its place.
   return [output for output in dict.fromkeys(wanted) if output in used]
@@ -104,21 +145,26 @@ def count_shares(
   per_class: Sequence[Mapping],
   attributions: Sequence[Mapping[str, str]],
   outputs: Sequence[int],
+  *,
+  has_heap: bool = False,
 ) -> np.ndarray:
   """Returns the share of each source's images in each output, float64 [S, T].
 
   Args:
-    per_class: the S entries `per_class` of the report.
+    per_class: the entries `per_class` of the report, one for each source.
     attributions: the lines of the table of test images.
     outputs: T outputs, the columns of the result.
+    has_heap: give images without a true class a row of their own, the last.
   """
   row_of = {entry['name']: row for row, entry in enumerate(per_class)}
+  if has_heap:
+    row_of[''] = len(per_class)
   column_of = {output: column for column, output in enumerate(outputs)}
   count = np.zeros((len(row_of), len(column_of)))
   for line in attributions:
-    # Images of unknown truth have no row.
-    if line['true_source'] in row_of:
-      count[row_of[line['true_source']], column_of[int(line['output'])]] += 1
+    source = escape.from_spreadsheet(line['true_source'])
+    if source in row_of:
+      count[row_of[source], column_of[int(line['output'])]] += 1
   return count / count.sum(1, keepdims=True)
 
 
@@ -132,9 +178,31 @@ def _first_images(dataset: PackedDataset, labels: Sequence[int]) -> np.ndarray:
   return np.stack([decode_image(split.source[row]) for row in rows])
 
 
+def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
+  """Returns the object in a JSON file of the run."""
+  try:
+    content = json.loads(_read_file(workdir, name))
+  except (ValueError, RecursionError) as error:
+    content = None
+    reason = str(error)
+  else:
+    reason = 'not an object'
+  if not isinstance(content, dict):
+    raise UserError(
+      f'a damaged file: {workdir / name} ({reason}); evaluate the run again '
+      'with --mode=eval, or restore the file from a copy'
+    )
+  return content
+
+
 def _read_file(workdir: pathlib.Path, name: str) -> str:
   try:
-    return (workdir / name).read_text()
+    return read_text(workdir / name, LIST_LIMIT)
+  except UnicodeDecodeError as error:
+    raise UserError(
+      f'a damaged file: {workdir / name} (not UTF-8); evaluate the run again '
+      'with --mode=eval'
+    ) from error
   except OSError as error:
     raise UserError(
       f'no evaluation to draw: cannot read {workdir / name} '

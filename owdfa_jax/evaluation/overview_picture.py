@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from input_pipeline import escape
 from owdfa_jax.evaluation.overview_data import Overview
 
 # Blue and vermilion of the palette of Okabe and Ito, which people with colour
@@ -110,7 +111,7 @@ def draw_overview(overview: Overview) -> bytes:
     figure,
     layout.labels_left,
     f'Where {overview.method} puts the test images, in percent '
-    f'(All ACC {100 * overview.accuracy:.1f})',
+    f'({overview.figure})',
   )
   for number, (name, image) in enumerate(
     zip(overview.sources, overview.examples, strict=True)
@@ -141,7 +142,9 @@ def reduce_colours(png: bytes) -> bytes:
 
 
 def source_colour(overview: Overview, source: int) -> str:
-  """Returns the colour of a source: known or novel."""
+  """Returns the colour of a source: known, novel, or neither."""
+  if overview.has_heap and source == len(overview.sources) - 1:
+    return TEXT
   return KNOWN if source < overview.num_known_sources else NOVEL
 
 
@@ -160,7 +163,9 @@ def draw_example(axes: Axes, image: np.ndarray, name: str, colour: str) -> None:
   axes.spines[:].set(color=colour, linewidth=1.6)
   if len(name) > 13:
     name = '-\n'.join(name.rsplit('-', 1))
-  axes.set_title(name, fontsize=6.5, color=colour, pad=2, linespacing=0.95)
+  axes.set_title(
+    escape.picture(name), fontsize=6.5, color=colour, pad=2, linespacing=0.95
+  )
 
 
 def draw_matrix(axes: Axes, overview: Overview, cell: float) -> None:
@@ -185,15 +190,21 @@ def draw_matrix(axes: Axes, overview: Overview, cell: float) -> None:
         fontsize=6.5,
         color='white' if value > 0.5 else TEXT,
       )
-  axes.set_yticks(range(len(overview.sources)), overview.sources)
-  axes.set_xticks(range(len(overview.outputs)), overview.outputs, rotation=90)
+  sources = [escape.picture(name) for name in overview.sources]
+  outputs = [escape.picture(name) for name in overview.outputs]
+  axes.set_yticks(range(len(sources)), sources)
+  axes.set_xticks(range(len(outputs)), outputs, rotation=90)
   axes.tick_params(length=0, labelsize=min(LABEL_SIZE, 65 * cell), pad=3)
   for number, label in enumerate(axes.get_yticklabels()):
     label.set_color(source_colour(overview, number))
   for number, label in enumerate(axes.get_xticklabels()):
     label.set_color(KNOWN if number < overview.num_known_outputs else NOVEL)
   # Known above novel sources, known classes left of novel outputs.
-  axes.axhline(overview.num_known_sources - 0.5, color=RULE, linewidth=0.8)
+  rules = {overview.num_known_sources}
+  if overview.has_heap:
+    rules.add(len(overview.sources) - 1)
+  for row in rules:
+    axes.axhline(row - 0.5, color=RULE, linewidth=0.8)
   axes.axvline(overview.num_known_outputs - 0.5, color=RULE, linewidth=0.8)
   axes.spines[:].set(color=RULE, linewidth=0.8)
   axes.set_xlabel('output', fontsize=8, color=TEXT)

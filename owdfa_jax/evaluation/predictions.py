@@ -11,6 +11,7 @@ from flax import nnx
 
 from input_pipeline import pipeline
 from input_pipeline.batches import Batch
+from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
@@ -72,6 +73,9 @@ class Predictor:
 
     Returns:
       The predictions for the rows with a true `mask`, sorted by `index`.
+
+    Raises:
+      UserError: the network's logits or features are not finite.
     """
     forward = functools.partial(self._forward, params, batch_stats)
     return Predictions(**self._collect(forward, batches))
@@ -85,6 +89,9 @@ class Predictor:
 
     Returns:
       The predictions, and float32 [N, C] features in the same order.
+
+    Raises:
+      UserError: the network's logits or features are not finite.
     """
     forward = functools.partial(
       self._forward_with_features, params, batch_stats
@@ -136,7 +143,26 @@ class Predictor:
     # Threads and processes deliver rows in any order; sorting by row makes the
     # result the same for every batch size and number of devices.
     order = np.argsort(columns['row'], kind='stable')
-    return {name: x[order] for name, x in columns.items()}
+    columns = {name: x[order] for name, x in columns.items()}
+    self._check_finite(columns.pop('is_finite'))
+    return columns
+
+  def _check_finite(self, is_finite: np.ndarray) -> None:
+    """Raises `UserError` if the results of some images are not finite.
+
+    The largest of such numbers is output 0, so they would pass for predictions.
+
+    Args:
+      is_finite: bool [N].
+    """
+    if not is_finite.all():
+      raise UserError(
+        'the network gives NaN or infinite numbers for '
+        f'{np.sum(~is_finite)} of {len(is_finite)} images: the training in '
+        f'{self._experiment.workdir} has diverged; use another checkpoint '
+        '(--config.eval.checkpoint=STEP), or train anew in another --workdir '
+        'with a lower --config.optimizer.learning_rate'
+      )
 
 
 def make_forward(
@@ -170,6 +196,10 @@ def make_forward(
       'predicted': jnp.argmax(probability, -1).astype(jnp.int32),
       'confidence': probability.max(-1),
       'fake_probability': 1 - real_probability,
+      'is_finite': (
+        jnp.isfinite(outputs.logits).all(-1)
+        & jnp.isfinite(outputs.feature).all(-1)
+      ),
     }
     return columns | ({'feature': outputs.feature} if with_features else {})
 

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from input_pipeline import text_tables
+from input_pipeline import escape, text_tables
 from input_pipeline.files import write_whole
+from owdfa_jax.evaluation.heap import heap_lines
 from owdfa_jax.evaluation.predictions import Predictions, output_names
 from owdfa_jax.evaluation.report_files import (
   ATTRIBUTIONS_FILE,
@@ -27,10 +28,23 @@ def percent(value: float | None) -> str:
 
 
 def headline(result: Mapping[str, Any]) -> str:
-  """Returns the main metrics of an evaluation on one line."""
+  """Returns the main metrics of an evaluation on one line.
+
+  Args:
+    result: the metrics, and `heap`, the summary of the images without a true
+      class or None.
+  """
   names = ('known_acc', 'novel_acc', 'new_acc', 'all_acc', 'all_nmi')
-  return '  '.join(
-    f'{TABLE_COLUMNS[name]} {percent(result[name])}' for name in names
+  heap = result.get('heap')
+  if heap is None:
+    return '  '.join(
+      f'{TABLE_COLUMNS[name]} {percent(result[name])}' for name in names
+    )
+  return (
+    f'{TABLE_COLUMNS["known_acc"]} {percent(result["known_acc"])}  '
+    f'without a true class: {percent(heap["novel_share"])} % novel, '
+    f'{heap["num_outputs_given"]} of {heap["num_outputs"]} outputs, '
+    f'confidence {heap["mean_confidence"]:.2f}'
   )
 
 
@@ -60,15 +74,19 @@ def class_table(
 ) -> str:
   """Returns a table of the true classes and where their images went.
 
+  A line below it names the novel classes that count as correct under the name
+  of a known one.
+
   Args:
     per_class: the entries of a report.
     names: the name of each output.
   """
   header = ('class', 'known', 'images', 'correct', 'most often called', 'share')
+  marked = [entry for entry in per_class if _is_under_known_name(entry)]
   rows = [
     (
       entry['name'],
-      'known' if entry['known'] else 'novel',
+      'known' if entry['known'] else 'novel*' if entry in marked else 'novel',
       str(entry['count']),
       percent(entry['accuracy']),
       names[entry['predicted']],
@@ -76,13 +94,52 @@ def class_table(
     )
     for entry in per_class
   ]
-  return text_tables.aligned(header, rows, 'llrrlr')
+  table = text_tables.aligned(header, rows, 'llrrlr')
+  if not marked:
+    return table
+  listed = ', '.join(f'{e["name"]} as {names[e["matched"]]}' for e in marked)
+  return (
+    f'{table}\n* correct under the name of a known class: '
+    f'{escape.terminal(listed)}'
+  )
+
+
+def _is_under_known_name(entry: Mapping[str, Any]) -> bool:
+  # Reports of earlier versions have no such field.
+  return bool(entry.get('under_known_name', False))
+
+
+def truth_lines(report: Mapping[str, Any]) -> list[str]:
+  """Returns what a report's figures do not cover, a line each.
+
+  Args:
+    report: the content of `report.json`.
+  """
+  missing, total = report['num_without_truth'], report['num_examples']
+  with_truth = total - missing
+  if missing:
+    lines = [
+      f'{missing} of {total} images have no true class: n/a, where a figure '
+      'needs it'
+    ]
+    if report['known_acc'] is not None:
+      known = sum(
+        entry['count'] for entry in report['per_class'] if entry['known']
+      )
+      lines.append(
+        f'Known ACC covers {known} images that are known to be of known '
+        f'classes; there may be more of them among the {missing}'
+      )
+    return lines
+  if with_truth and report['novel_acc'] is None:
+    return ['no image is of a novel class: All ACC covers known classes alone']
+  return []
 
 
 def write_report(
   experiment: Experiment, report: dict[str, Any], predictions: Predictions
 ) -> None:
-  """Prints the tables; writes `report.json` and `attributions.csv`.
+  """Prints the report; writes `report.json` and `attributions.csv`.
 
   For splits other than 'test' the files are named as by `split_file`.
 
@@ -103,28 +160,45 @@ def write_report(
     workdir / table_name, text=True, what='the attributions', remedy=_REMEDY
   ) as file:
     _write_attributions(file, experiment, predictions, names)
-  which = report['checkpoint']
-  if which == 'best':
-    which += f' by {report["selection"]}'
-  print(
-    f'\ncheckpoint: step {report["checkpoint_step"]} ({which}), '
-    f'{report["num_examples"]} {split} images\n'
-  )
-  print(class_table(report['per_class'], names))
-  print(f'\n{main_table({"": report})}\n')
-  if report[NUM_OUTPUTS_IN_USE] is not None:
-    print(f'outputs in use, known and novel: {report[NUM_OUTPUTS_IN_USE]}')
+  print_report(report, names)
   print(f'written: {workdir}/{report_name}, {table_name}')
 
 
+def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
+  """Prints the tables of a report, and what they do not cover.
+
+  Args:
+    report: the content of `report.json`.
+    names: the name of each output.
+  """
+  which = report['checkpoint']
+  if which == 'best':
+    which += f', selected by {report["selected_by"]}'
+  print(
+    f'\ncheckpoint: step {report["checkpoint_step"]} ({which}), '
+    f'{report["num_examples"]} {report["split"]} images\n'
+  )
+  if report['per_class']:
+    print(f'{class_table(report["per_class"], names)}\n')
+  if report['heap'] is not None:
+    print(f'{heap_lines(report["heap"])}\n')
+  print(f'{main_table({"": report})}\n')
+  for line in truth_lines(report):
+    print(line)
+  if report[NUM_OUTPUTS_IN_USE] is not None:
+    print(f'outputs in use, known and novel: {report[NUM_OUTPUTS_IN_USE]}')
+
+
 def write_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
-  """Writes a report as JSON.
+  """Writes a report as strict JSON, in which null means "not available".
 
   Raises:
     UserError: the file cannot be written.
+    ValueError: a number is not finite, which would be no JSON.
   """
+  text = json.dumps(report, indent=2, allow_nan=False)
   with write_whole(path, text=True, what='the report', remedy=_REMEDY) as file:
-    file.write(json.dumps(report, indent=2) + '\n')
+    file.write(text + '\n')
 
 
 def _write_attributions(
@@ -149,10 +223,10 @@ def _write_attributions(
     label = split.label[row]
     table.writerow(
       [
-        image,
-        names[output],
+        escape.spreadsheet(image),
+        escape.spreadsheet(names[output]),
         f'{confidence:.4f}',
         output,
-        dataset.classes[label].name if label >= 0 else '',
+        escape.spreadsheet(dataset.classes[label].name) if label >= 0 else '',
       ]
     )

@@ -12,6 +12,7 @@ from input_pipeline.files import absolute, write_whole
 from owdfa_jax.discovery.stages import train_stages
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
+from owdfa_jax.evaluation.selection import selection_rule
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.leaderboard import table
 from owdfa_jax.leaderboard.results import (
@@ -99,7 +100,7 @@ def record_machine(run: Run) -> None:
   devices = jax.devices()
   machine = f'jax {jax.__version__}, {len(devices)} x {devices[0].device_kind}'
   with write_whole(run.last.workdir / MACHINE_FILE, text=True) as file:
-    file.write(json.dumps({'machine': machine}))
+    file.write(json.dumps({'machine': machine}, allow_nan=False))
 
 
 def write_leaderboard(
@@ -164,9 +165,10 @@ def make_notes(
   epochs = f'{entries[0].epochs} epochs'
   if len({entry.epochs for entry in entries}) > 1:
     epochs = 'epochs: ' + ', '.join(f'{e.name} {e.epochs}' for e in entries)
+  rule = selection_rule(dataset, config.eval.selection, config.eval.metric)
   checkpoint = {
     'latest': 'the last, none is selected',
-    'best': f'best by {config.eval.selection} ({config.eval.metric})',
+    'best': f'best, selected by {rule.text}',
   }.get(config.eval.checkpoint, config.eval.checkpoint)
   machines = {
     report['machine'] or 'a machine that is not recorded'
@@ -177,6 +179,32 @@ def make_notes(
     f'{benchmark}: {dataset.num_known} known and {num_novel} novel classes, '
     f'{len(dataset.train)} training images; {epochs}; '
     f'checkpoint: {checkpoint}; evaluated on the {config.eval.split} split.',
+    *heap_notes(entries),
     *(f'Trained with {machine}.' for machine in sorted(machines)),
     f'`{command}`',
   ]
+
+
+def heap_notes(entries: Sequence[table.Entry]) -> list[str]:
+  """Returns what the numbers do not cover where images have no true class.
+
+  Args:
+    entries: the rows of the table.
+  """
+  reports = [
+    (f'{entry.name}, seed {seed}', report)
+    for entry in entries
+    for seed, report in entry.reports.items()
+    if report.get('num_without_truth')
+  ]
+  if not reports:
+    return []
+  _, first = reports[0]
+  lines = [
+    f'{first["num_without_truth"]} of {first["num_examples"]} images have no '
+    'true class. Known ACC covers images that are known to be of known classes.'
+  ]
+  for title, report in reports:
+    warnings = (report.get('heap') or {}).get('warnings', ())
+    lines += [f'Warning ({title}): {warning}.' for warning in warnings]
+  return lines

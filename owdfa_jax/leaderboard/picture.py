@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from input_pipeline import escape
 from owdfa_jax.leaderboard.table import Entry, bound_means
 from owdfa_jax.report_fields import TABLE_COLUMNS
 
@@ -63,6 +64,17 @@ def draw_panel(panel: Axes, entries: Sequence[Entry], column: str) -> None:
   for height, entry in enumerate(entries):
     mean, deviation = entry.mean(column), entry.deviation(column)
     if mean is None:
+      # At the left edge, in the row's height.
+      panel.annotate(
+        'n/a',
+        (0, height),
+        xycoords=('axes fraction', 'data'),
+        xytext=(4, 0),
+        textcoords='offset points',
+        va='center',
+        fontsize=8,
+        color=MUTED,
+      )
       continue
     panel.errorbar(
       100 * mean,
@@ -89,6 +101,8 @@ def draw_panel(panel: Axes, entries: Sequence[Entry], column: str) -> None:
   # Room for the numbers of the outermost dots.
   panel.margins(x=0.14)
   panel.locator_params(axis='x', nbins=4, steps=[1, 2, 5, 10])
+  if all(entry.mean(column) is None for entry in entries):
+    panel.set_xticks([])
   panel.grid(axis='x', color=GRID, linewidth=0.8)
   panel.set_axisbelow(True)
   panel.tick_params(length=0, labelsize=9, labelcolor=TEXT)
@@ -98,6 +112,7 @@ def draw_panel(panel: Axes, entries: Sequence[Entry], column: str) -> None:
 
 def row_label(entry: Entry) -> str:
   """Returns the row's name, with its progress if it is not finished."""
+  name = escape.picture(entry.name)
   if len(entry.reports) == len(entry.seeds):
-    return entry.name
-  return f'{entry.name} ({entry.progress})'
+    return name
+  return f'{name} ({entry.progress})'

@@ -13,7 +13,11 @@ from owdfa_jax.discovery.stage_plan import SETTINGS_FROM_STAGE_BEFORE
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.leaderboard.runs import Run
 from owdfa_jax.leaderboard.table import Entry
-from owdfa_jax.report_fields import TABLE_COLUMNS, with_current_names
+from owdfa_jax.report_fields import (
+  HEAP_NOVEL_SHARE,
+  TABLE_COLUMNS,
+  current_report,
+)
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.run_record import (
   CONFIG_FILE,
@@ -25,6 +29,7 @@ from owdfa_jax.training.run_record import (
 # `epochs` is not among them, although a resumed run may change it: a learning
 # rate schedule depends on the number of epochs, so that makes another run.
 FREE_SETTINGS = (
+  'checkpoints.',
   'compilation_cache',
   'data.num_threads',
   'data.num_workers',
@@ -34,6 +39,8 @@ FREE_SETTINGS = (
   'eval.checkpoint',
   'eval.split',
   'log.',
+  'on_divergence',
+  'max_skipped_in_a_row',
 )
 # The file beside a run's report that records the machine.
 MACHINE_FILE = 'machine.json'
@@ -76,8 +83,8 @@ def finished_report(run: Run) -> dict[str, Any] | None:
   """Returns the report of a finished run; None if the run is not finished.
 
   Returns:
-    The content of the run's `report.json`, and `machine`, the machine that
-    finished the run, or None if that is not recorded.
+    The content of the run's `report.json`, `HEAP_NOVEL_SHARE`, and `machine`,
+    the machine that finished the run, or None if that is not recorded.
 
   Raises:
     UserError: the folder holds a run with other settings, or cannot be read.
@@ -97,10 +104,13 @@ def finished_report(run: Run) -> dict[str, Any] | None:
       )
     check_settings(part, lambda setting: not setting.startswith(free))
   folder = run.last.workdir
-  report = with_current_names(_read_json(folder / name))
+  report = current_report(_read_json(folder / name))
   if not _is_complete(report, run.last):
     return None
-  return report | {'machine': _read_json(folder / MACHINE_FILE).get('machine')}
+  return report | {
+    HEAP_NOVEL_SHARE: (report.get('heap') or {}).get('novel_share'),
+    'machine': _read_json(folder / MACHINE_FILE).get('machine'),
+  }
 
 
 def _is_complete(report: dict[str, Any], part: RunInputs) -> bool:
@@ -123,11 +133,14 @@ def _is_complete(report: dict[str, Any], part: RunInputs) -> bool:
 def _read_json(path: epath.Path) -> dict[str, Any]:
   """Returns the object in a file, or {} if it is missing or damaged.
 
+  A file with NaN or an infinite number, which are no JSON, counts as damaged:
+  an earlier version wrote it for a network that had diverged.
+
   Raises:
     UserError: there is a file, but it cannot be read.
   """
   try:
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(), parse_constant=_refuse)
   except (FileNotFoundError, ValueError):
     return {}
   except OSError as error:
@@ -136,3 +149,7 @@ def _read_json(path: epath.Path) -> dict[str, Any]:
       '--workdir'
     ) from error
   return content if isinstance(content, dict) else {}
+
+
+def _refuse(number: str) -> None:
+  raise ValueError(f'{number} is no JSON')

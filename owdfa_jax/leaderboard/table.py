@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from input_pipeline import text_tables
-from owdfa_jax.report_fields import NUM_OUTPUTS_IN_USE, TABLE_COLUMNS
+from owdfa_jax.report_fields import (
+  HEAP_NOVEL_SHARE,
+  NUM_OUTPUTS_IN_USE,
+  TABLE_COLUMNS,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,13 +90,17 @@ def leaderboard_markdown(entries: Sequence[Entry], notes: Sequence[str]) -> str:
   """
   gaps = {entry.name: gap_closed(entry, entries) for entry in entries}
   with_gap = any(gap is not None for gap in gaps.values())
+  with_heap = any(entry.values(HEAP_NOVEL_SHARE) for entry in entries)
   with_outputs = any(entry.values(NUM_OUTPUTS_IN_USE) for entry in entries)
   header = ['row', 'seeds', *TABLE_COLUMNS.values()]
+  header += ['called novel'] * with_heap
   header += ['gap closed'] * with_gap + ['outputs in use'] * with_outputs
   rows = []
   for entry in entries:
     row = [entry.name, entry.progress]
     row += [_format_cell(entry, column, 100) for column in TABLE_COLUMNS]
+    if with_heap:
+      row.append(_format_cell(entry, HEAP_NOVEL_SHARE, 100))
     if with_gap:
       gap = gaps[entry.name]
       row.append('' if gap is None else f'{100 * gap:.0f} %')
@@ -103,6 +111,11 @@ def leaderboard_markdown(entries: Sequence[Entry], notes: Sequence[str]) -> str:
   explained = [
     'Percent, mean ± standard deviation (n - 1) over the finished seeds.'
   ]
+  if with_heap:
+    explained.append(
+      'Called novel: share of the images without a true class that got a novel '
+      'output. n/a: a figure that needs the true class of every image.'
+    )
   if with_gap:
     explained.append(
       'Gap closed: how far All ACC is on the way from the lower to the upper '
@@ -126,7 +139,7 @@ def _format_cell(entry: Entry, column: str, scale: float = 1) -> str:
 
 def rows_csv(entries: Sequence[Entry]) -> str:
   """Returns a CSV line per row: fractions, blank where there is no number."""
-  columns = [*TABLE_COLUMNS, NUM_OUTPUTS_IN_USE]
+  columns = [*TABLE_COLUMNS, NUM_OUTPUTS_IN_USE, HEAP_NOVEL_SHARE]
   lines: list[list[Any]] = [
     ['row', 'seeds', 'finished', 'epochs']
     + [f'{column}_{kind}' for column in columns for kind in ('mean', 'sd')]
@@ -142,7 +155,13 @@ def rows_csv(entries: Sequence[Entry]) -> str:
 
 def runs_csv(entries: Sequence[Entry]) -> str:
   """Returns a CSV line per finished run, as in `rows_csv`."""
-  columns = [*TABLE_COLUMNS, NUM_OUTPUTS_IN_USE, 'checkpoint_step', 'machine']
+  columns = [
+    *TABLE_COLUMNS,
+    NUM_OUTPUTS_IN_USE,
+    HEAP_NOVEL_SHARE,
+    'checkpoint_step',
+    'machine',
+  ]
   return _to_csv(
     [['row', 'seed', *columns]]
     + [

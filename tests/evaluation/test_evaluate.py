@@ -1,20 +1,18 @@
 """Evaluation of a checkpoint: metrics and report files."""
 
+import dataclasses
 import json
 
-import numpy as np
+import jax
+import jax.numpy as jnp
 import pytest
 
-from helpers import imagesets
 from helpers.csv_files import read_csv
 from helpers.runs import initial_state, tiny_experiment
-from input_pipeline import folder, pack
+from input_pipeline.errors import UserError
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import evaluate
-from owdfa_jax.evaluation.epoch_evaluator import (
-  EpochEvaluator,
-  train_with_evaluation,
-)
+from owdfa_jax.evaluation.epoch_evaluator import EpochEvaluator
 from owdfa_jax.evaluation.report import percent
 from owdfa_jax.training.setup import set_up_training
 
@@ -101,38 +99,56 @@ def test_selection_score_follows_the_setting(packed, tmp_path, selection):
     assert (score * held_out) == pytest.approx(round(score * held_out))
 
 
-@pytest.fixture(scope='module')
-def unsorted(tmp_path_factory):
-  """A packed dataset of two known classes and images of unknown classes."""
-  root = tmp_path_factory.mktemp('unsorted')
-  imagesets.write_set(root / 'known', known=2, novel=0, per_class=30, size=32)
-  imagesets.write_set(root / 'mixed', known=0, novel=3, per_class=20, size=32)
-  (root / 'known' / 'meta.csv').unlink()
-  folder.prepare_folder(
-    root / 'known', ['0', '1'], root / 'meta', unlabelled=root / 'mixed'
+@pytest.mark.parametrize('part', ['params', 'batch_stats'])
+def test_network_that_is_not_finite_has_no_report(trained, monkeypatch, part):
+  """It would call every image by the name of the first class."""
+  restored = evaluate.restore_network(trained)
+  # One channel of one layer is enough.
+  leaves, tree = jax.tree.flatten(getattr(restored, part))
+  leaves[0] = leaves[0].at[(0,) * leaves[0].ndim].set(jnp.nan)
+  broken = dataclasses.replace(
+    restored, **{part: jax.tree.unflatten(tree, leaves)}
   )
-  pack.pack(
-    root / 'meta' / 'meta.csv',
-    root / 'packed',
-    pack.Options(size=32),
-    workers=1,
-  )
-  return root / 'packed'
+  monkeypatch.setattr(evaluate, 'restore_network', lambda _: broken)
+  report = trained.workdir / 'report.json'
+  report.unlink(missing_ok=True)
+  with pytest.raises(UserError, match='NaN or infinite numbers for .* images'):
+    evaluate.evaluate(trained)
+  assert not report.exists()
 
 
-def test_metrics_that_need_true_labels_are_none_without(
-  unsorted, tmp_path, capsys
-):
+def test_network_that_is_not_finite_is_never_selected(packed, tmp_path):
+  experiment = tiny_experiment(packed, tmp_path)
+  training = set_up_training(experiment)
+  state = initial_state(experiment)
+  params = jax.tree.map(lambda x: x.at[...].set(jnp.inf), state.params)
+  evaluator = EpochEvaluator(experiment, training.graphdef)
+  with pytest.raises(UserError, match='has diverged'):
+    evaluator.evaluate_epoch(5, dataclasses.replace(state, params=params))
+
+
+def test_reports_of_benchmarks_say_what_selected(trained):
+  report = evaluate.evaluate(trained)
+  assert report['selected_by'] == 'all_nmi on test images'
+  assert report['heap'] is None and report['num_without_truth'] == 0
+  assert report['not_available'] == {
+    'real_fake_auc': 'the images are not both real and forged',
+    'real_fake_eer': 'the images are not both real and forged',
+  }
+
+
+@pytest.mark.parametrize('metric', ['new_acc', 'novel_nmi'])
+def test_metric_that_cannot_select_says_so(packed, tmp_path, capsys, metric):
   experiment = tiny_experiment(
-    unsorted, tmp_path, epochs=1, data__num_classes=5
+    packed, tmp_path, eval__selection='validation', eval__metric=metric
   )
-  assert experiment.num_outputs == 5
-  assert train_with_evaluation(experiment) == 0
-  result = evaluate.evaluate(experiment)
-  assert result['known_acc'] is not None
-  assert result['novel_acc'] is result['new_acc'] is None
-  assert '| n/a |' in capsys.readouterr().out
-  lines = read_csv(tmp_path / 'attributions.csv')
-  assert len(lines) == len(experiment.dataset.test)
-  assert {line['true_source'] for line in lines} == {'0', '1', ''}
-  assert np.isin([int(line['output']) for line in lines], range(5)).all()
+  training = set_up_training(experiment)
+  evaluator = EpochEvaluator(experiment, training.graphdef)
+  (line,) = capsys.readouterr().out.splitlines()
+  assert line == (
+    f'the best checkpoint cannot be selected by {metric}: the validation '
+    'images are of known classes alone; selected by nothing: the last epoch '
+    'counts'
+  )
+  result = evaluator.evaluate_epoch(9, initial_state(experiment))
+  assert result.metrics[report_fields.SELECTION_SCORE] == 9

@@ -5,6 +5,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
+from owdfa_jax import report_fields
 from owdfa_jax.evaluation import metrics
 
 
@@ -69,28 +70,63 @@ def test_new_accuracy_is_stricter_than_novel_accuracy():
   assert (found['novel_acc'], found['new_acc']) == (1, 0)
 
 
-def test_rows_of_unknown_truth_count_only_where_no_label_is_needed():
-  label = np.array([0, 1, 2, 2])
-  predicted = np.array([0, 1, 3, 3])
-  confidence = np.array([0.9, 0.8, 0.7, 0.6])
-  plain = compute(label, predicted, 2, confidence)
-  more = compute(
-    np.append(label, [-1, -1]),
-    np.append(predicted, [0, 5]),
-    2,
-    np.append(confidence, [0.2, 0.4]),
+def test_figures_that_need_every_truth_are_none_where_one_is_missing():
+  label = np.array([0, 0, 1, 2, 2, 3])
+  predicted = np.array([0, 1, 1, 3, 3, 2])
+  confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+  extra = {
+    'is_fake': np.array([True, False, False, True, True, True]),
+    'fake_probability': confidence,
+  }
+  plain = compute(label, predicted, 2, confidence, **extra)
+  assert None not in plain.values()
+  label[-1] = -1
+  found = compute(label, predicted, 2, confidence, **extra)
+  for name in report_fields.NEED_EVERY_TRUTH:
+    assert found[name] is None, name
+  assert found['known_acc'] == pytest.approx(2 / 3)
+  assert found['num_examples'] == 6 and found['num_without_truth'] == 1
+  assert found['mean_uncertainty'] == plain['mean_uncertainty']
+
+
+def test_only_the_mean_over_known_images_does_not_need_every_truth():
+  others = set(report_fields.METRICS) - set(report_fields.NEED_EVERY_TRUTH)
+  assert others == {
+    'known_acc',
+    'mean_uncertainty',
+    'num_examples',
+    'num_without_truth',
+  }
+  assert set(report_fields.TABLE_COLUMNS) - {'known_acc'} <= set(
+    report_fields.NEED_EVERY_TRUTH
   )
-  assert more['num_examples'] == 6 and plain['num_examples'] == 4
-  assert more['mean_uncertainty'] == pytest.approx(0.4)
-  assert more['per_class'] == plain['per_class']
-  for key in ('num_examples', 'mean_uncertainty'):
-    del plain[key], more[key]
-  assert more == plain
+
+
+@pytest.mark.parametrize(
+  'label, name, reason',
+  [
+    ([0, 2, -1], 'all_acc', '1 of 3 images have no true class'),
+    ([0, 2, -1], 'new_acc', '1 of 3 images have no true class'),
+    ([2, -1, -1], 'known_acc', 'no image has a known class'),
+    ([0, 0, 1], 'new_acc', 'no image has a novel class'),
+    ([2, 2, 3], 'known_nmi', 'no image has a known class'),
+    ([0, 2, 3], 'real_fake_auc', 'not both real and forged'),
+    ([], 'all_acc', 'there are no images'),
+  ],
+)
+def test_every_missing_figure_has_its_reason(label, name, reason):
+  label = np.array(label, int)
+  found = compute(label, np.zeros(len(label), int), 2)
+  reasons = metrics.not_available(found)
+  assert reason in reasons[name]
+  assert reasons.keys() == {
+    key for key, value in found.items() if value is None
+  }
 
 
 def test_without_any_truth_there_are_no_label_metrics():
   found = compute([-1, -1, -1], [0, 1, 1], 2, [0.5, 1.0, 0.75])
-  assert found.pop('num_examples') == 3
+  assert found.pop('num_examples') == found.pop('num_without_truth') == 3
   assert found.pop('per_class') == []
   assert found.pop('mean_uncertainty') == pytest.approx(0.25)
   assert set(found.values()) == {None}
@@ -99,7 +135,7 @@ def test_without_any_truth_there_are_no_label_metrics():
 def test_no_rows_give_no_metrics():
   empty = np.zeros(0, int)
   found = compute(empty, empty, 3)
-  assert found.pop('num_examples') == 0
+  assert found.pop('num_examples') == found.pop('num_without_truth') == 0
   assert found.pop('per_class') == []
   assert set(found.values()) == {None}
 
@@ -121,7 +157,11 @@ def test_metrics_are_fractions_and_ignore_the_names_of_outputs(rows, random):
   label, predicted = np.array(rows).T
   found = compute(label, predicted, 3)
   for name, value in found.items():
-    if value is not None and name not in ('num_examples', 'per_class'):
+    if value is not None and name not in (
+      'num_examples',
+      'num_without_truth',
+      'per_class',
+    ):
       assert (-1 if name.endswith('ari') else 0) <= value <= 1
   if found['new_acc'] is not None:
     assert found['new_acc'] <= found['novel_acc'] + 1e-12
@@ -174,17 +214,16 @@ def test_detection_metrics_need_both_kinds():
 def test_detection_metrics_are_included_on_request():
   extra = {
     'is_fake': np.array([False, True, False]),
-    'fake_probability': np.array([0.1, 0.7, 0.9]),
+    'fake_probability': np.array([0.1, 0.7, 0.2]),
   }
-  # The third row's truth is unknown, so it is ignored.
-  found = compute([0, 1, -1], [0, 1, 0], 1, **extra)
+  found = compute([0, 1, 0], [0, 1, 0], 1, **extra)
   assert (found['real_fake_auc'], found['real_fake_eer']) == (1, 0)
   assert compute([0, 1], [0, 1], 1)['real_fake_auc'] is None
 
 
 def test_per_class_table_by_hand():
-  label = np.array([0, 0, 0, 2, 2, 2, 2, -1])
-  predicted = np.array([0, 0, 1, 4, 4, 4, 0, 3])
+  label = np.array([0, 0, 0, 2, 2, 2, 2])
+  predicted = np.array([0, 0, 1, 4, 4, 4, 0])
   first, second = metrics.per_class_table(label, predicted, 1)
   assert first == {
     'label': 0,
@@ -192,6 +231,7 @@ def test_per_class_table_by_hand():
     'count': 3,
     'matched': 0,
     'accuracy': pytest.approx(2 / 3),
+    'under_known_name': False,
     'predicted': 0,
     'predicted_share': pytest.approx(2 / 3),
   }
@@ -201,9 +241,27 @@ def test_per_class_table_by_hand():
     'count': 4,
     'matched': 4,
     'accuracy': 0.75,
+    'under_known_name': False,
     'predicted': 4,
     'predicted_share': 0.75,
   }
+
+
+def test_per_class_table_matches_nothing_where_a_truth_is_missing():
+  label = np.array([0, 0, 2, 2, 2, -1])
+  predicted = np.array([0, 1, 4, 4, 0, 3])
+  known, novel = metrics.per_class_table(label, predicted, 1)
+  assert known['accuracy'] == 0.5 and novel['accuracy'] is None
+  assert known['matched'] is novel['matched'] is None
+  assert novel['predicted'] == 4 and not novel['under_known_name']
+
+
+@pytest.mark.parametrize('output, marked', [(1, True), (2, False)])
+def test_per_class_table_marks_a_novel_class_under_a_known_name(output, marked):
+  # Class 1 has no image, so its output is free for the novel class 2.
+  label, predicted = np.array([0, 2, 2]), np.array([0, output, output])
+  entry = metrics.per_class_table(label, predicted, 2)[1]
+  assert entry['accuracy'] == 1 and entry['under_known_name'] is marked
 
 
 def test_table_of_classes_averages_to_the_metrics():

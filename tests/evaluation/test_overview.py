@@ -10,7 +10,7 @@ from owdfa_jax.evaluation.overview_picture import draw_overview
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
 
-def make_overview(num_sources):
+def make_overview(num_sources, *, has_heap=False):
   rng = np.random.default_rng(0)
   names = [f'Source-{n}' for n in range(num_sources)]
   return overview_data.Overview(
@@ -20,8 +20,9 @@ def make_overview(num_sources):
     share=np.eye(num_sources),
     num_known_sources=2,
     num_known_outputs=2,
+    has_heap=has_heap,
     method='CPL',
-    accuracy=1.0,
+    figure='All ACC 100.0',
   )
 
 

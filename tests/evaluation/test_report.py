@@ -1,8 +1,12 @@
 """The tables and file names of a report."""
 
+import json
+
+import numpy as np
 import pytest
 
 from owdfa_jax.evaluation import report
+from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.evaluation.report_files import split_file
 from owdfa_jax.report_fields import TABLE_COLUMNS
 
@@ -18,6 +22,15 @@ def test_headline_is_one_line_of_main_metrics():
   line = report.headline(RESULT)
   assert line.startswith('Known ACC n/a  Novel ACC 50.00  New ACC 50.00')
   assert '\n' not in line
+
+
+def test_headline_of_a_heap_says_where_its_images_went():
+  heap = heap_summary(np.array([0, 2, 2, 3]), np.full(4, 0.6), list('abcd'), 2)
+  line = report.headline({'known_acc': 0.9, 'heap': heap})
+  assert line == (
+    'Known ACC 90.00  without a true class: 75.00 % novel, 3 of 4 outputs, '
+    'confidence 0.60'
+  )
 
 
 def test_main_table_names_its_rows_on_request():
@@ -44,6 +57,68 @@ def test_class_table_says_where_images_went():
   }
   line = report.class_table([entry], ['FOMM', 'novel-1']).splitlines()[1]
   assert line.split() == 'StyleGAN novel 12 25.00 novel-1 75.00'.split()
+
+
+def test_class_table_marks_novel_classes_under_known_names():
+  entry = {
+    'count': 10,
+    'accuracy': 0.5,
+    'matched': 0,
+    'predicted': 0,
+    'predicted_share': 0.5,
+  }
+  table = report.class_table(
+    [
+      entry | {'name': 'A', 'known': True, 'under_known_name': False},
+      entry | {'name': 'B', 'known': False, 'under_known_name': True},
+    ],
+    ['A'],
+  )
+  first, second, note = table.splitlines()[1:]
+  assert first.split() == 'A known 10 50.00 A 50.00'.split()
+  assert second.split() == 'B novel* 10 50.00 A 50.00'.split()
+  assert note == '* correct under the name of a known class: B as A'
+
+
+def test_numbers_that_are_no_json_are_not_written(tmp_path):
+  path = tmp_path / 'report.json'
+  with pytest.raises(ValueError, match='not JSON compliant'):
+    report.write_json(path, {'all_acc': float('nan')})
+  assert not path.exists()
+  report.write_json(path, {'all_acc': None})
+  assert json.loads(path.read_text()) == {'all_acc': None}
+
+
+@pytest.mark.parametrize(
+  'missing, known_acc, novel_acc, lines',
+  [
+    (0, 0.9, 0.5, 0),
+    (0, 0.9, None, 1),
+    (4, 0.9, None, 2),
+    (10, None, None, 1),
+  ],
+)
+def test_truth_lines_say_what_figures_cover(
+  missing, known_acc, novel_acc, lines
+):
+  entries = [
+    {'known': True, 'count': 5},
+    {'known': False, 'count': 1},
+  ]
+  found = report.truth_lines(
+    {
+      'num_without_truth': missing,
+      'num_examples': 10,
+      'known_acc': known_acc,
+      'novel_acc': novel_acc,
+      'per_class': entries,
+    }
+  )
+  assert len(found) == lines
+  if missing:
+    assert found[0].startswith(f'{missing} of 10 images have no true class')
+  if lines == 2:
+    assert found[1].startswith('Known ACC covers 5 images')
 
 
 @pytest.mark.parametrize(

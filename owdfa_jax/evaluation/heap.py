@@ -1,0 +1,209 @@
+"""Describes where the images of a heap went: images without a true class.
+
+No accuracy can be computed for them. What can be said is which outputs they
+got, and how sure the network is.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from input_pipeline import text_tables
+
+# A confidence below this is low: more probability lies elsewhere than on the
+# output that the image got.
+LOW_CONFIDENCE = 0.5
+# A warning is printed where fewer of the images got a novel output. One novel
+# source that makes up one image in twenty, and is recognised, reaches it.
+LEAST_NOVEL_SHARE = 0.05
+# A warning is printed where one output got at least as many of the images, or
+# of those with a novel output. A heap of two sources of similar size, told
+# apart, stays far below.
+COLLAPSE_SHARE = 0.9
+# With fewer images, one more or less would decide about a warning.
+LEAST_IMAGES = 20
+
+
+def heap_summary(
+  predicted: np.ndarray,
+  confidence: np.ndarray,
+  names: Sequence[str],
+  num_known: int,
+  num_outputs: int | None = None,
+) -> dict[str, Any]:
+  """Returns what can be said of images without a true class.
+
+  Args:
+    predicted: int [N], the output of each of these images; N is at least 1.
+    confidence: float [N], its probability.
+    names: the name of each output.
+    num_known: the number of known classes.
+    num_outputs: how many outputs pruning left in use; None for all.
+
+  Returns:
+    A dict for JSON:
+
+    - num_images: N.
+    - num_outputs, num_novel_outputs: the outputs that images can get, and how
+      many of them are novel.
+    - num_outputs_given, num_novel_outputs_given: how many of them an image got.
+    - novel_share: the share of images with a novel output.
+    - score: how well the heap is divided, see `heap_score`.
+    - mean_confidence, median_confidence.
+    - low_confidence_share: the share of images with a confidence below
+      `LOW_CONFIDENCE`.
+    - per_output: `output`, `name`, `known`, `count`, `share` and
+      `mean_confidence` of each output that an image got, most images first.
+    - warnings: a line each, see `heap_warnings`.
+  """
+  confidence = np.asarray(confidence, np.float64)
+  num_outputs = len(names) if num_outputs is None else num_outputs
+  count = np.bincount(predicted, minlength=len(names))
+  total = np.bincount(predicted, confidence, minlength=len(names))
+  # Stable, so that outputs of equal counts stay in their order.
+  given = [int(k) for k in np.argsort(-count, kind='stable') if count[k] > 0]
+  summary: dict[str, Any] = {
+    'num_images': len(predicted),
+    'num_outputs': num_outputs,
+    'num_novel_outputs': num_outputs - num_known,
+    'num_outputs_given': len(given),
+    'num_novel_outputs_given': sum(k >= num_known for k in given),
+    'novel_share': float(np.mean(predicted >= num_known)),
+    'score': heap_score(predicted, confidence, num_outputs),
+    'mean_confidence': float(np.mean(confidence)),
+    'median_confidence': float(np.median(confidence)),
+    'low_confidence_share': float(np.mean(confidence < LOW_CONFIDENCE)),
+    'per_output': [
+      {
+        'output': k,
+        'name': names[k],
+        'known': k < num_known,
+        'count': int(count[k]),
+        'share': float(count[k] / len(predicted)),
+        'mean_confidence': float(total[k] / count[k]),
+      }
+      for k in given
+    ],
+  }
+  return summary | {'warnings': heap_warnings(summary)}
+
+
+def heap_score(
+  predicted: np.ndarray, confidence: np.ndarray, num_outputs: int
+) -> float:
+  """Returns how well a network divides a heap, without its truth, in [0, 1].
+
+  It is the evenness with which the outputs are used, the entropy of their
+  shares over its largest value, times the mean confidence. It is low where all
+  images get one output, and where the network is not sure of any.
+
+  Args:
+    predicted: int [N], the outputs of the heap's images.
+    confidence: float [N], their probabilities.
+    num_outputs: K, the number of the network's outputs.
+  """
+  _, count = np.unique(predicted, return_counts=True)
+  share = count / len(predicted)
+  entropy = float(-(share * np.log(share)).sum())
+  evenness = entropy / np.log(num_outputs) if num_outputs > 1 else 0.0
+  return evenness * float(np.mean(confidence, dtype=np.float64))
+
+
+def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
+  """Returns a line for each sign that the sources were not told apart.
+
+  The signs are: next to no image got a novel output, one output got nearly all
+  images, or one novel output got nearly all images with a novel one.
+
+  Args:
+    summary: what `heap_summary` returns, with or without its warnings.
+  """
+  images, share = summary['num_images'], summary['novel_share']
+  if images < LEAST_IMAGES:
+    return []
+  most, num_outputs = summary['per_output'][0], summary['num_outputs']
+  novel = [entry for entry in summary['per_output'] if not entry['known']]
+  num_novel = sum(entry['count'] for entry in novel)
+  lines = []
+  if not summary['num_novel_outputs']:
+    lines.append(
+      'the network has no novel output, so every image without a true class '
+      'got the name of a known class, whatever its source'
+    )
+  elif share < LEAST_NOVEL_SHARE:
+    lines.append(
+      f'only {num_novel} of {images} images without a true class got a novel '
+      'output: either they hold next to no novel source, or the network calls '
+      'novel sources by the names of known classes; do not rely on these names'
+    )
+  if num_outputs > 1 and most['share'] >= COLLAPSE_SHARE:
+    lines.append(
+      f'{most["name"]} got {most["count"]} of {images} images without a true '
+      'class: either they have one source, or the network does not tell their '
+      'sources apart'
+    )
+  elif (
+    summary['num_novel_outputs'] > 1
+    and num_novel >= LEAST_IMAGES
+    and novel[0]['count'] >= COLLAPSE_SHARE * num_novel
+  ):
+    lines.append(
+      f'{novel[0]["name"]} got {novel[0]["count"]} of the {num_novel} images '
+      'with a novel output: either there is one novel source, or the network '
+      'does not tell novel sources apart'
+    )
+  return lines
+
+
+def heap_lines(summary: Mapping[str, Any]) -> str:
+  """Returns the summary for a terminal: a table of outputs and two lines."""
+  percent = lambda share: f'{100 * share:.2f}'
+  rows = [
+    (
+      entry['name'],
+      'known' if entry['known'] else 'novel',
+      str(entry['count']),
+      percent(entry['share']),
+      f'{entry["mean_confidence"]:.2f}',
+    )
+    for entry in summary['per_output']
+  ]
+  header = ('output', 'known', 'images', 'share', 'mean confidence')
+  return '\n'.join(
+    [
+      text_tables.aligned(header, rows, 'llrrr'),
+      '',
+      f'{summary["num_images"]} images without a true class: '
+      f'{percent(summary["novel_share"])} % got a novel output; they got '
+      f'{summary["num_outputs_given"]} of {summary["num_outputs"]} outputs, '
+      f'{summary["num_novel_outputs_given"]} of '
+      f'{summary["num_novel_outputs"]} novel ones',
+      f'confidence: mean {summary["mean_confidence"]:.2f}, median '
+      f'{summary["median_confidence"]:.2f}; below {LOW_CONFIDENCE} for '
+      f'{percent(summary["low_confidence_share"])} % of them',
+      *(f'warning: {line}' for line in summary['warnings']),
+    ]
+  )
+
+
+def heap_table(reports: Mapping[str, Mapping[str, Any]], title: str) -> str:
+  """Returns a Markdown table of where several networks put the same heap.
+
+  Args:
+    reports: the report of each row, with `heap`, by the row's name.
+    title: the header of the names.
+  """
+  header = (title, 'called novel', 'outputs', 'novel outputs', 'confidence')
+  rows = [
+    (
+      name,
+      f'{100 * heap["novel_share"]:.2f}',
+      f'{heap["num_outputs_given"]} of {heap["num_outputs"]}',
+      f'{heap["num_novel_outputs_given"]} of {heap["num_novel_outputs"]}',
+      f'{heap["mean_confidence"]:.2f}',
+    )
+    for name, report in reports.items()
+    for heap in [report['heap']]
+  ]
+  return text_tables.markdown(header, rows, 'lrrrr')

@@ -1,0 +1,118 @@
+"""What selects the best checkpoint of a run, where the truth is incomplete too.
+
+`eval.selection` and `eval.metric` ask for a metric on some images. On a heap
+most metrics are not available. This module says what takes their place.
+"""
+
+import dataclasses
+import enum
+
+import numpy as np
+
+from input_pipeline.dataset import PackedDataset
+from owdfa_jax.report_fields import NEED_EVERY_TRUTH
+
+# The training images that stand for a heap that has no test images.
+MOST_HEAP_ROWS = 2048
+
+
+class Basis(enum.Enum):
+  """What the selection score of a run is.
+
+  Attributes:
+    METRIC: `eval.metric` on the images that `eval.selection` names.
+    HEAP: `labelled_accuracy` plus `heap_score`.
+    LAST: the step, so that the last evaluation is the best.
+  """
+
+  METRIC = 'metric'
+  HEAP = 'heap'
+  LAST = 'last'
+
+
+@dataclasses.dataclass(frozen=True)
+class SelectionRule:
+  """What selects the best checkpoint of a run.
+
+  Attributes:
+    basis: what the score is.
+    reason: why it is not what the settings ask for; '' if it is.
+    text: what the score is, in words for a report.
+  """
+
+  basis: Basis
+  reason: str
+  text: str
+
+
+def selection_rule(
+  dataset: PackedDataset, selection: str, metric: str
+) -> SelectionRule:
+  """Returns what selects the best checkpoint.
+
+  It depends on the settings and the data alone, so that an evaluation can say
+  what selected.
+
+  Args:
+    dataset: the run's data.
+    selection: `eval.selection`.
+    metric: `eval.metric`.
+  """
+  if selection == 'last':
+    return SelectionRule(Basis.LAST, '', 'nothing: the last epoch counts')
+  if reason := _not_available(dataset, selection, metric):
+    basis = Basis.HEAP if is_heap(dataset) else Basis.LAST
+    text = {
+      Basis.HEAP: f'Known ACC on {selection} images plus the score of the heap',
+      Basis.LAST: 'nothing: the last epoch counts',
+    }[basis]
+    return SelectionRule(basis, reason, text)
+  return SelectionRule(Basis.METRIC, '', f'{metric} on {selection} images')
+
+
+def is_heap(dataset: PackedDataset) -> bool:
+  """Whether some images of a dataset have no true class."""
+  return not dataset.novel_count_known or bool((dataset.test.label < 0).any())
+
+
+def _not_available(dataset: PackedDataset, selection: str, metric: str) -> str:
+  """Returns why a metric cannot select; '' if it can."""
+  label, num_known = dataset.test.label, dataset.num_known
+  if selection == 'validation':
+    # Held-out images are labelled, so all are of known classes.
+    if metric.startswith('novel') or metric == 'new_acc':
+      return 'the validation images are of known classes alone'
+    if is_heap(dataset) and metric in NEED_EVERY_TRUTH:
+      return 'the validation images are none of the heap'
+    return ''
+  if metric == 'known_acc' or metric.startswith('known'):
+    if not ((label >= 0) & (label < num_known)).any():
+      return 'no test image has a known class as its true class'
+  if metric not in NEED_EVERY_TRUTH:
+    return ''
+  if missing := int((label < 0).sum()):
+    return f'{missing} of {len(label)} test images have no true class'
+  if not (label >= num_known).any():
+    if metric.startswith('novel') or metric == 'new_acc':
+      return 'no test image has a novel class as its true class'
+    if not dataset.novel_count_known:
+      return 'the test images are none of the heap'
+  return ''
+
+
+def heap_rows(dataset: PackedDataset, seed: int) -> np.ndarray:
+  """Returns training images that stand for a heap without test images.
+
+  Args:
+    dataset: the run's data.
+    seed: the run's seed.
+
+  Returns:
+    int [N], rows of the training split without a true class: all of them, or
+    `MOST_HEAP_ROWS` drawn by the seed.
+  """
+  rows = np.flatnonzero(dataset.train.label < 0)
+  if len(rows) > MOST_HEAP_ROWS:
+    draws = np.random.RandomState(seed)
+    rows = np.sort(draws.permutation(rows)[:MOST_HEAP_ROWS])
+  return rows

@@ -1,0 +1,105 @@
+"""The summary of images without a true class."""
+
+import json
+
+import numpy as np
+import pytest
+
+from owdfa_jax.evaluation.heap import heap_lines, heap_score, heap_summary
+
+NAMES = ['a', 'b', 'novel-2', 'novel-3', 'novel-4']
+
+
+def summarise(*counts, confidence=0.8, names=NAMES, **changes):
+  """Returns the summary of a heap with so many images for each output."""
+  predicted = np.repeat(np.arange(len(counts)), counts)
+  return heap_summary(
+    predicted,
+    np.full(len(predicted), confidence, np.float32),
+    names,
+    2,
+    **changes,
+  )
+
+
+def test_summary_by_hand():
+  found = heap_summary(
+    np.array([3, 0, 3, 2]), np.array([0.9, 0.4, 0.7, 0.2]), NAMES, 2
+  )
+  assert found['num_images'] == 4
+  assert (found['num_outputs'], found['num_novel_outputs']) == (5, 3)
+  assert found['num_outputs_given'] == 3
+  assert found['num_novel_outputs_given'] == 2
+  assert found['novel_share'] == 0.75
+  assert found['mean_confidence'] == pytest.approx(0.55)
+  assert found['median_confidence'] == pytest.approx(0.55)
+  assert found['low_confidence_share'] == 0.5
+  assert [entry['name'] for entry in found['per_output']] == [
+    'novel-3',
+    'a',
+    'novel-2',
+  ]
+  assert found['per_output'][0] == {
+    'output': 3,
+    'name': 'novel-3',
+    'known': False,
+    'count': 2,
+    'share': 0.5,
+    'mean_confidence': pytest.approx(0.8),
+  }
+  # Too few images for a warning.
+  assert found['warnings'] == []
+  json.dumps(found, allow_nan=False)
+
+
+def test_a_heap_divided_among_outputs_has_no_warning():
+  assert summarise(20, 20, 20, 20, 20)['warnings'] == []
+  # At the limit: one image in twenty.
+  assert summarise(50, 45, 5)['warnings'] == []
+
+
+def test_next_to_nothing_novel_is_a_warning():
+  (line,) = summarise(250, 148, 2)['warnings']
+  assert line.startswith('only 2 of 400 images without a true class got a')
+
+
+def test_nearly_everything_in_one_output_is_a_warning():
+  (line,) = summarise(5, 0, 95)['warnings']
+  assert line.startswith('novel-2 got 95 of 100 images without a true class')
+  assert len(summarise(97, 3)['warnings']) == 2
+
+
+def test_one_novel_output_for_nearly_all_novel_images_is_a_warning():
+  (line,) = summarise(50, 10, 38, 2)['warnings']
+  assert line.startswith('novel-2 got 38 of the 40 images with a novel output')
+
+
+def test_a_network_without_novel_outputs_is_a_warning():
+  (line,) = summarise(30, 20, names=NAMES[:2])['warnings']
+  assert line.startswith('the network has no novel output')
+
+
+def test_pruned_outputs_do_not_count():
+  found = summarise(20, 20, 20, num_outputs=3)
+  assert (found['num_outputs'], found['num_novel_outputs']) == (3, 1)
+  # The only novel output there is may get all novel images.
+  assert found['warnings'] == []
+
+
+def test_lines_show_every_output_and_the_warnings():
+  found = summarise(250, 148, 2)
+  lines = heap_lines(found).splitlines()
+  assert [line.split()[0] for line in lines[1:4]] == ['a', 'b', 'novel-2']
+  assert '400 images without a true class: 0.50 % got a novel' in lines[5]
+  assert 'they got 3 of 5 outputs, 1 of 3 novel ones' in lines[5]
+  assert lines[-1] == f'warning: {found["warnings"][0]}'
+
+
+def test_score_is_evenness_times_confidence():
+  predicted = np.repeat(np.arange(4), 5)
+  assert heap_score(predicted, np.ones(20), 4) == pytest.approx(1)
+  assert heap_score(predicted, np.full(20, 0.5), 4) == pytest.approx(0.5)
+  # Four of sixteen outputs: half of the largest entropy.
+  assert heap_score(predicted, np.ones(20), 16) == pytest.approx(0.5)
+  assert heap_score(np.zeros(20, int), np.ones(20), 4) == 0
+  assert heap_score(np.zeros(20, int), np.ones(20), 1) == 0
