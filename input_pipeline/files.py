@@ -5,12 +5,14 @@ import errno
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
 import uuid
 from collections.abc import Iterator
 from typing import IO, Any
 
+from input_pipeline import leftovers
 from input_pipeline.errors import UserError
 
 # The most bytes that are read of a file. Lists have a line or an entry for
@@ -21,6 +23,7 @@ SETTINGS_LIMIT = 16 << 20
 # Replaces both limits, in MiB.
 LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
 
+_PARTIAL = re.compile(r'\..*\.[0-9a-f]{12}\.partial', re.DOTALL)
 _KINDS = {
   stat.S_IFIFO: 'a named pipe',
   stat.S_IFCHR: 'a device',
@@ -189,7 +192,8 @@ def write_whole(
   """Opens a file that appears at `path` only once it is complete.
 
   The content goes to a hidden file beside `path`, which is then renamed. If the
-  block raises, `path` stays as it was and the hidden file is removed. Several
+  block raises, `path` stays as it was and the hidden file is removed. Hidden
+  files that killed processes left in the folder are removed as well. Several
   processes and threads may write the same path: the last one wins. A file at
   `path` keeps its permissions. A link there is replaced, and the file that it
   points to stays as it is: it may be one of the user's images. What is no file,
@@ -210,35 +214,86 @@ def write_whole(
     UserError: the file cannot be written.
   """
   name = os.fspath(path)
-  partial = _partial_name(name)
+  folder = os.path.dirname(name) or '.'
+  partial = ''
   options: dict[str, Any] = {'mode': 'wb'}
   if text:
     options = {'mode': 'w', 'encoding': 'utf-8', 'newline': ''}
   try:
-    os.makedirs(os.path.dirname(name) or '.', exist_ok=True)
+    os.makedirs(folder, exist_ok=True)
     if os.path.exists(name) and not os.path.isfile(name):
       with open(name, **options) as file:
         yield file
       return
-    try:
-      with open(partial, **options) as file:
-        yield file
-        file.flush()
+    _remove_partial_files(folder)
+    with leftovers.locked_file(lambda: _partial_name(name)) as made:
+      partial, descriptor = made
+      try:
+        with open(descriptor, **options) as file:
+          yield file
+          file.flush()
+          if sync:
+            os.fsync(file.fileno())
+        if os.path.isfile(name) and not os.path.islink(name):
+          shutil.copymode(name, partial)
+        os.replace(partial, name)
         if sync:
-          os.fsync(file.fileno())
-      if os.path.isfile(name) and not os.path.islink(name):
-        shutil.copymode(name, partial)
-      os.replace(partial, name)
-    finally:
-      with contextlib.suppress(OSError):
-        os.unlink(partial)
+          sync_folder(folder)
+      finally:
+        with contextlib.suppress(OSError):
+          os.unlink(partial)
   except OSError as error:
     # The block may fail at another file, which the error then names.
-    if error.filename not in (None, partial, name, os.path.dirname(name)):
+    if error.filename not in (None, partial, name, folder):
       raise
     raise UserError(
       f'cannot write {what}: {name} ({error.strerror or error}); {remedy}'
     ) from error
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+  """Waits until the names in a folder are on the disk, as far as it can."""
+  # Some network file systems cannot do that for folders.
+  with contextlib.suppress(OSError):
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+      os.fsync(descriptor)
+    finally:
+      os.close(descriptor)
+
+
+def sync_tree(folder: str | os.PathLike) -> None:
+  """Waits until all files below a folder are on the disk.
+
+  Raises:
+    OSError: a file cannot be written; its `filename` is set.
+  """
+  for directory, _, names in os.walk(folder):
+    for name in names:
+      path = os.path.join(directory, name)
+      descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+      try:
+        os.fsync(descriptor)
+      except OSError as error:
+        error.filename = path
+        raise
+      finally:
+        os.close(descriptor)
+    sync_folder(directory)
+
+
+# The folders where this process has looked for partial files.
+_searched: set[str] = set()
+
+
+def _remove_partial_files(folder: str) -> None:
+  """Removes files that killed processes were writing, once for each folder."""
+  folder = os.path.abspath(folder)
+  if folder not in _searched:
+    _searched.add(folder)
+    leftovers.remove_leftovers(
+      folder, lambda name: _PARTIAL.fullmatch(name) is not None
+    )
 
 
 def _partial_name(path: str) -> str:

@@ -5,9 +5,12 @@ import dataclasses
 import glob
 import os
 import pathlib
+import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 
+from input_pipeline import files, leftovers
 from input_pipeline.errors import UserError
 
 
@@ -79,37 +82,55 @@ def temporary_folder(
   Raises:
     UserError: the folder, or something in it, cannot be written.
   """
-  # The process's id in the name tells leftovers from folders in use.
-  prefix = f'.{out.name}.incomplete-'
-  folder = out.parent / f'{prefix}{os.getpid()}'
+  parent = os.fspath(out.parent)
   try:
     out.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in out.parent.glob(f'{glob.escape(prefix)}*'):
-      pid = leftover.name.removeprefix(prefix)
-      if pid.isdigit() and not _is_another_process(int(pid)):
-        shutil.rmtree(leftover)
-    folder.mkdir()
-    yield folder
+    _remove_leftovers(out)
+    with leftovers.locked_folder(
+      lambda: f'{parent}/{_prefix(out)}{os.getpid()}-{uuid.uuid4().hex[:12]}'
+    ) as folder:
+      yield pathlib.Path(folder)
   except OSError as error:
     raise UserError(
       f'cannot write {error.filename or out}: {error.strerror}; {remedy}'
     ) from error
-  finally:
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish_folder(folder: pathlib.Path, out: pathlib.Path) -> None:
-  """Renames a complete folder to its final name.
+  """Renames a complete folder to its final name, once it is on the disk.
 
   Raises:
-    UserError: there is something at `out` other than an empty folder.
+    UserError: there is something at `out` other than an empty folder, or the
+      disk is full.
   """
   try:
+    # A crash of the machine could leave empty files under the final name.
+    files.sync_tree(folder)
     os.rename(folder, out)  # replaces an empty folder, nothing else
+    files.sync_folder(out.parent)
   except OSError as error:
     raise UserError(
       f'cannot write {out}: {error.strerror}; remove it or choose another --out'
     ) from error
+
+
+def _prefix(out: pathlib.Path) -> str:
+  # A file name has at most 255 bytes, and a character takes up to 4.
+  return f'.{out.name[:40]}.incomplete-'
+
+
+def _remove_leftovers(out: pathlib.Path) -> None:
+  """Removes folders that killed processes were making for `out`."""
+  prefix = _prefix(out)
+  ours = re.compile(rf'{re.escape(prefix)}\d+-[0-9a-f]{{12}}')
+  leftovers.remove_leftovers(
+    os.fspath(out.parent), lambda name: ours.fullmatch(name) is not None
+  )
+  # Earlier versions had the process's id alone to tell what is in use.
+  for leftover in out.parent.glob(f'{glob.escape(prefix)}*'):
+    pid = leftover.name.removeprefix(prefix)
+    if pid.isdigit() and not _is_another_process(int(pid)):
+      shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _is_another_process(pid: int) -> bool:

@@ -1,17 +1,18 @@
 """The packing command: several processes, interruption and errors."""
 
-import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import cv2
+import numpy as np
 import pytest
 
-from helpers.imagesets import image, write_set
+from helpers.imagesets import write_set
 from helpers.paths import ROOT
 from input_pipeline import pack
 
@@ -95,15 +96,15 @@ def test_a_full_disk_is_one_line(tmp_path, workers):
 
 
 def start_a_long_pack(folder):
-  """Starts a packing that blocks at one file, a pipe without a writer."""
+  """Starts a packing of large images, which takes several seconds."""
   csv = write_set(folder)
-  blocking = folder / '0' / '0.png'
-  blocking.unlink()
-  os.mkfifo(blocking)
-  # With a format given, files are not probed first, which would block too.
-  extra = ('--workers=2', '--shards=2', '--format=png')
+  large = np.zeros((6000, 6000, 3), np.uint8)
+  cv2.imwrite(str(folder / 'large.png'), large)
+  for path in folder.glob('[0-9]/*.png'):
+    path.unlink()
+    os.link(folder / 'large.png', path)
   process = subprocess.Popen(
-    command(csv, folder / 'out', *extra),
+    command(csv, folder / 'out', '--workers=2', '--shards=2'),
     cwd=ROOT,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
@@ -115,22 +116,12 @@ def start_a_long_pack(folder):
   while not list(folder.glob(pattern)) and time.monotonic() < deadline:
     time.sleep(0.05)
   assert list(folder.glob(pattern)), process.communicate()
-  return csv, blocking, process
-
-
-def release(blocking, process):
-  """Ends the pipe for its readers until the process ends."""
-  deadline = time.monotonic() + 60
-  while process.poll() is None and time.monotonic() < deadline:
-    with contextlib.suppress(OSError):  # no reader at the moment
-      os.close(os.open(blocking, os.O_WRONLY | os.O_NONBLOCK))
-    time.sleep(0.05)
+  return csv, process
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path):
-  csv, blocking, process = start_a_long_pack(tmp_path)
+  _, process = start_a_long_pack(tmp_path)
   os.killpg(process.pid, signal.SIGINT)
-  release(blocking, process)
   _, errors = process.communicate(timeout=60)
   assert process.returncode == 130, errors
   assert errors.splitlines()[-1] == 'interrupted: nothing was packed'
@@ -140,23 +131,25 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
 
 
 def test_the_next_pack_removes_what_a_killed_one_left(tmp_path):
-  csv, blocking, process = start_a_long_pack(tmp_path)
+  _, process = start_a_long_pack(tmp_path)
   process.kill()
   process.communicate(timeout=60)  # returns once the workers have ended too
   assert not (tmp_path / 'out').exists()
-  (leftover,) = hidden(tmp_path)
-  # The folder of a process that is running (1 is init) must stay.
-  other = tmp_path / '.out.incomplete-1'
+  assert hidden(tmp_path)
+  # Earlier versions named the folder by the process; 1 is init, which runs.
+  other, dead = (tmp_path / f'.out.incomplete-{n}' for n in (1, 2**22 + 1))
   other.mkdir()
-  blocking.unlink()
-  cv2.imwrite(str(blocking), image(16, 0))
+  dead.mkdir()
+  for folder in tmp_path.glob('[0-9]'):
+    shutil.rmtree(folder)
+  csv = write_set(tmp_path)
   pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
   assert (tmp_path / 'out' / 'description.json').exists()
   assert hidden(tmp_path) == [other.name]
 
 
 def test_a_dead_worker_is_one_line(tmp_path):
-  _, _, process = start_a_long_pack(tmp_path)
+  _, process = start_a_long_pack(tmp_path)
   children = pathlib.Path(f'/proc/{process.pid}/task').glob('*/children')
   pids = [int(pid) for path in children for pid in path.read_text().split()]
   for pid in pids:

@@ -1,0 +1,103 @@
+"""Temporary files and folders, and what killed processes leave of them.
+
+A process locks each one it makes. The lock ends with the process, however it
+ends, so the next run can tell what is left over from what is in use. Process
+ids would not do: they are used again, and every container has its own.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+# Folders cannot be locked on network file systems, but a file beside them can.
+_LOCK = '.lock'
+
+
+@contextlib.contextmanager
+def locked_file(name: Callable[[], str]) -> Iterator[tuple[str, int]]:
+  """Makes a file that counts as in use until the block ends.
+
+  Args:
+    name: returns another path at each call.
+
+  Yields:
+    The path, and a descriptor to write the file with, which the caller closes.
+
+  Raises:
+    OSError: the file cannot be made.
+  """
+  while True:
+    path = name()
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    _lock(descriptor)
+    # Another process may have taken it for a leftover before it was locked.
+    with contextlib.suppress(FileNotFoundError):
+      if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+        break
+    os.close(descriptor)
+  # Both descriptors share the lock, so it outlives the caller's.
+  kept = os.dup(descriptor)
+  try:
+    yield path, descriptor
+  finally:
+    os.close(kept)
+
+
+@contextlib.contextmanager
+def locked_folder(name: Callable[[], str]) -> Iterator[str]:
+  """Makes a folder that exists until the block ends, unless it is renamed.
+
+  The arguments and errors are those of `locked_file`; it yields the path.
+  """
+  with locked_file(lambda: f'{name()}{_LOCK}') as (lock, descriptor):
+    os.close(descriptor)
+    path = lock.removesuffix(_LOCK)
+    try:
+      os.mkdir(path)
+      yield path
+    finally:
+      shutil.rmtree(path, ignore_errors=True)
+      with contextlib.suppress(OSError):
+        os.unlink(lock)
+
+
+def remove_leftovers(folder: str, is_ours: Callable[[str], bool]) -> None:
+  """Removes what killed processes left in a folder.
+
+  Whatever cannot be removed, or may be in use, stays: a leftover takes room but
+  does no harm. Nothing is removed on a file system without locks.
+
+  Args:
+    folder: the folder; it may be missing.
+    is_ours: whether a name is one that `locked_file` or `locked_folder` got.
+  """
+  with contextlib.suppress(OSError), os.scandir(folder) as entries:
+    for entry in entries:
+      if is_ours(entry.name.removesuffix(_LOCK)):
+        if entry.is_file(follow_symlinks=False):
+          _remove(entry.path)
+
+
+def _remove(path: str) -> None:
+  """Removes a file unless it is in use, and the folder that it stands for."""
+  with contextlib.suppress(OSError):
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+      if _lock(descriptor):
+        if path.endswith(_LOCK):
+          shutil.rmtree(path.removesuffix(_LOCK), ignore_errors=True)
+        os.unlink(path)
+    finally:
+      os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+  """Locks a file; returns False if another holds it or there are no locks."""
+  try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except OSError:
+    return False
+  return True
