@@ -24,6 +24,7 @@ METRICS = (
   'real_fake_auc',
   'real_fake_eer',
   'num_examples',
+  'num_known_examples',
   'num_without_truth',
 )
 
@@ -33,8 +34,8 @@ METRICS = (
 NEED_EVERY_TRUTH = tuple(
   name
   for name in METRICS
-  if name
-  not in ('known_acc', 'mean_uncertainty', 'num_examples', 'num_without_truth')
+  if name not in ('known_acc', 'mean_uncertainty')
+  and not name.startswith('num_')
 )
 
 # Metrics that may select a checkpoint (`eval.metric`): higher is better.

@@ -13,7 +13,7 @@ from absl import flags
 
 from helpers import imagesets
 from helpers.paths import GOLDENS
-from input_pipeline import pack
+from input_pipeline import folder, pack
 
 jax.config.update('jax_default_matmul_precision', 'highest')
 # grain's workers read absl flags, which only `app.run` would have parsed.
@@ -53,6 +53,29 @@ def packed(tmp_path_factory):
   )
   pack.pack(table, folder / 'packed', pack.Options(size=32), workers=1)
   return folder / 'packed'
+
+
+@pytest.fixture(scope='session')
+def unsorted(tmp_path_factory):
+  """A packed dataset of two known classes and a heap of images.
+
+  The images of three novel sources, and some of the known ones, lie in a folder
+  without names.
+  """
+  root = tmp_path_factory.mktemp('unsorted')
+  imagesets.write_set(root / 'known', known=2, novel=0, per_class=30, size=32)
+  imagesets.write_set(root / 'mixed', known=0, novel=5, per_class=20, size=32)
+  (root / 'known' / 'meta.csv').unlink()
+  folder.prepare_folder(
+    root / 'known', ['0', '1'], root / 'meta', unlabelled=root / 'mixed'
+  )
+  pack.pack(
+    root / 'meta' / 'meta.csv',
+    root / 'packed',
+    pack.Options(size=32),
+    workers=1,
+  )
+  return root / 'packed'
 
 
 @pytest.fixture(scope='module')

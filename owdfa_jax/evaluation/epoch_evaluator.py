@@ -97,11 +97,16 @@ class EpochEvaluator:
       # The heap has no test images.
       rows = selection.heap_rows(experiment.dataset, experiment.config.seed)
       heap = self._measure(train_state, 'train', rows)['heap']
-    # Without labelled images that could select, the heap selects alone.
-    accuracy = labelled['known_acc']
+    known_acc = labelled['known_acc']
+    score = selection.combined_score(
+      known_acc,
+      labelled['num_known_examples'],
+      heap['score'],
+      heap['num_images'],
+    )
     return {
-      report_fields.SELECTION_SCORE: (accuracy or 0.0) + heap['score'],
-      'selection_labelled': accuracy,
+      report_fields.SELECTION_SCORE: score,
+      'selection_known': known_acc,
       'selection_heap': heap['score'],
     }
 

@@ -156,11 +156,12 @@ def open_world_metrics(
   result: dict[str, Any] = dict.fromkeys(report_fields.METRICS)
   result['per_class'] = per_class_table(true_label, predicted, num_known)
   result['num_examples'] = len(predicted)
+  known = (true_label >= 0) & (true_label < num_known)
+  result['num_known_examples'] = int(known.sum())
   result['num_without_truth'] = int(np.sum(true_label < 0))
   if not len(predicted):
     return result
   result['mean_uncertainty'] = mean_uncertainty(confidence)
-  known = (true_label >= 0) & (true_label < num_known)
   if known.any():
     # Known classes have an output of their own: no matching.
     result['known_acc'] = float(np.mean(predicted[known] == true_label[known]))

@@ -116,24 +116,23 @@ def truth_lines(report: Mapping[str, Any]) -> list[str]:
     report: the content of `report.json`.
   """
   missing, total = report['num_without_truth'], report['num_examples']
-  with_truth = total - missing
-  if missing:
-    lines = [
-      f'{missing} of {total} images have no true class: n/a, where a figure '
-      'needs it'
-    ]
-    if report['known_acc'] is not None:
-      known = sum(
-        entry['count'] for entry in report['per_class'] if entry['known']
-      )
-      lines.append(
-        f'Known ACC covers {known} images that are known to be of known '
-        f'classes; there may be more of them among the {missing}'
-      )
-    return lines
-  if with_truth and report['novel_acc'] is None:
-    return ['no image is of a novel class: All ACC covers known classes alone']
-  return []
+  known = report['num_known_examples']
+  if not missing:
+    if known == total > 0:
+      return [
+        'no image is of a novel class: All ACC covers known classes alone'
+      ]
+    return []
+  lines = [
+    f'{missing} of {total} images have no true class: n/a, where a figure '
+    'needs it'
+  ]
+  if known:
+    lines.append(
+      f'Known ACC covers {known} images that are known to be of known classes; '
+      f'there may be more of them among the {missing}'
+    )
+  return lines
 
 
 def write_report(

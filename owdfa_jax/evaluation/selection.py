@@ -21,7 +21,7 @@ class Basis(enum.Enum):
 
   Attributes:
     METRIC: `eval.metric` on the images that `eval.selection` names.
-    HEAP: `labelled_accuracy` plus `heap_score`.
+    HEAP: `combined_score` of the labelled images and the heap.
     LAST: the step, so that the last evaluation is the best.
   """
 
@@ -63,7 +63,7 @@ def selection_rule(
   if reason := _not_available(dataset, selection, metric):
     basis = Basis.HEAP if is_heap(dataset) else Basis.LAST
     text = {
-      Basis.HEAP: f'Known ACC on {selection} images plus the score of the heap',
+      Basis.HEAP: f'Known ACC on {selection} images and the score of the heap',
       Basis.LAST: 'nothing: the last epoch counts',
     }[basis]
     return SelectionRule(basis, reason, text)
@@ -116,3 +116,26 @@ def heap_rows(dataset: PackedDataset, seed: int) -> np.ndarray:
     draws = np.random.RandomState(seed)
     rows = np.sort(draws.permutation(rows)[:MOST_HEAP_ROWS])
   return rows
+
+
+def combined_score(
+  known_acc: float | None, num_known: int, heap_score: float, num_heap: int
+) -> float:
+  """Returns the selection score on a heap, in [1, 2].
+
+  It is 1 plus the mean of the labelled images' accuracy and the heap's score,
+  in which each image counts alike, as in All ACC. The 1 puts it above the
+  scores of epochs that earlier versions gave to the same run: they are at most
+  1, and were computed from the images with a true class alone.
+
+  Args:
+    known_acc: the accuracy on labelled images that are not trained on, or None
+      where there are none.
+    num_known: their number.
+    heap_score: `heap.heap_score` of images without a true class.
+    num_heap: their number, at least 1.
+  """
+  if known_acc is None:
+    return 1 + heap_score
+  total = num_known + num_heap
+  return 1 + (num_known * known_acc + num_heap * heap_score) / total

@@ -86,6 +86,7 @@ def test_figures_that_need_every_truth_are_none_where_one_is_missing():
     assert found[name] is None, name
   assert found['known_acc'] == pytest.approx(2 / 3)
   assert found['num_examples'] == 6 and found['num_without_truth'] == 1
+  assert found['num_known_examples'] == 3
   assert found['mean_uncertainty'] == plain['mean_uncertainty']
 
 
@@ -95,6 +96,7 @@ def test_only_the_mean_over_known_images_does_not_need_every_truth():
     'known_acc',
     'mean_uncertainty',
     'num_examples',
+    'num_known_examples',
     'num_without_truth',
   }
   assert set(report_fields.TABLE_COLUMNS) - {'known_acc'} <= set(
@@ -129,6 +131,7 @@ def test_without_any_truth_there_are_no_label_metrics():
   assert found.pop('num_examples') == found.pop('num_without_truth') == 3
   assert found.pop('per_class') == []
   assert found.pop('mean_uncertainty') == pytest.approx(0.25)
+  assert found.pop('num_known_examples') == 0
   assert set(found.values()) == {None}
 
 
@@ -136,6 +139,7 @@ def test_no_rows_give_no_metrics():
   empty = np.zeros(0, int)
   found = compute(empty, empty, 3)
   assert found.pop('num_examples') == found.pop('num_without_truth') == 0
+  assert found.pop('num_known_examples') == 0
   assert found.pop('per_class') == []
   assert set(found.values()) == {None}
 
@@ -157,11 +161,7 @@ def test_metrics_are_fractions_and_ignore_the_names_of_outputs(rows, random):
   label, predicted = np.array(rows).T
   found = compute(label, predicted, 3)
   for name, value in found.items():
-    if value is not None and name not in (
-      'num_examples',
-      'num_without_truth',
-      'per_class',
-    ):
+    if value is not None and not name.startswith(('num_', 'per_class')):
       assert (-1 if name.endswith('ari') else 0) <= value <= 1
   if found['new_acc'] is not None:
     assert found['new_acc'] <= found['novel_acc'] + 1e-12

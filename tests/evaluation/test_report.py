@@ -90,28 +90,14 @@ def test_numbers_that_are_no_json_are_not_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-  'missing, known_acc, novel_acc, lines',
-  [
-    (0, 0.9, 0.5, 0),
-    (0, 0.9, None, 1),
-    (4, 0.9, None, 2),
-    (10, None, None, 1),
-  ],
+  'missing, known, lines', [(0, 5, 0), (0, 10, 1), (4, 5, 2), (10, 0, 1)]
 )
-def test_truth_lines_say_what_figures_cover(
-  missing, known_acc, novel_acc, lines
-):
-  entries = [
-    {'known': True, 'count': 5},
-    {'known': False, 'count': 1},
-  ]
+def test_truth_lines_say_what_figures_cover(missing, known, lines):
   found = report.truth_lines(
     {
       'num_without_truth': missing,
+      'num_known_examples': known,
       'num_examples': 10,
-      'known_acc': known_acc,
-      'novel_acc': novel_acc,
-      'per_class': entries,
     }
   )
   assert len(found) == lines

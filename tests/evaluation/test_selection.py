@@ -57,7 +57,7 @@ def test_test_images_without_a_true_class_leave_it_to_the_heap(dataset, metric):
   else:
     assert rule.basis is Basis.HEAP
     assert rule.reason == '7 of 21 test images have no true class'
-    assert 'plus the score of the heap' in rule.text
+    assert 'and the score of the heap' in rule.text
 
 
 def test_known_test_images_alone_do_not_select_for_a_heap(dataset):
@@ -116,3 +116,12 @@ def test_rows_of_the_heap_are_few_and_the_same_for_a_seed(dataset, monkeypatch):
   assert set(some) <= set(every)
   np.testing.assert_array_equal(selection.heap_rows(data, 0), some)
   assert set(selection.heap_rows(data, 1)) != set(some)
+
+
+def test_combined_score_counts_every_image_alike():
+  # 30 of 40 labelled images right, and a heap of 60 images with score 0.5.
+  score = selection.combined_score(0.75, 40, 0.5, 60)
+  assert score == pytest.approx(1 + (30 + 30) / 100)
+  assert selection.combined_score(None, 0, 0.5, 60) == 1.5
+  # Above every score of a version that did not look at the heap.
+  assert selection.combined_score(0.0, 40, 0.0, 60) == 1

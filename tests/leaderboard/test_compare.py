@@ -120,6 +120,26 @@ def test_notes_say_how_the_table_was_made(packed, tmp_path):
   assert 'not recorded' in (tmp_path / 'leaderboard.md').read_text()
 
 
+def test_notes_of_a_heap_say_what_the_numbers_do_not_cover(unsorted, tmp_path):
+  config = make_config(unsorted)
+  shared = (*config.shared, 'data.num_classes=5')
+  runs = make_runs(unsorted, tmp_path, shared=shared, selection='test')
+  pretend_finished(
+    runs[1].last,
+    num_examples=32,
+    num_without_truth=20,
+    heap={'novel_share': 0.1, 'warnings': ['only 2 of 20 images']},
+  )
+  compare.write_leaderboard(tmp_path, runs, 'folder64', 'the command')
+  text = (tmp_path / 'leaderboard.md').read_text()
+  for words in (
+    'checkpoint: best, selected by Known ACC on test images and the score of',
+    '- 20 of 32 images have no true class. Known ACC covers images that are',
+    '- Warning (CPL, seed 3): only 2 of 20 images.',
+  ):
+    assert words in text
+
+
 @pytest.mark.usefixtures('quick_compile')
 def test_interrupted_leaderboard_resumes_and_then_trains_nothing(
   packed, tmp_path, monkeypatch

@@ -97,6 +97,28 @@ def test_reports_of_earlier_versions_count_in_the_means(packed, tmp_path):
   assert entry.mean('num_outputs_in_use') == 15
 
 
+def test_old_figures_of_a_heap_are_not_available(packed, tmp_path):
+  """Earlier versions computed them from the images with a true class."""
+  run = make_runs(packed, tmp_path)[1]
+  entries = [{'count': 10}, {'count': 20}]
+  pretend_finished(run.last, num_examples=90, per_class=entries)
+  report = results.finished_report(run)
+  assert report['all_acc'] is None and report['new_acc'] is None
+  assert report['known_acc'] == 0.5
+  assert report['heap_novel_share'] is None
+
+
+@pytest.mark.parametrize('number', ['NaN', 'Infinity', '-Infinity'])
+def test_report_of_a_diverged_network_is_not_finished(packed, tmp_path, number):
+  """Earlier versions wrote such a report, which is no JSON."""
+  run = make_runs(packed, tmp_path)[1]
+  pretend_finished(run.last)
+  assert results.finished_report(run) is not None
+  path = run.last.workdir / 'report.json'
+  path.write_text(path.read_text().replace('0.5', number, 1))
+  assert results.finished_report(run) is None
+
+
 def test_report_that_cannot_be_read_is_an_error(packed, tmp_path):
   run = make_runs(packed, tmp_path)[0]
   pretend_finished(run.last)

@@ -88,6 +88,45 @@ def test_metric_that_the_data_cannot_give_is_not_available():
   assert picture.draw_leaderboard([entry], 'unsorted images')
 
 
+def make_heap_entry(name, called_novel):
+  """Returns a row of runs on a heap: Known ACC is the only accuracy."""
+  return make_entry(
+    name,
+    [None] * len(called_novel),
+    known_acc=[0.9] * len(called_novel),
+    heap_novel_share=called_novel,
+  )
+
+
+def test_table_of_a_heap_shows_what_was_called_novel():
+  board = [make_heap_entry('CPL', (0.2, 0.4, 0.3)), make_entry('MPSL', ())]
+  text = leaderboard_markdown(board, [])
+  cells = read_cells(text)
+  assert cells['CPL']['called novel'] == '30.0 ± 10.0'
+  assert cells['CPL']['Known ACC'] == '90.0 ± 0.0'
+  assert cells['MPSL']['called novel'] == ''
+  others = set(TABLE_COLUMNS.values()) - {'Known ACC'}
+  assert {cells['CPL'][name] for name in others} == {'n/a'}
+  assert 'Called novel: share of the images without a true class' in text
+  (row, _) = csv.DictReader(io.StringIO(table.rows_csv(board)))
+  assert row['all_acc_mean'] == ''
+  assert float(row['heap_novel_share_mean']) == pytest.approx(0.3)
+
+
+def test_picture_of_a_heap_says_not_available():
+  """The rows keep their places; a figure without a number has no dot."""
+
+  def panels(entry):
+    png = picture.draw_leaderboard([entry], 'x')
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), 1)
+    # The colour of the dots, in each third of the picture.
+    dots = (abs(image.astype(int) - (0xB2, 0x72, 0x00)) < 12).all(-1)
+    return [part.any() for part in np.array_split(dots, 3, axis=1)]
+
+  assert panels(make_entry('CPL', (0.2, 0.4))) == [True, True, True]
+  assert panels(make_heap_entry('CPL', (0.2, 0.4))) == [False, True, False]
+
+
 def test_csv_files_have_fractions():
   rows = list(csv.DictReader(io.StringIO(table.rows_csv(BOARD))))
   assert [row['row'] for row in rows] == [entry.name for entry in BOARD]
