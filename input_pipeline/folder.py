@@ -7,20 +7,25 @@ sorted by name. Files are sorted too, so the same folders give the same CSV.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from input_pipeline import meta
 from input_pipeline.duplicates import duplicate_groups, duplicate_lines
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UserError, check_choice
 from input_pipeline.folder_checks import (
   check_excluded,
   check_outside,
   check_test_classes,
   order_classes,
 )
-from input_pipeline.image_folders import SUFFIXES, list_images
+from input_pipeline.image_folders import (
+  FolderScan,
+  scan_images,
+  skipped_lines,
+)
+from input_pipeline.pack_options import ON_ERROR
 from input_pipeline.text_tables import aligned
 
 
@@ -53,6 +58,7 @@ def prepare_folder(
   exclude: Sequence[str] = (),
   test_root: pathlib.Path | None = None,
   unlabelled: pathlib.Path | None = None,
+  on_error: str = 'stop',
 ) -> list[str]:
   """Writes `out`/meta.csv.
 
@@ -69,13 +75,16 @@ def prepare_folder(
     exclude: class folders to leave out, below `root` and `test_root`.
     test_root: class folders of the test set; None: packing makes the split.
     unlabelled: a folder of images of unknown class.
+    on_error: 'stop' or 'skip' at links, folders and files that cannot be read.
 
   Returns:
     The lines of a summary.
 
   Raises:
-    UserError: an argument is out of range, or a folder or a name is wrong.
+    UserError: an argument is out of range, a folder or a name is wrong, or
+      something cannot be read.
   """
+  check_choice('--on_error', on_error, ON_ERROR)
   if not 0 < labelled_fraction <= 1:
     raise UserError(
       f'out of range: --labelled_fraction={labelled_fraction}; it must be over '
@@ -91,20 +100,29 @@ def prepare_folder(
     if other is not None:
       check_outside(root, other, option, exclude)
   split = None if test_root is None else 'train'
-  images = _class_images(root, names, split)
+  scans: list[FolderScan] = []
+
+  def scan(folder: pathlib.Path) -> FolderScan:
+    scans.append(_scan(folder, on_error))
+    return scans[-1]
+
+  images = _class_images(root, names, split, scan)
   images = _draw_labelled(images, len(known), labelled_fraction, seed)
   if unlabelled is not None:
-    images += _unlabelled_images(unlabelled, split)
+    images += _unlabelled_images(unlabelled, split, scan)
   if test_root is not None:
     present = check_test_classes(test_root, names, exclude)
-    images += _class_images(
-      test_root, [n if n in present else None for n in names], 'test'
-    )
+    there = [name if name in present else None for name in names]
+    images += _class_images(test_root, there, 'test', scan)
   csv = out / 'meta.csv'
   # Tells a user who gave the wrong folder that an older CSV is gone.
   done = 'replaced' if csv.exists() else 'wrote'
   meta.write_meta(csv, [_meta_row(image) for image in images])
-  lines = [*_class_table(images, names, len(known)), *_duplicates(images)]
+  lines = [
+    *_class_table(images, names, len(known)),
+    *skipped_lines(scans),
+    *_duplicates(images),
+  ]
   if split is None:
     others = '' if unlabelled is None else ' and of the unlabelled images'
     lines.append(
@@ -114,21 +132,37 @@ def prepare_folder(
   return [*lines, f'{done} {csv}: {len(images)} images']
 
 
+def _scan(folder: pathlib.Path, on_error: str) -> FolderScan:
+  """Returns what is in a folder; 'stop' refuses what cannot be read."""
+  scan = scan_images(folder)
+  if scan.unreadable and on_error == 'stop':
+    raise UserError(
+      f'{next(iter(scan.unreadable.values()))}, or leave such files out with '
+      '--on_error skip'
+    )
+  return scan
+
+
 def _class_images(
-  root: pathlib.Path, names: Sequence[str | None], split: str | None
+  root: pathlib.Path,
+  names: Sequence[str | None],
+  split: str | None,
+  scan: Callable[[pathlib.Path], FolderScan],
 ) -> list[FolderImage]:
   """Returns the images of all classes, unlabelled; None keeps an id free."""
   images = []
   for label, name in enumerate(names):
     if name is not None:
-      paths = list_images(root / name)
-      if not paths:
+      found = scan(root / name)
+      if not found.images:
+        nothing = _nothing_in(root / name, found)
         raise UserError(
-          f'empty class: {root / name} has no images ({", ".join(SUFFIXES)}); '
-          f'add some or leave it out with --exclude {name}'
+          f'empty class: {nothing}; add some or leave it out with '
+          f'--exclude {name}'
         )
       images += [
-        FolderImage(path, name, label, meta.UNLABELLED, split) for path in paths
+        FolderImage(path, name, label, meta.UNLABELLED, split)
+        for path in found.images
       ]
   return images
 
@@ -155,19 +189,26 @@ def _draw_labelled(
   ]
 
 
+def _nothing_in(folder: pathlib.Path, scan: FolderScan) -> str:
+  skipped = '; '.join(skipped_lines([scan]))
+  return f'no images in {folder}' + (f' ({skipped})' if skipped else '')
+
+
 def _unlabelled_images(
-  folder: pathlib.Path, split: str | None
+  folder: pathlib.Path,
+  split: str | None,
+  scan: Callable[[pathlib.Path], FolderScan],
 ) -> list[FolderImage]:
   if not folder.is_dir():
     raise UserError(f'no such folder: {folder}; --unlabelled needs one')
-  paths = list_images(folder)
-  if not paths:
+  found = scan(folder)
+  if not found.images:
     raise UserError(
-      f'no images below {folder} ({", ".join(SUFFIXES)}); add some or leave '
-      '--unlabelled out'
+      f'{_nothing_in(folder, found)}; add some or leave --unlabelled out'
     )
   return [
-    FolderImage(path, 'Unknown', -1, meta.UNLABELLED, split) for path in paths
+    FolderImage(path, 'Unknown', -1, meta.UNLABELLED, split)
+    for path in found.images
   ]
 
 

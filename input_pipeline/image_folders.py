@@ -1,53 +1,151 @@
 """Lists folders of image files."""
 
+import collections
+import dataclasses
+import errno
 import os
 import pathlib
+import stat
+from collections.abc import Iterable, Iterator
 
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
+from input_pipeline.escape import terminal
+from input_pipeline.files import absolute, open_regular
+from input_pipeline.image_kinds import (
+  START_BYTES,
+  SUFFIXES,
+  describe_content,
+  image_kind,
+)
 from input_pipeline.name_rule import is_one_line
+from input_pipeline.pillow_images import HEIC_REMEDY, can_decode_heic
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
+# Files and folders, in lower case, that systems and network drives add. Hidden
+# ones, such as .DS_Store and ._photo.jpg, need no entry.
+_SYSTEM_NAMES = {
+  '@eadir',
+  '#recycle',
+  '@recycle',
+  '#snapshot',
+  '@tmp',
+  '__macosx',
+  '$recycle.bin',
+  'system volume information',
+  'lost+found',
+  'thumbs.db',
+  'ehthumbs.db',
+  'desktop.ini',
+  'icon\r',
+}
+_MOST_SUFFIXES = 6  # that a line names
+
+
+@dataclasses.dataclass
+class FolderScan:
+  """What is below a folder, apart from hidden files and those of systems.
+
+  Attributes:
+    images: absolute paths of the image files, sorted.
+    others: what is no image: why, by path.
+    unreadable: links, folders and images that cannot be read: why, by path. A
+      path that cannot be printed has escapes.
+  """
+
+  images: list[str] = dataclasses.field(default_factory=list)
+  others: dict[str, str] = dataclasses.field(default_factory=dict)
+  unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def is_ignored(name: str) -> bool:
+  """Returns whether a file or folder is hidden, or one that systems add."""
+  return name.startswith('.') or name.casefold() in _SYSTEM_NAMES
+
+
+def scan_images(folder: str | os.PathLike) -> FolderScan:
+  """Finds the image files anywhere below a folder.
+
+  A file with one of the usual suffixes is taken for an image. Any other file is
+  one if its first bytes are those of an image that can be decoded. Links to
+  folders are followed, but each folder is read once.
+  """
+  scan = FolderScan()
+  for path, entry in _files_below(absolute(folder), scan.unreadable):
+    if problem := _problem(path, entry):
+      scan.unreadable[terminal(path)] = problem
+    elif entry.name.lower().endswith(SUFFIXES):
+      scan.images.append(path)
+    elif why := why_no_image(path):
+      scan.others[terminal(path)] = why
+    else:
+      scan.images.append(path)
+  # A name that cannot go into a CSV matters for images alone.
+  for path in scan.images:
+    if not is_one_line(path):
+      scan.unreadable[terminal(path)] = _bad_name(path)
+  scan.images = sorted(filter(is_one_line, scan.images))
+  return scan
 
 
 def list_images(folder: str | os.PathLike) -> list[str]:
-  """Returns the image files anywhere below a folder.
-
-  Links to folders are followed, but each folder is read once. Hidden files and
-  folders are skipped.
-
-  Args:
-    folder: the folder.
+  """Returns the image files anywhere below a folder, see `scan_images`.
 
   Returns:
     Absolute paths, sorted.
 
   Raises:
-    UserError: a folder cannot be read, or a name cannot go into a CSV.
+    UserError: a folder or a file cannot be read, or a name cannot go into a
+      CSV.
   """
-  found, seen = [], set()
+  scan = scan_images(folder)
+  for problem in scan.unreadable.values():
+    raise UserError(problem)
+  return scan.images
 
-  def fail(error: OSError) -> None:
-    raise UserError(
-      f'cannot read {error.filename}: {error.strerror}; check its permissions'
+
+def is_image(path: str) -> bool:
+  """Returns whether a file is an image, by its suffix or its first bytes."""
+  return path.lower().endswith(SUFFIXES) or not why_no_image(path)
+
+
+def why_no_image(path: str) -> str:
+  """Returns why a file is no image that can be decoded; '' if it is one.
+
+  Only its first bytes are read.
+  """
+  try:
+    with open_regular(path) as file:
+      start = file.read(START_BYTES)
+  except OSError as error:
+    return f'unreadable file: {path}: {error.strerror}'
+  kind = image_kind(start)
+  if not kind:
+    return describe_content(start)
+  return HEIC_REMEDY if kind == 'heic' and not can_decode_heic() else ''
+
+
+def skipped_lines(scans: Iterable[FolderScan]) -> list[str]:
+  """Returns lines that count what is no image, by suffix, and what is bad."""
+  others: dict[str, str] = {}
+  unreadable: dict[str, str] = {}
+  for scan in scans:
+    others |= scan.others
+    unreadable |= scan.unreadable
+  lines = []
+  if others:
+    suffixes = collections.Counter(
+      os.path.splitext(path)[1].lower() or 'without a suffix' for path in others
     )
-
-  for directory, below, files in os.walk(
-    absolute(folder), onerror=fail, followlinks=True
-  ):
-    status = os.stat(directory)
-    if (status.st_dev, status.st_ino) in seen:
-      below.clear()  # a link back to a folder that was read already
-      continue
-    seen.add((status.st_dev, status.st_ino))
-    # Assigned in place: os.walk visits the folders that stay in the list.
-    below[:] = sorted(name for name in below if not name.startswith('.'))
-    for name in files:
-      if name.lower().endswith(SUFFIXES) and not name.startswith('.'):
-        path = os.path.join(directory, name)
-        check_name(path)
-        found.append(path)
-  return sorted(found)
+    most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
+    counts = [f'{count} {suffix}' for suffix, count in most[:_MOST_SUFFIXES]]
+    if rest := sum(count for _, count in most[_MOST_SUFFIXES:]):
+      counts.append(f'{rest} of other kinds')
+    lines.append(f'skipped, no images: {", ".join(counts)}')
+  if count := list(others.values()).count(HEIC_REMEDY):
+    lines.append(f'{count} of them: {HEIC_REMEDY}')
+  if unreadable:
+    first = next(iter(unreadable.values()))
+    lines.append(f'skipped, unreadable: {len(unreadable)}, such as {first}')
+  return lines
 
 
 def list_class_names(root: pathlib.Path) -> list[str]:
@@ -63,7 +161,7 @@ def list_class_names(root: pathlib.Path) -> list[str]:
     names = sorted(
       entry.name
       for entry in os.scandir(root)
-      if entry.is_dir() and not entry.name.startswith('.')
+      if entry.is_dir() and not is_ignored(entry.name)
     )
   except OSError as error:
     raise UserError(
@@ -81,7 +179,63 @@ def list_class_names(root: pathlib.Path) -> list[str]:
 def check_name(name: str) -> None:
   """Raises `UserError` for a name that cannot go into a meta CSV."""
   if not is_one_line(name):
-    raise UserError(
-      f'bad file name: {name!r} is not UTF-8 or has control characters; '
-      'rename it'
-    )
+    raise UserError(_bad_name(name))
+
+
+def _bad_name(name: str) -> str:
+  return (
+    f'bad file name: {name!r} is not UTF-8 or has control characters; rename it'
+  )
+
+
+def _files_below(
+  folder: str, unreadable: dict[str, str]
+) -> Iterator[tuple[str, os.DirEntry]]:
+  """Yields everything below a folder that is no folder."""
+  seen, waiting = set(), [folder]
+  while waiting:
+    directory = waiting.pop()
+    try:
+      status = os.stat(directory)
+      if (status.st_dev, status.st_ino) in seen:
+        continue  # a link back to a folder that was read already
+      seen.add((status.st_dev, status.st_ino))
+      with os.scandir(directory) as found:
+        entries = [e for e in found if not is_ignored(e.name)]
+    except OSError as error:
+      unreadable[terminal(directory)] = (
+        f'cannot read {directory}: {error.strerror}; check its permissions'
+      )
+      continue
+    folders = []
+    for entry in entries:
+      if _is_folder(entry):
+        folders.append(entry.path)
+      else:
+        yield entry.path, entry
+    # Always in the same order: of two ways to a folder, the first is taken.
+    waiting += sorted(folders, reverse=True)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+  try:
+    return entry.is_dir()
+  except OSError:  # a link in a loop
+    return False
+
+
+def _problem(path: str, entry: os.DirEntry) -> str:
+  """Returns why a file cannot be read; '' if it seems that it can."""
+  try:
+    if entry.is_file():
+      if os.access(path, os.R_OK):
+        return ''
+      why = f'{os.strerror(errno.EACCES)}; check its permissions'
+    elif stat.S_ISLNK(os.lstat(path).st_mode) and not os.path.exists(path):
+      target = os.readlink(path)
+      why = f'a link to {target!r}, which does not exist; repair or remove it'
+    else:
+      why = 'a named pipe, a socket or a device; remove it'
+  except OSError as error:
+    why = f'{error.strerror}; repair or remove it'
+  return f'unreadable file: {path}: {why}'

@@ -31,6 +31,10 @@ _PLUGINS: dict[str, Any] = {
   'pnm': PpmImagePlugin.PpmImageFile,
 }
 
+HEIC_REMEDY = (
+  'a HEIC image; `pip install pi-heif`, or convert it to PNG or JPEG'
+)
+
 
 def can_decode_heic() -> bool:
   """Returns whether the package that HEIC needs is installed."""
@@ -80,9 +84,7 @@ def _pixels(image: Any) -> np.ndarray:
 
 def _heic_plugin() -> Any:
   if not can_decode_heic():
-    raise BadImage(
-      'a HEIC image; `pip install pi-heif`, or convert it to PNG or JPEG'
-    )
+    raise BadImage(HEIC_REMEDY)
   from pi_heif.as_plugin import HeifImageFile
 
   return HeifImageFile

@@ -171,8 +171,9 @@ def list_class_folders(
     if root:
       base = root / entry.folder
       listing.found = os.fspath(base)
-      paths = image_folders.list_images(base)
-      listing.names = [os.path.relpath(path, base) for path in paths]
+      scan = image_folders.scan_images(base)
+      listing.names = [os.path.relpath(path, base) for path in scan.images]
+      listing.problems = [*scan.unreadable.values()]
       listing.make_candidate = functools.partial(
         candidates.picture_candidate, os.fspath(base), entry.dataset
       )

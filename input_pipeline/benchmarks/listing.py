@@ -9,7 +9,7 @@ from input_pipeline.benchmarks.benchmark_class import BenchmarkClass
 from input_pipeline.benchmarks.candidates import Candidate
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
-from input_pipeline.image_folders import SUFFIXES, check_name
+from input_pipeline.image_folders import check_name, is_ignored, is_image
 
 
 @dataclasses.dataclass
@@ -55,7 +55,9 @@ def list_image_files(folder: pathlib.Path) -> list[str]:
 
   A missing folder and errors are treated as by `list_subfolders`.
   """
-  return list_files(folder, SUFFIXES)
+  return _entries(
+    folder, lambda entry: not entry.is_dir() and is_image(entry.path)
+  )
 
 
 def list_files(folder: pathlib.Path, suffixes: tuple[str, ...]) -> list[str]:
@@ -74,11 +76,10 @@ def _entries(
 ) -> list[str]:
   try:
     with os.scandir(folder) as entries:
-      # Hidden files, such as those that macOS adds, are not images.
       names = [
         entry.name
         for entry in entries
-        if not entry.name.startswith('.') and wanted(entry)
+        if not is_ignored(entry.name) and wanted(entry)
       ]
   except (FileNotFoundError, NotADirectoryError):
     return []

@@ -89,8 +89,8 @@ def list_owdfa40(
       continue
     seen.add(entry.folder)
     base = root / name
-    paths = image_folders.list_images(base)
-    names = [os.path.relpath(path, base) for path in paths]
+    scan = image_folders.scan_images(base)
+    names = [os.path.relpath(path, base) for path in scan.images]
     nested = len({os.path.dirname(each) for each in names}) > 1
     image_source = name if entry.forgery_type == REAL else entry.dataset
     listings.append(
@@ -103,6 +103,7 @@ def list_owdfa40(
           candidates.owdfa40_candidate, os.fspath(base), image_source, nested
         ),
         guess='videos are told from the names of folders and files',
+        problems=[*scan.unreadable.values()],
       )
     )
   for index, entry in of_index.items():

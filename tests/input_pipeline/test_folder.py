@@ -161,7 +161,7 @@ def test_folders_that_do_not_fit_are_refused(root, tmp_path):
     prepare(tmp_path / 'bare', ['a'], out)
   with pytest.raises(UserError, match='no such folder.*--unlabelled'):
     prepare(root, ['a'], out, unlabelled=tmp_path / 'nowhere')
-  with pytest.raises(UserError, match='no images below'):
+  with pytest.raises(UserError, match='no images in .*; add some or leave --unlabelled'):
     prepare(root, ['a'], out, unlabelled=tmp_path / 'bare')
   with pytest.raises(UserError, match='lies inside --root'):
     prepare(root, ['a'], out, unlabelled=root / 'b')
