@@ -40,7 +40,7 @@ class NumberRange:
   @override
   def __str__(self) -> str:
     """Returns the range in words, such as 'from 1 to 100'."""
-    least, greatest = _shown(self.least), _shown(self.greatest)
+    least, greatest = f'{self.least:.12g}', f'{self.greatest:.12g}'
     if not self.above and not self.below:
       return f'from {least} to {greatest}'
     lower = f'above {least}' if self.above else f'at least {least}'

@@ -82,11 +82,12 @@ def check_fields(settings: dict[str, Any], expected: dict[str, Any]) -> None:
   Raises:
     UserError: a setting is unknown, missing, of another type or out of range.
   """
-  for field in expected.keys() - settings.keys():
-    raise UserError(
-      f'missing setting: the config has no {field}; begin with a config of '
-      'configs/'
-    )
+  for field in expected:
+    if field not in settings:
+      raise UserError(
+        f'missing setting: the config has no {field}; begin with a config of '
+        'configs/'
+      )
   for field, value in settings.items():
     if field not in expected:
       raise UserError(

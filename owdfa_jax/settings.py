@@ -56,6 +56,10 @@ def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
       damaged, or it has other classes than the config expects.
   """
   check_config(config)
+  if not config.data.path.strip():
+    raise UserError(
+      'no data: --config.data.path is empty; give the folder that packing wrote'
+    )
   dataset = open_dataset(config.data.path)
   check_classes(config, dataset)
   # CAL can find the number of classes itself.

@@ -138,6 +138,7 @@ IMPORTERS = {
   'input_pipeline.faces',
   'owdfa_jax.commands.owdfa',
   'owdfa_jax.configs',
+  'owdfa_jax.weights',
 }
 
 

@@ -73,7 +73,7 @@ def load_config(value: str) -> ml_collections.ConfigDict:
     config = module.get_config(argument) if colon else module.get_config()
   except UserError:
     raise  # a wrong value of a setting, described by the shipped configs
-  except Exception as error:
+  except (Exception, SystemExit) as error:
     raise UserError(
       f'the config file {file} failed: {_describe(error, file)}; correct it'
     ) from error
@@ -100,7 +100,7 @@ def _import_file(file: str) -> types.ModuleType:
   return module
 
 
-def _describe(error: Exception, file: str) -> str:
+def _describe(error: BaseException, file: str) -> str:
   """Returns the type and message of an error, and the line of `file`."""
   message = error.args[0] if isinstance(error, KeyError) else error
   path = os.path.abspath(file)
@@ -113,4 +113,5 @@ def _describe(error: Exception, file: str) -> str:
     message = error.msg
     lines.append(error.lineno)
   where = f' (line {lines[-1]} of {file})' if lines else ''
-  return f'{type(error).__name__}: {message}{where}'
+  text = f': {message}' if str(message) else ''
+  return f'{type(error).__name__}{text}{where}'

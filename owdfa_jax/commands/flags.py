@@ -10,13 +10,17 @@ from absl import flags
 from ml_collections.config_flags import config_path
 from typing_extensions import override
 
+from input_pipeline import escape
 from input_pipeline.errors import UserError
 from owdfa_jax import configs
 from owdfa_jax.commands.config_files import find_config, load_config
+from owdfa_jax.commands.flag_files import expand_flag_files
 from owdfa_jax.commands.words import asks_for_help, take_flag
 
 # What a flag of each type takes, by absl's names of the types.
 _TYPES = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
+# What ml_collections says of a value for a whole section.
+_SECTION = ' as a ConfigDict: '
 # The arguments, where ml_collections looks for overrides; `parse` fills it. It
 # would read those of the process as early as where --config is defined.
 ARGUMENTS: list[str] = []
@@ -73,11 +77,7 @@ def parse(
   if asks_for_help(argv[1:]):
     print(f'{description.strip()}\n\n{describe_flags(config)}')
     sys.exit(0)
-  try:
-    words = flags.FLAGS.read_flags_from_files(list(argv[1:]))
-  except flags.Error as error:
-    message = str(error).removeprefix('ERROR:: ')
-    raise UserError(f'wrong --flagfile: {message}') from error
+  words = expand_flag_files(argv[1:])
   given, others = _take_config(words, example)
   ARGUMENTS[:] = [f'--config={given}', *others]
   flags.FLAGS[config.name].parser = _ConfigFileParser()
@@ -86,10 +86,7 @@ def parse(
   except flags.Error as error:
     raise UserError(describe_flag_error(error)) from error
   except _FIELD_ERRORS as error:
-    raise UserError(
-      f'no such config field: {_unknown_field(others, given)} ({tidy(error)}); '
-      f'{configs.DEFAULT_FILE} and the file given by --config list the fields'
-    ) from error
+    raise UserError(_describe_field_error(error, others, given)) from error
   if len(rest) > 1:
     raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
   if needs not in config.value:
@@ -115,14 +112,34 @@ def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
   return values[0], others
 
 
-def _unknown_field(words: Sequence[str], config_file: str) -> str:
+def _describe_field_error(
+  error: Exception, words: Sequence[str], config_file: str
+) -> str:
+  """Returns a message about what the flag parser raised.
+
+  Args:
+    error: one of `_FIELD_ERRORS`.
+    words: the arguments without --config.
+    config_file: the value of --config.
+  """
+  overrides = [word for word in words if re.match(r'--?(no)?config\.', word)]
+  if not overrides:
+    return f'wrong flag: {tidy(error)}; see --help'
+  field = _unknown_field(overrides, config_file)
+  return (
+    f'no such config field: {field} ({tidy(error)}); see '
+    f'{configs.DEFAULT_FILE} and the file given by --config, which list the '
+    'fields'
+  )
+
+
+def _unknown_field(overrides: Sequence[str], config_file: str) -> str:
   """Returns the first override whose field the config lacks.
 
   Args:
-    words: the arguments without --config; one of the overrides is wrong.
+    overrides: the words that set fields; one of them is wrong.
     config_file: the value of --config.
   """
-  overrides = [w for w in words if re.match(r'--?(no)?config\.', w)]
   # The file is read again, for the config without the overrides.
   fields = load_config(config_file)
   for word in overrides:
@@ -140,14 +157,17 @@ def describe_flag_error(error: flags.Error) -> str:
   Args:
     error: what absl raised; "flag --NAME=VALUE: ..." if the type is wrong.
   """
-  message = str(error)
+  message = str(error).removesuffix(' ?')
   found = re.match(r'flag --([\w.]+)=(.*?): ', message)
   if found is None or found[1] not in flags.FLAGS:
-    return message
-  expected = _TYPES.get(flags.FLAGS[found[1]].flag_type())
-  if expected is None:
-    return message
-  return f'wrong type: --{found[1]}={found[2]}; give {expected}'
+    return f'{message}; see --help'
+  kind = flags.FLAGS[found[1]].flag_type()
+  given = f'--{found[1]}={escape.shortened(found[2])}'
+  if _SECTION in message:
+    return f'a section, not a setting: {given}; give --{found[1]}.FIELD=VALUE'
+  if kind not in _TYPES:
+    return f'{message}; see --help'
+  return f'wrong type: {given}; give {_TYPES[kind]}'
 
 
 def describe_flags(config: flags.FlagHolder) -> str:

@@ -1,7 +1,10 @@
 """Checks a command's settings, data and workdir before JAX is imported."""
 
 import ml_collections
+from etils import epath
 
+from input_pipeline.errors import UserError
+from input_pipeline.packed_format import DESCRIPTION
 from owdfa_jax.discovery.stage_plan import (
   SETTINGS_FROM_STAGE_BEFORE,
   check_stages,
@@ -20,6 +23,7 @@ from owdfa_jax.training.run_record import (
   check_same_network,
   has_checkpoint,
 )
+from owdfa_jax.weights.readers import read_weights
 
 
 def check_inputs(
@@ -57,10 +61,23 @@ def check_inputs(
       unknown = SETTINGS_FROM_STAGE_BEFORE if 'stages' in config else ()
       check_resumable(inputs, also_changeable=unknown)
       check_can_be_made(inputs.workdir)
+      check_is_no_data(inputs.workdir)
       # A run that resumes does not read its initial weights again.
-      if inputs.config.model.init and not has_checkpoint(inputs.workdir):
-        check_initial_weights(inputs.config.model.init)
+      init = inputs.config.model.init
+      if init and not has_checkpoint(inputs.workdir):
+        check_initial_weights(init)
+        if not epath.Path(init).expanduser().is_dir():
+          read_weights(init)  # for its errors alone; the run reads it again
     elif mode != 'timing':
       check_checkpoint(inputs)
       check_same_network(inputs)
   return stages[-1]
+
+
+def check_is_no_data(workdir: epath.Path) -> None:
+  """Raises `UserError` if a run would be written into a packed directory."""
+  if (workdir / DESCRIPTION).exists():
+    raise UserError(
+      f'the workdir is packed data: --workdir={workdir} has a {DESCRIPTION}; '
+      'choose another --workdir'
+    )

@@ -20,6 +20,7 @@ from ml_collections import config_flags
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
+from owdfa_jax.commands.pod_flags import check_pod_flags
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.pods.worker import PodProcess
 
@@ -66,7 +67,6 @@ _POD_TIMEOUT = flags.DEFINE_integer(
   60,
   'Seconds without a sign of life after which a process of a pod counts as '
   'lost. All processes then end with status 75, and can be started again.',
-  lower_bound=5,
 )
 
 
@@ -92,6 +92,13 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 def _run(argv: Sequence[str]) -> None:
   """Checks everything that can be checked early, then runs."""
   del argv
+  check_pod_flags(
+    distributed=_DISTRIBUTED.value,
+    coordinator=_COORDINATOR.value,
+    num_processes=_NUM_PROCESSES.value,
+    process_id=_PROCESS_ID.value,
+    timeout=_POD_TIMEOUT.value,
+  )
   if _DISTRIBUTED.value:
     with PodProcess(_POD_TIMEOUT.value) as pod:
       _check_and_run(pod)

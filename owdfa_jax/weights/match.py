@@ -11,7 +11,7 @@ import numpy as np
 from input_pipeline.errors import UserError
 from owdfa_jax.weights.misfits import check_backbone, some_names
 from owdfa_jax.weights.prefixes import (
-  Place,
+  NetworkPlace,
   Shape,
   ancestors,
   count_fits,
@@ -208,7 +208,7 @@ def _check_number_type(
 
 def _places(
   theirs: Mapping[str, np.ndarray], ours: Mapping[str, Shape], where: str
-) -> tuple[Place | None, dict[str, str]]:
+) -> tuple[NetworkPlace | None, dict[str, str]]:
   """Finds our tensors in the source.
 
   Returns:

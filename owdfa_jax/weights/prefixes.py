@@ -45,7 +45,7 @@ _NUMBERED = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class NetworkPlace:
   """Where a file has a network.
 
   Attributes:
@@ -66,7 +66,7 @@ class Place:
 
 def locate(
   source: Mapping[str, np.ndarray], wanted: Mapping[str, Shape], where: str
-) -> Place | None:
+) -> NetworkPlace | None:
   """Finds the network whose names and shapes fit best.
 
   Args:
@@ -99,7 +99,7 @@ def locate(
   else:
     prefix = prefixes[0]  # another network, which has few of the names
   names = numbered if by_number else {name: name for name in wanted}
-  return Place(prefix, names, tuple(sorted({*prefixes} - {prefix})))
+  return NetworkPlace(prefix, names, tuple(sorted({*prefixes} - {prefix})))
 
 
 def count_fits(

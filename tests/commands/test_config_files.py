@@ -83,6 +83,10 @@ SHIPPED = (
       'TypeError: unsupported .*(line 3 of mine.py)',
     ),
     (f'{HEAD}  return int("")\n', 'ValueError: invalid .*(line 3 of mine.py)'),
+    ('import sys\nsys.exit(0)\n', 'SystemExit: 0 (line 2 of mine.py)'),
+    (f'{HEAD}  raise SystemExit\n', 'SystemExit (line 3 of mine.py)'),
+    (f'{HEAD}  get_config()\n', 'RecursionError: .*(line 3 of mine.py)'),
+    ('a = "\0"\n', 'SyntaxError: .*null bytes'),
     ('a = 1\nimport nowhere\n', 'ModuleNotFoundError: .*(line 2 of mine.py)'),
     ('a = 1\ndef 2\n', 'SyntaxError: invalid syntax (line 2 of mine.py)'),
     (

@@ -73,6 +73,8 @@ def test_help(tmp_path, module):
     ([CONFIG, '--mode=sleep'], 'train|eval|attribute|timing'),
     ([CONFIG, '--wordkir=run'], "Unknown command line flag 'wordkir'"),
     ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
+    ([CONFIG, '--config.optimizer=adam'], 'give --config.optimizer.FIELD=VAL'),
+    ([CONFIG, '--num_processes=2'], 'add --distributed, or leave --num_proc'),
     ([CONFIG, '--workdir=run', '--mode=attribute'], 'give --images=FOLDER'),
   ],
 )
@@ -89,12 +91,17 @@ def test_command_line(tmp_path, arguments, message):
     ('pseudo.rule=luck', 'pseudo.rule=luck; use one of max'),
     ('eval.split=dev', 'eval.split=dev; use one of train, test'),
     ('eval.metric=luck', 'eval.metric=luck; use one of known_acc'),
-    ('epochs=0', 'epochs=0; give at least 1'),
+    ('epochs=0', 'epochs=0; give a whole number from 1'),
     ('method.params.vote_rule=luck', 'vote_rule=luck; use one of value'),
+    ('optimizer.learning_rate=nan', 'nan; give a number from'),
+    ('method.name=orca', 'a parameter of another method: '),
+    ('data.path=', 'no data: --config.data.path is empty; give'),
     ('data.path=nowhere', 'no data directory: nowhere does not exist'),
     ('data.num_classes=9', 'data.num_classes=9, but'),
     ('batch_size=4096', 'dataset smaller than one batch'),
     ('model.init=no.pth', 'no such weights: --config.model.init=no.pth; give'),
+    ('model.init=/dev/null', 'it is a device, not a regular file'),
+    ('model.init=gs://bucket/w', 'from a bucket or the web: --config.model.in'),
   ],
 )
 def test_settings(given, tmp_path, setting, message):
@@ -110,7 +117,7 @@ def test_settings_of_stages(packed, tmp_path):
     '--config.stages.rounds=-1',
     '--workdir=run',
   )
-  assert 'stages.rounds=-1; give at least 0' in error
+  assert 'stages.rounds=-1; give a whole number from 0' in error
 
 
 def test_foreign_data(tmp_path):
@@ -139,6 +146,13 @@ def test_number_of_novel_classes_unknown(packed, given, tmp_path):
   assert '2 known classes' in error and 'at least 3' in error
   error = run_error(tmp_path, *given, '--config.data.num_classes=2')
   assert 'data.num_classes=2; give an estimate' in error
+
+
+def test_workdir_is_the_data(packed, given, tmp_path):
+  before = sorted(path.name for path in packed.iterdir())
+  error = run_error(tmp_path, *given[:-1], f'--workdir={packed}')
+  assert f'packed data: --workdir={packed} has a description.json' in error
+  assert sorted(path.name for path in packed.iterdir()) == before
 
 
 def test_workdir_of_another_config(packed, given, tmp_path):
@@ -211,7 +225,7 @@ def test_a_config_file_of_the_user(packed, tmp_path):
     '  config.epochs = 0\n  return config\n'
   )
   error = run_error(tmp_path, '--config=mine.py', '--workdir=run')
-  assert 'epochs=0; give at least 1' in error
+  assert 'epochs=0; give a whole number from 1' in error
   (tmp_path / 'mine.py').write_text(f'{text}  return cpl.nothing\n')
   error = run_error(tmp_path, '--config=mine.py', '--workdir=run')
   assert 'the config file mine.py failed: AttributeError' in error

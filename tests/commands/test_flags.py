@@ -1,6 +1,7 @@
 """Mistakes in the words of a command line, told in one process."""
 
 import functools
+import os
 
 import pytest
 from absl.testing import flagsaver
@@ -91,6 +92,52 @@ def test_help(parsed, capsys, word):
     parsed(CONFIG, word)
   assert ended.value.code == 0
   assert capsys.readouterr().out.startswith('Runs.\n\nflags:\n  --config=')
+
+
+def test_flag_files(parsed, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'a').write_text(
+    f'# A comment\n\n{CONFIG}\n//\n--flagfile=b\n--config.seed=2\n'
+  )
+  (tmp_path / 'b').write_text('--config.epochs=7\n--config.seed=1\n')
+  config = parsed('--flagfile', 'a', '--config.batch_size=4')
+  assert (config.epochs, config.seed, config.batch_size) == (7, 2, 4)
+
+
+def test_flag_files_that_are_none(parsed, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  os.mkfifo('pipe')
+  (tmp_path / 'binary').write_bytes(b'\xff\xfe\x00')
+  (tmp_path / 'loop').write_text('--flagfile=back\n')
+  (tmp_path / 'back').write_text('--flagfile=loop\n')
+  for name, message in {
+    'pipe': 'it is a named pipe, not a regular file.; give a text file',
+    '/dev/zero': 'it is a device, not a regular file.; give a text file',
+    'binary': 'it is no text.; give a text file',
+    '.': 'directory.; give a text file',
+    'loop': 'loop names itself; take that line out',
+  }.items():
+    with pytest.raises(UserError, match=f'^wrong --flagfile: .*{message}'):
+      parsed(CONFIG, f'--flagfile={name}')
+
+
+def test_a_section_is_no_setting(parsed):
+  message = 'a section, .*: --config.model=x; give --config.model.FIELD=VALUE'
+  with pytest.raises(UserError, match=message):
+    parsed(CONFIG, '--config.model=x')
+
+
+def test_a_flag_of_the_libraries(parsed):
+  with pytest.raises(
+    UserError, match='^wrong flag: --stderrthreshold .*--help'
+  ):
+    parsed(CONFIG, '--stderrthreshold=x')
+
+
+def test_a_long_value_is_shortened(parsed):
+  with pytest.raises(UserError) as caught:
+    parsed(CONFIG, f'--config.epochs={"9" * 10_000}')
+  assert len(str(caught.value)) < 300
 
 
 def test_an_error_of_the_config_file_is_not_one_of_a_flag(parsed, tmp_path):
