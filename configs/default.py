@@ -42,6 +42,7 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   config.pseudo = _pseudo()
   config.optimizer = _optimizer()
   config.eval = _evaluation()
+  config.checkpoints = _checkpoints()
   config.log = _log()
 
   # Compiled programs are kept in this folder for later runs; 'auto' is one in
@@ -55,6 +56,7 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
 def _data() -> ml_collections.ConfigDict:
   """Returns the settings of the images and of the labels for training."""
   data = ml_collections.ConfigDict()
+  # The packed directory.
   data.path = ''
   # Class counts that the packed data must have; None accepts any.
   data.num_known = ml_collections.config_dict.placeholder(int)
@@ -66,8 +68,9 @@ def _data() -> ml_collections.ConfigDict:
   # A file of pseudo-labels for unlabelled rows, as a staged run writes it; see
   # input_pipeline.pseudo_labels. '' for none.
   data.pseudo_labels = ''
-  # Threads that decode images, or processes if threads are too slow.
+  # Threads that decode images, in each process.
   data.num_threads = 2
+  # Processes that decode images, if threads are too slow; 0 for this one alone.
   data.num_workers = 0
   # Share of the labelled rows held out when eval.selection is 'validation'.
   data.validation_share = 0.1
@@ -83,6 +86,7 @@ def _model() -> ml_collections.ConfigDict:
   model.width = 1.0
   # What the backbone computes in; losses and similarities are always float32.
   model.dtype = 'bfloat16'
+  # Share of the head's inputs that a training step drops.
   model.dropout = 0.2
   # Initial weights: a .safetensors, .npz or .pth file of a ResNet, the workdir
   # of a run, or one of its checkpoints, RUN/checkpoints/STEP. '' for random.
@@ -95,6 +99,7 @@ def _model() -> ml_collections.ConfigDict:
 def _method(method: str) -> ml_collections.ConfigDict:
   """Returns the settings of a method, with its default parameters."""
   settings = ml_collections.ConfigDict()
+  # A key of owdfa_jax.methods.parameters.PARAMETERS.
   settings.name = method
   # Fields of the dataclass in owdfa_jax.methods.parameters, and their defaults.
   settings.params = ml_collections.ConfigDict(
@@ -109,6 +114,7 @@ def _pseudo() -> ml_collections.ConfigDict:
   # A key of owdfa_jax.losses.pseudo_label_rules.by_name.RULES, whose loss is
   # added to the method's; '' for none.
   pseudo.rule = ''
+  # Weight of the rule's loss.
   pseudo.weight = 0.5
   # The parameters of all rules; each rule takes its own.
   pseudo.params = ml_collections.ConfigDict()
@@ -120,8 +126,9 @@ def _pseudo() -> ml_collections.ConfigDict:
 def _optimizer() -> ml_collections.ConfigDict:
   """Returns the settings of the optimiser and the learning rate."""
   optimizer = ml_collections.ConfigDict()
-  # Adam. Weight decay is an L2 term added to the gradient, not decoupled.
+  # The learning rate of Adam in the first epoch.
   optimizer.learning_rate = 2e-4
+  # An L2 term added to the gradient, not decoupled.
   optimizer.weight_decay = 1e-5
   # 'step' multiplies the rate by decay_factor every decay_epochs; 'cosine'
   # lowers it to zero, changing it at each epoch.
@@ -134,7 +141,9 @@ def _optimizer() -> ml_collections.ConfigDict:
 def _evaluation() -> ml_collections.ConfigDict:
   """Returns the settings of evaluations and the selection of a checkpoint."""
   evaluation = ml_collections.ConfigDict()
+  # How often the network is evaluated, and then saved.
   evaluation.every_epochs = 1
+  # Images per step of an evaluation, on all devices together.
   evaluation.batch_size = 256
   # Which checkpoint --mode=eval restores: 'best', 'latest' or a step.
   evaluation.checkpoint = 'best'
@@ -149,10 +158,23 @@ def _evaluation() -> ml_collections.ConfigDict:
   return evaluation
 
 
+def _checkpoints() -> ml_collections.ConfigDict:
+  """Returns the settings of the checkpoints."""
+  checkpoints = ml_collections.ConfigDict()
+  # What training does about a damaged checkpoint in its workdir. 'stop' says
+  # which file is damaged and which steps are sound, so that a copy can be put
+  # in its place. 'fall_back' renames the damaged checkpoint to STEP.damaged and
+  # goes on from the latest sound one, which repeats the steps since then.
+  checkpoints.on_damage = 'stop'
+  return checkpoints
+
+
 def _log() -> ml_collections.ConfigDict:
   """Returns the settings of the log."""
   log = ml_collections.ConfigDict()
+  # How often losses and rates are logged.
   log.every_steps = 10
+  # Writes the curves for TensorBoard too.
   log.tensorboard = True
   # Weights & Biases, if it is installed; offline unless its own environment
   # variables say otherwise.

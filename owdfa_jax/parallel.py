@@ -104,6 +104,21 @@ def from_first_process(value: int) -> int:
     return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
 
+def first_process_with(value: bool) -> int | None:
+  """Returns the lowest number of a process whose `value` is true, or None.
+
+  The result is the same on every process of a pod. All processes must call
+  this at the same point of the program.
+  """
+  if jax.process_count() == 1:
+    return 0 if value else None
+  # The training loop forbids transfers from the host; this one is meant.
+  with jax.transfer_guard_host_to_device('allow'):
+    values = multihost_utils.process_allgather(np.int32(value))
+  found = np.flatnonzero(values)
+  return int(found[0]) if len(found) else None
+
+
 def to_host(tree: Any) -> Any:
   """Returns replicated arrays as numpy arrays, the same on every process."""
   return jax.device_get(tree)

@@ -6,10 +6,14 @@ from typing import Any
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.training import state
-from owdfa_jax.training.checkpoints import Checkpoints
+from owdfa_jax.training.checkpoints import restore_model
 from owdfa_jax.training.run_record import (
   check_checkpoint,
   check_same_network,
+)
+from owdfa_jax.training.verification import (
+  choose_checkpoint,
+  verify_checkpoint,
 )
 
 
@@ -40,34 +44,23 @@ def restore_network(experiment: Experiment) -> RestoredNetwork:
   number of devices.
 
   Raises:
-    UserError: there is no such checkpoint, or it is of another network.
+    UserError: there is no such checkpoint, or it is damaged or of another
+      network.
   """
   check_checkpoint(experiment)
   check_same_network(experiment)
   graphdef, params, batch_stats = state.abstract_network(
     experiment.build, experiment.placement
   )
-  with Checkpoints(experiment.workdir, reads_only=True) as checkpoints:
-    step = choose_step(experiment.config.eval.checkpoint, checkpoints)
-    params, batch_stats = checkpoints.restore_model(step, params, batch_stats)
-    latest_metrics = checkpoints.latest_metrics()
-  return RestoredNetwork(
-    Predictor(experiment, graphdef), params, batch_stats, step, latest_metrics
+  folder, latest_metrics = choose_checkpoint(
+    experiment.workdir, experiment.config.eval.checkpoint
   )
-
-
-def choose_step(wanted: str, checkpoints: Checkpoints) -> int:
-  """Returns the step of a checkpoint that exists.
-
-  Args:
-    wanted: 'best', 'latest' or a step, as `eval.checkpoint` has it.
-    checkpoints: the checkpoints of the run.
-  """
-  if wanted.isdecimal():
-    return int(wanted)
-  if wanted == 'best':
-    step = checkpoints.best_step()
-  else:
-    step = checkpoints.latest_step()
-  assert step is not None
-  return step
+  verify_checkpoint(folder, '--config.eval.checkpoint={step}')
+  params, batch_stats = restore_model(folder, params, batch_stats)
+  return RestoredNetwork(
+    Predictor(experiment, graphdef),
+    params,
+    batch_stats,
+    int(folder.name),
+    latest_metrics,
+  )

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,20 +12,39 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
+from orbax.checkpoint.path import atomicity
+from typing_extensions import override
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from owdfa_jax.parallel import from_first_process
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
-from owdfa_jax.training.run_record import CHECKPOINTS
+from owdfa_jax.training.manifest import (
+  can_be_verified,
+  find_damage,
+  is_complete,
+  write_manifest,
+)
 from owdfa_jax.training.save_errors import (
   silence_save_errors,
   storage_reason,
   wait_for_other_writes,
 )
+from owdfa_jax.training.saved_steps import (
+  CHECKPOINTS,
+  is_step_name,
+  step_folders,
+)
 from owdfa_jax.training.state import BatchStats, Params, TrainState
+from owdfa_jax.training.verification import (
+  choose_checkpoint,
+  verify_checkpoint,
+)
 
 _policies = ocp.checkpoint_managers
+# Checkpoints that are no longer kept are renamed into this folder, at once, and
+# then removed file by file.
+_REMOVED = 'removed'
 
 
 class Checkpoints:
@@ -32,24 +52,25 @@ class Checkpoints:
 
   A checkpoint has two items: `model` (parameters and statistics, all that
   evaluation needs) and `train` (the rest of the train state). Its folder gets
-  the step number as its name once the checkpoint is complete, so a save that
-  was killed leaves no checkpoint. The next training run removes what it left.
+  the step number as its name once the checkpoint is complete and has its
+  manifest, so a save that was killed leaves no checkpoint. A checkpoint that is
+  no longer kept is renamed before it is removed, for the same reason. The next
+  training run removes what a killed one left.
 
   As a context manager, it waits at the end for the save in progress.
   """
 
-  def __init__(self, workdir: epath.Path, *, reads_only: bool = False):
-    """Opens the folder of checkpoints.
+  def __init__(self, workdir: epath.Path):
+    """Opens the folder of checkpoints for the one run that writes there.
 
     Args:
       workdir: the folder of the run; an absolute path, since Orbax saves in
-        the background and fails there without a message on a relative one.
-      reads_only: neither create the folder nor remove unfinished saves, which
-        may belong to another process that is training.
+        the background and fails there without a message on a relative one. Its
+        checkpoints must be sound, see `verification.verify_all`.
     """
     self.folder = workdir / CHECKPOINTS
-    if not reads_only:
-      silence_save_errors()
+    silence_save_errors()
+    self._clear_removed()
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
@@ -69,8 +90,10 @@ class Checkpoints:
             ),
           ]
         ),
-        cleanup_tmp_directories=not reads_only,
-        create=not reads_only,
+        cleanup_tmp_directories=True,
+        temporary_path_class=_UnfinishedCheckpoint,
+        todelete_subdir=_REMOVED,
+        create=True,
       ),
     )
 
@@ -85,7 +108,7 @@ class Checkpoints:
   ) -> None:
     failures: list[BaseException] = [] if error is None else [error]
     # Closing waits too, and raises again what waiting has raised.
-    for finish in (self.wait, self._close):
+    for finish in (self.wait, self._close, self._clear_removed):
       try:
         finish()
       except Exception as failure:
@@ -98,14 +121,6 @@ class Checkpoints:
     """Returns the highest step saved, or None."""
     return self._manager.latest_step()
 
-  def best_step(self) -> int | None:
-    """Returns the step with the highest selection score.
-
-    If no checkpoint has a score, returns the latest step, or None.
-    """
-    best = self._manager.best_step()
-    return self.latest_step() if best is None else best
-
   def preemption_check(self) -> Callable[[int], bool] | None:
     """Returns a function from a step to whether a pod must stop after it.
 
@@ -115,17 +130,6 @@ class Checkpoints:
     if jax.process_count() == 1:
       return None
     return self._manager.reached_preemption
-
-  def latest_metrics(self) -> dict[str, Any] | None:
-    """Returns the metrics of the latest checkpoint, and its `checkpoint_step`.
-
-    Returns None if it was saved between evaluations, or if there is none.
-    """
-    step = self.latest_step()
-    metrics = None if step is None else self._manager.metrics(step)
-    if not metrics:
-      return None
-    return {'checkpoint_step': step, **with_current_names(metrics)}
 
   def save(
     self, step: int, state: TrainState, metrics: dict[str, Any] | None = None
@@ -146,7 +150,10 @@ class Checkpoints:
     """
     if self.latest_step() == step:
       return
+    # Saving waits for the save before it anyway.
+    self.wait()
     with self._report_full_disk():
+      self._clear_removed()
       self._check_space(state)
       self._manager.save(
         step,
@@ -174,12 +181,10 @@ class Checkpoints:
       target: a state of the same shapes. Its leaves determine types and
         shardings; `abstract_state` makes one that needs no memory.
     """
-    items = self._manager.restore(
-      step,
-      args=ocp.args.Composite(
-        model=ocp.args.StandardRestore(_model_item(target)),
-        train=ocp.args.StandardRestore(_train_item(target)),
-      ),
+    items = _restore_items(
+      self.folder / str(step),
+      model=ocp.args.StandardRestore(_model_item(target)),
+      train=ocp.args.StandardRestore(_train_item(target)),
     )
     model, rest = items['model'], items['train']
     return TrainState(
@@ -190,43 +195,30 @@ class Checkpoints:
       method_state=rest['method'],
     )
 
-  def restore_model(
-    self, step: int, params: Params, batch_stats: BatchStats
-  ) -> tuple[Params, BatchStats]:
-    """Returns the parameters and statistics saved at `step`.
-
-    Args:
-      step: one of the steps saved.
-      params: the parameters as `jax.ShapeDtypeStruct` leaves with the shardings
-        wanted, for any number of devices, whichever devices the checkpoint
-        was saved from.
-      batch_stats: the statistics in the same form.
-    """
-    target = {'params': params, 'batch_stats': batch_stats}
-    items = self._manager.restore(
-      step, args=ocp.args.Composite(model=ocp.args.StandardRestore(target))
-    )
-    return items['model']['params'], items['model']['batch_stats']
-
   def _check_space(self, state: TrainState) -> None:
     """Raises `OSError` on every process if the state does not fit on disk."""
     # Orbax would notice a full disk in the background: late, and with the
-    # tracebacks of several threads. `fallocate` fails at once.
+    # checkpoint half written. `fallocate` fails at once.
     error_number = 0
     # The processes of a pod share one file system.
     if jax.process_index() == 0:
       probe = self.folder / '.space'
-      size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
       try:
         with open(probe, 'wb') as file:
-          os.posix_fallocate(file.fileno(), 0, size)
+          # Removed before it grows, so that a kill leaves nothing.
+          probe.unlink()
+          os.posix_fallocate(file.fileno(), 0, space_needed(state))
       except OSError as error:
         error_number = error.errno or errno.EIO
-      finally:
-        probe.unlink(missing_ok=True)
     # If process 0 stopped alone, the others would wait for it in Orbax.
     if error_number := from_first_process(error_number):
       raise OSError(error_number, os.strerror(error_number))
+
+  def _clear_removed(self) -> None:
+    """Removes the checkpoints that are no longer kept."""
+    # The processes of a pod share one file system.
+    if jax.process_index() == 0:
+      shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)
 
   def _close(self) -> None:
     with self._report_full_disk():
@@ -248,8 +240,49 @@ class Checkpoints:
       ) from error
 
 
+class _UnfinishedCheckpoint(atomicity.AtomicRenameTemporaryPath):
+  """The folder of a checkpoint, or of one of its items, while it is written."""
+
+  @override
+  async def finalize(self) -> None:
+    final = self.get_final()
+    if not is_step_name(final.name):  # an item
+      await super().finalize()
+      return
+    # All processes have written all of their files by now, but for metadata
+    # that a thread of this process writes.
+    if self._checkpoint_metadata_store:
+      self._checkpoint_metadata_store.wait_until_finished()
+    write_manifest(self.get(), int(final.name))
+    os.rename(self.get(), final)
+
+
+def restore_model(
+  folder: epath.Path, params: Params, batch_stats: BatchStats
+) -> tuple[Params, BatchStats]:
+  """Returns the parameters and statistics of a checkpoint.
+
+  Args:
+    folder: the folder of the checkpoint, absolute. It must be sound, see
+      `verification.verify_checkpoint`.
+    params: the parameters as `jax.ShapeDtypeStruct` leaves with the shardings
+      wanted, for any number of devices, whichever devices the checkpoint was
+      saved from.
+    batch_stats: the statistics in the same form.
+
+  Raises:
+    UserError: it was damaged in the meantime, or is damaged and has no
+      checksums that tell.
+  """
+  target = {'params': params, 'batch_stats': batch_stats}
+  items = _restore_items(folder, model=ocp.args.StandardRestore(target))
+  return items['model']['params'], items['model']['batch_stats']
+
+
 def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
-  """Reads a saved network of any shape.
+  """Reads a saved network of any shape, once it is verified.
+
+  All processes of a pod must call this at the same point of the program.
 
   Args:
     path: a workdir, for its best checkpoint, or one checkpoint,
@@ -259,27 +292,91 @@ def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
     The parameters and the statistics, nested dicts of numpy arrays.
 
   Raises:
-    UserError: there is no checkpoint.
+    UserError: there is no checkpoint, or it is damaged.
   """
-  if (path / CHECKPOINTS).is_dir():
-    with Checkpoints(path, reads_only=True) as checkpoints:
-      path = checkpoints.folder / str(checkpoints.best_step())
-  if not (path / 'model').exists():
+  folder = epath.Path(absolute(path))
+  if step_folders(folder):
+    folder, _ = choose_checkpoint(folder)
+  if folder.parent.name != CHECKPOINTS and not is_complete(folder):
     raise UserError(
-      f'no checkpoint: {path}; give the workdir of a run that has one (of a '
+      f'no checkpoint: {folder}; give the workdir of a run that has one (of a '
       f'staged run, the folder of a stage), or RUN/{CHECKPOINTS}/STEP'
     )
-  item = epath.Path(absolute(path)) / 'model'
-  with ocp.PyTreeCheckpointer() as checkpointer:
-    tree = checkpointer.metadata(item).item_metadata.tree
+  verify_checkpoint(folder, f'{folder.parent}/{{step}}')
+  model = _read_item(folder, 'model')
+  return model['params'], model['batch_stats']
+
+
+def read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
+  """Returns all arrays of a checkpoint by their names, to compare them.
+
+  Args:
+    folder: `WORKDIR/checkpoints/STEP`, absolute.
+
+  Raises:
+    UserError: the checkpoint is damaged.
+  """
+  items = {item: _read_item(folder, item) for item in ('model', 'train')}
+  leaves, _ = jax.tree_util.tree_flatten_with_path(items)
+  return {
+    jax.tree_util.keystr(path, simple=True, separator='/'): np.asarray(leaf)
+    for path, leaf in leaves
+  }
+
+
+def _read_item(folder: epath.Path, item: str) -> dict[str, Any]:
+  """Returns an item of a checkpoint as nested dicts of numpy arrays."""
+  with _report_damage(folder), ocp.PyTreeCheckpointer() as checkpointer:
+    tree = checkpointer.metadata(folder / item).item_metadata.tree
     # As numpy: the devices it was saved from may not exist here.
     as_numpy = jax.tree.map(
       lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
     )
-    model = checkpointer.restore(
-      item, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
+    return checkpointer.restore(
+      folder / item, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
     )
-  return model['params'], model['batch_stats']
+
+
+def _restore_items(
+  folder: epath.Path, **items: ocp.args.CheckpointArgs
+) -> ocp.args.Composite:
+  """Restores items of a checkpoint, without looking at other checkpoints."""
+  handler = ocp.CompositeCheckpointHandler()
+  with _report_damage(folder), ocp.Checkpointer(handler) as checkpointer:
+    return checkpointer.restore(folder, args=ocp.args.Composite(**items))
+
+
+@contextlib.contextmanager
+def _report_damage(folder: epath.Path) -> Iterator[None]:
+  """Turns an error that damage explains into a `UserError`."""
+  try:
+    yield
+  except Exception as error:
+    damage = find_damage(folder)
+    if not damage and can_be_verified(folder):
+      raise
+    why = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
+    raise UserError(
+      f'damaged checkpoint: {damage or f"{folder} ({why})"}; put a copy in '
+      'its place, or take another one'
+    ) from error
+
+
+def space_needed(state: TrainState) -> int:
+  """Returns an upper bound of the bytes that a checkpoint takes on disk."""
+  # The files of each process, and their folders.
+  total = (512 << 10) * (1 + jax.process_count())
+  for item in (_model_item(state), _train_item(state)):
+    leaves = jax.tree.leaves(item)
+    arrays = sum(leaf.nbytes for leaf in leaves)
+    # What cannot be compressed grows by less than a hundredth. Names, types and
+    # shardings take less than 4 KiB for each array. The index of the arrays is
+    # written anew whenever some are complete, at worst after each of them, and
+    # has 60 bytes or so for each.
+    total += (
+      arrays + arrays // 100 + 4096 * len(leaves) + 128 * len(leaves) ** 2
+    )
+  return total
 
 
 def _selection_score(metrics: dict[str, Any]) -> float:

@@ -17,9 +17,12 @@ from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256
 from owdfa_jax.setting_checks import flatten_settings
 from owdfa_jax.settings import RunInputs, validation_share
+from owdfa_jax.training.saved_steps import (
+  CHECKPOINTS,
+  saved_steps,
+  step_folders,
+)
 
-# The folder of checkpoints in a workdir.
-CHECKPOINTS = 'checkpoints'
 # The file of settings in a workdir.
 CONFIG_FILE = 'config.json'
 # The settings (or beginnings of their names) that may change when a run
@@ -32,6 +35,7 @@ CHANGEABLE_SETTINGS = (
   'eval.checkpoint',
   'eval.every_epochs',
   'eval.split',
+  'checkpoints.',
   'log.',
   'compilation_cache',
   'data.path',
@@ -53,23 +57,10 @@ NETWORK_SETTINGS = (
 def has_checkpoint(workdir: epath.Path) -> bool:
   """Returns whether a run has saved a checkpoint in `workdir`.
 
-  False for a run that has started but not saved yet.
+  False for a run that has started but not saved yet. A checkpoint may have been
+  damaged since; its files are not read.
   """
   return bool(saved_steps(workdir))
-
-
-def saved_steps(workdir: epath.Path) -> list[int]:
-  """Returns the steps of the checkpoints in `workdir`, in order.
-
-  Raises:
-    UserError: the folder of checkpoints cannot be read.
-  """
-  folder = workdir / CHECKPOINTS
-  try:
-    names = [x.name for x in folder.iterdir()] if folder.exists() else []
-  except OSError as error:
-    raise _unreadable(folder, error) from error
-  return sorted(int(name) for name in names if name.isdecimal())
 
 
 def checkpoint_path(workdir: epath.Path, step: int) -> str:
@@ -83,21 +74,29 @@ def check_checkpoint(inputs: RunInputs) -> None:
   Raises:
     UserError: it has none, or not that one, or cannot be read.
   """
-  wanted, steps = inputs.config.eval.checkpoint, saved_steps(inputs.workdir)
-  if wanted not in ('best', 'latest') and not wanted.isdecimal():
+  workdir, wanted = inputs.workdir, inputs.config.eval.checkpoint
+  if workdir.exists() and not workdir.is_dir():
+    raise UserError(
+      f'not a folder: --workdir={workdir} is a file; give the folder of a run'
+    )
+  # A number beyond int64 is no step.
+  is_step = wanted.isascii() and wanted.isdecimal() and len(wanted) < 19
+  if wanted not in ('best', 'latest') and not is_step:
     raise UserError(
       f'no such checkpoint: --config.eval.checkpoint={wanted}; '
       "use 'best', 'latest' or the number of a step"
     )
-  if wanted.isdecimal() and int(wanted) not in steps:
+  # What is damaged is reported once the files are verified.
+  steps = step_folders(workdir)
+  if is_step and int(wanted) not in steps:
     raise UserError(
-      f'no such checkpoint: step {wanted} in {inputs.workdir / CHECKPOINTS} '
+      f'no such checkpoint: step {wanted} in {workdir / CHECKPOINTS} '
       '(--config.eval.checkpoint); use one of '
       f'{", ".join(map(str, steps)) or "none, train first"}'
     )
   if not steps:
     raise UserError(
-      f'nothing to evaluate: no checkpoint in --workdir={inputs.workdir}; '
+      f'nothing to evaluate: no checkpoint in --workdir={workdir}; '
       'train first, with the same --config and --workdir'
     )
 
@@ -120,7 +119,8 @@ def check_resumable(
     UserError: the workdir belongs to another run, or cannot be read.
   """
   may_differ = CHANGEABLE_SETTINGS + also_changeable
-  if has_checkpoint(inputs.workdir):
+  # A damaged checkpoint may be restored from a copy, so it counts.
+  if step_folders(inputs.workdir):
     check_settings(inputs, lambda name: not name.startswith(may_differ))
 
 

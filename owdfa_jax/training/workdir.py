@@ -1,6 +1,8 @@
 """Claims a workdir for one run, so that no other run overwrites it."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 
 import jax
 
@@ -14,6 +16,27 @@ from owdfa_jax.training.run_record import (
   recorded_setting,
   run_settings,
 )
+from owdfa_jax.training.verification import verify_all
+from owdfa_jax.training.workdir_lock import lock_workdir
+
+
+@contextlib.contextmanager
+def open_workdir(experiment: Experiment) -> Iterator[None]:
+  """Locks and claims the workdir of a run that is to train there.
+
+  The checkpoints in it are verified before anything is written, see
+  `verification.verify_all`. All processes of a pod must enter this at the same
+  point of the program.
+
+  Raises:
+    UserError: another process trains there, a checkpoint is damaged, or as
+      `claim_workdir`.
+  """
+  with lock_workdir(experiment.workdir):
+    check_resumable(experiment)
+    verify_all(experiment.workdir, experiment.config.checkpoints.on_damage)
+    claim_workdir(experiment)
+    yield
 
 
 def claim_workdir(experiment: Experiment) -> None:

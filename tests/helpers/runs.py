@@ -4,6 +4,7 @@ import os
 import signal
 
 from owdfa_jax import configs, experiment
+from owdfa_jax.training.manifest import write_manifest
 from owdfa_jax.training.progress import Progress
 from owdfa_jax.training.setup import set_up_training
 from owdfa_jax.training.state import create_state
@@ -50,9 +51,9 @@ def initial_state(experiment, seed=7):
 
 
 def start_run(packed, workdir, **changes):
-  """Makes a workdir whose run has saved a checkpoint, though an empty one."""
+  """Makes a workdir whose run has saved a checkpoint without any array."""
   claim_workdir(tiny_experiment(packed, workdir, **changes))
-  (workdir / 'checkpoints' / '5').mkdir(parents=True, exist_ok=True)
+  write_manifest(workdir / 'checkpoints' / '5', step=5)
 
 
 def stop_after(patch, number):

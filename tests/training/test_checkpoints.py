@@ -1,5 +1,8 @@
 """Tests of which checkpoints are kept, restored and removed."""
 
+import os
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +13,12 @@ from etils import epath
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.training import checkpoints as checkpoints_lib
-from owdfa_jax.training.checkpoints import Checkpoints
+from owdfa_jax.training.checkpoints import (
+  Checkpoints,
+  restore_model,
+  space_needed,
+)
+from owdfa_jax.training.saved_steps import read_scores, saved_steps
 from owdfa_jax.training.state import TrainState
 
 
@@ -55,11 +63,13 @@ def test_latest_and_best_are_kept_and_no_others(folder, eight):
   kept = {p.name for p in (folder / 'checkpoints').iterdir() if p.is_dir()}
   assert kept == {'2', '5'}
   with Checkpoints(folder) as checkpoints:
-    assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 5)
-    assert checkpoints.latest_metrics() == {
-      'checkpoint_step': 5,
-      'selection_score': 0.2,
-    }
+    assert checkpoints.latest_step() == 5
+  scores = read_scores(folder)
+  assert scores.best_step() == 2
+  assert scores.latest_metrics() == {
+    'checkpoint_step': 5,
+    'selection_score': 0.2,
+  }
 
 
 def test_run_with_the_old_names_of_metrics_can_go_on(folder, eight):
@@ -68,16 +78,17 @@ def test_run_with_the_old_names_of_metrics_can_go_on(folder, eight):
     for step, score in enumerate([0.1, 0.5, 0.3], 1):
       metrics = {'score': score, 'estimated_classes': 10 + step}
       checkpoints.save(step, make_state(step, eight), metrics)
+  scores = read_scores(folder)
+  assert scores.best_step() == 2
+  assert scores.latest_metrics() == {
+    'checkpoint_step': 3,
+    'selection_score': 0.3,
+    'num_outputs_in_use': 13,
+  }
   with Checkpoints(folder) as checkpoints:
-    assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 3)
-    assert checkpoints.latest_metrics() == {
-      'checkpoint_step': 3,
-      'selection_score': 0.3,
-      'num_outputs_in_use': 13,
-    }
     checkpoints.save(4, make_state(4, eight), {'selection_score': 0.4})
-    checkpoints.wait()
-    assert (checkpoints.best_step(), checkpoints.latest_step()) == (2, 4)
+  assert saved_steps(folder) == [2, 4]
+  assert read_scores(folder).best_step() == 2
 
 
 def test_state_is_restored_on_fewer_devices(folder, eight):
@@ -92,31 +103,32 @@ def test_state_is_restored_on_fewer_devices(folder, eight):
 def test_network_is_restored_alone(folder, eight):
   save_all(folder, eight, [0.5])
   target = make_state(0, eight)
-  with Checkpoints(folder) as checkpoints:
-    params, batch_stats = checkpoints.restore_model(
-      1, target.params, target.batch_stats
-    )
+  params, batch_stats = restore_model(
+    folder / 'checkpoints' / '1', target.params, target.batch_stats
+  )
   np.testing.assert_array_equal(params['w'], np.ones((4, 3)))
   np.testing.assert_array_equal(batch_stats['mean'], -np.ones(3))
 
 
 def test_checkpoint_without_score_does_not_replace_the_best(folder, eight):
   save_all(folder, eight, [0.5, None])
-  with Checkpoints(folder) as checkpoints:
-    assert (checkpoints.best_step(), checkpoints.latest_step()) == (1, 2)
-    assert checkpoints.latest_metrics() is None
+  scores = read_scores(folder)
+  assert set(scores.metrics) == {1, 2}
+  assert scores.best_step() == 1
+  assert scores.latest_metrics() is None
 
 
 def test_without_any_score_the_latest_is_best(folder, eight):
   save_all(folder, eight, [None, None])
-  with Checkpoints(folder) as checkpoints:
-    assert checkpoints.best_step() == checkpoints.latest_step() == 2
+  assert saved_steps(folder) == [2]
+  assert read_scores(folder).best_step() == 2
 
 
 def test_empty_folder_has_no_checkpoint(folder):
   with Checkpoints(folder) as checkpoints:
-    assert checkpoints.best_step() is checkpoints.latest_step() is None
-    assert checkpoints.latest_metrics() is None
+    assert checkpoints.latest_step() is None
+  scores = read_scores(folder)
+  assert scores.best_step() is scores.latest_metrics() is None
 
 
 def test_saving_a_step_again_changes_nothing(folder, eight):
@@ -125,11 +137,11 @@ def test_saving_a_step_again_changes_nothing(folder, eight):
     checkpoints.save(1, make_state(2, eight))
     checkpoints.wait()
     state = checkpoints.restore(1, make_state(0, eight))
-    assert checkpoints.latest_metrics() == {
-      'checkpoint_step': 1,
-      'selection_score': 0.5,
-    }
   assert state.step == 1
+  assert read_scores(folder).latest_metrics() == {
+    'checkpoint_step': 1,
+    'selection_score': 0.5,
+  }
 
 
 def test_remains_of_a_killed_save_are_removed(folder, eight):
@@ -155,6 +167,20 @@ def test_items_on_disk_keep_their_names(folder, eight):
     'model': {'params', 'batch_stats'},
     'train': {'step', 'opt_state', 'method'},
   }
+
+
+def test_space_asked_for_is_enough(folder, eight):
+  """The index of many small arrays takes more space than the arrays."""
+  state = make_state(1, eight).replace(
+    params={f'layer{i}': jnp.full(200, i, jnp.float32) for i in range(100)},
+    opt_state={f'layer{i}': jnp.full(200, i, jnp.float32) for i in range(200)},
+  )
+  with Checkpoints(folder) as checkpoints:
+    checkpoints.save(1, state, {'selection_score': 0.5})
+  files = pathlib.Path(folder, 'checkpoints').rglob('*')
+  taken = sum(os.stat(file).st_blocks * 512 for file in files)
+  arrays = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+  assert arrays < taken < space_needed(state)
 
 
 def test_full_disk_is_an_error_before_saving(folder, eight, monkeypatch):

@@ -13,10 +13,11 @@ from input_pipeline.errors import UserError
 from owdfa_jax import weights
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.restore import restore_network
-from owdfa_jax.training.checkpoints import Checkpoints, read_network
+from owdfa_jax.training.checkpoints import read_network, restore_model
 from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.run_record import checkpoint_path
 from owdfa_jax.training.state import abstract_network
+from owdfa_jax.training.verification import choose_checkpoint
 from owdfa_jax.training.workdir import claim_workdir
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -33,10 +34,8 @@ def trained(packed, tmp_path_factory):
 def best(trained):
   """The network of the trained run's best checkpoint, and its step."""
   _, params, batch_stats = abstract_network(trained.build, trained.placement)
-  with Checkpoints(trained.workdir) as checkpoints:
-    step = checkpoints.best_step()
-    network = checkpoints.restore_model(step, params, batch_stats)
-  return network, step
+  folder, _ = choose_checkpoint(trained.workdir)
+  return restore_model(folder, params, batch_stats), int(folder.name)
 
 
 @pytest.mark.parametrize('whole_run', [True, False])
@@ -163,3 +162,19 @@ def test_workdir_of_a_failed_start_can_be_used_again(packed, tmp_path):
   with pytest.raises(UserError, match='no such weights'):
     train_with_evaluation(nowhere)
   claim_workdir(tiny_experiment(packed, tmp_path, model__width=0.25))
+
+
+@pytest.mark.parametrize('value', [np.nan, -np.inf, 1e300])
+def test_weights_that_are_not_finite_are_refused(
+  value, trained, best, tmp_path
+):
+  (params, batch_stats), _ = best
+  tensors = weights.to_state_dict(params, batch_stats)
+  name = next(x for x in tensors if x.endswith('weight'))
+  tensor = tensors[name].astype(np.float64)
+  tensor.flat[3] = value
+  path = tmp_path / 'weights.npz'
+  np.savez(path, **tensors | {name: tensor})
+  message = f'weights.npz: {name} has 1 of {tensor.size} numbers'
+  with pytest.raises(UserError, match=message):
+    load_initial_weights(str(path), initial_state(trained))

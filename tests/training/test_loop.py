@@ -17,6 +17,7 @@ from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.training.checkpoints import Checkpoints
 from owdfa_jax.training.evaluator import EpochResult
 from owdfa_jax.training.loop import train
+from owdfa_jax.training.saved_steps import read_scores, saved_steps
 from owdfa_jax.training.setup import set_up_training
 from owdfa_jax.training.state import abstract_state
 
@@ -164,15 +165,14 @@ def test_checkpoint_from_eight_devices_is_evaluated_on_one(
 
 
 def test_best_and_latest_checkpoints_are_kept(whole):
-  with Checkpoints(whole.workdir) as checkpoints:
-    best, latest = checkpoints.best_step(), checkpoints.latest_step()
+  best = read_scores(whole.workdir).best_step()
   score = {
     line['step']: line['eval/all_nmi']
     for line in read_log(whole.workdir)
     if 'eval/all_nmi' in line
   }
   assert best == max(score, key=score.get)
-  assert latest == max(score)
+  assert set(saved_steps(whole.workdir)) == {best, max(score)}
 
 
 def test_evaluator_decides_which_checkpoint_is_best(packed, tmp_path, capsys):
@@ -191,8 +191,8 @@ def test_evaluator_decides_which_checkpoint_is_best(packed, tmp_path, capsys):
   experiment = tiny_experiment(packed, tmp_path)
   assert train(experiment, Evaluator) == 0
   first, last = logged_steps(tmp_path, 'eval/selection_score')
-  with Checkpoints(experiment.workdir) as checkpoints:
-    assert (checkpoints.best_step(), checkpoints.latest_step()) == (first, last)
+  assert saved_steps(experiment.workdir) == [first, last]
+  assert read_scores(experiment.workdir).best_step() == first
   assert f'epoch 1/2  summary of step {first}' in capsys.readouterr().out
 
 

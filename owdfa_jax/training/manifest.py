@@ -1,0 +1,184 @@
+"""The manifest of a checkpoint: the size and the checksum of each of its files.
+
+The arrays of a checkpoint have no checksums of their own: a changed byte would
+be restored as another number. The manifest is written last, when all other
+files are complete, and is part of the folder when that gets its final name.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+
+from input_pipeline.files import open_regular, read_regular, write_whole
+
+# The file of the manifest in the folder of a checkpoint.
+MANIFEST = 'manifest.json'
+# Checkpoints of versions that wrote no manifest have this file.
+OLDER_MARK = 'commit_success.txt'
+# What such a checkpoint must have at least.
+_OLDER_FILES = (
+  '_CHECKPOINT_METADATA',
+  'model/_METADATA',
+  'model/manifest.ocdbt',
+  'train/_METADATA',
+  'train/manifest.ocdbt',
+)
+_FORMAT = 1
+
+
+def write_manifest(folder: str | os.PathLike, step: int) -> None:
+  """Writes the manifest of a checkpoint whose other files are complete.
+
+  Args:
+    folder: the folder of the checkpoint, under its temporary name.
+    step: the step that was saved.
+
+  Raises:
+    OSError: a file cannot be read.
+    UserError: the manifest cannot be written.
+  """
+  root = os.fspath(folder)
+  files = {name: _measure(os.path.join(root, name)) for name in _walk(root)}
+  with write_whole(
+    os.path.join(root, MANIFEST), what='the manifest of the checkpoint'
+  ) as file:
+    file.write(_render(step, files))
+
+
+def is_complete(folder: str | os.PathLike) -> bool:
+  """Returns whether a checkpoint was completed, without reading its files.
+
+  It may have been damaged since; `find_damage` tells.
+  """
+  return any(
+    os.path.isfile(os.path.join(folder, name))
+    for name in (MANIFEST, OLDER_MARK)
+  )
+
+
+def can_be_verified(folder: str | os.PathLike) -> bool:
+  """Returns whether a checkpoint has a manifest; earlier versions had none."""
+  return os.path.lexists(os.path.join(folder, MANIFEST))
+
+
+def find_damage(folder: str | os.PathLike, only: str = '') -> str:
+  """Returns what is wrong with a checkpoint, or '' if it is as it was saved.
+
+  Reads every file. Of a checkpoint without a manifest, from an earlier
+  version, it only finds files that are missing or empty.
+
+  Args:
+    folder: the folder of the checkpoint. If its name is a number, it must be
+      the step that was saved.
+    only: the beginning of the names of the files to check, such as 'metrics/';
+      '' checks all.
+
+  Returns:
+    The path of a file and what is wrong with it, such as
+    `RUN/checkpoints/8/model/d/0a1b (cut short)`.
+  """
+  root = os.fspath(folder)
+  if not can_be_verified(root):
+    return _find_damage_without_manifest(root)
+  path = os.path.join(root, MANIFEST)
+  try:
+    step, files = _parse(read_regular(path))
+  except OSError as error:
+    return f'{path} ({error.strerror})'
+  except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    return f'{path} (changed since it was saved)'
+  name = os.path.basename(root.rstrip('/'))
+  if name.isdecimal() and int(name) != step:
+    return f'{root} (it holds step {step})'
+  for name, (size, sha256) in files.items():
+    if name.startswith(only):
+      path = os.path.join(root, name)
+      if why := _difference(path, size, sha256):
+        return f'{path} ({why})'
+  # A file that does not belong there may be read in the place of another.
+  for name in _walk(root):
+    if name.startswith(only) and name not in files:
+      return f'{os.path.join(root, name)} (not part of the checkpoint)'
+  return ''
+
+
+def _find_damage_without_manifest(root: str) -> str:
+  if not os.path.isfile(os.path.join(root, OLDER_MARK)):
+    return f'{root} (it has no {MANIFEST})'
+  for name in _OLDER_FILES:
+    if not os.path.isfile(os.path.join(root, name)):
+      return f'{os.path.join(root, name)} (missing)'
+  for name in _walk(root):
+    path = os.path.join(root, name)
+    if not os.path.isfile(path) or os.path.getsize(path) == 0:
+      return f'{path} (empty)'
+  return ''
+
+
+def _difference(path: str, size: int, sha256: str) -> str:
+  """Returns how a file differs from what was saved, '' if it does not."""
+  try:
+    # The size first: it is known without reading the file.
+    found = os.path.getsize(path)
+    if found != size:
+      return f'{found} bytes instead of {size}'
+    if _measure(path) != (size, sha256):
+      return 'changed since it was saved'
+  except FileNotFoundError:
+    return 'missing'
+  except OSError as error:
+    return error.strerror or type(error).__name__
+  return ''
+
+
+def _measure(path: str) -> tuple[int, str]:
+  """Returns the size of a file in bytes and its SHA-256, hexadecimal."""
+  with open_regular(path) as file:
+    sha256 = hashlib.file_digest(file, 'sha256').hexdigest()
+    return file.tell(), sha256
+
+
+def _walk(root: str) -> Iterator[str]:
+  """Yields the names of the files below a folder, relative to it, in order.
+
+  The manifest is left out, and so are hidden files: file systems and desktops
+  put theirs into any folder.
+  """
+  for folder, folders, names in os.walk(root):
+    folders.sort()
+    for name in sorted(names):
+      relative = os.path.relpath(os.path.join(folder, name), root)
+      if relative != MANIFEST and not name.startswith('.'):
+        yield relative
+
+
+def _render(step: int, files: dict[str, tuple[int, str]]) -> bytes:
+  """Returns the content of a manifest; its last field is its own checksum."""
+  body = {
+    'format': _FORMAT,
+    'step': step,
+    'files': {name: list(entry) for name, entry in files.items()},
+  }
+  text = json.dumps(body, indent=1)
+  sha256 = hashlib.sha256(text.encode()).hexdigest()
+  return (json.dumps(body | {'sha256': sha256}, indent=1) + '\n').encode()
+
+
+def _parse(content: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
+  """Returns the step and the files of a manifest.
+
+  Raises:
+    ValueError, TypeError, KeyError, AttributeError, RecursionError: it is
+      damaged.
+  """
+  body = json.loads(content)
+  step = int(body['step'])
+  files = {
+    str(name): (int(size), str(sha256))
+    for name, (size, sha256) in body['files'].items()
+  }
+  # Every byte counts, those of the checksum and the blanks too.
+  if _render(step, files) != content:
+    raise ValueError('not as it was written')
+  return step, files
