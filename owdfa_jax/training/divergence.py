@@ -1,22 +1,26 @@
 """Stops a run whose training diverges, or counts the steps it skips."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 
+import jax
 import numpy as np
 from etils import epath
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.parallel import from_first_process
+from owdfa_jax.parallel import from_first_process, to_host
+from owdfa_jax.training.finite import STATE_PARTS
 from owdfa_jax.training.metric_lines import METRICS_FILE, read_lines
 from owdfa_jax.training.progress import say
+from owdfa_jax.training.state import TrainState
 
 # Names in the log.
 SKIPPED = 'train/skipped_steps'
 SKIPPED_IN_A_ROW = 'train/skipped_in_a_row'
-_IMAGES_SHOWN = 8
+_IMAGES_SHOWN = 5
 
 
 @dataclasses.dataclass
@@ -109,30 +113,30 @@ class Divergence:
     )
 
   def _describe_images(self, rows: np.ndarray) -> str:
+    """Returns the first images of a batch, for a message."""
     ids = self._experiment.dataset.train.ids(rows[:_IMAGES_SHOWN])
-    images = ', '.join(ids)
-    if len(rows) > len(ids):
-      images += f' and {len(rows) - len(ids)} more'
-    return f'images of the batch in this process: {images}'
+    part = ' in this process' if jax.process_count() > 1 else ''
+    rest = len(rows) - len(ids)
+    more = f' and {rest} more' if rest else ''
+    return f'images of the batch{part}: {", ".join(ids)}{more}'
 
   def _remedy(self) -> str:
-    config = self._experiment.config
-    step = self._last_checkpoint()
+    """Returns where the run can go on from, and with which settings."""
+    config, step = self._experiment.config, self._last_checkpoint()
     last = 'there is no checkpoint yet'
     if step is not None:
       last = f'the last good checkpoint is step {step}'
     changes = (
-      'a lower --config.optimizer.learning_rate (now '
+      'another --workdir with a lower --config.optimizer.learning_rate (now '
       f'{config.optimizer.learning_rate:g})'
     )
     if config.model.dtype != 'float32':
       changes += ' or --config.model.dtype=float32'
     if self.skips:
-      return f'{last}; try another --workdir with {changes}'
+      return f'{last}; try {changes}'
     return (
       f'{last}; try the same command with --config.on_divergence=skip, which '
-      f'goes on from there without such steps, or another --workdir with '
-      f'{changes}'
+      f'goes on without such steps, or {changes}'
     )
 
 
@@ -158,3 +162,45 @@ def skipped_before(workdir: epath.Path, step: int) -> SkippedSteps:
   return SkippedSteps(
     from_first_process(skipped.total), from_first_process(skipped.in_a_row)
   )
+
+
+def check_restored(state: TrainState, step: int, workdir: epath.Path) -> None:
+  """Raises `UserError` if a state read from a checkpoint is not finite.
+
+  Args:
+    state: the state.
+    step: the checkpoint's step.
+    workdir: the folder of the run.
+  """
+  for name, field in STATE_PARTS.items():
+    # On the host, array by array: no program is compiled for it.
+    for leaf in jax.tree.leaves(getattr(state, field)):
+      if not np.isfinite(to_host(leaf)).all():
+        raise UserError(
+          f'the checkpoint is of a run that diverged: step {step} of '
+          f'--workdir={workdir} (not finite: {name}); train in another '
+          '--workdir, with a lower --config.optimizer.learning_rate'
+        )
+
+
+def check_evaluation(
+  metrics: Mapping[str, float | None], step: int, workdir: epath.Path
+) -> None:
+  """Raises `UserError` if a metric is not finite, before it selects anything.
+
+  Args:
+    metrics: numbers by name; None where there is none.
+    step: the number of steps taken.
+    workdir: the folder of the run.
+  """
+  names = [
+    name
+    for name, value in metrics.items()
+    if isinstance(value, float) and not math.isfinite(value)
+  ]
+  if names:
+    raise UserError(
+      f'the training diverged: step {step} of --workdir={workdir} (not finite '
+      f'in the evaluation: {", ".join(names)}); try another --workdir with a '
+      'lower --config.optimizer.learning_rate'
+    )

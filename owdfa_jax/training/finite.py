@@ -5,6 +5,7 @@ diverged. The step itself therefore has to leave the state as it was.
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,8 @@ STATE_PARTS = {
 }
 
 
-def all_finite(tree: object) -> jax.Array:
-  """Returns whether all floating-point arrays of a pytree are finite, bool []."""
+def all_finite(tree: Any) -> jax.Array:
+  """Returns whether all floating-point arrays of a tree are finite, bool []."""
   found = [
     jnp.all(jnp.isfinite(leaf))
     for leaf in jax.tree.leaves(tree)
@@ -54,7 +55,7 @@ def take_step_if(
     new: the state after it.
   """
 
-  def choose(old_part: object, new_part: object) -> object:
+  def choose(old_part: Any, new_part: Any) -> Any:
     if _is_schedule(new_part):
       return new_part
     return jnp.where(taken, new_part, old_part)
@@ -63,5 +64,5 @@ def take_step_if(
   return dataclasses.replace(chosen, step=new.step)
 
 
-def _is_schedule(part: object) -> bool:
+def _is_schedule(part: Any) -> bool:
   return isinstance(part, optax.ScaleByScheduleState)

@@ -111,7 +111,7 @@ def make_train_step(
       opt_state=opt_state,
       method_state=extras.state,
     )
-    numbers = {
+    numbers: dict[str, Any] = {
       'loss': loss,
       **extras.terms,
       'gradient_norm': optax.tree.norm(grads),

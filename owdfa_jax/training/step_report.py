@@ -38,10 +38,16 @@ def was_taken(report: StepReport) -> bool:
 
 
 def names_not_finite(report: StepReport) -> list[str]:
-  """Returns the names in `report.finite` that are False, in their order."""
-  # Under `jit` a dict comes back sorted by name; the loss is read first.
-  names = [name for name, holds in to_host(report.finite).items() if not holds]
-  return sorted(names, key=lambda name: name != 'loss')
+  """Returns which of `report.finite` are False: the loss first.
+
+  A part of the state is named only where all numbers are finite, since it
+  follows from them.
+  """
+  finite = to_host(report.finite)
+  names = [name for name, holds in finite.items() if not holds]
+  # Under `jit` a dict comes back sorted by name.
+  names.sort(key=lambda name: (name != 'loss', name == 'gradient_norm'))
+  return [name for name in names if name in report.numbers] or names
 
 
 def as_scalars(report: StepReport) -> dict[str, float | None]:

@@ -133,12 +133,15 @@ class TensorBoard(Writer):
     """
     # Imported here, because runs without TensorBoard do not need it.
     from tensorboardX import record_writer, summary
-    from tensorboardX.proto import event_pb2, summary_pb2
+    from tensorboardX.proto import event_pb2 as events
+    from tensorboardX.proto import summary_pb2 as summaries
 
     self._folder, self._flushed = folder, 0.0
-    self._event, self._scalar = event_pb2.Event, summary.scalar
-    self._summary = summary_pb2.Summary
-    start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    # The types of messages are made when the modules are loaded.
+    self._event: Any = events.Event  # pyrefly: ignore[missing-attribute]
+    self._summary: Any = summaries.Summary  # pyrefly: ignore[missing-attribute]
+    self._scalar = summary.scalar
+    log: Any = events.SessionLog  # pyrefly: ignore[missing-attribute]
     try:
       if not os.path.lexists(folder):
         os.makedirs(folder)
@@ -146,7 +149,7 @@ class TensorBoard(Writer):
       name = f'events.out.tfevents.{time.time():.0f}.{socket.gethostname()}'
       self._file = record_writer.RecordWriter(os.fspath(folder / name))
       self._write_event(0, file_version='brain.Event:2')
-      self._write_event(first_step + 1, session_log=start)
+      self._write_event(first_step + 1, session_log=log(status=log.START))
     except OSError as error:
       raise UserError(
         f'cannot write the TensorBoard events: {folder} ({error.strerror}); '

@@ -9,6 +9,7 @@ import optax
 import pytest
 from flax import nnx
 
+from helpers.diverging import Diverging
 from owdfa_jax import parallel
 from owdfa_jax.losses.pseudo_label_rules.flexmatch import FlexMatch
 from owdfa_jax.methods.base import make_epoch_info_at
@@ -18,25 +19,13 @@ from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.methods.with_pseudo_labels import WithPseudoLabels
 from owdfa_jax.models import classifier
 from owdfa_jax.training import state, step
+from owdfa_jax.training.step_report import names_not_finite
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
-# Every method, and the terms that can be added.
-RUNS = {name: method() for name, method in METHODS.items()} | {
-  'cal': CAL(pseudo_from_epoch=0),
-  'cal, classes unknown': CAL(estimate_classes=True, pseudo_from_epoch=0),
-  'cpl and cdal': CPL(counterfactual=True),
-  'cpl and flexmatch': WithPseudoLabels(
-    method=CPL(), rule=FlexMatch(threshold=0.1)
-  ),
-}
-# The other runs cover most of these.
-SLOW = ('cal, classes unknown', 'cpl and flexmatch')
-ALL_RUNS = [
-  pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
-  for name in RUNS
-]
 SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16
+# The seed of the batch on which the run 'diverging' does.
+BAD = 1
 COMPILATION = '/jax/core/compile/backend_compile_duration'
 
 
@@ -50,6 +39,24 @@ def make_batch(seed):
     'true_label': np.where(label < 0, hidden, label).astype(np.int32),
     'index': draw.integers(0, 100, BATCH).astype(np.int32),
   }
+
+
+# Every method, and the terms that can be added.
+RUNS = {name: method() for name, method in METHODS.items()} | {
+  'cal': CAL(pseudo_from_epoch=0),
+  'cal, classes unknown': CAL(estimate_classes=True, pseudo_from_epoch=0),
+  'cpl and cdal': CPL(counterfactual=True),
+  'cpl and flexmatch': WithPseudoLabels(
+    method=CPL(), rule=FlexMatch(threshold=0.1)
+  ),
+  'diverging': Diverging(batches=make_batch(BAD)['index'][None]),
+}
+# The other runs cover most of these.
+SLOW = ('cal, classes unknown', 'cpl and flexmatch')
+ALL_RUNS = [
+  pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+  for name in RUNS
+]
 
 
 @functools.cache
@@ -151,6 +158,40 @@ def test_steps_and_ends_of_epochs_compile_once(method):
   # The listener does hear compilations.
   jax.jit(lambda x: x + len(compiled))(current.step)
   assert compiled.count(COMPILATION) > counts[0]
+
+
+@pytest.mark.parametrize('num_devices', [1, 8])
+def test_step_that_diverges_changes_the_number_of_the_step_alone(num_devices):
+  good, bad, next_one = make_batch(0), make_batch(BAD), make_batch(2)
+  before, report = run('diverging', num_devices, [good])
+  assert report.taken
+  after, report = run('diverging', num_devices, [good, bad])
+  assert not report.taken
+  assert names_not_finite(report) == ['loss', 'gradient_norm']
+  assert np.isfinite(report.numbers['cross_entropy'])
+  jax.tree.map(np.testing.assert_array_equal, before.replace(step=2), after)
+  later, report = run('diverging', num_devices, [good, bad, next_one])
+  assert report.taken and later.step == 3
+
+
+def make_odd_batches():
+  """Returns batches without labelled rows, unlabelled rows, or differences."""
+  batch = make_batch(0)
+  no_label, all_known = np.full(BATCH, -1), np.arange(BATCH) % KNOWN
+  labels = {'none': no_label, 'all': all_known, 'one class': 0 * all_known}
+  odd = {
+    f'labelled: {name}': batch | {'label': label.astype(np.int32)}
+    for name, label in labels.items()
+  }
+  black = np.zeros_like(batch['image'])
+  return odd | {'black': batch | {'image': black}}
+
+
+@pytest.mark.parametrize('method', ALL_RUNS)
+def test_mean_of_no_rows_is_not_a_divergence(method):
+  for name, batch in make_odd_batches().items():
+    _, report = run(method, 8, [batch])
+    assert report.taken, (name, names_not_finite(report))
 
 
 def test_step_is_a_function_of_seed_and_step():
