@@ -7,6 +7,7 @@ import collections
 import csv
 import dataclasses
 import hashlib
+import io
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -33,6 +34,7 @@ __all__ = [
   'ClassInfo',
   'Meta',
   'classes',
+  'format_meta',
   'read_meta',
   'write_meta',
 ]
@@ -158,20 +160,29 @@ def write_meta(
   Raises:
     UserError: the file cannot be written, or a name is not valid Unicode.
   """
+  text = format_meta(rows)
+  try:
+    with files.write_whole(path, text=True, what='the meta CSV') as file:
+      file.write(text)
+  except UnicodeEncodeError as error:
+    bad = text[max(0, error.start - 40) : error.end + 40]
+    raise UserError(
+      f'cannot write the meta CSV {path}: {quoted(bad)} is not valid Unicode; '
+      'rename that file'
+    ) from error
+
+
+def format_meta(rows: Iterable[Mapping[str, object]]) -> str:
+  """Returns the text of a meta CSV; `rows` are those of `write_meta`."""
   rows = list(rows)
   has_split = bool(rows) and 'split' in rows[0]
   columns = [*COLUMNS, 'split'] if has_split else COLUMNS
-  try:
-    with files.write_whole(path, text=True, what='the meta CSV') as file:
-      # The same line ends on all systems, since packing hashes the file.
-      writer = csv.DictWriter(file, columns, lineterminator='\n')
-      writer.writeheader()
-      writer.writerows(rows)
-  except UnicodeEncodeError as error:
-    raise UserError(
-      f'cannot write the meta CSV {path}: {quoted(error.object.strip())} is '
-      'not valid Unicode; rename that file'
-    ) from error
+  text = io.StringIO(newline='')
+  # The same line ends on all systems, since packing hashes the file.
+  writer = csv.DictWriter(text, columns, lineterminator='\n')
+  writer.writeheader()
+  writer.writerows(rows)
+  return text.getvalue()
 
 
 def classes(meta: Meta) -> tuple[ClassInfo, ...]:

@@ -20,6 +20,7 @@ from input_pipeline.output_folders import (
 from input_pipeline.pack_options import LOCAL, Options, Resources
 from input_pipeline.packed_format import (
   DESCRIPTION,
+  damaged_file,
   index_name,
   is_packed_name,
   parse_description,
@@ -79,6 +80,8 @@ def write_pack(
     written = _write_shards(shards, out, options, resources)
     name = os.path.basename(out)
     description = _write_metadata(output.staging, name, plan, written)
+    if not is_remote(out):
+      open_dataset(output.staging)  # checks what was written
     output.finish()
   print(summary(description))
 
@@ -104,6 +107,11 @@ def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:
         f'cannot write {out}: it exists and is not a packed dataset; {remedy}'
       )
     description = open_dataset(out).description
+    # Shards were checked; one whose images were all skipped is empty.
+    for file in sorted(folder.iterdir()):
+      ours = is_packed_name(file.name) and '.tfrecord-' not in file.name
+      if ours and not file.stat().st_size:
+        raise damaged_file(file, 'it is empty')
   made = description.get('made', {})
   if made.get('meta_sha256') != table.sha256:
     raise UserError(

@@ -3,10 +3,6 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -18,6 +14,10 @@ from input_pipeline.detections import Detections
 from input_pipeline.errors import UserError
 from input_pipeline.shard_writer import write_shard
 from input_pipeline.shards import Shard, Written
+from input_pipeline.worker_processes import (
+  end_with_parent,
+  interrupts_held_back,
+)
 
 
 class Stopped(Exception):
@@ -55,7 +55,7 @@ def write_shards(
         finished(written[-1])
       return written
     with _pool(min(workers, len(shards)), known) as (pool, done):
-      with _interrupts_held_back():
+      with interrupts_held_back():
         futures = [pool.submit(_write_in_worker, shard) for shard in shards]
       pending = set(futures)
       try:
@@ -107,52 +107,17 @@ def _pool(workers: int, known: Detections) -> Iterator[tuple]:
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-  """Holds back Ctrl-C while worker processes start.
-
-  Ctrl-C reaches all processes of the group, but only the parent handles it. The
-  workers inherit the blocked signal, so it cannot interrupt them before they
-  are set up. The mask holds for this thread only; another thread could still
-  receive the signal, and Python would raise KeyboardInterrupt here in the
-  middle of a start. So the handler is replaced too, and the interrupt is raised
-  at the end.
-  """
-  came: list[int] = []
-  in_main = threading.current_thread() is threading.main_thread()
-  handler = signal.getsignal(signal.SIGINT)
-  if in_main:
-    signal.signal(signal.SIGINT, lambda *_: came.append(1))
-  before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-  try:
-    yield
-  finally:
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if in_main:
-      signal.signal(signal.SIGINT, handler)
-  if came:
-    raise KeyboardInterrupt
-
-
 def _start_worker(done: Any, stop: Any, known: Detections) -> None:
   global _done, _stop, _known
   _done, _stop, _known = done, stop, known
   cv2.setNumThreads(1)  # the processes already use all cores
   silence_decoders()
-  threading.Thread(target=_die_with_parent, daemon=True).start()
+  end_with_parent()
 
 
 def silence_decoders() -> None:
   """Turns off OpenCV's own warnings, which repeat the one-line errors."""
   cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-
-def _die_with_parent() -> None:
-  """Ends this worker when the parent is gone, even if it was killed."""
-  parent = multiprocessing.parent_process()
-  if parent is not None:
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
 
 
 def _write_in_worker(shard: Shard) -> Written:

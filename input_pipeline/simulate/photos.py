@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from input_pipeline.errors import UserError
+from input_pipeline.images import load_image
 from input_pipeline.simulate.noise import add_grain
 from input_pipeline.simulate.portraits import Portrait
 from input_pipeline.simulate.shapes import face_coordinates
@@ -30,12 +31,13 @@ def find_photos(folder: str) -> tuple[str, ...]:
     raise UserError(
       f'no such folder: --faces={folder}; name a folder of photos'
     )
-  files = sorted(
+  paths = sorted(
     str(path)
     for path in root.rglob('*')
-    if path.suffix.lower() in _PHOTO_SUFFIXES
+    # A pipe or a device would be waited for.
+    if path.suffix.lower() in _PHOTO_SUFFIXES and path.is_file()
   )
-  photos = tuple(path for path in files if cv2.haveImageReader(path))
+  photos = tuple(path for path in paths if cv2.haveImageReader(path))
   if not photos:
     raise UserError(
       f'no readable image: --faces={folder} has none of '
@@ -98,9 +100,10 @@ def _load(path: str, size: int) -> tuple[np.ndarray, np.ndarray, float]:
     The reduced picture, [H, W, 3] uint8 RGB; the middle of the head, [2] (x, y)
     in its pixels; half the head's height in its pixels.
   """
-  picture = cv2.imread(path, cv2.IMREAD_COLOR)
-  if picture is None:
-    raise UserError(f'cannot decode the photo: {path}; repair or remove it')
+  try:
+    picture = load_image(path)[..., ::-1]
+  except UserError as error:
+    raise UserError(f'{error}; repair or remove it') from error
   middle, half = _find_head(picture)
   scale = min(0.5 * size / half, 1.0)
   width = max(round(picture.shape[1] * scale), 1)

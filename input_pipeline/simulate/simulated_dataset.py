@@ -1,29 +1,41 @@
 """Writes a simulated dataset: images, meta CSVs and a summary."""
 
-import functools
 import hashlib
 import json
-import multiprocessing
 import os
 import pathlib
 
 import cv2
 import numpy as np
-import tqdm
 
+from input_pipeline import strict_json
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
+from input_pipeline.escape import shortened
+from input_pipeline.files import (
+  LIST_LIMIT,
+  absolute,
+  read_text,
+  write_whole,
+)
 from input_pipeline.forgery_types import FORGERY_LABELS, REAL
-from input_pipeline.meta import write_meta
-from input_pipeline.output_folders import publish_folder, temporary_folder
+from input_pipeline.meta import format_meta, write_meta
+from input_pipeline.output_folders import (
+  check_space,
+  publish_folder,
+  temporary_folder,
+)
 from input_pipeline.simulate.capture import CAPTURES
+from input_pipeline.simulate.image_files import (
+  damaged_dataset,
+  hash_images,
+  write_images,
+)
 from input_pipeline.simulate.photos import find_photos
 from input_pipeline.simulate.simulated_classes import CLASSES, SimulatedClass
 from input_pipeline.simulate.simulated_images import (
   Simulation,
   draw_tags,
   image_path,
-  make_image,
 )
 
 VERSION = 1  # Raised when the same parameters give other images.
@@ -74,12 +86,14 @@ def simulate(
     'faces': None if photos is None else _digest(photos, str(faces)),
   }
   folder = pathlib.Path(absolute(out))
-  if _is_complete(folder, summary):
+  if _is_there(folder, summary):
+    _check_whole(folder, simulation)
     return False
   with temporary_folder(folder) as partial:
-    _write_images(partial, simulation, processes)
-    for protocol in CSV_NAMES:
-      _write_csv(partial, protocol, simulation)
+    _check_room(folder, simulation)
+    summary['images_sha256'] = write_images(partial, simulation, processes)
+    for protocol, name in CSV_NAMES.items():
+      write_meta(partial / name, _rows(protocol, simulation))
     _write_summary(partial / SUMMARY, summary, simulation)
     publish_folder(partial, folder)
   return True
@@ -102,77 +116,68 @@ def _digest(photos: tuple[str, ...], faces: str) -> str:
   return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
 
 
-def _is_complete(folder: pathlib.Path, summary: dict[str, object]) -> bool:
-  """Returns whether `folder` holds this dataset.
+def _check_room(folder: pathlib.Path, simulation: Simulation) -> None:
+  """Raises `UserError` if the disk may be too small."""
+  # PNG may store the pixels as they are. Files take whole blocks of the disk,
+  # and each has a line in both CSVs.
+  per_image = 3 * simulation.size**2 + 5000
+  images = len(CLASSES) * simulation.images_per_class
+  check_space(folder, images * per_image)
+
+
+def _is_there(folder: pathlib.Path, summary: dict[str, object]) -> bool:
+  """Returns whether `folder` is a dataset of these parameters.
 
   Raises:
     UserError: `folder` holds something else.
   """
   if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
     return False
-  try:
-    found = json.loads((folder / SUMMARY).read_text())
-  except (OSError, ValueError) as error:
-    raise UserError(
-      f'not a simulated dataset: --out={folder} has no readable {SUMMARY};'
-      f' {_ANOTHER}'
-    ) from error
+  found = _read_summary(folder)
   for key, value in summary.items():
     if found.get(key) != value:
       raise UserError(
         f'made with other parameters: --out={folder} has {key}='
-        f'{found.get(key)}, not {value}; {_ANOTHER}'
+        f'{shortened(str(found.get(key)))}, not {value}; {_ANOTHER}'
       )
   return True
 
 
-def _write_images(
-  root: pathlib.Path, simulation: Simulation, processes: int | None
-) -> None:
-  for entry in CLASSES:
-    (root / image_path(entry, 0)).parent.mkdir(parents=True)
-  jobs = [
-    (row, index)
-    for index in range(simulation.images_per_class)
-    for row in range(len(CLASSES))
-  ]
-  write = functools.partial(_write_image, str(root), simulation)
-  processes = processes or len(os.sched_getaffinity(0))
-  bar = functools.partial(
-    tqdm.tqdm, desc='simulate', total=len(jobs), unit='image', mininterval=0.5
+def _read_summary(folder: pathlib.Path) -> dict[str, object]:
+  try:
+    found = strict_json.loads(read_text(folder / SUMMARY))
+    if isinstance(found, dict):
+      return found
+  except (OSError, ValueError):
+    pass
+  raise UserError(
+    f'not a simulated dataset: --out={folder} has no readable {SUMMARY};'
+    f' {_ANOTHER}'
   )
-  if processes == 1:
-    for _ in bar(map(write, jobs)):
-      pass
-    return
-  # Spawned, because the caller may have threads, and a fork would copy their
-  # locks without them.
-  context = multiprocessing.get_context('spawn')
-  with context.Pool(processes, _use_one_thread) as pool:
-    for _ in bar(pool.imap_unordered(write, jobs, chunksize=32)):
-      pass
 
 
-def _use_one_thread() -> None:
-  cv2.setNumThreads(1)  # The processes already use all cores.
+def _check_whole(folder: pathlib.Path, simulation: Simulation) -> None:
+  """Checks the files of a dataset that was made before.
+
+  Raises:
+    UserError: a file is missing or is not as it was written.
+  """
+  images_sha256 = hash_images(folder, simulation)
+  # Datasets of earlier versions lack the hash.
+  expected = _read_summary(folder).get('images_sha256', images_sha256)
+  if images_sha256 != expected:
+    raise damaged_dataset(folder, 'its images are not those that were written')
+  for protocol, name in CSV_NAMES.items():
+    try:
+      text = read_text(folder / name, LIST_LIMIT)
+    except (OSError, ValueError):
+      text = ''
+    if text != format_meta(_rows(protocol, simulation)):
+      raise damaged_dataset(folder, f'{name} is not as it was written')
 
 
-def _write_image(
-  root: str, simulation: Simulation, job: tuple[int, int]
-) -> None:
-  row, index = job
-  image = make_image(simulation, row, index)
-  path = os.path.join(root, image_path(CLASSES[row], index))
-  if not cv2.imwrite(path, image[..., ::-1]):
-    raise UserError(
-      f'cannot write the image: {path}; make room or name another --out'
-    )
-
-
-def _write_csv(
-  root: pathlib.Path, protocol: int, simulation: Simulation
-) -> None:
-  """Writes one protocol's meta CSV, classes in the order of their ids."""
+def _rows(protocol: int, simulation: Simulation) -> list[dict[str, object]]:
+  """Returns the rows of a protocol's meta CSV, classes in the order of ids."""
   rows = []
   for entry in sorted(CLASSES, key=lambda entry: entry.label_2):
     label = entry.label_1 if protocol == 1 else entry.label_2
@@ -180,7 +185,7 @@ def _write_csv(
       tags = draw_tags(entry, simulation.images_per_class, simulation.seed)
       for index, tag in enumerate(tags):
         rows.append(_row(entry, label, index, int(tag)))
-  write_meta(root / CSV_NAMES[protocol], rows)
+  return rows
 
 
 def _row(
@@ -212,4 +217,5 @@ def _write_summary(
     'numpy': np.__version__,
     'opencv': cv2.__version__,
   }
-  file.write_text(json.dumps(summary | made, indent=2) + '\n')
+  with write_whole(file, text=True, what='the summary') as text:
+    text.write(json.dumps(summary | made, indent=2) + '\n')

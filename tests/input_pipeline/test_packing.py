@@ -277,6 +277,15 @@ def test_a_damaged_directory_is_not_reused(tmp_path):
     pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
 
 
+@pytest.mark.parametrize('name', ['README.md', 'features.json'])
+def test_a_directory_with_an_empty_file_is_not_reused(tmp_path, name):
+  csv = write_set(tmp_path)
+  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  (tmp_path / 'out' / name).write_bytes(b'')
+  with pytest.raises(UserError, match=f'damaged file: .*{name}: it is empty'):
+    pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+
+
 def test_a_foreign_directory_is_left_alone(tmp_path):
   csv = write_set(tmp_path)
   with pytest.raises(
