@@ -33,8 +33,9 @@ def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   config.stages = stages = ml_collections.ConfigDict()
   # Epochs of the supervised stage. The method's own stage has config.epochs.
   stages.pretrain_epochs = 10
-  # Number of rounds of pseudo-labels, and the epochs of each.
+  # Number of rounds of pseudo-labels.
   stages.rounds = 2
+  # Epochs of each round.
   stages.round_epochs = 20
   # The rounds start from a trained network, so the method's learning rate is
   # multiplied by this.
@@ -42,10 +43,11 @@ def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   # What labels the unlabelled images: the 'head', or 'clusters' of features.
   stages.label_by = 'clusters'
   # Of the images given to a class, this share keeps the label, the most
-  # confident first, provided that each is at least this confident. The
-  # confidence is the head's probability, or for clusters 1 - distance to the
-  # own centre / distance to the next one.
+  # confident first.
   stages.keep_share = 0.5
+  # The least confidence of an image that keeps its label. It is the head's
+  # probability, or for clusters 1 - distance to the own centre / distance to
+  # the next one.
   stages.keep_confidence = 0.0
   # If the test split selected the epoch that labels the images, test labels
   # would influence training.

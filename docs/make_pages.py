@@ -4,11 +4,14 @@
 
 docs/api.md gets every public class and function with its signature and the
 first paragraph of its docstring; docs/architecture.md gets its tables of
-modules. Nothing is imported: the sources are parsed.
+modules. Nothing is imported for them: the sources are parsed. docs/settings.md
+is made by settings_page.py.
 """
 
 import ast
 import pathlib
+import runpy
+import sys
 from collections.abc import Iterator
 
 DOCS = pathlib.Path(__file__).resolve().parent
@@ -39,8 +42,18 @@ def pages() -> dict[pathlib.Path, str]:
   )
   return {
     DOCS / 'api.md': api_page(),
+    DOCS / 'settings.md': settings_page(),
     architecture: f'{before}{BEGIN}\n{tables}\n{END}{after}',
   }
+
+
+def settings_page() -> str:
+  """Returns the text of docs/settings.md."""
+  sys.path.insert(0, str(ROOT))
+  try:
+    return runpy.run_path(str(DOCS / 'settings_page.py'))['settings_page']()
+  finally:
+    sys.path.remove(str(ROOT))
 
 
 def api_page() -> str:
