@@ -157,7 +157,7 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
 
 
 def heap_lines(summary: Mapping[str, Any]) -> str:
-  """Returns the summary for a terminal: a table of outputs and two lines."""
+  """Returns the summary for a terminal: lines, and a table of the outputs."""
   percent = lambda share: f'{100 * share:.2f}'
   rows = [
     (
@@ -172,8 +172,6 @@ def heap_lines(summary: Mapping[str, Any]) -> str:
   header = ('output', 'known', 'images', 'share', 'mean confidence')
   return '\n'.join(
     [
-      text_tables.aligned(header, rows, 'llrrr'),
-      '',
       f'{summary["num_images"]} images without a true class: '
       f'{percent(summary["novel_share"])} % got a novel output; they got '
       f'{summary["num_outputs_given"]} of {summary["num_outputs"]} outputs, '
@@ -183,6 +181,8 @@ def heap_lines(summary: Mapping[str, Any]) -> str:
       f'{summary["median_confidence"]:.2f}; below {LOW_CONFIDENCE} for '
       f'{percent(summary["low_confidence_share"])} % of them',
       *(f'warning: {line}' for line in summary['warnings']),
+      '',
+      text_tables.aligned(header, rows, 'llrrr'),
     ]
   )
 

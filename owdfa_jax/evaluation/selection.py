@@ -59,12 +59,12 @@ def selection_rule(
     metric: `eval.metric`.
   """
   if selection == 'last':
-    return SelectionRule(Basis.LAST, '', 'nothing: the last epoch counts')
+    return SelectionRule(Basis.LAST, '', 'no metric: the last epoch counts')
   if reason := _not_available(dataset, selection, metric):
     basis = Basis.HEAP if is_heap(dataset) else Basis.LAST
     text = {
       Basis.HEAP: f'Known ACC on {selection} images and the score of the heap',
-      Basis.LAST: 'nothing: the last epoch counts',
+      Basis.LAST: 'no metric: the last epoch counts',
     }[basis]
     return SelectionRule(basis, reason, text)
   return SelectionRule(Basis.METRIC, '', f'{metric} on {selection} images')

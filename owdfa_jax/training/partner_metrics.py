@@ -29,7 +29,9 @@ def partner_metrics(
       partner has the same true label.
     <name>_right_known: the same for rows of known classes.
     <name>_right_novel: the same for rows of novel classes.
-    A share of no rows is NaN.
+    A share of no rows is NaN. So are the last three if the true label of an
+    unlabelled row with a partner, or that of the partner, is unknown: shares of
+    the other rows would look like shares of all.
   """
   unlabelled = ~labels.labelled
   groups = {
@@ -41,11 +43,15 @@ def partner_metrics(
   for name, partner in partners.items():
     paired = unlabelled & (partner != jnp.arange(len(partner)))
     result[f'{name}_paired'] = common.masked_mean(paired, unlabelled)
+    has_truth = (true_label >= 0) & (true_label[partner] >= 0)
+    every_truth = jnp.all(has_truth | ~paired)
     for suffix, group in groups.items():
       right, counted = partner_accuracy(
         partner=partner, true_label=true_label, counted=group
       )
-      result[f'{name}_{suffix}'] = right / counted
+      result[f'{name}_{suffix}'] = jnp.where(
+        every_truth, right / counted, jnp.nan
+      )
   return result
 
 

@@ -147,7 +147,7 @@ def test_metric_that_cannot_select_says_so(packed, tmp_path, capsys, metric):
   (line,) = capsys.readouterr().out.splitlines()
   assert line == (
     f'the best checkpoint cannot be selected by {metric}: the validation '
-    'images are of known classes alone; selected by nothing: the last epoch '
+    'images are of known classes alone; selected by no metric: the last epoch '
     'counts'
   )
   result = evaluator.evaluate_epoch(9, initial_state(experiment))

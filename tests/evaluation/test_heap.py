@@ -88,11 +88,14 @@ def test_pruned_outputs_do_not_count():
 
 def test_lines_show_every_output_and_the_warnings():
   found = summarise(250, 148, 2)
-  lines = heap_lines(found).splitlines()
-  assert [line.split()[0] for line in lines[1:4]] == ['a', 'b', 'novel-2']
-  assert '400 images without a true class: 0.50 % got a novel' in lines[5]
-  assert 'they got 3 of 5 outputs, 1 of 3 novel ones' in lines[5]
-  assert lines[-1] == f'warning: {found["warnings"][0]}'
+  first, second, warning, blank, _, *rows = heap_lines(found).splitlines()
+  assert '400 images without a true class: 0.50 % got a novel' in first
+  assert 'they got 3 of 5 outputs, 1 of 3 novel ones' in first
+  assert second == (
+    'confidence: mean 0.80, median 0.80; below 0.5 for 0.00 % of them'
+  )
+  assert warning == f'warning: {found["warnings"][0]}' and not blank
+  assert [line.split()[0] for line in rows] == ['a', 'b', 'novel-2']
 
 
 def test_score_is_evenness_times_confidence():

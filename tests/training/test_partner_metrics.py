@@ -49,6 +49,18 @@ def test_unknown_true_labels_give_nan():
   assert np.isnan(result['vote_right_novel'])
 
 
+def test_shares_of_what_is_left_are_not_given():
+  """Three pairs are right, and one row of the fourth has no true label."""
+  result = measure(jnp.array([0, 0, 1, 1, KNOWN, KNOWN, KNOWN, -1]))
+  assert result['vote_paired'] == 1
+  for name in 'vote_right', 'vote_right_known', 'vote_right_novel':
+    assert np.isnan(result[name])
+  # The truth of a row that has no partner does not matter.
+  partner = PAIRS.at[6].set(6).at[7].set(7)
+  result = measure(jnp.array([0, 0, 1, 1, 0, 0, 0, -1]), partner)
+  assert result['vote_right'] == 1
+
+
 def test_partner_accuracy_leaves_out_self_pairs_and_unknown_labels():
   # Row 3 is its own partner; rows 4 and 5 touch an unknown label.
   result = partner_accuracy(
