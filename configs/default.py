@@ -27,8 +27,11 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   config.seed = 0
   # Images per step on all devices together, half of them labelled.
   config.batch_size = 128
-  # An epoch is floor(training images / batch_size) steps.
+  # An epoch is floor(training images / batch_size) steps, times the passes.
   config.epochs = 50
+  # Passes over the training images in an epoch. For little data, training
+  # takes more than 1 unless --config.epochs is given; see docs/training.md.
+  config.passes_per_epoch = 1
   # What follows a step whose loss, gradient or result is not finite: 'stop'
   # ends the run; 'skip' leaves the network as it was before the step, and goes
   # on.
@@ -141,7 +144,7 @@ def _optimizer() -> ml_collections.ConfigDict:
 def _evaluation() -> ml_collections.ConfigDict:
   """Returns the settings of evaluations and the selection of a checkpoint."""
   evaluation = ml_collections.ConfigDict()
-  # How often the network is evaluated, and then saved.
+  # Epochs between two evaluations.
   evaluation.every_epochs = 1
   # Images per step of an evaluation, on all devices together.
   evaluation.batch_size = 256
@@ -172,7 +175,7 @@ def _checkpoints() -> ml_collections.ConfigDict:
 def _log() -> ml_collections.ConfigDict:
   """Returns the settings of the log."""
   log = ml_collections.ConfigDict()
-  # How often losses and rates are logged.
+  # Steps between two lines of the log.
   log.every_steps = 10
   # Writes the curves for TensorBoard too.
   log.tensorboard = True

@@ -35,6 +35,7 @@ RANGES: dict[str, NumberRange] = {
   'seed': whole(0, LARGEST_SEED),
   'batch_size': _BATCH,
   'epochs': _EPOCHS,
+  'passes_per_epoch': whole(1, _COUNT),
   'max_skipped_in_a_row': whole(1, _COUNT),
   'data.num_known': _CLASSES,
   'data.num_classes': _CLASSES,

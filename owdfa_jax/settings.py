@@ -10,15 +10,12 @@ import ml_collections
 import numpy as np
 from etils import epath
 
+from input_pipeline import supervision
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from input_pipeline.meta import UNLABELLED
-from input_pipeline.supervision import (
-  check_training_data,
-  steps_per_epoch,
-  validation_rows,
-)
+from input_pipeline.supervision import check_training_data, validation_rows
 from owdfa_jax.setting_checks import check_config
 from owdfa_jax.setting_ranges import MOST_OUTPUTS
 
@@ -148,12 +145,24 @@ def check_training_split(inputs: RunInputs) -> None:
   check_training_data(
     inputs.dataset, config.batch_size, config.data.supervision, held_out
   )
-  steps = steps_per_epoch(inputs.dataset, config.batch_size)
+  steps = epoch_steps(config, inputs.dataset)
   if steps * config.epochs > MOST_STEPS:
     raise UserError(
       f'too many steps: --config.epochs={config.epochs} of {steps} steps each; '
       f'give at most {MOST_STEPS // steps} epochs'
     )
+
+
+def epoch_steps(
+  config: ml_collections.ConfigDict, dataset: PackedDataset
+) -> int:
+  """Returns the steps of an epoch, of one pass over the images or several.
+
+  Raises:
+    UserError: the training split is smaller than one batch.
+  """
+  one_pass = supervision.steps_per_epoch(dataset, config.batch_size)
+  return one_pass * config.passes_per_epoch
 
 
 def check_initial_weights(init: str) -> None:

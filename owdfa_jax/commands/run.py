@@ -22,6 +22,7 @@ from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
 from owdfa_jax.commands.pod_flags import check_pod_flags
 from owdfa_jax.commands.preflight import check_inputs
+from owdfa_jax.commands.small_data import raise_passes
 from owdfa_jax.pods.worker import PodProcess
 
 MODES = ('train', 'eval', 'attribute', 'timing')
@@ -114,11 +115,16 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
     raise UserError('no folder for the run: give --workdir=DIR')
   if mode == 'attribute' and not _IMAGES.value:
     raise UserError('no images to attribute: give --images=FOLDER')
+  remark = ''
+  if mode == 'train':
+    given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
+    remark = raise_passes(config, workdir, given)
   inputs = check_inputs(config, workdir, mode, _IMAGES.value)
 
   # Imports JAX, which takes seconds, only once the command is known to be
   # right.
   from owdfa_jax.commands import modes, startup
+  from owdfa_jax.training.progress import say
 
   startup.silence_orbax()
   startup.use_compilation_cache(config.compilation_cache)
@@ -126,6 +132,8 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
     startup.join_pod(
       pod, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )
+  if remark:
+    say(remark)
   if 'stages' in config and mode in ('train', 'eval'):
     sys.exit(modes.run_stages(mode, config, workdir))
   sys.exit(modes.run(mode, inputs, _IMAGES.value))

@@ -7,7 +7,6 @@ from typing import Any
 import ml_collections
 from etils import epath
 
-from input_pipeline import supervision
 from input_pipeline.errors import UserError
 from owdfa_jax.discovery.stage_plan import SETTINGS_FROM_STAGE_BEFORE
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
@@ -18,7 +17,7 @@ from owdfa_jax.report_fields import (
   TABLE_COLUMNS,
   current_report,
 )
-from owdfa_jax.settings import RunInputs
+from owdfa_jax.settings import RunInputs, epoch_steps
 from owdfa_jax.training.run_record import (
   CONFIG_FILE,
   check_settings,
@@ -116,9 +115,7 @@ def finished_report(run: Run) -> dict[str, Any] | None:
 def _is_complete(report: dict[str, Any], part: RunInputs) -> bool:
   """Whether a report is of the evaluation asked for, after the last epoch."""
   config = part.config
-  num_steps = config.epochs * supervision.steps_per_epoch(
-    part.dataset, config.batch_size
-  )
+  num_steps = config.epochs * epoch_steps(config, part.dataset)
   last = report.get('last') or {}
   return (
     report.keys() >= TABLE_COLUMNS.keys()

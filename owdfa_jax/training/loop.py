@@ -11,14 +11,19 @@ from input_pipeline.errors import UserError
 from owdfa_jax.experiment import Experiment, read_pseudo_label
 from owdfa_jax.settings import validation_share
 from owdfa_jax.training.checkpoints import Checkpoints
-from owdfa_jax.training.divergence import Divergence, skipped_before
+from owdfa_jax.training.divergence import (
+  Divergence,
+  check_evaluation,
+  check_restored,
+  skipped_before,
+)
 from owdfa_jax.training.evaluator import MakeEvaluator
 from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
 from owdfa_jax.training.setup import Training, set_up_training
 from owdfa_jax.training.state import TrainState, abstract_state, create_state
-from owdfa_jax.training.workdir import claim_workdir
+from owdfa_jax.training.workdir import open_workdir
 from owdfa_jax.training.writers import Writers
 
 
@@ -35,14 +40,16 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
     command resumes it.
 
   Raises:
-    UserError: the data is damaged, the workdir cannot be written, or it holds
-      another run.
+    UserError: the data is damaged, the workdir cannot be written, it holds
+      another run or a damaged checkpoint, or another process trains there.
   """
   config, placement = experiment.config, experiment.placement
-  claim_workdir(experiment)
   training = set_up_training(experiment)
   evaluator = make_evaluator(experiment, training.graphdef)
-  with Checkpoints(experiment.workdir) as checkpoints:
+  with (
+    open_workdir(experiment),
+    Checkpoints(experiment.workdir) as checkpoints,
+  ):
     start, total = checkpoints.latest_step() or 0, training.num_steps
     check_epochs(config.epochs, start, training.steps_per_epoch)
     if start == total:
@@ -74,6 +81,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
           if epoch % config.eval.every_epochs == 0 or step == total:
             result = evaluator.evaluate_epoch(step, state)
             metrics = result.metrics
+            check_evaluation(metrics, step, experiment.workdir)
             progress.record_evaluation(step, metrics)
             say(f'epoch {epoch}/{config.epochs}  {result.summary}')
           checkpoints.save(step, state, metrics)
@@ -83,6 +91,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
           # At an epoch's end this step is saved already, with its metrics.
           # `save` then does nothing.
           checkpoints.save(step, state)
+          checkpoints.wait()
           say(
             f'stopped by a signal: step {step} of {total} is saved; run the '
             'same command again to resume'
@@ -121,6 +130,10 @@ def restore_or_initialise(
     experiment: the run.
     training: creates the run's new state.
     checkpoints: the checkpoints in the run's workdir.
+
+  Raises:
+    UserError: the checkpoint or the initial weights are not finite, or cannot
+      be read.
   """
   config, placement = experiment.config, experiment.placement
   step = checkpoints.latest_step()
@@ -129,7 +142,9 @@ def restore_or_initialise(
     # No new state is created, so that resuming needs no more memory than
     # training does.
     target = abstract_state(training.init, placement)
-    return checkpoints.restore(step, target)
+    state = checkpoints.restore(step, target)
+    check_restored(state, step, experiment.workdir)
+    return state
   state = create_state(training.init, config.seed, placement)
   if config.model.init:
     return load_initial_weights(

@@ -42,6 +42,8 @@ CHANGEABLE_SETTINGS = (
   'data.num_threads',
   'data.num_workers',
 )
+# Settings that runs of earlier versions do not record, and their values there.
+LATER_SETTINGS = {'passes_per_epoch': 1}
 # The settings (or beginnings of their names) that a checkpoint's network
 # depends on: evaluation must have the same.
 NETWORK_SETTINGS = (
@@ -206,6 +208,19 @@ def recorded_setting(inputs: RunInputs, name: str) -> Any:
   return (_recorded_settings(inputs.workdir) or {}).get(name, now)
 
 
+def recorded_passes(workdir: epath.Path) -> int | None:
+  """Returns the `passes_per_epoch` of the run that the workdir holds.
+
+  Returns None if it holds no run that has saved a checkpoint.
+
+  Raises:
+    UserError: the record of the settings is damaged or cannot be read.
+  """
+  if not step_folders(workdir):
+    return None
+  return (_recorded_settings(workdir) or LATER_SETTINGS)['passes_per_epoch']
+
+
 def run_settings(inputs: RunInputs) -> dict[str, Any]:
   """Returns what identifies a run: its config, and digests of its inputs.
 
@@ -261,7 +276,7 @@ def _recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
   """
   path = workdir / CONFIG_FILE
   try:
-    return flatten_settings(json.loads(path.read_text()))
+    return LATER_SETTINGS | flatten_settings(json.loads(path.read_text()))
   except FileNotFoundError:
     return None
   except OSError as error:

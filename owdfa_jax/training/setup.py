@@ -6,9 +6,9 @@ from collections.abc import Callable
 import jax
 from flax import nnx
 
-from input_pipeline import supervision
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.methods.base import make_epoch_info_at
+from owdfa_jax.settings import epoch_steps
 from owdfa_jax.training.optimizers import make_optimizer
 from owdfa_jax.training.state import (
   TrainState,
@@ -48,14 +48,12 @@ def set_up_training(experiment: Experiment) -> Training:
   """
   config, dataset = experiment.config, experiment.dataset
   method, placement = experiment.method, experiment.placement
-  steps_per_epoch = supervision.steps_per_epoch(dataset, config.batch_size)
+  steps = epoch_steps(config, dataset)
   optimizer, schedule = make_optimizer(
-    **config.optimizer, epochs=config.epochs, steps_per_epoch=steps_per_epoch
+    **config.optimizer, epochs=config.epochs, steps_per_epoch=steps
   )
   graphdef, _, _ = abstract_network(experiment.build, placement)
-  epoch_info_at = make_epoch_info_at(
-    dataset.num_known, config.epochs, steps_per_epoch
-  )
+  epoch_info_at = make_epoch_info_at(dataset.num_known, config.epochs, steps)
   return Training(
     graphdef=graphdef,
     init=make_init(
@@ -75,6 +73,6 @@ def set_up_training(experiment: Experiment) -> Training:
       placement,
     ),
     end_epoch=make_end_epoch(graphdef, method, epoch_info_at, placement),
-    steps_per_epoch=steps_per_epoch,
-    num_steps=config.epochs * steps_per_epoch,
+    steps_per_epoch=steps,
+    num_steps=config.epochs * steps,
   )

@@ -1,0 +1,83 @@
+"""A floor under the number of steps, for runs on little data.
+
+A few hundred images give two or three steps an epoch, and the usual number of
+epochs would end before the network has learnt anything. An epoch then passes
+over the images several times. Epochs are not added: schedules, evaluations,
+checkpoints and methods all count in epochs.
+"""
+
+from collections.abc import Collection
+
+import ml_collections
+from etils import epath
+
+from input_pipeline.files import absolute
+from owdfa_jax.discovery.stage_plan import plan_stages
+from owdfa_jax.settings import check_run, epoch_steps
+from owdfa_jax.training.run_record import recorded_passes
+
+# The least number of steps. The demo, 20 classes from scratch, takes 517.
+MIN_STEPS = 400
+
+
+def raise_passes(
+  config: ml_collections.ConfigDict, workdir: str, given: Collection[str]
+) -> str:
+  """Sets `passes_per_epoch` so that a run has at least `MIN_STEPS`.
+
+  The number of epochs that a user gives is left alone, and so is a run that the
+  workdir already holds: it keeps its own number of passes.
+
+  Args:
+    config: the settings of a run, or of a run in stages; changed in place.
+    workdir: the folder of the run.
+    given: the settings that the user has given.
+
+  Returns:
+    A line for the user about what was changed, or about a run that is very
+    short; '' if there is nothing to say.
+
+  Raises:
+    UserError: a setting or the data does not fit.
+  """
+  first = absolute(workdir)
+  if 'stages' in config:
+    first = f'{first}/{plan_stages(config)[0].name}'
+  dataset = check_run(config, first).dataset
+  passes = config.passes_per_epoch
+  if 'passes_per_epoch' not in given:
+    passes = recorded_passes(epath.Path(first)) or passes
+  _set_passes(config, passes)
+  in_epoch = epoch_steps(config, dataset)
+  steps = in_epoch * config.epochs
+  if steps >= MIN_STEPS:
+    return ''
+  more = passes * -(-MIN_STEPS // steps)
+  if _is_left_alone(config, first, given):
+    return (
+      f'this run has only {steps} steps; --config.passes_per_epoch={more}, in '
+      f'another --workdir if it has begun, gives at least {MIN_STEPS}'
+    )
+  _set_passes(config, more)
+  return (
+    f'the data gives {in_epoch} steps an epoch, {steps} in {config.epochs} '
+    f'epochs; each epoch therefore passes over the images {more} times, for '
+    f'{epoch_steps(config, dataset) * config.epochs} steps '
+    f'(--config.passes_per_epoch={passes} leaves it at {steps})'
+  )
+
+
+def _is_left_alone(
+  config: ml_collections.ConfigDict, workdir: str, given: Collection[str]
+) -> bool:
+  """Returns whether the user or an earlier command chose the length."""
+  lengths = {'epochs', 'passes_per_epoch'}
+  if 'stages' in config:
+    lengths |= {'stages.pretrain_epochs', 'stages.round_epochs'}
+  has_begun = recorded_passes(epath.Path(workdir)) is not None
+  return has_begun or not lengths.isdisjoint(given)
+
+
+def _set_passes(config: ml_collections.ConfigDict, passes: int) -> None:
+  with config.unlocked():
+    config.passes_per_epoch = passes

@@ -1,0 +1,85 @@
+"""Tests of the floor under the number of steps."""
+
+import json
+
+import pytest
+
+from helpers.runs import tiny_config
+from input_pipeline.errors import UserError
+from owdfa_jax import configs
+from owdfa_jax.commands.preflight import check_inputs
+from owdfa_jax.commands.small_data import MIN_STEPS, raise_passes
+
+# The tests' dataset gives six steps of 16 images in a pass.
+STEPS = 6
+
+
+def make_config(packed, **changes):
+  config = tiny_config(packed, **changes)
+  return config.copy_and_resolve_references()
+
+
+def hold_a_run(workdir, **settings):
+  """Makes a workdir whose run has saved a checkpoint, though an empty one."""
+  (workdir / 'checkpoints' / '5' / 'model').mkdir(parents=True)
+  (workdir / 'config.json').write_text(json.dumps(settings))
+
+
+def test_little_data_gets_more_passes_and_the_same_epochs(packed, tmp_path):
+  config = make_config(packed, epochs=20)
+  line = raise_passes(config, str(tmp_path / 'run'), given=())
+  assert config.epochs == 20 and config.passes_per_epoch == 4
+  assert line == (
+    'the data gives 6 steps an epoch, 120 in 20 epochs; each epoch therefore '
+    'passes over the images 4 times, for 480 steps '
+    '(--config.passes_per_epoch=1 leaves it at 120)'
+  )
+  again = raise_passes(config, str(tmp_path / 'run'), given=())
+  assert again == '' and config.passes_per_epoch == 4
+
+
+def test_enough_steps_are_left_alone(packed, tmp_path):
+  config = make_config(packed, epochs=-(-MIN_STEPS // STEPS))
+  assert raise_passes(config, str(tmp_path), given=()) == ''
+  assert config.passes_per_epoch == 1
+
+
+@pytest.mark.parametrize('given', ['epochs', 'passes_per_epoch'])
+def test_length_that_the_user_gives_is_kept(given, packed, tmp_path):
+  config = make_config(packed, epochs=2, passes_per_epoch=3)
+  line = raise_passes(config, str(tmp_path), given=(given, 'seed'))
+  assert config.epochs == 2 and config.passes_per_epoch == 3
+  assert 'only 36 steps; --config.passes_per_epoch=36' in line
+
+
+@pytest.mark.parametrize(
+  'recorded, passes', [({}, 1), ({'passes_per_epoch': 7}, 7)]
+)
+def test_run_that_has_begun_keeps_its_passes(
+  recorded, passes, packed, tmp_path
+):
+  """A run of an earlier version recorded none, and had one."""
+  hold_a_run(tmp_path, **recorded)
+  config = make_config(packed, epochs=2)
+  for given in ((), ('epochs',)):
+    assert 'only' in raise_passes(config, str(tmp_path), given)
+    assert config.passes_per_epoch == passes
+
+
+def test_stages_share_the_passes_of_the_method(packed, tmp_path):
+  config = configs.load('staged', 'cpl,folder64')
+  config.data.path, config.batch_size = str(packed), 16
+  config.epochs = 20
+  assert '4 times, for 480 steps' in raise_passes(config, str(tmp_path), ())
+  assert check_inputs(config, str(tmp_path), 'train').config.epochs == 6
+  hold_a_run(tmp_path / '1-supervised', passes_per_epoch=9)
+  config.passes_per_epoch = 1
+  assert raise_passes(config, str(tmp_path), ()) == ''
+  assert config.passes_per_epoch == 9
+
+
+def test_other_mistakes_are_reported_first(packed, tmp_path):
+  config = make_config(packed, epochs=2)
+  config.batch_size = 1000
+  with pytest.raises(UserError, match='smaller than one batch'):
+    raise_passes(config, str(tmp_path), ())
