@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from input_pipeline import meta
+from input_pipeline.original_sizes import describe_sides
 from input_pipeline.packed_format import FORMAT, FORMAT_VERSION, SPLITS
 from input_pipeline.plan import Plan
 from input_pipeline.shards import (
@@ -56,6 +57,9 @@ def describe(
       _describe_class(entry, counts[entry.label]) for entry in plan.classes
     ],
     'truth_unknown': counts[-1],
+    'original_sides': describe_sides(
+      [record.side for _, _, record in packed], plan.encoding.size
+    ),
     'splits': {
       split: {
         'records': len(columns[split]['label']),

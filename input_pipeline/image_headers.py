@@ -12,6 +12,8 @@ from input_pipeline.image_kinds import BadImage
 # The most pixels of an image that is decoded, unless asked for otherwise:
 # photographs of 108 megapixels pass. Decoding takes up to 12 bytes a pixel.
 MAX_PIXELS = 1 << 27
+# What the limit can be raised to: OpenCV has the same of its own.
+LARGEST_LIMIT = 1 << 30
 # Compressed bytes of a PNG beyond twice those of its pixels.
 _SPARE = 1 << 16
 # OpenCV decodes no longer side.

@@ -3,6 +3,7 @@
 import dataclasses
 
 from input_pipeline.errors import UserError, check_choice
+from input_pipeline.image_headers import LARGEST_LIMIT, MAX_PIXELS
 
 DETECTORS = ('none', 'opencv', 'dlib')
 FORMATS = ('png', 'jpeg')
@@ -21,6 +22,7 @@ _RANGES = {
   'seed': (0, 2**32 - 1),
   'shards': (1, 99999),
   'margin': (1, 4),
+  'max_pixels': (1, LARGEST_LIMIT),
 }
 
 
@@ -43,6 +45,7 @@ class Options:
       each side.
     align: the path of dlib's 68-point file, to turn faces upright; or None.
     card: the path of a TOML file for the data card; or None.
+    max_pixels: the most pixels of an image; a larger one is unreadable.
   """
 
   size: int = 256
@@ -56,6 +59,7 @@ class Options:
   margin: float = 1.2
   align: str | None = None
   card: str | None = None
+  max_pixels: int = MAX_PIXELS
 
   def __post_init__(self) -> None:
     """Raises `UserError` for a value out of range."""
@@ -73,6 +77,12 @@ class Options:
       raise UserError(
         f'--align={self.align} needs --crop=dlib, not --crop={self.crop}'
       )
+
+
+def check_max_pixels(value: int | None) -> None:
+  """Raises `UserError` for a limit out of range; None is the default."""
+  if value is not None:
+    Options(max_pixels=value)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -146,6 +146,7 @@ def deal_rows(plan: Plan, split: str, folder: str) -> Iterator[Shard]:
       encoding=plan.encoding,
       crop=face_crop(options),
       skip_unreadable=options.on_error == 'skip',
+      max_pixels=options.max_pixels,
     )
 
 

@@ -87,9 +87,10 @@ def _pack_image(
 ) -> Packed:
   """Appends the record of one image to the open shard."""
   encoding, crop = written.shard.encoding, written.shard.crop
-  data = images.read_file(row.file)
+  max_pixels = written.shard.max_pixels
+  data = images.read_file(row.file, max_pixels)
   # Decoded even if its bytes are kept: every packed image must be readable.
-  image = images.decode_file(data, row.file)
+  image = images.decode_file(data, row.file, max_pixels)
   sha256 = hashlib.sha256(data).hexdigest()
   image_format, height, width, plain = probe(data)
   fits = (height, width) == (encoding.size, encoding.size)
@@ -122,6 +123,7 @@ def _pack_image(
     format=image_format,
     sha256=sha256,
     face=face is not None,
+    side=max(image.shape[:2]),
   )
 
 

@@ -6,6 +6,7 @@ Both travel between processes and machines, as JSON or by pickle.
 import dataclasses
 
 from input_pipeline.faces import Crop, FaceBox
+from input_pipeline.image_headers import MAX_PIXELS
 from input_pipeline.packed_format import SPLITS
 
 
@@ -64,6 +65,7 @@ class Shard:
     encoding: how the images are stored.
     crop: how faces are cut out; None packs whole images.
     skip_unreadable: whether to leave out unreadable images instead of stopping.
+    max_pixels: the most pixels of an image that is read.
   """
 
   split: str
@@ -74,6 +76,7 @@ class Shard:
   encoding: Encoding
   crop: Crop | None
   skip_unreadable: bool
+  max_pixels: int = MAX_PIXELS
 
   @property
   def path(self) -> str:
@@ -92,6 +95,8 @@ class Packed:
     format: 'png' or 'jpeg'.
     sha256: the hash of the original image file.
     face: whether a face was found and cut out.
+    side: the longer side of the image, or of the face, before it was resized,
+      in pixels.
   """
 
   number: int
@@ -100,6 +105,7 @@ class Packed:
   format: str
   sha256: str
   face: bool
+  side: int
 
 
 @dataclasses.dataclass

@@ -1,6 +1,7 @@
 """The summary that packing prints at its end."""
 
 from input_pipeline.escape import distinct, message, terminal
+from input_pipeline.original_sizes import shrunk_lines
 from input_pipeline.text_tables import aligned
 
 _COUNTS = ('labelled', 'unlabelled', 'test', 'skipped')
@@ -32,6 +33,7 @@ def summary(description: dict) -> str:
   lines = [table, *map(_skipped, description['skipped'])]
   if total.get('no_face'):
     lines.append(f'no face was found in {total["no_face"]:,}: packed whole')
+  lines += shrunk_lines(description)
   for kind, found in description['duplicates'].items():
     if found['groups']:
       where = kind.replace('_', ' ')

@@ -11,7 +11,12 @@ from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.timing import time_step
 
 
-def run(mode: str, inputs: RunInputs, images: str | None) -> int:
+def run(
+  mode: str,
+  inputs: RunInputs,
+  images: str | None,
+  max_pixels: int | None = None,
+) -> int:
   """Runs one mode and returns the exit status.
 
   Args:
@@ -19,6 +24,7 @@ def run(mode: str, inputs: RunInputs, images: str | None) -> int:
       'timing'.
     inputs: the checked config, workdir and data of the run.
     images: the folder of images to attribute.
+    max_pixels: the most pixels of one of them; None: as in packing.
 
   Raises:
     UserError: the run cannot start, or cannot go on.
@@ -29,7 +35,7 @@ def run(mode: str, inputs: RunInputs, images: str | None) -> int:
     return 0
   if mode == 'attribute':
     assert images is not None
-    return attribute(experiment, images)
+    return attribute(experiment, images, max_pixels)
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status
   evaluate(experiment)

@@ -18,6 +18,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.pack_options import check_max_pixels
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
 from owdfa_jax.commands.pod_flags import check_pod_flags
@@ -46,6 +47,12 @@ _MODE = flags.DEFINE_enum(
 )
 _IMAGES = flags.DEFINE_string(
   'images', None, 'A folder of new images, for attribute.'
+)
+_MAX_PIXELS = flags.DEFINE_integer(
+  'max_pixels',
+  None,
+  'The most pixels of one of --images; by default as many as for packing. A '
+  'larger one is not read.',
 )
 _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
@@ -115,6 +122,7 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
     raise UserError('no folder for the run: give --workdir=DIR')
   if mode == 'attribute' and not _IMAGES.value:
     raise UserError('no images to attribute: give --images=FOLDER')
+  check_max_pixels(_MAX_PIXELS.value)
   remark = ''
   if mode == 'train':
     given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
@@ -134,6 +142,7 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
     )
   if remark:
     say(remark)
-  if 'stages' in config and mode in ('train', 'eval'):
-    sys.exit(modes.run_stages(mode, config, workdir))
-  sys.exit(modes.run(mode, inputs, _IMAGES.value))
+  with startup.one_line_out_of_memory():
+    if 'stages' in config and mode in ('train', 'eval'):
+      sys.exit(modes.run_stages(mode, config, workdir))
+    sys.exit(modes.run(mode, inputs, _IMAGES.value, _MAX_PIXELS.value))

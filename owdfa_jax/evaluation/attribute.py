@@ -4,13 +4,18 @@ import collections
 import csv
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import jax
 
+from input_pipeline.escape import from_spreadsheet, spreadsheet, terminal
 from input_pipeline.files import write_whole
-from input_pipeline.loose_images import crop_of, file_batches
+from input_pipeline.image_folders import FolderScan, skipped_lines
+from input_pipeline.loose_images import crop_of, file_batches, max_pixels_of
+from input_pipeline.original_sizes import unlike_lines
+from input_pipeline.pillow_images import HEIC_REMEDY
 from owdfa_jax import parallel
+from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.evaluation.predictions import Predictions, output_names
 from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
@@ -23,93 +28,125 @@ ATTRIBUTION_COLUMNS = ('image', 'source', 'confidence', 'output', 'error')
 Line = dict[str, str | int]
 
 
-def attribute(experiment: Experiment, images: str) -> int:
+def attribute(
+  experiment: Experiment, images: str, max_pixels: int | None = None
+) -> int:
   """Classifies every image under a folder with a checkpoint of the run.
 
   Faces are cut out as they were for the training images. Prints how many
   images each source got, and writes `new_attributions.csv` into the workdir:
-  a line per image with its source, or with the reason it could not be read.
+  a line per file with its source, or with the reason that it has none.
 
   Args:
     experiment: a run with a checkpoint (`eval.checkpoint`).
     images: a folder of image files, at any depth.
+    max_pixels: the most pixels of an image; None: as in packing.
 
   Returns:
-    An exit status: 0, or 1 if some image could not be read.
+    An exit status: 0, or 1 if some image could not be read. Files that are no
+    images do not count.
 
   Raises:
     UserError: there is no checkpoint, or no image.
   """
-  paths = list_new_images(images)
+  scan = list_new_images(images)
   config, dataset = experiment.config, experiment.dataset
   restored = restore_network(experiment)
-  # The batches fill this while they are read.
+  # The batches fill these while they are read.
   unreadable: dict[int, str] = {}
+  sides: dict[int, int] = {}
   batches = file_batches(
-    paths,
+    scan.images,
     unreadable,
+    sides,
     image_size=dataset.image_size,
     batch_size=parallel.round_up(config.eval.batch_size, experiment.placement),
     crop=crop_of(dataset),
+    max_pixels=max_pixels or max_pixels_of(dataset),
     num_threads=config.data.num_threads,
   )
   predictions = restored.predictor.predict(
     restored.params, restored.batch_stats, batches
   )
   if jax.process_index() == 0:
-    lines = attributions(
-      paths, predictions, output_names(experiment), unreadable
-    )
+    names = output_names(experiment)
+    lines = attributions(scan, predictions, names, unreadable)
     path = experiment.workdir / NEW_ATTRIBUTIONS_FILE
     with write_whole(path, text=True, what='the attributions') as file:
       table = csv.DictWriter(file, ATTRIBUTION_COLUMNS, restval='')
       table.writeheader()
       table.writerows(lines)
-    print_summary(lines, path)
-  return 1 if unreadable else 0
+    print_summary(lines, set(map(spreadsheet, scan.others)), path)
+    for line in (
+      *skipped_lines([scan]),
+      *unlike_lines([*sides.values()], dataset.description),
+      *_heap_warnings(predictions, names, dataset.num_known),
+    ):
+      print(line)
+  bad = unreadable or scan.unreadable or HEIC_REMEDY in scan.others.values()
+  return 1 if bad else 0
+
+
+def _heap_warnings(
+  predictions: Predictions, names: Sequence[str], num_known: int
+) -> list[str]:
+  """Returns what an evaluation would warn of, had it these images."""
+  if not len(predictions.predicted):
+    return []
+  summary = heap_summary(
+    predictions.predicted, predictions.confidence, names, num_known
+  )
+  return [f'warning: {line}' for line in summary['warnings']]
 
 
 def attributions(
-  paths: Sequence[str],
+  scan: FolderScan,
   predictions: Predictions,
   names: Sequence[str],
   unreadable: Mapping[int, str],
 ) -> list[Line]:
-  """Returns a line of the table for each image, in the order of `paths`.
+  """Returns a line of the table for each file, sorted by path.
 
   Args:
-    paths: the image files.
+    scan: the images, and the other files.
     predictions: the predictions for the readable images; a row is an index into
-      `paths`.
+      `scan.images`.
     names: the name of each output.
-    unreadable: the error of each of the other files, by index into `paths`.
+    unreadable: the error of each of the other images, by that index.
   """
-  lines: list[Line] = [{'image': path} for path in paths]
+  lines: list[Line] = [{'image': spreadsheet(path)} for path in scan.images]
   for row, output, confidence in zip(
     predictions.row, predictions.predicted, predictions.confidence, strict=True
   ):
     lines[row] |= {
-      'source': names[output],
+      'source': spreadsheet(names[output]),
       'confidence': f'{confidence:.4f}',
       'output': int(output),
     }
   for row, error in unreadable.items():
     lines[row]['error'] = error
-  return lines
+  for path, error in {**scan.others, **scan.unreadable}.items():
+    lines.append({'image': spreadsheet(path), 'error': error})
+  return sorted(lines, key=lambda line: str(line['image']))
 
 
-def print_summary(lines: Sequence[Line], path: os.PathLike) -> None:
+def print_summary(
+  lines: Sequence[Line], no_images: Collection[str], path: os.PathLike
+) -> None:
   """Prints the number of images of each source, and the errors on stderr.
 
   Args:
     lines: the lines of the table.
+    no_images: which of them are files that are no images.
     path: the file they were written to.
   """
-  counts = collections.Counter(line.get('source') for line in lines)
+  images = [line for line in lines if line['image'] not in no_images]
+  counts = collections.Counter(line.get('source') for line in images)
   print(' images  source')
   for source, count in counts.most_common():
-    print(f'{count:7}  {source or "(unreadable)"}')
+    name = from_spreadsheet(str(source)) if source else '(unreadable)'
+    print(f'{count:7}  {terminal(name)}')
   print(f'written: {path}')
-  for line in lines:
+  for line in images:
     if 'error' in line:
-      print(line['error'], file=sys.stderr)
+      print(terminal(str(line['error'])), file=sys.stderr)

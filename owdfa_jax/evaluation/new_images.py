@@ -2,16 +2,19 @@
 
 import pathlib
 
-from input_pipeline import image_folders
 from input_pipeline.errors import UserError
+from input_pipeline.image_folders import (
+  FolderScan,
+  scan_images,
+  skipped_lines,
+)
 
 
-def list_new_images(images: str) -> list[str]:
-  """Returns the paths of the image files under a folder, sorted.
+def list_new_images(images: str) -> FolderScan:
+  """Returns the image files under a folder, and what else is there.
 
   Raises:
-    UserError: there is no such folder, it holds no image, or a folder cannot
-      be read.
+    UserError: there is no such folder, or it holds no image.
   """
   root = pathlib.Path(images)
   if not root.exists():
@@ -22,10 +25,11 @@ def list_new_images(images: str) -> list[str]:
     raise UserError(
       f'not a folder: --images={images}; name the folder that the image is in'
     )
-  paths = image_folders.list_images(root)
-  if not paths:
+  scan = scan_images(root)
+  if not scan.images:
+    found = '; '.join(skipped_lines([scan])) or 'it is empty'
     raise UserError(
-      f'no images to attribute: --images={images} has no file that ends in '
-      f'{", ".join(image_folders.SUFFIXES)}; name a folder of images'
+      f'no images to attribute: --images={images} ({found}); name a folder of '
+      'images'
     )
-  return paths
+  return scan

@@ -1,11 +1,13 @@
 """Attribution of new images."""
 
+import os
 import pathlib
 
 import pytest
 
 from helpers import imagesets
 from helpers.csv_files import read_csv
+from helpers.picture_cases import RGB, saved
 from input_pipeline import faces
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.attribute import attribute
@@ -22,7 +24,9 @@ def test_every_new_image_gets_a_source(trained, tmp_path, capsys):
   assert attribute(trained, str(tmp_path / 'new')) == 0
   lines = read_lines(trained)
   files = sorted(str(path) for path in (tmp_path / 'new').rglob('*.jpg'))
-  assert [line['image'] for line in lines] == files
+  # The last file is the meta CSV.
+  assert [line['image'] for line in lines[:-1]] == files
+  assert lines.pop()['error'] == 'text, not an image'
   assert {x['source'] for x in lines} <= {'m0', 'm1', 'novel-2', 'novel-3'}
   assert not any(x['error'] for x in lines)
   path = trained.workdir / 'new_attributions.csv'
@@ -38,7 +42,7 @@ def test_unreadable_image_is_reported_and_the_others_attributed(
   files = sorted(str(path) for path in tmp_path.rglob('*.png'))
   pathlib.Path(files[1]).write_bytes(b'not an image')
   assert attribute(trained, str(tmp_path)) == 1
-  lines = read_lines(trained)
+  lines = read_lines(trained)[:-1]
   assert [line['image'] for line in lines] == files
   assert [bool(line['source']) for line in lines] == [
     i != 1 for i in range(len(files))
@@ -70,3 +74,54 @@ def test_faces_are_cut_out_as_in_training(trained, tmp_path, monkeypatch):
 def test_folder_without_images_is_an_error(trained, tmp_path):
   with pytest.raises(UserError, match='no images'):
     attribute(trained, str(tmp_path))
+
+
+def test_every_file_of_the_folder_gets_a_line(trained, tmp_path, capsys):
+  imagesets.write_set(tmp_path / 'set', per_class=1, size=48)
+  files = {
+    'a.jfif': saved(RGB, 'JPEG'),
+    'b': saved(RGB, 'WEBP'),
+    'c.mp4': b'\0\0\0\x20ftypisom',
+    'd.txt': b'text',
+    'e.png': b'RIFF\x24\0\0\0WAVE',
+    '.hidden.png': saved(RGB, 'PNG'),
+  }
+  for name, content in files.items():
+    (tmp_path / name).write_bytes(content)
+  (tmp_path / 'f.png').symlink_to('nowhere')
+  os.mkfifo(tmp_path / 'g.png')
+  assert attribute(trained, str(tmp_path)) == 1
+  lines = {pathlib.Path(x['image']).name: x for x in read_lines(trained)}
+  assert lines['a.jfif']['source'] and lines['b']['source']
+  errors = {name: line['error'] for name, line in lines.items()}
+  assert errors['c.mp4'] == 'an MP4 video, not an image'
+  assert errors['d.txt'] == errors['meta.csv'] == 'text, not an image'
+  assert 'a WAV sound' in errors['e.png']
+  assert "a link to 'nowhere'" in errors['f.png']
+  assert 'a named pipe' in errors['g.png'] and '.hidden.png' not in lines
+  told = capsys.readouterr()
+  assert '3  (unreadable)' in told.out
+  assert 'skipped, no images: 1 .csv, 1 .mp4, 1 .txt' in told.out
+  assert 'MP4' not in told.err and 'WAV' in told.err
+
+
+def test_an_image_over_the_limit_is_an_error_of_its_line(trained, tmp_path):
+  (tmp_path / 'a.png').write_bytes(saved(RGB, 'PNG'))
+  assert attribute(trained, str(tmp_path)) == 0
+  assert attribute(trained, str(tmp_path), max_pixels=99) == 1
+  (line,) = read_lines(trained)
+  assert 'more than --max_pixels=99; shrink' in line['error']
+
+
+def test_images_of_another_size_than_those_of_training_are_told(
+  trained, tmp_path, capsys
+):
+  imagesets.write_set(tmp_path / 'like', per_class=1, size=48)
+  imagesets.write_set(tmp_path / 'large', per_class=1, size=500)
+  assert trained.dataset.description['original_sides']['median'] < 250
+  attribute(trained, str(tmp_path / 'like'))
+  assert 'warning: half of these images' not in capsys.readouterr().out
+  attribute(trained, str(tmp_path / 'large'))
+  assert 'warning: half of these images have a side of 500' in (
+    capsys.readouterr().out
+  )

@@ -313,3 +313,29 @@ def test_too_little_space_is_refused_before_starting(tmp_path, monkeypatch):
   with pytest.raises(UserError, match='MB needed, 0.0 MB free'):
     pack.pack(csv, tmp_path / 'new' / 'out', SMALL, workers=1)
   assert not (tmp_path / 'new').exists()
+
+
+def test_images_that_become_much_smaller_are_told(tmp_path, capsys):
+  csv = write_set(tmp_path, size=64)
+  packed = pack.pack(csv, tmp_path / 'out', pack.Options(size=16), workers=1)
+  sides = packed.description['original_sides']
+  assert sides == {'median': 64, 'shrunk_share': 1.0}
+  printed = capsys.readouterr().out
+  assert (
+    'shrunk: 100% of the images have a side of 32 pixels or more' in printed
+  )
+  assert '--crop opencv' in printed and 'a larger --size' in printed
+  pack.pack(csv, tmp_path / 'other', pack.Options(size=48), workers=1)
+  assert 'shrunk' not in capsys.readouterr().out
+
+
+def test_an_image_over_the_limit_is_unreadable(tmp_path, capsys):
+  csv = write_set(tmp_path, size=16)
+  cv2.imwrite(str(tmp_path / '0' / '0.png'), np.zeros((40, 40, 3), np.uint8))
+  options = {'size': 16, 'max_pixels': 1000}
+  with pytest.raises(UserError, match='40 x 40 pixels, more than --max_pixels'):
+    pack.pack(csv, tmp_path / 'out', pack.Options(**options), workers=1)
+  options['on_error'] = 'skip'
+  packed = pack.pack(csv, tmp_path / 'out', pack.Options(**options), workers=1)
+  (skipped,) = packed.description['skipped']
+  assert skipped['id'] == '0/0.png'
