@@ -3,11 +3,15 @@
 import dataclasses
 from collections.abc import Callable
 
+import jax
 import ml_collections
 import numpy as np
 from flax import nnx
+from ml_collections.config_flags import config_path
 
 from input_pipeline import pseudo_labels
+from input_pipeline.errors import UserError
+from input_pipeline.machine import memory_bytes
 from owdfa_jax import parallel
 from owdfa_jax.losses.pseudo_label_rules.by_name import RULES
 from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
@@ -53,8 +57,8 @@ def build_experiment(inputs: RunInputs) -> Experiment:
   Nothing is written, and no network is initialised.
 
   Raises:
-    UserError: the batch cannot be spread evenly over the devices, or the images
-      are too small for the network.
+    UserError: the batch cannot be spread evenly over the devices, the images
+      are too small for the network, or the memory is too small for the run.
   """
   config, dataset = inputs.config, inputs.dataset
   method = make_method(config)
@@ -78,7 +82,10 @@ def build_experiment(inputs: RunInputs) -> Experiment:
     )
 
   # Tracing finds sizes that do not fit before anything is written.
-  nnx.eval_shape(lambda: build(nnx.Rngs(0)))
+  shapes = nnx.state(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param)
+  check_memory(
+    config, dataset.image_size, sum(x.size for x in jax.tree.leaves(shapes))
+  )
   return Experiment(
     config=config,
     workdir=inputs.workdir,
@@ -88,6 +95,36 @@ def build_experiment(inputs: RunInputs) -> Experiment:
     num_outputs=num_outputs,
     build=build,
   )
+
+
+def check_memory(
+  config: ml_collections.ConfigDict, image_size: int, num_parameters: int
+) -> None:
+  """Raises `UserError` if this machine has too little memory for a run.
+
+  Counts only what every run needs, so one that passes may still fail.
+
+  Args:
+    config: the settings of the run.
+    image_size: S, of images of S x S pixels.
+    num_parameters: of the network.
+  """
+  memory = memory_bytes()
+  needs = {
+    # float32, and Adam's two moments of each.
+    'model.width': 12 * num_parameters,
+    # uint8, and float32 in the network.
+    'batch_size': 15 * image_size**2 * config.batch_size,
+    'eval.batch_size': 15 * image_size**2 * config.eval.batch_size,
+  }
+  for field, need in needs.items():
+    if need > memory:
+      raise UserError(
+        f'too little memory: --config.{field}='
+        f'{config_path.get_value(field, config)} needs more than '
+        f'{need / 2**30:.0f} GiB, this machine has {memory / 2**30:.0f}; give '
+        'a smaller one'
+      )
 
 
 def make_method(config: ml_collections.ConfigDict) -> Method:

@@ -65,7 +65,7 @@ def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
   else:
     count_classes(config, dataset)
   # Orbax fails in the background, without a message, on a relative path.
-  return RunInputs(config, epath.Path(absolute(workdir)), dataset)
+  return RunInputs(config, epath.Path(absolute(workdir, '--workdir')), dataset)
 
 
 def check_classes(
@@ -149,7 +149,7 @@ def check_training_split(inputs: RunInputs) -> None:
   if steps * config.epochs > MOST_STEPS:
     raise UserError(
       f'too many steps: --config.epochs={config.epochs} of {steps} steps each; '
-      f'give at most {MOST_STEPS // steps} epochs'
+      f'give fewer, at most {MOST_STEPS} steps together'
     )
 
 

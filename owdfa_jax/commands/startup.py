@@ -1,7 +1,9 @@
 """What every command does before its work: quiet logs, the cache, the pod."""
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -15,6 +17,27 @@ from owdfa_jax.pods.worker import PodProcess
 # Where process 0 tells the others how to reach its supervisor.
 _KEY = 'owdfa/supervisor'
 _SHARE_MILLISECONDS = 60_000
+
+
+@contextlib.contextmanager
+def one_line_out_of_memory() -> Iterator[None]:
+  """Turns what is raised where memory ends into a `UserError`."""
+  try:
+    yield
+  except MemoryError as error:
+    raise _out_of_memory('this machine') from error
+  except jax.errors.JaxRuntimeError as error:
+    if 'RESOURCE_EXHAUSTED' not in str(error):
+      raise
+    raise _out_of_memory('a device') from error
+
+
+def _out_of_memory(where: str) -> UserError:
+  return UserError(
+    f'out of memory: {where} has too little for this run; give a smaller '
+    '--config.batch_size, --config.eval.batch_size or --config.model.width, or '
+    'use more devices'
+  )
 
 
 def silence_orbax() -> None:

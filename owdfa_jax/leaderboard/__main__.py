@@ -60,7 +60,8 @@ def _run(argv: Sequence[str]) -> None:
 
   startup.silence_orbax()
   startup.use_compilation_cache(runs[0].config.compilation_cache)
-  sys.exit(compare(config, runs, workdir, _command_line()))
+  with startup.one_line_out_of_memory():
+    sys.exit(compare(config, runs, workdir, _command_line()))
 
 
 def _command_line() -> str:

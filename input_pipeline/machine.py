@@ -1,0 +1,23 @@
+"""What this machine has."""
+
+import os
+import pathlib
+
+# The limit of a container, where there is one.
+_CONTAINER_LIMITS = (
+  '/sys/fs/cgroup/memory.max',
+  '/sys/fs/cgroup/memory/memory.limit_in_bytes',
+)
+
+
+def memory_bytes() -> int:
+  """Returns the bytes of memory that the processes here can have together."""
+  memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+  for path in _CONTAINER_LIMITS:
+    try:
+      limit = pathlib.Path(path).read_text().strip()
+    except OSError:
+      continue
+    if limit.isdigit():  # otherwise 'max'
+      memory = min(memory, int(limit))
+  return memory
