@@ -20,6 +20,8 @@ from input_pipeline import files
 from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted, shortened
 
+_MOST_DOTS = 500  # in a line
+
 _ASK = 'unknown; the terms of the source apply'
 _FORM = 'available on request; the terms of the source apply'
 
@@ -112,18 +114,21 @@ def read_card(path: str | None) -> Card:
   if path is None:
     return Card()
   try:
-    fields = tomllib.loads(files.read_text(path).replace('\r\n', '\n'))
+    fields = _parse(files.read_text(path))
   except OSError as error:
     raise UserError(
       f'cannot read the card {path}: {error.strerror}; correct --card'
     ) from error
   except (ValueError, RecursionError) as error:
     raise UserError(
-      f'bad card: {path}: {error}; write it as TOML, in UTF-8'
+      f'bad card: {path}: {shortened(str(error))}; write it as TOML, in UTF-8'
     ) from error
   sources = fields.pop('sources', {})
   if not isinstance(sources, dict):
-    raise UserError(f'bad card: {path}: write each source as [sources.NAME]')
+    raise UserError(
+      f'bad card: {path}: sources={quoted(sources)} is no table; write each '
+      'source as [sources.NAME]'
+    )
   return _checked(
     path,
     Card,
@@ -135,6 +140,16 @@ def read_card(path: str | None) -> Card:
       for name, source in sources.items()
     },
   )
+
+
+def _parse(text: str) -> dict[str, Any]:
+  """Parses TOML; raises `ValueError` or `RecursionError`."""
+  lines = text.replace('\r\n', '\n').split('\n')
+  # The time to parse a key grows with the square of its dots.
+  for number, line in enumerate(lines, 1):
+    if line.count('.') > _MOST_DOTS:
+      raise ValueError(f'over {_MOST_DOTS} dots (at line {number})')
+  return tomllib.loads('\n'.join(lines))
 
 
 def _checked(path: str, kind: Any, fields: dict, **more: Any) -> Any:

@@ -4,6 +4,7 @@ A description may be damaged, or made up by somebody. Nothing is opened or
 allocated for a number in it that no packing writes.
 """
 
+import collections
 import dataclasses
 import re
 from typing import Any
@@ -68,6 +69,10 @@ def read_fields(description: dict) -> Fields:
   classes = tuple(
     _class_info(entry, label, num_known) for label, entry in enumerate(entries)
   )
+  names = collections.Counter(entry.name for entry in classes)
+  for name, count in names.items():
+    if count > 1:
+      raise ValueError(f'two classes are called {quoted(name)}')
   splits = _get(description, '', 'splits', dict)
   made = _get(description, '', 'made', dict)
   _check_making(made)

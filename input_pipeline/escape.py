@@ -71,7 +71,10 @@ def quoted(value: object, most: int = 100) -> str:
     most: how many characters to show; of a longer text, the two ends.
   """
   if not isinstance(value, str):
-    return shortened(repr(value), most)
+    try:
+      return shortened(repr(value), most)
+    except RecursionError:  # lists in lists in lists
+      return f'a {type(value).__name__} nested too deeply'
   text = _ends(value, most)
   whole = unicodedata.is_normalized('NFC', text)
   return repr(text) if whole else ascii(text)

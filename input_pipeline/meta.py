@@ -201,6 +201,7 @@ def classes(meta: Meta) -> tuple[ClassInfo, ...]:
   ):
     sources = sorted(set(meta.image_source[of_label]))
     found.append((label, of_label[0], '&'.join(sources)))
+  num_known = meta.num_known
   methods = [meta.method[first] for _, first, _ in found]
   count = collections.Counter(methods)
   return tuple(
@@ -210,7 +211,7 @@ def classes(meta: Meta) -> tuple[ClassInfo, ...]:
       method=method,
       forgery_type=meta.forgery_type[first],
       image_source=source,
-      known=label < meta.num_known,
+      known=label < num_known,
       face_type=int(meta.face_type[first]),
     )
     for (label, first, source), method in zip(found, methods, strict=True)
@@ -226,17 +227,18 @@ def _check_labels(meta: Meta) -> None:
       'tag=1 to the images whose class is known'
     )
   kept = set(meta.label[meta.tag != DROPPED].tolist()) - {-1}
-  for label in range(max(kept) + 1):
+  last, last_known = max(kept), max(labelled)
+  for label in range(last + 1):
     if label not in kept:
       raise UserError(
         f'empty class: {meta.path}: no row with label={label} is kept '
-        f'(tag 1 or 2), though there are labels up to {max(kept)}; number the '
+        f'(tag 1 or 2), though there are labels up to {last}; number the '
         'labels without gaps'
       )
-    if label <= max(labelled) and label not in labelled:
+    if label <= last_known and label not in labelled:
       raise UserError(
         f'empty class: {meta.path}: label={label} has no labelled row (tag=1), '
-        f'though label={max(labelled)} has; number the known classes first'
+        f'though label={last_known} has; number the known classes first'
       )
 
 

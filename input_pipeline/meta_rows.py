@@ -3,6 +3,7 @@
 import csv
 import io
 import pathlib
+import re
 from collections.abc import Iterator
 
 from input_pipeline.errors import UserError
@@ -26,6 +27,8 @@ COLUMNS = (
 INTEGERS = ('label', 'forgery_label', 'face_type', 'tag')
 DROPPED, LABELLED, UNLABELLED = 0, 1, 2
 
+# Python's own rule takes the digits of all scripts, and underscores.
+_INTEGER = re.compile(' *[+-]?[0-9]{1,20} *')
 # A path has at most 4096 bytes on Linux, and the csv module refuses fields of
 # over 131072 characters.
 _LONGEST_LINE = 1 << 20
@@ -63,7 +66,8 @@ def parse_rows(
         lines.append(reader.line_num)
   except csv.Error as error:
     raise UserError(
-      f'bad meta CSV: {file}, line {reader.line_num}: {error}'
+      f'bad meta CSV: {file}, line {reader.line_num + 1}: {error}; correct the '
+      'CSV'
     ) from error
   if not rows:
     raise UserError(f'bad meta CSV: {file}: it has no rows; list images')
@@ -75,7 +79,8 @@ def bad_field(
 ) -> UserError:
   """Returns the error for a field that breaks a rule."""
   return UserError(
-    f'bad meta CSV: {file}, line {line}, {field}={quoted(value)}: {rule}'
+    f'bad meta CSV: {file}, line {line}, {field}={quoted(value)}: {rule}; '
+    'correct the CSV'
   )
 
 
@@ -108,12 +113,8 @@ def _parse_row(
       raise bad_field(file, line, field, row[field], rule)
 
   for field in INTEGERS:
-    try:
-      row[field] = int(row[field])
-    except ValueError:
-      raise bad_field(
-        file, line, field, row[field], 'must be an integer'
-      ) from None
+    check(field, bool(_INTEGER.fullmatch(row[field])), 'must be an integer')
+    row[field] = int(row[field])
   unknown = row['label'] == -1
   check('tag', row['tag'] in (0, 1, 2), 'must be 0, 1 or 2')
   check('label', -1 <= row['label'] < 2**31, 'must be -1 or more')

@@ -18,6 +18,8 @@ from input_pipeline.name_rule import is_one_line
 # The table that is used unless the user gives one: a guess, which it says.
 GUESSED_TABLE = pathlib.Path(__file__).with_name('df3.json')
 _REQUIRED = {'method': str, 'folder': str, 'labelled': int, 'unlabelled': int}
+_NAMES = {str: 'a text', int: 'a whole number'}
+_MOST_IMAGES = 10**7  # of a class
 _OPTIONAL = {'forgery_type': str, 'source': str, 'code': str, 'guess': str}
 
 
@@ -37,7 +39,9 @@ def read_aigc_classes(
   try:
     content = strict_json.loads(read_text(path))
   except OSError as error:
-    raise UserError(f'cannot read {path}: {error.strerror}') from error
+    raise UserError(
+      f'cannot read {path}: {error.strerror}; correct --table'
+    ) from error
   except ValueError as error:
     raise UserError(
       f'bad table: {path}: not JSON ({error}); compare it with {GUESSED_TABLE}'
@@ -66,13 +70,15 @@ def _read_class(
 ) -> BenchmarkClass:
   where = f'bad table: {path}, class {number}'
   if not isinstance(entry, dict):
-    raise UserError(f'{where}: must be an object such as {{"method": ...}}')
+    raise UserError(
+      f'{where}: {quoted(entry)} is no object; write {{"method": ...}}'
+    )
   _check_fields(where, entry)
   counts = entry['labelled'], entry['unlabelled']
-  if min(counts) < 0 or not any(counts):
+  if min(counts) < 0 or max(counts) > _MOST_IMAGES or not any(counts):
     raise UserError(
-      f'{where}, labelled={counts[0]}, unlabelled={counts[1]}: must be 0 or '
-      'more, and not both 0'
+      f'{where}, labelled={quoted(counts[0])}, unlabelled={quoted(counts[1])}: '
+      f'out of range; give from 0 to {_MOST_IMAGES} images, and not both 0'
     )
   forgery_type = entry.get('forgery_type', SYNTHESIS)
   check_choice(f'{where}, forgery_type', forgery_type, FORGERY_LABELS)
@@ -99,12 +105,18 @@ def _check_fields(where: str, entry: dict) -> None:
     # A bool is an int to Python, but not a count.
     if not isinstance(value, kind) or isinstance(value, bool):
       raise UserError(
-        f'{where}, {name}={quoted(value)}: must be {kind.__name__}'
+        f'{where}, {name}={quoted(value)}: wrong type; give {_NAMES[kind]}'
       )
     if isinstance(value, str) and not is_one_line(value):
       raise UserError(
         f'{where}, {name}={quoted(value)}: has control characters; remove them'
       )
+  folder = pathlib.PurePath(entry.get('folder', ''))
+  if folder.is_absolute() or '..' in folder.parts:
+    raise UserError(
+      f'{where}, folder={quoted(entry["folder"])}: it lies outside of the '
+      'dataset; give a folder below it'
+    )
   for name in _REQUIRED:
     if entry.get(name) in (None, ''):
       raise UserError(

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 
 from input_pipeline.errors import UserError
+from input_pipeline.image_folders import scan_images, why_no_image
 from input_pipeline.images import load_image
 from input_pipeline.simulate.noise import add_grain
 from input_pipeline.simulate.portraits import Portrait
 from input_pipeline.simulate.shapes import face_coordinates
 
-_PHOTO_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 # Where the features of an average head lie in the face's frame, see `Portrait`.
 _AVERAGE = {'eye_u': 0.3, 'eye_v': -0.1, 'mouth_u': 0.26, 'mouth_v': 0.52}
 # Photos that a process keeps in memory, because detecting a face takes 30 ms.
@@ -31,20 +31,14 @@ def find_photos(folder: str) -> tuple[str, ...]:
     raise UserError(
       f'no such folder: --faces={folder}; name a folder of photos'
     )
-  paths = sorted(
-    str(path)
-    for path in root.rglob('*')
-    # A pipe or a device would be waited for.
-    if path.suffix.lower() in _PHOTO_SUFFIXES and path.is_file()
-  )
-  photos = tuple(path for path in paths if cv2.haveImageReader(path))
+  # A file with the suffix of an image may be something else.
+  photos = [p for p in scan_images(root).images if not why_no_image(p)]
   if not photos:
     raise UserError(
-      f'no readable image: --faces={folder} has none of '
-      f'{" ".join(_PHOTO_SUFFIXES)} that can be decoded; name a folder of '
-      'photos'
+      f'no readable image: --faces={folder} has none that can be decoded; name '
+      'a folder of photos'
     )
-  return photos
+  return tuple(photos)
 
 
 def crop_portrait(
