@@ -152,10 +152,10 @@ def test_each_image_may_be_a_class(tmp_path):
   rows = [
     dict.fromkeys(meta.COLUMNS, '0')
     | {'label': n, 'tag': 1, 'method': f'm{n}', 'img_path': f'{n}.png'}
-    for n in range(30000)
+    for n in range(10000)
   ]
   meta.write_meta(tmp_path / 'meta.csv', rows)
-  assert len(meta.classes(meta.read_meta(tmp_path / 'meta.csv'))) == 30000
+  assert len(meta.classes(meta.read_meta(tmp_path / 'meta.csv'))) == 10000
 
 
 def test_carriage_returns_end_lines(tmp_path):
