@@ -114,6 +114,8 @@ def prepare_folder(
     present = check_test_classes(test_root, names, exclude)
     there = [name if name in present else None for name in names]
     images += _class_images(test_root, there, 'test', scan)
+  # Before anything is written: a file may turn out to be unreadable.
+  duplicates = _duplicates(images)
   csv = out / 'meta.csv'
   # Tells a user who gave the wrong folder that an older CSV is gone.
   done = 'replaced' if csv.exists() else 'wrote'
@@ -121,7 +123,7 @@ def prepare_folder(
   lines = [
     *_class_table(images, names, len(known)),
     *skipped_lines(scans),
-    *_duplicates(images),
+    *duplicates,
   ]
   if split is None:
     others = '' if unlabelled is None else ' and of the unlabelled images'
@@ -200,7 +202,9 @@ def _unlabelled_images(
   scan: Callable[[pathlib.Path], FolderScan],
 ) -> list[FolderImage]:
   if not folder.is_dir():
-    raise UserError(f'no such folder: {folder}; --unlabelled needs one')
+    raise UserError(
+      f'no such folder: --unlabelled={folder}; name a folder of images'
+    )
   found = scan(folder)
   if not found.images:
     raise UserError(

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Collection, Sequence
 
 from input_pipeline.errors import UserError
+from input_pipeline.escape import distinct
 from input_pipeline.image_folders import list_class_names
 
 
@@ -34,19 +35,17 @@ def order_classes(
         raise UserError(f'--{option} names {name!r} twice; name it once')
   for name in known:
     if name not in found:
-      raise UserError(f'no class {name!r} in {root}: {_suggest(name, found)}')
+      raise UserError(f'no class {name!r} in {root}; {_suggest(name, found)}')
     if name in exclude:
       raise UserError(
         f'class {name!r} is both in --known and in --exclude; choose one'
       )
   if not known:
-    raise UserError(
-      f'no known classes: give some with --known A,B,...; {_listing(found)}'
-    )
+    raise UserError(f'no known classes in {root}; {_listing(found)} as --known')
   novel = [name for name in found if name not in {*known, *exclude}]
   if needs_novel and not novel:
     raise UserError(
-      f'every class of {root} is known, so there is none to discover: leave '
+      f'every class of {root} is known, so there is none to discover; leave '
       'some out of --known, or give images without classes as --unlabelled DIR'
     )
   return [*known, *novel]
@@ -62,7 +61,7 @@ def check_excluded(
   for name in exclude:
     if name not in found:
       raise UserError(
-        f'--exclude {name}: no such class; {_suggest(name, found)}'
+        f'no such class: --exclude {name!r}; {_suggest(name, found)}'
       )
 
 
@@ -84,7 +83,7 @@ def check_outside(
   ):
     raise UserError(
       f'--{option} {other} lies inside --root {root}, where each folder is a '
-      'class: move it elsewhere, or name it in --exclude'
+      'class; move it elsewhere, or name it in --exclude'
     )
 
 
@@ -116,4 +115,4 @@ def _suggest(name: str, found: Collection[str]) -> str:
 
 
 def _listing(names: Collection[str]) -> str:
-  return f'the classes there are {", ".join(sorted(names))}'
+  return f'use one of {", ".join(distinct(sorted(names)))}'

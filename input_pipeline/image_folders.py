@@ -70,19 +70,19 @@ def scan_images(folder: str | os.PathLike) -> FolderScan:
   """
   scan = FolderScan()
   for path, entry in _files_below(absolute(folder), scan.unreadable):
-    if problem := _problem(path, entry):
+    usual = entry.name.lower().endswith(SUFFIXES)
+    problem = _problem(path, entry, usual)
+    why = '' if usual or problem else why_no_image(path)
+    # A name that cannot go into a CSV matters for images alone.
+    if not why and not is_one_line(path):
+      problem = _bad_name(path)
+    if problem:
       scan.unreadable[terminal(path)] = problem
-    elif entry.name.lower().endswith(SUFFIXES):
-      scan.images.append(path)
-    elif why := why_no_image(path):
+    elif why:
       scan.others[terminal(path)] = why
     else:
       scan.images.append(path)
-  # A name that cannot go into a CSV matters for images alone.
-  for path in scan.images:
-    if not is_one_line(path):
-      scan.unreadable[terminal(path)] = _bad_name(path)
-  scan.images = sorted(filter(is_one_line, scan.images))
+  scan.images.sort()
   return scan
 
 
@@ -224,13 +224,22 @@ def _is_folder(entry: os.DirEntry) -> bool:
     return False
 
 
-def _problem(path: str, entry: os.DirEntry) -> str:
-  """Returns why a file cannot be read; '' if it seems that it can."""
+def _problem(path: str, entry: os.DirEntry, usual: bool) -> str:
+  """Returns why a file cannot be read; '' if it seems that it can.
+
+  Args:
+    path: the file.
+    entry: its entry.
+    usual: whether it is an image by its suffix. Other empty files are no loss.
+  """
   try:
     if entry.is_file():
-      if os.access(path, os.R_OK):
+      if not os.access(path, os.R_OK):
+        why = f'{os.strerror(errno.EACCES)}; check its permissions'
+      elif entry.stat().st_size or not usual:
         return ''
-      why = f'{os.strerror(errno.EACCES)}; check its permissions'
+      else:
+        why = 'the file is empty; replace or remove it'
     elif stat.S_ISLNK(os.lstat(path).st_mode) and not os.path.exists(path):
       target = os.readlink(path)
       why = f'a link to {target!r}, which does not exist; repair or remove it'

@@ -75,7 +75,8 @@ class Options:
     check_choice('--crop', self.crop, DETECTORS)
     if self.align is not None and self.crop != 'dlib':
       raise UserError(
-        f'--align={self.align} needs --crop=dlib, not --crop={self.crop}'
+        f'--align={self.align} needs --crop=dlib, not --crop={self.crop}; give '
+        'it or leave --align out'
       )
 
 

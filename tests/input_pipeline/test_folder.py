@@ -97,9 +97,9 @@ def test_images_are_found_at_any_depth_in_any_case_but_not_hidden_ones(
   for name in 'z.PNG', 'a/b/y.JpEg', 'x.tiff', 'notes.txt', '.hidden.png':
     path = tmp_path / 'c' / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b'')
+    path.write_bytes(b'x')
   (tmp_path / 'c' / '.thumbnails').mkdir()
-  (tmp_path / 'c' / '.thumbnails' / 'w.png').write_bytes(b'')
+  (tmp_path / 'c' / '.thumbnails' / 'w.png').write_bytes(b'x')
   found = [
     os.path.relpath(p, tmp_path)
     for p in image_folders.list_images(tmp_path / 'c')
@@ -134,12 +134,12 @@ def test_duplicates_are_reported_by_content_and_kept(root, tmp_path):
 @pytest.mark.parametrize(
   ('known', 'options', 'message'),
   [
-    ([], {}, 'no known classes.*a, b, c, d'),
+    ([], {}, 'no known classes.*use one of a, b, c, d'),
     (['a', 'cc'], {}, "no class 'cc'.*did you mean c"),
-    (['a', 'zebra'], {}, "no class 'zebra'.*classes there are a, b, c, d"),
+    (['a', 'zebra'], {}, "no class 'zebra'.*; use one of a, b, c, d"),
     (['a', 'a'], {}, "names 'a' twice"),
     (['a'], {'exclude': ['a']}, 'both in --known and in --exclude'),
-    (['a'], {'exclude': ['q']}, '--exclude q: no such class'),
+    (['a'], {'exclude': ['q']}, "no such class: --exclude 'q'; use"),
     (['a', 'b', 'c', 'd'], {}, 'none to discover'),
     (['a'], {'labelled_fraction': 0.1}, '5 images.*labels none'),
     (['a'], {'labelled_fraction': 1.5}, 'labelled_fraction=1.5'),
@@ -159,9 +159,11 @@ def test_folders_that_do_not_fit_are_refused(root, tmp_path):
   (tmp_path / 'bare').mkdir()
   with pytest.raises(UserError, match='no class folders'):
     prepare(tmp_path / 'bare', ['a'], out)
-  with pytest.raises(UserError, match='no such folder.*--unlabelled'):
+  with pytest.raises(UserError, match='no such folder: --unlabelled'):
     prepare(root, ['a'], out, unlabelled=tmp_path / 'nowhere')
-  with pytest.raises(UserError, match='no images in .*; add some or leave --unlabelled'):
+  with pytest.raises(
+    UserError, match='no images in .*; add some or leave --unlabelled'
+  ):
     prepare(root, ['a'], out, unlabelled=tmp_path / 'bare')
   with pytest.raises(UserError, match='lies inside --root'):
     prepare(root, ['a'], out, unlabelled=root / 'b')

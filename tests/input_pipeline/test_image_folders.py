@@ -42,7 +42,7 @@ def test_images_are_told_by_their_content_whatever_their_name(tmp_path):
   }
   others = {
     'notes.txt': b'text',
-    'sub/more.TXT': b'',
+    'sub/more.TXT': b'text',
     'video.mp4': b'\0\0\0\x20ftypisom',
     'list': b'a\nb\n',
   }
@@ -109,6 +109,7 @@ def broken(tmp_path, monkeypatch):
   with socket.socket(socket.AF_UNIX) as end:
     monkeypatch.chdir(a)  # the path of a socket may be too long
     end.bind('socket')
+  write(a, {'empty.png': b''})
   write(a, {'denied.png': b'x', 'line\nbreak.png': b'y', 'shut/x.png': b'z'})
   # For root, who may read everything, as it is for others.
   access, scandir = os.access, os.scandir
@@ -135,13 +136,14 @@ def broken(tmp_path, monkeypatch):
     ('pipe.png', 'a named pipe'),
     ('socket', 'a socket'),
     ('denied.png', 'Permission denied; check its permissions'),
+    ('empty.png', 'the file is empty; replace or remove it'),
     ('shut', 'cannot read .*shut: Permission denied'),
     ('line\\nbreak.png', 'bad file name: .*rename it'),
   ],
 )
 def test_each_thing_that_cannot_be_read_is_named(broken, name, why):
   scan = image_folders.scan_images(broken / 'a')
-  assert len(scan.images) == 8 and len(scan.unreadable) == 9
+  assert len(scan.images) == 8 and len(scan.unreadable) == 10
   assert re.search(why, scan.unreadable[f'{broken}/a/{name}'])
 
 
@@ -156,7 +158,7 @@ def test_prepare_stops_at_what_cannot_be_read_or_skips_and_counts_it(
     'skip'.split()
   )
   printed = capsys.readouterr().out
-  assert 'skipped, unreadable: 9, such as ' in printed
+  assert 'skipped, unreadable: 10, such as ' in printed
   assert ': 24 images' in printed
 
 
