@@ -9,7 +9,7 @@ from helpers.paths import ROOT
 
 # A package or module imports only from levels below its own.
 LEVELS = [
-  {'owdfa_jax.commands', 'owdfa_jax.leaderboard'},
+  {'owdfa_jax.commands', 'owdfa_jax.leaderboard', 'owdfa_jax.soak'},
   {'owdfa_jax.discovery'},
   {'owdfa_jax.evaluation'},
   {'owdfa_jax.training'},

@@ -60,6 +60,10 @@ COMMANDS = {
   'pack-timing': Command(
     'Times the parts of packing.', 'input_pipeline.pack_timing'
   ),
+  'soak': Command(
+    'Kills small runs at random and checks that nothing is lost.',
+    'owdfa_jax.soak.__main__',
+  ),
 }
 
 

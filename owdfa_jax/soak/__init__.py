@@ -1,0 +1,1 @@
+"""Soak: kills runs at random moments and compares their results."""
