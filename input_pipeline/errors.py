@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from input_pipeline import escape
 
+# The exit status after Ctrl-C, as shells report it for other programs.
+INTERRUPTED = 128 + signal.SIGINT
+
 
 class UserError(Exception):
   """A mistake that the user can fix; shown as one line, without a traceback.
@@ -38,10 +41,11 @@ def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
 def one_line_errors() -> Iterator[None]:
   """Turns a `UserError` into one line on stderr and exit status 1.
 
-  Every command wraps its work in this. If the program that reads stdout has
-  ended, as in `owdfa train --help | head`, the command ends quietly; if stdout
-  is a file on a full disk, with one line. Any other exception is a defect of
-  the program and keeps its traceback.
+  Every command wraps all of its work in this, also the reading of its command
+  line: `@one_line_errors()` above its `main`. Ctrl-C ends it with one word. If
+  the program that reads stdout has ended, as in `owdfa train --help | head`,
+  the command ends quietly; if stdout is a file on a full disk, with one line.
+  Any other exception is a defect of the program and keeps its traceback.
   """
   if isinstance(sys.stdout, io.TextIOWrapper):
     # A terminal that is not UTF-8 lacks letters that names may have.
@@ -52,6 +56,9 @@ def one_line_errors() -> Iterator[None]:
     except UserError as error:
       print(f'error: {escape.message(str(error))}', file=sys.stderr)
       sys.exit(1)
+    except KeyboardInterrupt:
+      print('interrupted', file=sys.stderr)
+      sys.exit(INTERRUPTED)
     finally:
       # Python would flush at the exit, where the error cannot be caught.
       print(end='', flush=True)

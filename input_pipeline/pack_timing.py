@@ -4,13 +4,14 @@
 processor, so other programs and a slow disk do not count.
 """
 
-import argparse
 from collections.abc import Sequence
 
+from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.image_folders import list_images
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   """Runs the command.
 
@@ -18,7 +19,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; None: those of the process.
     prog: the command's name in the help; None: the module's.
   """
-  parser = argparse.ArgumentParser(
+  parser = ArgumentParser(
     prog=prog or 'python -m input_pipeline.pack_timing',
     description='Times the parts of packing on one core.',
   )
@@ -40,20 +41,19 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   # Imported late, so that --help and wrong arguments answer at once.
   from input_pipeline.pack_costs import measure_costs, timing_report
 
-  with one_line_errors():
-    if arguments.limit < 1:
-      raise UserError(
-        f'out of range: --limit={arguments.limit}; it must be 1 or more'
-      )
-    paths = list_images(arguments.images)
-    if not paths:
-      raise UserError(
-        f'no images below {arguments.images}; choose another --images'
-      )
-    count = min(arguments.limit, len(paths))
-    # Evenly spread, so that every class has its share.
-    chosen = [paths[i * len(paths) // count] for i in range(count)]
-    print(timing_report(measure_costs(chosen, arguments.size), count))
+  if arguments.limit < 1:
+    raise UserError(
+      f'out of range: --limit={arguments.limit}; it must be 1 or more'
+    )
+  paths = list_images(arguments.images)
+  if not paths:
+    raise UserError(
+      f'no images below {arguments.images}; choose another --images'
+    )
+  count = min(arguments.limit, len(paths))
+  # Evenly spread, so that every class has its share.
+  chosen = [paths[i * len(paths) // count] for i in range(count)]
+  print(timing_report(measure_costs(chosen, arguments.size), count))
 
 
 if __name__ == '__main__':

@@ -1,11 +1,13 @@
 """Command: `python -m input_pipeline.simulate --out DIR`."""
 
-import argparse
 from collections.abc import Sequence
 
+from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import one_line_errors
+from input_pipeline.escape import terminal
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   """Writes a simulated dataset.
 
@@ -17,16 +19,16 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   # Imported late: OpenCV and NumPy would slow down `--help`.
   from input_pipeline.simulate.simulated_dataset import CSV_NAMES, simulate
 
-  with one_line_errors():
-    written = simulate(
-      flags.out, flags.images_per_class, flags.size, flags.seed, flags.faces
-    )
-    done = 'wrote' if written else 'already complete, reused'
-    print(f'{done}: {flags.out} ({", ".join(CSV_NAMES.values())})')
+  written = simulate(
+    flags.out, flags.images_per_class, flags.size, flags.seed, flags.faces
+  )
+  done = 'wrote' if written else 'already complete, reused'
+  names = ', '.join(CSV_NAMES.values())
+  print(terminal(f'{done}: {flags.out} ({names})'))
 
 
-def _parser(prog: str | None) -> argparse.ArgumentParser:
-  parser = argparse.ArgumentParser(
+def _parser(prog: str | None) -> ArgumentParser:
+  parser = ArgumentParser(
     prog=prog or 'python -m input_pipeline.simulate',
     description='Writes simulated forgeries with the classes of OW-DFA: images '
     'and the meta CSVs of Protocols 1 and 2.',

@@ -7,14 +7,15 @@ must have been evaluated on the test split, as the end of its training does.
 """
 
 import argparse
-import pathlib
 from collections.abc import Sequence
 
+from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import one_line_errors
-from input_pipeline.files import write_whole
+from input_pipeline.files import path_type, write_whole
 from owdfa_jax.evaluation.overview_data import read_overview
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   """Reads the files of an evaluated run and writes a PNG file.
 
@@ -22,27 +23,34 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name, for the help.
   """
-  parser = argparse.ArgumentParser(
+  parser = ArgumentParser(
     prog,
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   parser.add_argument(
-    '--workdir', required=True, type=pathlib.Path, help='the evaluated run'
+    '--workdir',
+    required=True,
+    type=path_type('--workdir'),
+    help='the evaluated run',
   )
-  parser.add_argument('--out', required=True, help='the PNG file to write')
+  parser.add_argument(
+    '--out',
+    required=True,
+    type=path_type('--out'),
+    help='the PNG file to write',
+  )
   parser.add_argument(
     '--data', help='the packed dataset, if it is no longer where the run had it'
   )
   arguments = parser.parse_args(argv)
-  with one_line_errors():
-    overview = read_overview(arguments.workdir, arguments.data)
-    # Imported here because Matplotlib takes a second to load.
-    from owdfa_jax.evaluation.overview_picture import draw_overview
+  overview = read_overview(arguments.workdir, arguments.data)
+  # Imported here because Matplotlib takes a second to load.
+  from owdfa_jax.evaluation.overview_picture import draw_overview
 
-    with write_whole(arguments.out, what='the picture') as file:
-      file.write(draw_overview(overview))
-    print(f'written: {arguments.out}')
+  with write_whole(arguments.out, what='the picture') as file:
+    file.write(draw_overview(overview))
+  print(f'written: {arguments.out}')
 
 
 if __name__ == '__main__':
