@@ -1,8 +1,10 @@
 """Describes what `prepare` found, misses and chose, as lines for a terminal."""
 
+import os
+import pathlib
 from collections.abc import Sequence
 
-from input_pipeline import duplicates
+from input_pipeline import duplicates, escape
 from input_pipeline.benchmarks.benchmark_class import BenchmarkClass
 from input_pipeline.benchmarks.listing import Listing
 from input_pipeline.benchmarks.picks import (
@@ -12,9 +14,11 @@ from input_pipeline.benchmarks.picks import (
   picks_by_class,
 )
 from input_pipeline.benchmarks.split_rules import count_leaks
+from input_pipeline.image_folders import is_ignored
 from input_pipeline.meta import LABELLED
 from input_pipeline.text_tables import aligned
 
+_MOST_NAMES = 10  # that a line names
 _HEADER = (
   'id',
   'class',
@@ -27,6 +31,27 @@ _HEADER = (
   'test',
   'videos',
 )
+
+
+def nothing_line(datasets: pathlib.Path) -> str:
+  """Returns a line for a folder without any image of the benchmark.
+
+  Args:
+    datasets: the folder. What it holds instead is named.
+  """
+  folders, files = [], []
+  for entry in sorted(os.scandir(datasets), key=lambda entry: entry.name):
+    if not is_ignored(entry.name):
+      (folders if entry.is_dir() else files).append(entry.name)
+  kind, names = ('folders', folders) if folders else ('files', files)
+  shown = ', '.join(escape.distinct(names[:_MOST_NAMES]))
+  if len(names) > _MOST_NAMES:
+    shown += f' and {len(names) - _MOST_NAMES} more'
+  there = f'it holds the {kind} {shown}' if names else 'it is empty'
+  return (
+    f'no image of the benchmark: --datasets {datasets} ({there}); name the '
+    'folder that holds the datasets, in the layout that is printed'
+  )
 
 
 def layout_lines(listings: Sequence[Listing]) -> list[str]:

@@ -14,6 +14,7 @@ from input_pipeline.benchmarks.listing import Listing
 from input_pipeline.benchmarks.meta_csvs import write_meta_csvs
 from input_pipeline.benchmarks.picks import ProtocolCsv
 from input_pipeline.errors import UserError
+from input_pipeline.escape import terminal, terminal_lines
 
 
 def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
@@ -33,9 +34,6 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
   _check(arguments)
   is_owdfa40 = arguments.benchmark == 'owdfa40'
   classes = owdfa40_classes if is_owdfa40 else owdfa_classes
-  print(f'{protocols}; class table version {classes.TABLE_VERSION}')
-  if arguments.benchmark == 'owdfapp':
-    print(f'classes added: {arguments.table}')
   factor = arguments.scale
   if not is_owdfa40:
     factor *= owdfa_classes.SIZE_FACTORS[arguments.size]
@@ -43,6 +41,15 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
     listings, csvs = owdfa40.choose_owdfa40_images(arguments, factor)
   else:
     listings, csvs = owdfa.choose_owdfa_images(arguments, factor)
+  if not any(map(len, listings)):
+    nothing = overview.nothing_line(arguments.datasets)
+    if not arguments.dry_run:
+      print(terminal_lines('\n'.join(overview.layout_lines(listings))))
+      raise UserError(nothing)
+    print(nothing)
+  print(f'{protocols}; class table version {classes.TABLE_VERSION}')
+  if arguments.benchmark == 'owdfapp':
+    print(terminal(f'classes added: {arguments.table}'))
   unreadable = [line for listing in listings for line in listing.problems]
   short = _short_classes(csvs, factor)
   missing = [*short, *unreadable]
@@ -64,7 +71,7 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
   _print_tables(csvs, factor)
   lines += [f'fewer images than the class table: {line}' for line in short]
   lines += [f'left out: {line}' for line in unreadable]
-  print('\n'.join(lines))
+  print(terminal_lines('\n'.join(lines)))
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -103,12 +110,14 @@ def _print_findings(
   factor: float,
   missing: list[str],
 ) -> None:
-  print('\n'.join(overview.layout_lines(listings)))
+  print(terminal_lines('\n'.join(overview.layout_lines(listings))))
   _print_tables(csvs, factor)
   if missing:
-    print('missing:\n' + '\n'.join(f'  {line}' for line in missing))
+    lines = '\n'.join(f'  {line}' for line in missing)
+    print(f'missing:\n{terminal_lines(lines)}')
 
 
 def _print_tables(csvs: list[ProtocolCsv], factor: float) -> None:
   for csv in csvs:
-    print('\n'.join(overview.class_table_lines(csv, factor)))
+    lines = '\n'.join(overview.class_table_lines(csv, factor))
+    print(terminal_lines(lines))

@@ -13,7 +13,7 @@ from helpers.prepare_runs import (
   run,
   run_dry,
 )
-from input_pipeline import meta, output_folders
+from input_pipeline import meta, output_folders, prepare
 from input_pipeline.benchmarks import image_tree
 
 
@@ -134,3 +134,25 @@ def test_an_error_names_a_bad_folder(owdfa_datasets, tmp_path, capsys):
   (tmp_path / 'file').write_text('')
   error = error_of(capsys, owdfa_datasets, tmp_path / 'file')
   assert 'cannot make the folder' in error
+
+
+@pytest.mark.parametrize('benchmark', ['owdfa', 'owdfapp', 'owdfa40'])
+def test_a_folder_of_other_things_is_told_first(tmp_path, capsys, benchmark):
+  for name in 'Photos', 'Music', '.hidden', '@eaDir':
+    (tmp_path / 'data' / name).mkdir(parents=True)
+  command = f'{benchmark} --datasets {tmp_path}/data --out {tmp_path}/out'
+  line = (
+    f'{tmp_path}/data (it holds the folders Music, Photos); name the folder'
+  )
+  with pytest.raises(SystemExit) as ended:
+    prepare.main([*command.split(), '--dry_run'])
+  assert ended.value.code == 1
+  assert line in capsys.readouterr().out.splitlines()[0]
+  with pytest.raises(SystemExit):
+    prepare.main([*command.split(), '--allow_missing'])
+  (error,) = capsys.readouterr().err.splitlines()
+  assert line in error and not (tmp_path / 'out').exists()
+  empty = command.replace('/data', '/data/Music')
+  with pytest.raises(SystemExit):
+    prepare.main(empty.split())
+  assert '(it is empty)' in capsys.readouterr().err
