@@ -55,7 +55,8 @@ def save_detections(path: str, detector: str, found: Detections) -> None:
         'image': image,
         'detector': by,
         'face': None if face is None else [*dataclasses.astuple(face)],
-      }
+      },
+      allow_nan=False,
     )
     # Sorted: the file does not depend on the order of the processes.
     for (image, by), face in sorted(known.items(), key=lambda item: item[0])

@@ -63,7 +63,11 @@ def compare(
       say(f'== {title}: already finished')
       continue
     say(f'== {title}')
-    if status := train_and_evaluate(run):
+    try:
+      status = train_and_evaluate(run)
+    except UserError as error:
+      raise UserError(f'{title}: {error}') from error
+    if status:
       return status
     record_machine(run)
     # The next run compiles its own programs; these would only use memory.

@@ -9,6 +9,7 @@ import numpy as np
 from etils import epath
 
 from input_pipeline.errors import UserError
+from input_pipeline.escape import shortened
 from input_pipeline.files import absolute
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import from_first_process, to_host
@@ -20,7 +21,7 @@ from owdfa_jax.training.state import TrainState
 # Names in the log.
 SKIPPED = 'train/skipped_steps'
 SKIPPED_IN_A_ROW = 'train/skipped_in_a_row'
-_IMAGES_SHOWN = 5
+_IMAGES_SHOWN, _ID_LENGTH = 3, 60
 
 
 @dataclasses.dataclass
@@ -115,10 +116,11 @@ class Divergence:
   def _describe_images(self, rows: np.ndarray) -> str:
     """Returns the first images of a batch, for a message."""
     ids = self._experiment.dataset.train.ids(rows[:_IMAGES_SHOWN])
+    names = ', '.join(shortened(name, _ID_LENGTH) for name in ids)
     part = ' in this process' if jax.process_count() > 1 else ''
     rest = len(rows) - len(ids)
     more = f' and {rest} more' if rest else ''
-    return f'images of the batch{part}: {", ".join(ids)}{more}'
+    return f'images of the batch{part}: {names}{more}'
 
   def _remedy(self) -> str:
     """Returns where the run can go on from, and with which settings."""

@@ -65,4 +65,5 @@ def claim_workdir(experiment: Experiment) -> None:
       what='the settings of the run',
       remedy='choose another --workdir, one that can be written',
     ) as file:
-      file.write(json.dumps(run_settings(experiment), indent=2) + '\n')
+      settings = run_settings(experiment)
+      file.write(json.dumps(settings, indent=2, allow_nan=False) + '\n')

@@ -179,6 +179,18 @@ def test_interrupted_leaderboard_resumes_and_then_trains_nothing(
     assert (tmp_path / name).read_bytes() == content
 
 
+def test_error_of_a_run_names_its_row_and_its_seed(
+  packed, tmp_path, monkeypatch
+):
+  def diverge(experiment):
+    raise UserError(f'the training diverged: step 2 of {experiment.workdir}')
+
+  monkeypatch.setattr(compare, 'train_with_evaluation', diverge)
+  message = r'^lower bound, seed 3 \(1 of 2\): the training .*lower-bound-3'
+  with pytest.raises(UserError, match=message):
+    run_leaderboard(make_config(packed), tmp_path)
+
+
 @pytest.mark.parametrize(
   'arguments, message',
   [

@@ -74,8 +74,8 @@ def test_run_stops_before_the_evaluation_and_the_save(packed, tmp_path):
   assert 'there is no checkpoint yet' in message
   assert '--config.on_divergence=skip' in message
   rows = experiment.method.batches[0]
-  ids = experiment.dataset.train.ids(rows[:5])
-  assert f': {", ".join(ids)} and {len(rows) - 5} more)' in message
+  ids = experiment.dataset.train.ids(rows[:3])
+  assert f': {", ".join(ids)} and {len(rows) - 3} more)' in message
   with Checkpoints(experiment.workdir) as checkpoints:
     assert checkpoints.latest_step() is None
   lines = strict_lines(tmp_path)
