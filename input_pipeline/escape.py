@@ -6,7 +6,7 @@ line, add HTML to a page or a formula to a spreadsheet.
 
 | place | function |
 | --- | --- |
-| a terminal: tables, progress | `terminal` |
+| a terminal: tables, progress | `terminal`, `terminal_lines` |
 | an error message | `message` for the line, `quoted`, `shortened` for values |
 | a Markdown page | `markdown_text`, `prose`, `code`, `link` |
 | a CSV for spreadsheets | `spreadsheet`, read back by `from_spreadsheet` |
@@ -47,6 +47,11 @@ def terminal(text: str) -> str:
   return ''.join(
     c if c.isprintable() else c.encode('unicode_escape').decode() for c in text
   )
+
+
+def terminal_lines(text: str) -> str:
+  """Returns lines of text, each as `terminal` returns it."""
+  return '\n'.join(map(terminal, text.split('\n')))
 
 
 def message(text: str, most: int = 2000) -> str:

@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from input_pipeline import meta
+from input_pipeline.class_names import typed
 from input_pipeline.duplicates import duplicate_groups, duplicate_lines
 from input_pipeline.errors import UserError, check_choice
+from input_pipeline.escape import distinct
 from input_pipeline.folder_checks import (
   check_excluded,
   check_outside,
@@ -160,7 +162,7 @@ def _class_images(
         nothing = _nothing_in(root / name, found)
         raise UserError(
           f'empty class: {nothing}; add some or leave it out with '
-          f'--exclude {name}'
+          f'--exclude {typed([name])}'
         )
       images += [
         FolderImage(path, name, label, meta.UNLABELLED, split)
@@ -244,7 +246,8 @@ def _class_table(
   if any(image.label == -1 for image in images):
     classes.append((-1, '(no class folder)'))
   rows, missing = [], []
-  for label, name in classes:
+  shown = distinct([name for _, name in classes])
+  for (label, _), name in zip(classes, shown, strict=True):
     mine = [image for image in images if image.label == label]
     train = [image.tag for image in mine if image.split != 'test']
     num_test = len(mine) - len(train)

@@ -4,8 +4,9 @@ import difflib
 import pathlib
 from collections.abc import Collection, Sequence
 
+from input_pipeline.class_names import suggested, typed
 from input_pipeline.errors import UserError
-from input_pipeline.escape import distinct
+from input_pipeline.escape import distinct, quoted
 from input_pipeline.image_folders import list_class_names
 
 
@@ -32,13 +33,15 @@ def order_classes(
   for option, names in ('known', known), ('exclude', exclude):
     for name in names:
       if names.count(name) > 1:
-        raise UserError(f'--{option} names {name!r} twice; name it once')
+        raise UserError(f'--{option} names {quoted(name)} twice; name it once')
   for name in known:
     if name not in found:
-      raise UserError(f'no class {name!r} in {root}; {_suggest(name, found)}')
+      raise UserError(
+        f'no class {quoted(name)} in {root}; {_suggest(name, found)}'
+      )
     if name in exclude:
       raise UserError(
-        f'class {name!r} is both in --known and in --exclude; choose one'
+        f'class {quoted(name)} is both in --known and in --exclude; choose one'
       )
   if not known:
     raise UserError(f'no known classes in {root}; {_listing(found)} as --known')
@@ -61,7 +64,7 @@ def check_excluded(
   for name in exclude:
     if name not in found:
       raise UserError(
-        f'no such class: --exclude {name!r}; {_suggest(name, found)}'
+        f'no such class: --exclude {quoted(name)}; {_suggest(name, found)}'
       )
 
 
@@ -101,17 +104,20 @@ def check_test_classes(
     UserError: the test set has classes that the training set lacks.
   """
   present = set(list_class_names(test_root)) - set(exclude)
-  if foreign := ','.join(sorted(present - set(names))):
+  if foreign := sorted(present - set(names)):
     raise UserError(
-      f'{test_root} has classes that --root lacks: {foreign}; leave them out '
-      f'with --exclude {foreign}'
+      f'{test_root} has classes that --root lacks: '
+      f'{",".join(distinct(foreign))}; leave them out with '
+      f'--exclude {typed(foreign)}'
     )
   return present
 
 
 def _suggest(name: str, found: Collection[str]) -> str:
   near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
-  return f'did you mean {" or ".join(near)}?' if near else _listing(found)
+  if not near:
+    return _listing(found)
+  return f'did you mean {" or ".join(map(suggested, near))}?'
 
 
 def _listing(names: Collection[str]) -> str:

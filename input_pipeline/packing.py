@@ -12,6 +12,7 @@ from input_pipeline.data_card import read_card
 from input_pipeline.dataset import open_dataset
 from input_pipeline.description import describe
 from input_pipeline.errors import UserError
+from input_pipeline.escape import terminal, terminal_lines
 from input_pipeline.output_folders import (
   OutputFolder,
   check_space,
@@ -65,10 +66,16 @@ def write_pack(
   """
   options, resources = options or Options(), resources or Resources()
   processes.silence_decoders()
-  out = os.fspath(out).rstrip('/') if is_remote(out) else files.absolute(out)
+  out = (
+    os.fspath(out).rstrip('/')
+    if is_remote(out)
+    else files.absolute(out, '--out')
+  )
   table, card = meta.read_meta(meta_csv), read_card(options.card)
   if _is_finished(out, table, options):
-    print(f'{out} is packed already from this CSV with these arguments')
+    print(
+      terminal(f'{out} is packed already from this CSV with these arguments')
+    )
     return
   plan = make_plan(table, card, options)
   with _open_output(out, estimated_bytes(plan)) as output:
@@ -83,7 +90,7 @@ def write_pack(
     if not is_remote(out):
       open_dataset(output.staging)  # checks what was written
     output.finish()
-  print(summary(description))
+  print(terminal_lines(summary(description)))
 
 
 def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:
@@ -180,6 +187,6 @@ def _write_metadata(
   description = describe(name, plan, columns, written)
   readme = card_text(description, plan.card)
   (staging / 'README.md').write_text(readme, encoding='utf-8')
-  text = json.dumps(description, indent=2, ensure_ascii=False)
+  text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
   (staging / DESCRIPTION).write_text(text + '\n', encoding='utf-8')
   return description

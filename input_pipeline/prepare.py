@@ -1,13 +1,18 @@
 """Command that makes meta CSVs, the input of packing, from image files."""
 
 import argparse
-import pathlib
 from collections.abc import Sequence
 
+from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.benchmarks import prepare_commands
+from input_pipeline.class_names import split_names
 from input_pipeline.errors import one_line_errors
+from input_pipeline.escape import terminal_lines
+from input_pipeline.files import path_type
+from input_pipeline.pack_options import ON_ERROR
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   """Runs the subcommand that `argv` names.
 
@@ -15,7 +20,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; None: those of the process.
     prog: the command's name in the help; None: the module's.
   """
-  parser = argparse.ArgumentParser(
+  parser = ArgumentParser(
     prog=prog or 'python -m input_pipeline.prepare',
     description='Makes meta CSVs, the input of packing, from image files.',
   )
@@ -23,8 +28,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   _add_folder(commands)
   prepare_commands.add_benchmark_commands(commands)
   arguments = parser.parse_args(argv)
-  with one_line_errors():
-    arguments.run(arguments)
+  arguments.run(arguments)
 
 
 def _add_folder(commands: argparse._SubParsersAction) -> None:
@@ -33,16 +37,27 @@ def _add_folder(commands: argparse._SubParsersAction) -> None:
     help='from your own images, one folder for each class',
     description='Makes OUT/meta.csv from ROOT/<class>/*.{png,jpg,...}.',
   )
-  path = pathlib.Path
   add = parser.add_argument
-  add('--root', type=path, required=True, help='one folder for each class')
-  add('--out', type=path, required=True, help='folder to write meta.csv to')
+  add(
+    '--root',
+    type=path_type('--root'),
+    required=True,
+    help='one folder for each class',
+  )
+  add(
+    '--out',
+    type=path_type('--out'),
+    required=True,
+    help='folder to write meta.csv to',
+  )
   add(
     '--known',
-    type=_split_names,
+    type=split_names,
+    action='extend',
     default=[],
     metavar='A,B,...',
-    help='known classes, ids 0, 1, ... in this order; the others are novel',
+    help='known classes, ids 0, 1, ... in this order; the others are novel; a '
+    'name with a comma goes in double quotes, and the option may be repeated',
   )
   add(
     '--labelled_fraction',
@@ -58,20 +73,28 @@ def _add_folder(commands: argparse._SubParsersAction) -> None:
   )
   add(
     '--exclude',
-    type=_split_names,
+    type=split_names,
+    action='extend',
     default=[],
     metavar='A,B,...',
     help='class folders to leave out',
   )
   add(
     '--test_root',
-    type=path,
+    type=path_type('--test_root'),
     help='class folders of the test set (default: packing splits 80/20)',
   )
   add(
     '--unlabelled',
-    type=path,
+    type=path_type('--unlabelled'),
     help='folder of further training images, of unknown class',
+  )
+  add(
+    '--on_error',
+    choices=ON_ERROR,
+    default='stop',
+    help='what to do at links and files that cannot be read (default: '
+    '%(default)s)',
   )
   parser.set_defaults(run=_run_folder)
 
@@ -89,12 +112,9 @@ def _run_folder(arguments: argparse.Namespace) -> None:
     exclude=arguments.exclude,
     test_root=arguments.test_root,
     unlabelled=arguments.unlabelled,
+    on_error=arguments.on_error,
   )
-  print('\n'.join(lines))
-
-
-def _split_names(text: str) -> list[str]:
-  return [name.strip() for name in text.split(',') if name.strip()]
+  print(terminal_lines('\n'.join(lines)))
 
 
 if __name__ == '__main__':
