@@ -5,11 +5,12 @@ import errno
 import hashlib
 import io
 import os
+import pathlib
 import re
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from input_pipeline import leftovers
@@ -24,6 +25,8 @@ SETTINGS_LIMIT = 16 << 20
 LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
 
 _PARTIAL = re.compile(r'\..*\.[0-9a-f]{12}\.partial', re.DOTALL)
+# `pathlib` makes one slash of the two.
+_URL = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
 _KINDS = {
   stat.S_IFIFO: 'a named pipe',
   stat.S_IFCHR: 'a device',
@@ -32,9 +35,52 @@ _KINDS = {
 }
 
 
-def absolute(path: str | os.PathLike) -> str:
-  """Returns `path` with `~` expanded and made absolute; links stay links."""
-  return os.path.abspath(os.path.expanduser(os.fspath(path)))
+def absolute(path: str | os.PathLike, setting: str = 'the path') -> str:
+  """Returns `path` with `~` expanded and made absolute; links stay links.
+
+  Args:
+    path: a file or a folder, which need not exist.
+    setting: names the path in the error, such as '--workdir'.
+
+  Raises:
+    UserError: it is empty or a URL.
+  """
+  return os.path.abspath(os.path.expanduser(local_path(path, setting)))
+
+
+def local_path(path: str | os.PathLike, setting: str = 'the path') -> str:
+  """Returns `path` as text, unless it is empty or a URL.
+
+  An empty path would be the current folder, and `gs://bucket` the folder
+  `bucket` in a local folder `gs:`.
+
+  Args:
+    path: a file or a folder, which need not exist.
+    setting: names the path in the error, such as '--workdir'.
+
+  Raises:
+    UserError: it is empty or a URL.
+  """
+  text = os.fspath(path)
+  if not text.strip():
+    raise UserError(
+      f'an empty path: {setting}={text!r}; give a file or a folder'
+    )
+  if _URL.match(text):
+    raise UserError(
+      f'not a local path: {setting}={text} is a URL; give a local path (only '
+      '--config.data.path and the --out of packing may be URLs)'
+    )
+  return text
+
+
+def path_type(setting: str) -> Callable[[str], pathlib.Path]:
+  """Returns what argparse needs for a local path: a function of its text.
+
+  Args:
+    setting: names the path in the error, such as '--out'.
+  """
+  return lambda text: pathlib.Path(local_path(text, setting))
 
 
 def cache_folder() -> str:
@@ -213,7 +259,7 @@ def write_whole(
   Raises:
     UserError: the file cannot be written.
   """
-  name = os.fspath(path)
+  name = local_path(path, what)
   folder = os.path.dirname(name) or '.'
   partial = ''
   options: dict[str, Any] = {'mode': 'wb'}

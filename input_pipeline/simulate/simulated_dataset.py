@@ -85,7 +85,7 @@ def simulate(
     'seed': seed,
     'faces': None if photos is None else _digest(photos, str(faces)),
   }
-  folder = pathlib.Path(absolute(out))
+  folder = pathlib.Path(absolute(out, '--out'))
   if _is_there(folder, summary):
     _check_whole(folder, simulation)
     return False
@@ -218,4 +218,4 @@ def _write_summary(
     'opencv': cv2.__version__,
   }
   with write_whole(file, text=True, what='the summary') as text:
-    text.write(json.dumps(summary | made, indent=2) + '\n')
+    text.write(json.dumps(summary | made, indent=2, allow_nan=False) + '\n')

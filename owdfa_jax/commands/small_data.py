@@ -40,7 +40,7 @@ def raise_passes(
   Raises:
     UserError: a setting or the data does not fit.
   """
-  first = absolute(workdir)
+  first = absolute(workdir, '--workdir')
   if 'stages' in config:
     first = f'{first}/{plan_stages(config)[0].name}'
   dataset = check_run(config, first).dataset

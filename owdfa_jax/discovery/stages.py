@@ -37,6 +37,7 @@ from owdfa_jax.training.run_record import (
   has_checkpoint,
   recorded_setting,
 )
+from owdfa_jax.training.workdir_lock import lock_workdir
 
 
 def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
@@ -50,13 +51,22 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
     What `train` returns: 0, or the exit status of an interruption.
 
   Raises:
-    UserError: as `train` raises; settings of the stages are out of range; or a
-      stage would be extended that a later stage has started from.
+    UserError: as `train` raises; settings of the stages are out of range; a
+      stage would be extended that a later stage has started from; or another
+      process trains there.
   """
   # Sets up every stage first, so that mistakes in the settings of a later
   # stage show before the first one trains.
   check_started_stages(set_up_stages(config, workdir))
-  folder = epath.Path(absolute(workdir))
+  folder = epath.Path(absolute(workdir, '--workdir'))
+  # Each stage locks its own folder too: it may be trained on alone.
+  with lock_workdir(folder):
+    return _train_in_order(config, folder)
+
+
+def _train_in_order(
+  config: ml_collections.ConfigDict, folder: epath.Path
+) -> int:
   stages = plan_stages(config)
   reports: dict[str, dict[str, Any]] = {}
   init, labels = config.model.init, ''

@@ -11,9 +11,11 @@ from ml_collections.config_flags import config_path
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
+from owdfa_jax.configs import leaderboard
 from owdfa_jax.discovery.stage_plan import check_stages
 from owdfa_jax.leaderboard.row_configs import make_row_config
 from owdfa_jax.leaderboard.rows import Row, read_rows, read_seeds, slug
+from owdfa_jax.setting_checks import check_fields
 from owdfa_jax.settings import RunInputs, check_run, check_training_split
 
 # Rows that differ in these settings have other data or another way of
@@ -76,6 +78,7 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     UserError: rows, seeds or settings are invalid, or rows differ in a setting
       of `SAME_FOR_ALL`.
   """
+  check_fields(config.to_dict(), leaderboard.get_config().to_dict())
   # Without model selection, use the last checkpoint.
   checkpoint = 'latest' if config.selection == 'last' else 'best'
   shared = (
@@ -84,7 +87,7 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     f'eval.checkpoint={checkpoint}',
     *config.shared,
   )
-  folder = absolute(workdir)
+  folder = absolute(workdir, '--workdir')
   runs = [
     make_run(
       row,

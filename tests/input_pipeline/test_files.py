@@ -195,3 +195,32 @@ def test_absolute(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', '/home/someone')
   assert files.absolute('a/../b') == str(tmp_path / 'b')
   assert files.absolute(pathlib.Path('~/runs')) == '/home/someone/runs'
+
+
+@pytest.mark.parametrize(
+  'path',
+  ['gs://bucket/runs', 's3://b', 'file:///runs', pathlib.Path('gs://bucket')],
+)
+def test_a_url_is_no_local_path(tmp_path, monkeypatch, path):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(
+    UserError, match='--workdir=.*:/.* is a URL; give a local'
+  ):
+    files.absolute(path, '--workdir')
+  with (
+    pytest.raises(UserError, match='the report=.* is a URL'),
+    files.write_whole(path, what='the report'),
+  ):
+    pass
+  assert not os.listdir()
+
+
+@pytest.mark.parametrize('path', ['', ' '])
+def test_an_empty_path_is_not_the_current_folder(path):
+  with pytest.raises(UserError, match=f"empty path: --out='{path}'; give a"):
+    files.path_type('--out')(path)
+
+
+@pytest.mark.parametrize('path', ['a:b', './gs://x', '12://x', 'C/gs:/x'])
+def test_paths_with_a_colon_are_local(path):
+  assert files.local_path(path) == path
