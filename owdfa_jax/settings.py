@@ -15,6 +15,7 @@ from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from input_pipeline.meta import UNLABELLED
+from input_pipeline.pseudo_labels import read_pseudo_labels
 from input_pipeline.supervision import check_training_data, validation_rows
 from owdfa_jax.setting_checks import check_config
 from owdfa_jax.setting_ranges import MOST_OUTPUTS
@@ -59,11 +60,7 @@ def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
     )
   dataset = open_dataset(config.data.path)
   check_classes(config, dataset)
-  # CAL can find the number of classes itself.
-  if config.method.params.get('estimate_classes', False):
-    check_initial_outputs(config, dataset)
-  else:
-    count_classes(config, dataset)
+  count_outputs(config, dataset)
   # Orbax fails in the background, without a message, on a relative path.
   return RunInputs(config, epath.Path(absolute(workdir, '--workdir')), dataset)
 
@@ -114,10 +111,17 @@ def count_classes(
   return estimate
 
 
-def check_initial_outputs(
+def count_outputs(
   config: ml_collections.ConfigDict, dataset: PackedDataset
-) -> None:
-  """Raises `UserError` if CAL would start with too many outputs."""
+) -> int:
+  """Returns the number of the network's outputs before any is pruned.
+
+  Raises:
+    UserError: the number of classes is unknown, or there are too many outputs.
+  """
+  # CAL can find the number of classes itself.
+  if not config.method.params.get('estimate_classes', False):
+    return count_classes(config, dataset)
   each = config.method.params.prototypes_per_known
   if each * dataset.num_known > MOST_OUTPUTS:
     raise UserError(
@@ -125,6 +129,7 @@ def check_initial_outputs(
       f'for each of {dataset.num_known} known classes; give at most '
       f'{MOST_OUTPUTS // dataset.num_known}'
     )
+  return each * dataset.num_known
 
 
 def check_training_split(inputs: RunInputs) -> None:
@@ -145,6 +150,12 @@ def check_training_split(inputs: RunInputs) -> None:
   check_training_data(
     inputs.dataset, config.batch_size, config.data.supervision, held_out
   )
+  if config.data.pseudo_labels:
+    read_pseudo_labels(
+      config.data.pseudo_labels,
+      inputs.dataset,
+      count_outputs(config, inputs.dataset),
+    )
   steps = epoch_steps(config, inputs.dataset)
   if steps * config.epochs > MOST_STEPS:
     raise UserError(

@@ -1,11 +1,15 @@
 """Checks a command's settings, data and workdir before JAX is imported."""
 
+import os
+
 import ml_collections
 from etils import epath
 
 from input_pipeline.errors import UserError
+from input_pipeline.files import absolute
 from input_pipeline.packed_format import DESCRIPTION
 from owdfa_jax.discovery.stage_plan import (
+  FIRST_STAGE,
   SETTINGS_FROM_STAGE_BEFORE,
   check_stages,
 )
@@ -17,6 +21,7 @@ from owdfa_jax.settings import (
   check_training_split,
 )
 from owdfa_jax.training.run_record import (
+  CONFIG_FILE,
   check_can_be_made,
   check_checkpoint,
   check_resumable,
@@ -50,6 +55,8 @@ def check_inputs(
     stages = check_stages(config, workdir)
   else:
     stages = [check_run(config, workdir)]
+  if mode == 'train':
+    check_stages_of_workdir(absolute(workdir), 'stages' in config)
   if images is not None and mode == 'attribute':
     list_new_images(images)
   # The other modes use the last stage's network alone.
@@ -80,4 +87,25 @@ def check_is_no_data(workdir: epath.Path) -> None:
     raise UserError(
       f'the workdir is packed data: --workdir={workdir} has a {DESCRIPTION}; '
       'choose another --workdir'
+    )
+
+
+def check_stages_of_workdir(workdir: str, staged: bool) -> None:
+  """Raises `UserError` if the workdir holds a run of the other kind.
+
+  Args:
+    workdir: the folder of the run.
+    staged: whether the run has stages, each in a folder of its own.
+  """
+  if staged and os.path.exists(os.path.join(workdir, CONFIG_FILE)):
+    raise UserError(
+      f'the workdir holds a run that is not in stages: --workdir={workdir} has '
+      f'a {CONFIG_FILE}; choose another --workdir'
+    )
+  first = os.path.join(workdir, FIRST_STAGE)
+  if not staged and os.path.exists(first):
+    raise UserError(
+      f'the workdir holds a run in stages: --workdir={workdir} has a folder '
+      f'{FIRST_STAGE}; give --config=staged:METHOD,BENCHMARK or choose another '
+      '--workdir'
     )

@@ -21,6 +21,8 @@ from owdfa_jax.settings import RunInputs, check_run
 # What labels the unlabelled images of a round; `labelling.LABELLERS` has the
 # functions. Only names here, so that settings are checked without jax.
 LABEL_BY = ('head', 'clusters')
+# The folder of the first stage in the workdir.
+FIRST_STAGE = '1-supervised'
 # Settings (as a workdir records them) that a stage gets from the stage before,
 # so that they are unknown until that has finished.
 SETTINGS_FROM_STAGE_BEFORE = (
@@ -115,7 +117,7 @@ def plan_stages(config: ml_collections.ConfigDict) -> tuple[Stage, ...]:
   check_stage_settings(config)
   settings = config.stages
   stages = [
-    ('1-supervised', StageKind.SUPERVISED, settings.pretrain_epochs),
+    (FIRST_STAGE, StageKind.SUPERVISED, settings.pretrain_epochs),
     (f'2-{config.method.name}', StageKind.METHOD, config.epochs),
   ]
   stages += [

@@ -60,8 +60,8 @@ def _override(
       raise KeyError(field)  # a section
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     raise UserError(
-      f'no such setting: {where} has {setting!r}; {configs.DEFAULT_FILE} and '
-      "the row's config list the fields"
+      f'no such setting: {where} has {setting!r}; see {configs.DEFAULT_FILE} '
+      "and the row's config, which list the fields"
     ) from error
   # A text such as '12' must not become a number.
   value = text if isinstance(before, str) else _literal(text)
@@ -78,5 +78,5 @@ def _literal(text: str) -> object:
   """Returns the number, truth value or tuple that `text` is, else `text`."""
   try:
     return ast.literal_eval(text)
-  except (SyntaxError, ValueError):
+  except (SyntaxError, ValueError, MemoryError, RecursionError):
     return text

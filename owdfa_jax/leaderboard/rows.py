@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from input_pipeline.errors import UserError
+from input_pipeline.number_ranges import LARGEST_SEED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +46,14 @@ def read_seeds(seeds: Sequence[Any]) -> tuple[int, ...]:
   """
   if (
     not seeds
-    or any(not isinstance(seed, int) or seed < 0 for seed in seeds)
+    or any(
+      type(seed) is not int or not 0 <= seed <= LARGEST_SEED for seed in seeds
+    )
     or len(set(seeds)) < len(seeds)
   ):
     raise UserError(
       f'invalid seeds: --config.seeds={tuple(seeds)}; give at least one whole '
-      'number, no two alike, such as 0,1,2'
+      f'number from 0 to {LARGEST_SEED}, no two alike, such as 0,1,2'
     )
   return tuple(seeds)
 
@@ -94,6 +97,7 @@ def _read_row(entry: Any) -> Row:
     isinstance(row.name, str)
     and isinstance(row.config, str)
     and isinstance(row.overrides, (tuple, list))
+    and all(isinstance(setting, str) for setting in row.overrides)
   ):
     raise UserError(
       f'not a row: --config.rows has {entry}; a row is '

@@ -10,6 +10,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.discovery.stage_plan import plan_stages
 from owdfa_jax.experiment import set_up
+from owdfa_jax.training.manifest import write_manifest
 from owdfa_jax.training.workdir import claim_workdir
 
 
@@ -63,6 +64,33 @@ def test_every_stage_is_evaluated(packed, tmp_path):
     check_inputs(config, str(tmp_path), 'eval')
 
 
+def test_a_run_is_in_stages_or_not(packed, tmp_path):
+  start_run(packed, tmp_path / 'plain')
+  with pytest.raises(UserError, match='not in stages: .*has a config.json'):
+    check_inputs(tiny_stages(packed), str(tmp_path / 'plain'), 'train')
+  start_stage(tiny_stages(packed), 0, tmp_path / 'staged', init='')
+  with pytest.raises(UserError, match='a run in stages: .*1-supervised; give'):
+    check_inputs(tiny_config(packed), str(tmp_path / 'staged'), 'train')
+
+
+def test_pseudo_labels_are_read(packed, tmp_path):
+  path = tmp_path / 'labels.npz'
+  path.write_bytes(b'')
+  config = tiny_config(packed, data__pseudo_labels=str(path))
+  with pytest.raises(UserError, match=f'pseudo-labels: {path}'):
+    check_inputs(config, str(tmp_path / 'run'), 'train')
+  assert not (tmp_path / 'run').exists()
+
+
+def test_weights_are_read(packed, tmp_path):
+  path = tmp_path / 'weights.pth'
+  path.write_bytes(b'')
+  config = tiny_config(packed, model__init=str(path))
+  with pytest.raises(UserError, match=f'not a file of weights: {path}'):
+    check_inputs(config, str(tmp_path / 'run'), 'train')
+  assert not (tmp_path / 'run').exists()
+
+
 @pytest.mark.parametrize('workdir', ['file', 'file/run'])
 def test_a_file_in_place_of_a_folder(packed, tmp_path, workdir):
   (tmp_path / 'file').write_text('')
@@ -90,5 +118,9 @@ def test_a_run_that_resumes_needs_no_initial_weights(packed, tmp_path):
   weights.unlink()
   with pytest.raises(UserError, match='no such weights'):
     check_inputs(config, str(tmp_path / 'run'), 'train')
+  # The folder of a save that has not ended does not count.
   (tmp_path / 'run' / 'checkpoints' / '5').mkdir(parents=True)
+  with pytest.raises(UserError, match='no such weights'):
+    check_inputs(config, str(tmp_path / 'run'), 'train')
+  write_manifest(tmp_path / 'run' / 'checkpoints' / '5', step=5)
   check_inputs(config, str(tmp_path / 'run'), 'train')

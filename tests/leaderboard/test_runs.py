@@ -2,6 +2,7 @@
 
 import types
 
+import ml_collections
 import pytest
 
 from helpers.boards import TWO_ROWS, make_config, make_runs
@@ -76,6 +77,11 @@ ALL_LABELS = {
     ({'rows': ({'name': 'x', 'config': 'clp'},)}, "row 'x' has config='clp'"),
     ({'rows': ({'name': 'x', 'config': 'benchmarks'},)}, 'no such method'),
     ({'rows': ({'name': 'x', 'config': '../cpl'},)}, 'no such method'),
+    ({'rows': ({'name': 'x', 'config': 'cpl', 'overrides': (3,)},)}, 'not a'),
+    ({'seeds': (True,)}, 'invalid seeds: .*from 0 to 4294967295'),
+    ({'seeds': (2**32,)}, 'invalid seeds: .*from 0 to 4294967295'),
+    ({'shared': (f'epochs={"(" * 10**4}',)}, 'does not fit'),
+    ({'shared': ('epochs=0',)}, 'epochs=0; give a whole number'),
     ({'shared': ('epoch=3',)}, "shared .row 'lower bound'. has 'epoch=3'"),
     ({'shared': ('epochs=many',)}, "does not fit.*'epochs=many', now it is 20"),
     ({'shared': ('model.depth=3',)}, "no such setting.* has 'model.depth=3'"),
@@ -92,6 +98,23 @@ def test_invalid_config_is_named(packed, tmp_path, changes, message):
   with pytest.raises(UserError, match=message):
     make_runs(packed, tmp_path / 'board', **changes)
   assert not (tmp_path / 'board').exists()
+
+
+@pytest.mark.parametrize(
+  'field, value, message',
+  [
+    ('benchmark', 3, 'wrong type: --config.benchmark=3; give a text'),
+    ('selection', None, 'wrong type: --config.selection=None; give a text'),
+    ('seeds', 5, 'wrong type: --config.seeds=5; give a value such as'),
+    ('only_seeds', '0', "wrong type: --config.only_seeds='0'; give a value"),
+    ('only_rows', (1,), 'wrong type: --config.only_rows=.1,.; give a text'),
+    ('rowz', (), 'unknown setting: --config.rowz'),
+  ],
+)
+def test_a_setting_of_a_wrong_type(packed, tmp_path, field, value, message):
+  config = make_config(packed).to_dict() | {field: value}
+  with pytest.raises(UserError, match=message):
+    runs.make_runs(ml_collections.ConfigDict(config), str(tmp_path / 'board'))
 
 
 def test_rows_with_other_evaluation_are_not_compared(packed, tmp_path):
