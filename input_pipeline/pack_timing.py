@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.image_folders import list_images
+from input_pipeline.pack_options import Options
 
 
 @one_line_errors()
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     raise UserError(
       f'out of range: --limit={arguments.limit}; it must be 1 or more'
     )
+  Options(size=arguments.size)  # checks it
   paths = list_images(arguments.images)
   if not paths:
     raise UserError(
@@ -53,7 +55,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   count = min(arguments.limit, len(paths))
   # Evenly spread, so that every class has its share.
   chosen = [paths[i * len(paths) // count] for i in range(count)]
-  print(timing_report(measure_costs(chosen, arguments.size), count))
+  try:
+    costs = measure_costs(chosen, arguments.size)
+  except UserError as error:
+    raise UserError(f'{error}; remove it from --images') from error
+  print(timing_report(costs, count))
 
 
 if __name__ == '__main__':

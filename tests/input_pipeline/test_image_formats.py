@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.paths import ROOT
 from helpers.picture_cases import (
   GREY,
   HEIGHT,
@@ -92,6 +93,8 @@ def jpeg_cases():
     RGBA, level=95, colorspace='CMYK', outcolorspace='YCCK'
   )
   yield case('YCCK', ycck, 2)
+  data = (ROOT / 'tests' / 'data' / 'arithmetic.jpg').read_bytes()
+  yield case('arithmetic', data)
 
 
 def orientation_cases():

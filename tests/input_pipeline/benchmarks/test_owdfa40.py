@@ -10,7 +10,6 @@ from helpers import trees
 from input_pipeline import meta, prepare
 from input_pipeline.benchmarks import owdfa40
 from input_pipeline.benchmarks.owdfa40_classes import owdfa40_protocol
-from input_pipeline.errors import UserError
 
 
 @pytest.fixture(scope='module')
