@@ -85,7 +85,7 @@ def temporary_folder(
   parent = os.fspath(out.parent)
   try:
     out.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(out)
+    clear_leftovers(out)
     with leftovers.locked_folder(
       lambda: f'{parent}/{_prefix(out)}{os.getpid()}-{uuid.uuid4().hex[:12]}'
     ) as folder:
@@ -119,8 +119,15 @@ def _prefix(out: pathlib.Path) -> str:
   return f'.{out.name[:40]}.incomplete-'
 
 
-def _remove_leftovers(out: pathlib.Path) -> None:
-  """Removes folders that killed processes were making for `out`."""
+def clear_leftovers(out: pathlib.Path) -> None:
+  """Removes what killed processes left beside `out`.
+
+  A process that is killed just after `out` has appeared leaves something too,
+  so this is for an `out` that is complete as well.
+
+  Args:
+    out: the folder that they were making.
+  """
   prefix = _prefix(out)
   ours = re.compile(rf'{re.escape(prefix)}\d+-[0-9a-f]{{12}}')
   leftovers.remove_leftovers(

@@ -16,6 +16,7 @@ from input_pipeline.escape import terminal, terminal_lines
 from input_pipeline.output_folders import (
   OutputFolder,
   check_space,
+  clear_leftovers,
   local_output,
 )
 from input_pipeline.pack_options import LOCAL, Options, Resources
@@ -73,6 +74,8 @@ def write_pack(
   )
   table, card = meta.read_meta(meta_csv), read_card(options.card)
   if _is_finished(out, table, options):
+    if not is_remote(out):
+      clear_leftovers(pathlib.Path(out))
     print(
       terminal(f'{out} is packed already from this CSV with these arguments')
     )

@@ -21,6 +21,7 @@ from input_pipeline.forgery_types import FORGERY_LABELS, REAL
 from input_pipeline.meta import format_meta, write_meta
 from input_pipeline.output_folders import (
   check_space,
+  clear_leftovers,
   publish_folder,
   temporary_folder,
 )
@@ -88,6 +89,7 @@ def simulate(
   folder = pathlib.Path(absolute(out, '--out'))
   if _is_there(folder, summary):
     _check_whole(folder, simulation)
+    clear_leftovers(folder)
     return False
   with temporary_folder(folder) as partial:
     _check_room(folder, simulation)

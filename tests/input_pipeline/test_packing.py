@@ -286,6 +286,15 @@ def test_a_directory_with_an_empty_file_is_not_reused(tmp_path, name):
     pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
 
 
+def test_what_a_kill_left_beside_a_complete_directory_is_removed(tmp_path):
+  """As of a process that was killed right after the last rename."""
+  csv = write_set(tmp_path)
+  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  (tmp_path / f'.out.incomplete-7-{"0" * 12}.lock').touch()
+  pack.pack(csv, tmp_path / 'out', SMALL, workers=1)
+  assert not list(tmp_path.glob('.out*'))
+
+
 def test_a_foreign_directory_is_left_alone(tmp_path):
   csv = write_set(tmp_path)
   with pytest.raises(
