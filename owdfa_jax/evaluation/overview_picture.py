@@ -161,11 +161,10 @@ def draw_example(axes: Axes, image: np.ndarray, name: str, colour: str) -> None:
   axes.set_xticks([])
   axes.set_yticks([])
   axes.spines[:].set(color=colour, linewidth=1.6)
+  name = escape.picture(name)
   if len(name) > 13:
     name = '-\n'.join(name.rsplit('-', 1))
-  axes.set_title(
-    escape.picture(name), fontsize=6.5, color=colour, pad=2, linespacing=0.95
-  )
+  axes.set_title(name, fontsize=6.5, color=colour, pad=2, linespacing=0.95)
 
 
 def draw_matrix(axes: Axes, overview: Overview, cell: float) -> None:

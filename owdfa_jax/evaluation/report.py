@@ -83,13 +83,16 @@ def class_table(
   """
   header = ('class', 'known', 'images', 'correct', 'most often called', 'share')
   marked = [entry for entry in per_class if _is_under_known_name(entry)]
+  sources = [entry['name'] for entry in per_class]
+  all_names = [*sources, *names]
+  shown = dict(zip(all_names, escape.distinct(all_names), strict=True))
   rows = [
     (
-      entry['name'],
+      shown[entry['name']],
       'known' if entry['known'] else 'novel*' if entry in marked else 'novel',
       str(entry['count']),
       percent(entry['accuracy']),
-      names[entry['predicted']],
+      shown[names[entry['predicted']]],
       percent(entry['predicted_share']),
     )
     for entry in per_class
@@ -97,11 +100,10 @@ def class_table(
   table = text_tables.aligned(header, rows, 'llrrlr')
   if not marked:
     return table
-  listed = ', '.join(f'{e["name"]} as {names[e["matched"]]}' for e in marked)
-  return (
-    f'{table}\n* correct under the name of a known class: '
-    f'{escape.terminal(listed)}'
+  listed = ', '.join(
+    f'{shown[e["name"]]} as {shown[names[e["matched"]]]}' for e in marked
   )
+  return f'{table}\n* correct under the name of a known class: {listed}'
 
 
 def _is_under_known_name(entry: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from input_pipeline import text_tables
+from input_pipeline.escape import spreadsheet
 from owdfa_jax.report_fields import (
   HEAP_NOVEL_SHARE,
   NUM_OUTPUTS_IN_USE,
@@ -174,5 +175,8 @@ def runs_csv(entries: Sequence[Entry]) -> str:
 
 def _to_csv(lines: Sequence[Sequence[Any]]) -> str:
   file = io.StringIO(newline='')
-  csv.writer(file, lineterminator='\n').writerows(lines)
+  csv.writer(file, lineterminator='\n').writerows(
+    [spreadsheet(c) if isinstance(c, str) else c for c in line]
+    for line in lines
+  )
   return file.getvalue()

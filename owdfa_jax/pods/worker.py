@@ -12,6 +12,7 @@ import traceback
 import types
 from typing import Any
 
+from input_pipeline import escape
 from input_pipeline.errors import UserError
 from owdfa_jax.pods.failures import Kind
 from owdfa_jax.pods.supervisor import Supervisor
@@ -108,7 +109,7 @@ class PodProcess:
     """Reports an error, prints it, and ends the process."""
     text = ' '.join(f'{type(error).__name__}: {error}'.split())
     if isinstance(error, UserError):
-      text = ' '.join(str(error).split())
+      text = escape.message(str(error))
       self._tell({'failed': [Kind.ERROR, text]})
       print(f'error: {text}', file=sys.stderr)
     elif _lost_connection(error):

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from input_pipeline import escape
 from input_pipeline.batches import Batch
 from owdfa_jax.training.step_report import (
   StepReport,
@@ -22,7 +23,7 @@ from owdfa_jax.training.writers import Writers
 def say(line: str) -> None:
   """Prints a line above the progress bar, on the first process of a pod."""
   if jax.process_index() == 0:
-    tqdm.write(line)
+    tqdm.write(escape.terminal_lines(line))
 
 
 class Judge(Protocol):
