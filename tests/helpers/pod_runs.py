@@ -21,6 +21,10 @@ SETTINGS = (
   '--config.log.every_steps=1',
   '--config.log.tensorboard=False',
 )
+# The status of a pod that has to be started again. XLA's collectives on CPUs
+# end a pod if one process compiles for half a minute longer than another.
+AGAIN = 75
+_STARTS = 5
 
 
 class PodRun:
@@ -36,40 +40,60 @@ class PodRun:
       prefixes: for each process, the words before its command.
       more: settings of all processes.
     """
-    port = portpicker.pick_unused_port()
     packed = packed if isinstance(packed, list) else [packed] * num_processes
     prefixes = prefixes or [()] * num_processes
     self.workdir = workdir
-    self.processes = [
+    self._environment = os.environ | {
+      'JAX_NUM_CPU_DEVICES': str(DEVICES // num_processes)
+    }
+    self._commands = [
+      [
+        *prefixes[i],
+        sys.executable,
+        'main.py',
+        *SETTINGS,
+        f'--config.data.path={packed[i]}',
+        f'--workdir={workdir}',
+        '--distributed',
+        f'--num_processes={num_processes}',
+        f'--process_id={i}',
+        '--pod_timeout=30',
+        *more,
+      ]
+      for i in range(num_processes)
+    ]
+    self._starts = 0
+    self._start()
+
+  def _start(self):
+    self._starts += 1
+    port = portpicker.pick_unused_port()
+    self._processes = [
       subprocess.Popen(
-        [
-          *prefixes[i],
-          sys.executable,
-          'main.py',
-          *SETTINGS,
-          f'--config.data.path={packed[i]}',
-          f'--workdir={workdir}',
-          '--distributed',
-          f'--coordinator=localhost:{port}',
-          f'--num_processes={num_processes}',
-          f'--process_id={i}',
-          '--pod_timeout=30',
-          *more,
-        ],
+        [*command, f'--coordinator=localhost:{port}'],
         cwd=ROOT,
-        env=os.environ | {'JAX_NUM_CPU_DEVICES': str(DEVICES // num_processes)},
+        env=self._environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
       )
-      for i in range(num_processes)
+      for command in self._commands
     ]
 
   def end(self):
     """Waits for all; returns their statuses, and what each wrote to stderr."""
-    outputs = [process.communicate(timeout=300) for process in self.processes]
+    outputs = [process.communicate(timeout=300) for process in self._processes]
     self.printed = [out for out, _ in outputs]
-    return [p.returncode for p in self.processes], [err for _, err in outputs]
+    errors = [error for _, error in outputs]
+    return [process.returncode for process in self._processes], errors
+
+  def complete(self):
+    """Starts all again as long as they ask for it; all must then succeed."""
+    statuses, errors = self.end()
+    while set(statuses) == {AGAIN} and self._starts < _STARTS:
+      self._start()
+      statuses, errors = self.end()
+    assert set(statuses) == {0}, (statuses, errors)
 
   def signal_when(self, happened, process, number=signal.SIGKILL):
     """Sends a signal to one process.
@@ -79,12 +103,16 @@ class PodRun:
       process: the number of the process.
       number: of the signal.
     """
-    until = time.monotonic() + 240
+    until = time.monotonic() + 280
     while not happened(self.workdir):
       assert time.monotonic() < until
-      assert all(p.poll() is None for p in self.processes), self.end()
+      if any(p.poll() is not None for p in self._processes):
+        statuses, errors = self.end()
+        again = set(statuses) == {AGAIN} and self._starts < _STARTS
+        assert again, (statuses, errors)
+        self._start()
       time.sleep(0.005)
-    self.processes[process].send_signal(number)
+    self._processes[process].send_signal(number)
 
 
 def has_saved(step):
