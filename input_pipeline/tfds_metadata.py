@@ -6,6 +6,7 @@ import pathlib
 import tensorflow_datasets as tfds
 
 from input_pipeline import features
+from input_pipeline.escape import terminal
 from input_pipeline.packed_format import NAME
 from input_pipeline.plan import Plan
 from input_pipeline.shards import Written, by_split, data_bytes, image_formats
@@ -18,7 +19,8 @@ def write_tfds_metadata(
   formats = image_formats(written)
   schema = features.schema(
     plan.encoding.size,
-    [entry.name for entry in plan.classes],
+    # A line of a file each.
+    [terminal(entry.name) for entry in plan.classes],
     formats[0] if len(formats) == 1 else None,
   )
   identity = tfds.core.dataset_info.DatasetIdentity(

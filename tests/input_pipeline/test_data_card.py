@@ -84,6 +84,40 @@ def test_tfds_reads_the_card(packed):
   assert info.splits['train'].num_examples == 24
 
 
+HOSTILE = '\x1b[2J<script>&[a](http://b)|`c`\n# d\u202e'
+
+
+def test_text_of_the_csv_and_the_card_is_shown_as_text(tmp_path):
+  csv = write_set(tmp_path / 'images', novel=0)
+  rows = [
+    # Two classes of one method are named by their sources as well.
+    meta_row(label, n, tag=1, method='m', image_source=f'{HOSTILE}{label}')
+    | {'forgery_type': HOSTILE}
+    for label in (0, 1)
+    for n in range(10)
+  ]
+  meta.write_meta(csv, rows)
+  card = {'description': HOSTILE, 'licence': HOSTILE, 'citation': HOSTILE}
+  path = tmp_path / 'card.toml'
+  path.write_text(''.join(f'{k} = {json.dumps(card[k])}\n' for k in card))
+  options = pack.Options(size=16, card=str(path))
+  opened = pack.pack(csv, tmp_path / 'out', options, workers=1)
+  page = (opened.path / 'README.md').read_text()
+  assert all(line.isprintable() for line in page.split('\n'))
+  before, _, after = page.split('```')  # the citation is in between
+  for text in (before, after):
+    assert '<script' not in text
+    assert '[a](' not in text.replace('\\[a\\](', '')
+  titles = [x for x in (before + after).split('\n') if x.startswith('#')]
+  assert titles == ['# out', *(x for x in titles if x.startswith('## '))]
+  card_lines = sections(page)
+  assert len(card_lines['Classes']) == 4
+  assert all(len(cells(line)) == 8 for line in card_lines['Classes'])
+  labels = (opened.path / 'label.labels.txt').read_text().splitlines()
+  assert len(labels) == 2 and all(map(str.isprintable, labels))
+  assert opened.classes[0].name == f'm-{HOSTILE}0'
+
+
 def test_a_known_source_is_named(tmp_path):
   csv = write_set(tmp_path, novel=0)
   sources = ['Celeb-DF', 'ForgeryNIR+']

@@ -153,3 +153,8 @@ def test_picture_shows_the_rows_with_finished_runs():
     without_one, draw([*BOARD[:2], BOARD[3], BOARD[4]])
   )
   assert (whole[0] == 255).all() and (whole[:, -1] == 255).all()
+
+
+def test_a_row_is_no_formula_of_a_spreadsheet():
+  entry = make_entry('=1+1', (0.5,))
+  assert "\n'=1+1," in table.rows_csv([entry])
