@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import hashlib
 import importlib.metadata
 import os
 import sys
@@ -65,6 +66,7 @@ def describe(
         'records': len(columns[split]['label']),
         'shards': len(results),
         'bytes': data_bytes(results),
+        'sha256': _hash_of_records(results),
       }
       for split, results in by_split(written).items()
     },
@@ -144,6 +146,17 @@ def _describe_making(plan: Plan) -> dict:
       **{name: importlib.metadata.version(name) for name in _VERSIONED},
     },
   }
+
+
+def _hash_of_records(results: list[Written]) -> str:
+  """Returns a hash of the records of a split, in the split's order.
+
+  It does not depend on the number of shards.
+  """
+  records = [record for result in results for record in result.records]
+  records.sort(key=lambda record: record.number)
+  hashes = ''.join(record.record_sha256 for record in records)
+  return hashlib.sha256(hashes.encode()).hexdigest()
 
 
 def _records(

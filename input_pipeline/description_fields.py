@@ -13,10 +13,9 @@ from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted, shortened
 from input_pipeline.meta import ClassInfo
 from input_pipeline.pack_options import Options
-from input_pipeline.packed_format import SPLITS
+from input_pipeline.packed_format import SIZES, SPLITS
 
 _SHA256 = re.compile('[0-9a-f]{64}')
-_SIZES = 8, 4096  # as `pack --size` takes them
 _MOST_SHARDS = 99999
 _MOST_RECORDS = 10**10  # those of the whole world's pictures are more
 _MOST_BYTES = 2**62
@@ -82,7 +81,7 @@ def read_fields(description: dict) -> Fields:
     classes=classes,
     num_known=num_known,
     novel_count_known=_get(description, '', 'novel_count_known', bool),
-    image_size=_integer(description, '', 'image_size', *_SIZES),
+    image_size=_integer(description, '', 'image_size', *SIZES),
     splits={split: _split_size(splits, split) for split in SPLITS},
   )
 
@@ -106,6 +105,8 @@ def _class_info(entry: Any, label: int, num_known: int) -> ClassInfo:
 def _split_size(splits: dict, split: str) -> SplitSize:
   where = f'splits.{split}'
   size = _get(splits, 'splits', split, dict)
+  if 'sha256' in size:  # earlier versions wrote none
+    _sha256(size, where, 'sha256')
   return SplitSize(
     num_rows=_integer(size, where, 'records', 1, _MOST_RECORDS),
     num_shards=_integer(size, where, 'shards', 1, _MOST_SHARDS),

@@ -122,6 +122,7 @@ def _pack_image(
     length=len(record),
     format=image_format,
     sha256=sha256,
+    record_sha256=hashlib.sha256(record).hexdigest(),
     face=face is not None,
     side=max(image.shape[:2]),
   )

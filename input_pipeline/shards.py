@@ -94,6 +94,7 @@ class Packed:
     length: the length of its data, in bytes.
     format: 'png' or 'jpeg'.
     sha256: the hash of the original image file.
+    record_sha256: the hash of its data.
     face: whether a face was found and cut out.
     side: the longer side of the image, or of the face, before it was resized,
       in pixels.
@@ -104,6 +105,7 @@ class Packed:
   length: int
   format: str
   sha256: str
+  record_sha256: str
   face: bool
   side: int
 

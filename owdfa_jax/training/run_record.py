@@ -4,7 +4,6 @@
 continues that run, or evaluates the network that it trained.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -12,11 +11,15 @@ from typing import Any
 
 from etils import epath
 
-from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256
 from owdfa_jax.setting_checks import flatten_settings
 from owdfa_jax.settings import RunInputs, validation_share
+from owdfa_jax.training.packed_facts import (
+  dataset_digest,
+  packed_differences,
+  packed_facts,
+)
 from owdfa_jax.training.saved_steps import (
   CHECKPOINTS,
   saved_steps,
@@ -179,17 +182,37 @@ def check_settings(
   if before is None:
     return
   now = flatten_settings(run_settings(inputs))
+  data_before, data_now = _take_data(before), _take_data(now)
   different = [
     f'{name}={before.get(name)} (now {now.get(name)})'
     for name in sorted(before.keys() | now.keys())
     if must_match(name) and before.get(name) != now.get(name)
   ]
+  if must_match('dataset'):
+    different += _compare_data(data_before, data_now)
   if different:
     raise UserError(
       'the workdir holds a run with another config: '
       f'{inputs.workdir / CONFIG_FILE} has '
       f'{", ".join(different)}; give the same settings, or another --workdir'
     )
+
+
+def _take_data(settings: dict[str, Any]) -> dict[str, Any]:
+  """Removes from flattened settings what they say of the data; returns it."""
+  names = [name for name in settings if name.startswith(('dataset', 'packed.'))]
+  return {name.removeprefix('packed.'): settings.pop(name) for name in names}
+
+
+def _compare_data(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+  """Returns how the recorded data differs from the data of a run."""
+  if before.keys() - {'dataset'}:
+    return packed_differences(before, now)
+  # Earlier versions recorded one digest.
+  digest = before.get('dataset')
+  if digest == now['dataset']:
+    return []
+  return [f'dataset={digest} (now {now["dataset"]})']
 
 
 def recorded_setting(inputs: RunInputs, name: str) -> Any:
@@ -226,7 +249,8 @@ def run_settings(inputs: RunInputs) -> dict[str, Any]:
 
   Returns:
     The config as nested dicts for JSON, and beside its sections:
-    dataset: the digest of the packed data.
+    dataset: the digest that earlier versions told packed data apart by.
+    packed: how the data was packed, and hashes of it; see `packed_facts`.
     pseudo_labels: the digest of their file, '' for none.
     held_out: the share of the labelled rows kept for validation.
   """
@@ -237,6 +261,7 @@ def run_settings(inputs: RunInputs) -> dict[str, Any]:
     config[section][name] = config[section][name].replace(parent, '../')
   return config | {
     'dataset': dataset_digest(inputs.dataset),
+    'packed': packed_facts(inputs.dataset),
     'pseudo_labels': file_digest(inputs.config.data.pseudo_labels),
     'held_out': validation_share(inputs.config),
   }
@@ -245,27 +270,6 @@ def run_settings(inputs: RunInputs) -> dict[str, Any]:
 def file_digest(path: str) -> str:
   """Returns 12 hex digits that identify a file's content; '' for no file."""
   return file_sha256(path)[:12] if path else ''
-
-
-def dataset_digest(dataset: PackedDataset) -> str:
-  """Returns 12 hex digits that identify a packed dataset, wherever it is.
-
-  They depend on the table it was packed from, the image size, the classes, and
-  the label and tag of every record; not on paths or shards.
-  """
-  digest = hashlib.sha256(
-    json.dumps(
-      [
-        dataset.description['made']['meta_sha256'],
-        dataset.image_size,
-        [entry.name for entry in dataset.classes],
-      ]
-    ).encode()
-  )
-  for split in (dataset.train, dataset.test):
-    for column in (split.label, split.tag):
-      digest.update(column.tobytes())
-  return digest.hexdigest()[:12]
 
 
 def _recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:

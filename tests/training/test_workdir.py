@@ -51,7 +51,9 @@ def test_workdir_of_other_data(packed, tmp_path):
   table = imagesets.write_set(tmp_path / 'images', novel=2, per_class=32)
   pack.pack(table, tmp_path / 'data', pack.Options(size=32), workers=1)
   other = tiny_experiment(tmp_path / 'data', tmp_path)
-  with pytest.raises(UserError, match='another config.* dataset='):
+  with pytest.raises(
+    UserError, match='another config.* has meta CSV, labels, image bytes;'
+  ):
     claim_workdir(other)
 
 
