@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from input_pipeline import detections, faces, storage
+from input_pipeline import detections, faces, storage, strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.processes import silence_decoders
 from input_pipeline.shard_writer import write_shard
@@ -117,11 +117,16 @@ def _collect(
         f'no result for {shard.path}: the workers must write to the same '
         'folder as this machine'
       )
-    result = json.loads(content)
-    if 'error' in result:
-      errors.append(result['error'])
-      continue
-    written.append(_written_of(shard, result))
+    try:
+      result = strict_json.loads(content)
+      if 'error' in result:
+        errors.append(result['error'])
+        continue
+      written.append(_written_of(shard, result))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+      raise UserError(
+        f'damaged file: {_result_path(shard.path)}: {error!r}; pack again'
+      ) from error
     finished(written[-1])
   if errors:
     raise UserError(errors[0])

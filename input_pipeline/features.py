@@ -16,6 +16,8 @@ from google.protobuf.message import DecodeError
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from input_pipeline.errors import UserError
+from input_pipeline.image_headers import probe
+from input_pipeline.packed_format import SIZES
 
 # Type checkers cannot follow the re-exports of generated modules.
 _example: Any = tf_example_pb2
@@ -128,6 +130,10 @@ def decode_image(data: bytes) -> np.ndarray:
     UserError: the bytes are not a packed record, or hold no image.
   """
   encoded = b''.join(_features_of(data)['image'].bytes_list.value)
+  # A small file may claim an image that does not fit in memory.
+  encoding, height, width, _ = probe(encoded)
+  if not encoding or max(height, width) > SIZES[1]:
+    raise UserError('a record holds no readable image; pack the data again')
   try:
     buffer = np.frombuffer(encoded, np.uint8)
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB)

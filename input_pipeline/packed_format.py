@@ -14,6 +14,8 @@ FORMAT = 'owdfa-packed'
 FORMAT_VERSION = 1
 DESCRIPTION = 'description.json'
 SPLITS = ('train', 'test')
+# The least and the largest width and height of the images, in pixels.
+SIZES = 8, 4096
 
 _SPLIT = '|'.join(SPLITS)
 # What packing writes itself, and what tensorflow-datasets writes for it.

@@ -29,6 +29,14 @@ def test_a_started_run_is_continued_and_evaluated(packed, tmp_path):
     assert str(inputs.workdir) == str(tmp_path)
 
 
+def test_bad_pseudo_labels_are_refused_before_the_run_starts(packed, tmp_path):
+  (tmp_path / 'labels.npz').write_bytes(b'not an archive')
+  config = tiny_config(packed, data__pseudo_labels=f'{tmp_path}/labels.npz')
+  with pytest.raises(UserError, match='damaged pseudo-labels'):
+    check_inputs(config, str(tmp_path / 'run'), 'train')
+  assert not (tmp_path / 'run').exists()
+
+
 def test_timing_needs_no_workdir(packed, tmp_path):
   check_inputs(tiny_config(packed), str(tmp_path / 'nowhere'), 'timing')
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import struct
 import subprocess
 import sys
 
@@ -32,6 +33,13 @@ def a_record(encoding='png', **changes):
     }
     | changes
   )
+
+
+def large_png():
+  """Returns a small PNG whose header claims 32767 x 32767 pixels."""
+  data = bytearray(a_record().image)
+  data[16:24] = struct.pack('>II', 32767, 32767)
+  return bytes(data)
 
 
 @pytest.mark.parametrize('label', [1, -1])
@@ -88,6 +96,7 @@ def test_images_decode_to_rgb():
     (b'', 'no readable image'),
     (features.encode_record(a_record(image=b'')), 'no readable image'),
     (features.encode_record(a_record(image=b'abc')), 'no readable image'),
+    (features.encode_record(a_record(image=large_png())), 'no readable image'),
   ],
 )
 def test_a_foreign_record_is_refused(data, message):
