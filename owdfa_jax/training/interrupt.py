@@ -10,7 +10,9 @@ class Interrupt:
   """Turns the first signal into a flag that the training loop reads.
 
   Schedulers leave a job some seconds between SIGTERM and SIGKILL: enough to
-  finish the current step and save. A second signal has its usual effect.
+  finish the current step and save. A second signal ends the process at once,
+  as if it were killed: an exception would have to unwind through JAX, whose
+  threads then hang or crash, and whose callbacks may swallow it.
 
   As a context manager, it replaces the signal handlers and restores them.
   """
@@ -56,9 +58,15 @@ class Interrupt:
     self._number, self._received = number, True
     # `print` is not safe here: the signal may have interrupted a `print`.
     os.write(2, b'\nstopping after this step; press Ctrl-C to stop at once\n')
-    self._restore()
+    for other in self._previous:
+      signal.signal(other, _end_at_once)
 
   def _restore(self) -> None:
     while self._previous:
       number, handler = self._previous.popitem()
       signal.signal(number, handler)  # pyrefly: ignore[bad-argument-type]
+
+
+def _end_at_once(number: int, frame: types.FrameType | None) -> None:
+  os.write(2, b'\ninterrupted\n')
+  os._exit(128 + number)

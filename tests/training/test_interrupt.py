@@ -1,10 +1,13 @@
-"""Tests that the first signal sets a flag, and the second one stops."""
+"""Tests that the first signal sets a flag, and the second one ends the run."""
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from helpers.paths import ROOT
 from owdfa_jax.training.interrupt import Interrupt
 
 
@@ -16,9 +19,26 @@ def test_first_signal_only_sets_a_flag(number):
     os.kill(os.getpid(), number)
     assert interrupt.requested(2)
     assert interrupt.exit_status == 128 + number
-    # A second signal has its usual effect.
-    assert signal.getsignal(number) is before
+    assert signal.getsignal(number) is not before
   assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_the_process_at_once(number):
+  code = (
+    'import os\n'
+    'from owdfa_jax.training.interrupt import Interrupt\n'
+    'with Interrupt():\n'
+    '  try:\n'
+    f'    for _ in range(2): os.kill(os.getpid(), {int(number)})\n'
+    '  finally:\n'
+    '    print("unwound")'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True
+  )
+  assert done.returncode == 128 + number
+  assert done.stderr.endswith('\ninterrupted\n') and not done.stdout
 
 
 def test_handlers_are_restored_without_a_signal():

@@ -1,0 +1,71 @@
+"""What commands do with a wrong command line, a closed pipe and Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from helpers.paths import ROOT
+from input_pipeline import errors, pack, prepare
+from input_pipeline.argument_parser import ArgumentParser
+
+COMMANDS = (
+  'input_pipeline.pack',
+  'input_pipeline.pack_timing',
+  'input_pipeline.prepare',
+  'input_pipeline.simulate',
+  'owdfa_jax.evaluation.overview',
+)
+
+
+@pytest.mark.parametrize('module', COMMANDS)
+def test_help_into_a_closed_pipe_ends_quietly(module):
+  reader, writer = os.pipe()
+  os.close(reader)
+  try:
+    done = subprocess.run(
+      [sys.executable, '-m', module, '--help'],
+      cwd=ROOT,
+      stdout=writer,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+  finally:
+    os.close(writer)
+  assert done.returncode == 128 + signal.SIGPIPE and not done.stderr
+
+
+@pytest.mark.parametrize(
+  'main, arguments, line',
+  [
+    (pack.main, ['--size', 'big'], "argument --size: invalid int value: 'big'"),
+    (pack.main, ['--out', 'x'], 'arguments are required: --meta; see `python'),
+    (prepare.main, ['folder'], 'see `python -m input_pipeline.prepare folder'),
+  ],
+)
+def test_a_wrong_command_line_is_one_line(main, arguments, line, capsys):
+  with pytest.raises(SystemExit) as stop:
+    main(arguments)
+  error = capsys.readouterr().err
+  assert stop.value.code == 2
+  assert error.startswith('error: ') and error.count('\n') == 1
+  assert line in error
+
+
+def test_a_wrong_word_cannot_control_the_terminal(capsys):
+  with pytest.raises(SystemExit):
+    ArgumentParser(prog='command').parse_args(['\x1b[2J'])
+  assert '\\x1b[2J; see `command --help`' in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_command_with_one_word(capsys):
+  @errors.one_line_errors()
+  def main():
+    os.kill(os.getpid(), signal.SIGINT)
+
+  with pytest.raises(SystemExit) as stop:
+    main()
+  assert stop.value.code == errors.INTERRUPTED == 130
+  assert capsys.readouterr().err == 'interrupted\n'
