@@ -41,13 +41,15 @@ def load_initial_weights(
     source = weights.to_state_dict(*read_network(path))
   else:
     source = weights.read_weights(path)
-  params, batch_stats, report = weights.fill_network(
-    source,
-    state.params,
-    state.batch_stats,
-    init,
-    leave_out=() if with_head else HEAD_PREFIXES,
-  )
+  # `check_loaded` reports what overflows float32.
+  with np.errstate(over='ignore'):
+    params, batch_stats, report = weights.fill_network(
+      source,
+      state.params,
+      state.batch_stats,
+      init,
+      leave_out=() if with_head else HEAD_PREFIXES,
+    )
   check_loaded(weights.to_state_dict(params, batch_stats), report.loaded, init)
   say(f'initialised with {report}')
   return dataclasses.replace(state, params=params, batch_stats=batch_stats)
