@@ -80,8 +80,13 @@ def temporary_folder(
     The hidden folder.
 
   Raises:
-    UserError: the folder, or something in it, cannot be written.
+    UserError: `out` is a link, which cannot be replaced by a folder; or the
+      folder, or something in it, cannot be written.
   """
+  if out.is_symlink():
+    raise UserError(
+      f'cannot write {out}: it is a link; give the folder itself, or {remedy}'
+    )
   parent = os.fspath(out.parent)
   try:
     out.parent.mkdir(parents=True, exist_ok=True)

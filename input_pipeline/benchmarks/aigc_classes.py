@@ -49,8 +49,8 @@ def read_aigc_classes(
   entries = content.get('classes') if isinstance(content, dict) else None
   if not isinstance(entries, list) or not entries:
     raise UserError(
-      f'bad table: {path}: it must be {{"classes": [...]}} with one class or '
-      f'more; {GUESSED_TABLE} is an example'
+      f'bad table: {path}: no list of classes; write {{"classes": [...]}} with '
+      f'one class or more, as in {GUESSED_TABLE}'
     )
   classes = [
     _read_class(path, number, e) for number, e in enumerate(entries, 1)

@@ -130,6 +130,17 @@ def test_nothing_is_removed_without_locks(tmp_path, monkeypatch):
   assert (tmp_path / 'b').read_bytes() == b'whole'
 
 
+@pytest.mark.parametrize('target', ['out', 'nothing', 'folder'])
+def test_a_link_is_refused_before_the_work(tmp_path, target):
+  (tmp_path / 'folder').mkdir()
+  (tmp_path / 'out').symlink_to(target)
+  with (
+    pytest.raises(UserError, match='cannot write .*out: it is a link'),
+    output_folders.temporary_folder(tmp_path / 'out'),
+  ):
+    pytest.fail('the work began')
+
+
 def test_publishing_on_a_full_disk_fails(tmp_path, monkeypatch):
   """A network file system may tell of it only when it is synchronised."""
 
