@@ -53,10 +53,12 @@ def raise_passes(
   if steps >= MIN_STEPS:
     return ''
   more = passes * -(-MIN_STEPS // steps)
-  if _is_left_alone(config, first, given):
+  has_begun = recorded_passes(epath.Path(first)) is not None
+  if has_begun or not _lengths(config).isdisjoint(given):
+    another = ' in another --workdir' if has_begun else ''
     return (
-      f'this run has only {steps} steps; --config.passes_per_epoch={more}, in '
-      f'another --workdir if it has begun, gives at least {MIN_STEPS}'
+      f'this run has only {steps} steps; --config.passes_per_epoch={more}'
+      f'{another} gives at least {MIN_STEPS}'
     )
   _set_passes(config, more)
   return (
@@ -67,15 +69,12 @@ def raise_passes(
   )
 
 
-def _is_left_alone(
-  config: ml_collections.ConfigDict, workdir: str, given: Collection[str]
-) -> bool:
-  """Returns whether the user or an earlier command chose the length."""
+def _lengths(config: ml_collections.ConfigDict) -> set[str]:
+  """Returns the settings by which a user chooses the number of steps."""
   lengths = {'epochs', 'passes_per_epoch'}
   if 'stages' in config:
     lengths |= {'stages.pretrain_epochs', 'stages.round_epochs'}
-  has_begun = recorded_passes(epath.Path(workdir)) is not None
-  return has_begun or not lengths.isdisjoint(given)
+  return lengths
 
 
 def _set_passes(config: ml_collections.ConfigDict, passes: int) -> None:

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from helpers.paths import ROOT
 from helpers.runs import tiny_config
+from helpers.subprocesses import run_main
 from input_pipeline.errors import UserError
 from owdfa_jax import configs
 from owdfa_jax.commands.preflight import check_inputs
@@ -76,6 +78,23 @@ def test_stages_share_the_passes_of_the_method(packed, tmp_path):
   config.passes_per_epoch = 1
   assert raise_passes(config, str(tmp_path), ()) == ''
   assert config.passes_per_epoch == 9
+
+
+def test_the_command_knows_what_the_user_has_given(packed, tmp_path):
+  hold_a_run(tmp_path / 'run', passes_per_epoch=7)
+  ended = run_main(
+    'owdfa_jax.commands.run',
+    [
+      f'--config={ROOT}/configs/cpl.py:folder64',
+      f'--config.data.path={packed}',
+      '--config.batch_size=16',
+      '--config.passes_per_epoch=5',
+      '--workdir=run',
+    ],
+    tmp_path,
+  )
+  assert ended.status == 1 and not ended.slow
+  assert 'passes_per_epoch=7 (now 5)' in ended.err
 
 
 def test_other_mistakes_are_reported_first(packed, tmp_path):
