@@ -24,7 +24,14 @@ from input_pipeline.shards import (
 )
 
 # Packages whose version may change the packed bytes.
-_VERSIONED = ('numpy', 'opencv-python-headless', 'tensorflow-datasets')
+_VERSIONED = (
+  'numpy',
+  'opencv-python-headless',
+  'pillow',
+  'tifffile',
+  'imagecodecs',
+  'tensorflow-datasets',
+)
 _MOST_EXAMPLES = 3
 
 

@@ -21,7 +21,7 @@ _PNG_DEPTHS = {
 # Compression, filter and interlacing.
 _PNG_METHODS = ([0, 0, 0], [0, 0, 1])
 # The most pixels of an image that is decoded, unless asked for otherwise:
-# photographs of 108 megapixels pass. Decoding takes up to 12 bytes a pixel.
+# photographs of 108 megapixels pass. Decoding takes 6 to 24 bytes a pixel.
 MAX_PIXELS = 1 << 27
 # What the limit can be raised to: OpenCV has the same of its own.
 LARGEST_LIMIT = 1 << 30

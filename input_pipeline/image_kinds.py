@@ -91,6 +91,14 @@ class BadImage(Exception):
   """Bytes that are no image that can be decoded; the message says why."""
 
 
+def undecodable(error: Exception) -> BadImage:
+  """Returns the error for a file that a library fails at, in any way."""
+  text = str(error)
+  # A KeyError, for one, has a number alone.
+  words = f': {text}' if len(re.findall('[A-Za-z]', text)) > 3 else ''
+  return BadImage(f'damaged or not supported{words}')
+
+
 def image_kind(start: bytes) -> str:
   """Returns which of `KINDS` a file is; '' if it is none of them.
 

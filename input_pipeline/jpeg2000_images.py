@@ -8,7 +8,7 @@ import struct
 import numpy as np
 
 from input_pipeline.image_headers import check_size
-from input_pipeline.image_kinds import BadImage
+from input_pipeline.image_kinds import BadImage, undecodable
 from input_pipeline.pixel_values import to_uint8
 
 _CODESTREAM = b'\xff\x4f\xff\x51'  # the start, and the marker of the sizes
@@ -36,7 +36,7 @@ def decode_jpeg2000(data: bytes, max_pixels: int) -> np.ndarray:
     image = np.asarray(imagecodecs.jpeg2k_decode(data))
   # Damaged files meet the library with any exception.
   except Exception as error:
-    raise BadImage(f'damaged or not supported: {error}') from error
+    raise undecodable(error) from error
   if image.ndim == 2:
     image = image[..., None]
   image = to_uint8(image[..., : 3 if image.shape[-1] >= 3 else 1], bits)

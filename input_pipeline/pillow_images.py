@@ -19,7 +19,7 @@ from PIL import (
 )
 
 from input_pipeline.image_headers import check_gif, check_size
-from input_pipeline.image_kinds import BadImage
+from input_pipeline.image_kinds import BadImage, undecodable
 from input_pipeline.pixel_values import to_uint8
 
 # The plugins by name, not `Image.open`: it would try formats that are not asked
@@ -66,7 +66,7 @@ def decode_with_pillow(kind: str, data: bytes, max_pixels: int) -> np.ndarray:
     raise
   # A plugin meets damaged files with any exception.
   except Exception as error:
-    raise BadImage(f'damaged or not supported: {error}') from error
+    raise undecodable(error) from error
 
 
 def _pixels(image: Any) -> np.ndarray:

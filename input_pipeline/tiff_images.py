@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from input_pipeline.image_headers import check_size
-from input_pipeline.image_kinds import BadImage
+from input_pipeline.image_kinds import BadImage, undecodable
 from input_pipeline.pixel_values import (
   cmyk_to_rgb,
   to_uint8,
@@ -69,7 +69,7 @@ def decode_tiff(data: bytes, max_pixels: int) -> np.ndarray:
     raise
   # Damaged files meet the library with any exception.
   except Exception as error:
-    raise BadImage(f'damaged or not supported: {error}') from error
+    raise undecodable(error) from error
   return turn_upright(image, orientation)
 
 
