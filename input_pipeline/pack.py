@@ -6,14 +6,15 @@ URL the description is written last and marks the folder as complete. A full
 disk, a dead process or Ctrl-C leave nothing behind.
 """
 
-import argparse
 import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from input_pipeline import dataset
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.errors import INTERRUPTED, UserError, one_line_errors
+from input_pipeline.files import path_type
 from input_pipeline.pack_options import (
   BEAM_RUNNERS,
   DETECTORS,
@@ -25,6 +26,7 @@ from input_pipeline.pack_options import (
 )
 
 
+@one_line_errors()
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   """Runs the command.
 
@@ -36,17 +38,19 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   # Imported late, so that --help and wrong arguments answer at once.
   from input_pipeline.packing import write_pack
 
-  with one_line_errors():
-    try:
-      meta_csv, out = arguments.pop('meta'), arguments.pop('out')
-      names = [field.name for field in dataclasses.fields(Resources)]
-      resources = Resources(**{name: arguments.pop(name) for name in names})
-      write_pack(meta_csv, out, Options(**arguments), resources)
-    except KeyboardInterrupt:
-      print('interrupted: nothing was packed', file=sys.stderr)
-      sys.exit(130)  # the shells' status for an interrupt
-    except OSError as error:
-      raise UserError(f'{error.filename}: {error.strerror}') from error
+  try:
+    meta_csv, out = arguments.pop('meta'), arguments.pop('out')
+    names = [field.name for field in dataclasses.fields(Resources)]
+    resources = Resources(**{name: arguments.pop(name) for name in names})
+    write_pack(meta_csv, out, Options(**arguments), resources)
+  except KeyboardInterrupt:
+    print('interrupted: nothing was packed', file=sys.stderr)
+    sys.exit(INTERRUPTED)
+  except OSError as error:
+    raise UserError(
+      f'cannot read or write {error.filename}: {error.strerror}; check the '
+      'path and its permissions'
+    ) from error
 
 
 def pack(
@@ -76,8 +80,8 @@ def pack(
   return dataset.open_dataset(out)
 
 
-def _parser(prog: str | None) -> argparse.ArgumentParser:
-  parser = argparse.ArgumentParser(
+def _parser(prog: str | None) -> ArgumentParser:
+  parser = ArgumentParser(
     prog=prog or 'python -m input_pipeline.pack',
     description='Packs the images of a meta CSV into TFRecord shards.',
   )
@@ -101,7 +105,12 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     )
 
   required = parser.add_argument
-  required('--meta', required=True, help='the meta CSV')
+  required(
+    '--meta',
+    type=path_type('--meta'),
+    required=True,
+    help='the meta CSV',
+  )
   required('--out', required=True, help='the directory to make, or a URL')
   _add_options(add)
   _add_resources(add)
@@ -123,6 +132,7 @@ def _add_options(add: Callable[..., None]) -> None:
   add('seed', int, 'seed of the split, if the CSV has none')
   add('shards', int, 'shards in each split', 'by the number of images')
   add('on_error', str, 'what to do at an unreadable image', None, ON_ERROR)
+  add('max_pixels', int, 'most pixels of an image; larger ones are unreadable')
   add(
     'crop',
     str,
