@@ -67,6 +67,11 @@ def read_overview(
   report = current_report(_read_json(workdir, REPORT_FILE))
   lines = _read_file(workdir, ATTRIBUTIONS_FILE).splitlines()
   attributions = list(csv.DictReader(lines))
+  if not attributions:
+    raise UserError(
+      f'no test image to draw: {workdir / ATTRIBUTIONS_FILE} has no line; '
+      'evaluate the run again with --mode=eval'
+    )
   try:
     dataset = open_dataset(data_path or config['data']['path'])
     return _make_overview(config, report, attributions, dataset)
@@ -181,7 +186,7 @@ def _first_images(dataset: PackedDataset, labels: Sequence[int]) -> np.ndarray:
 def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
   """Returns the object in a JSON file of the run."""
   try:
-    content = json.loads(_read_file(workdir, name))
+    content = json.loads(_read_file(workdir, name), parse_constant=_refuse)
   except (ValueError, RecursionError) as error:
     content = None
     reason = str(error)
@@ -193,6 +198,11 @@ def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
       'with --mode=eval, or restore the file from a copy'
     )
   return content
+
+
+def _refuse(number: str) -> None:
+  # Earlier versions wrote such reports, which are no JSON.
+  raise ValueError(f'{number}: the network had diverged')
 
 
 def _read_file(workdir: pathlib.Path, name: str) -> str:

@@ -49,7 +49,7 @@ def compare(
     UserError: the workdir is that of a single run or cannot be written, or a
       run raised one.
   """
-  folder = pathlib.Path(absolute(workdir))
+  folder = pathlib.Path(absolute(workdir, '--workdir'))
   check_not_a_run(folder)
   chosen = choose_runs(config, list(runs))
   # Building shows what does not fit the devices before the first run trains.

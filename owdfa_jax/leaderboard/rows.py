@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from input_pipeline import escape
 from input_pipeline.errors import UserError
 from input_pipeline.number_ranges import LARGEST_SEED
 
@@ -72,10 +73,10 @@ def read_rows(entries: Sequence[Any]) -> list[Row]:
   for entry in entries:
     row = _read_row(entry)
     # A comma separates names in `only_rows`, a bar ends a table's cell.
-    if not row.slug or set(row.name) & set(',|\n'):
+    if not row.slug or set(row.name) & set(',|') or not row.name.isprintable():
       raise UserError(
-        f'invalid name: --config.rows has {row.name!r}; use at least one '
-        'letter or digit, and neither comma nor bar'
+        f'invalid name: --config.rows has {escape.quoted(row.name)}; use at '
+        'least one letter or digit, and no comma, bar or control character'
       )
     if row.slug in {other.slug for other in rows}:
       raise UserError(

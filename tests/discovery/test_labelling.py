@@ -96,3 +96,11 @@ def test_most_confident_share_of_each_class_is_kept(
   )
   found = select_confident(predicted, least_confidence, share)
   assert np.flatnonzero(found).tolist() == kept
+
+
+def test_line_on_labels_says_how_many_are_novel():
+  label = np.array([0, 1, 1, 4, 4, 6])
+  assert labelling.describe_labels(label, 10, 2) == (
+    '6 of 10 unlabelled images keep their pseudo-label, 4 classes; 3 of them '
+    'are of 2 novel outputs'
+  )

@@ -6,6 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from etils import epath
 
 from helpers.runs import tiny_experiment
 from helpers.staged_runs import tiny_stages
@@ -14,6 +15,8 @@ from input_pipeline.errors import UserError
 from owdfa_jax import weights
 from owdfa_jax.discovery import stages
 from owdfa_jax.discovery.stage_plan import plan_stages
+from owdfa_jax.evaluation import metrics
+from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.training.checkpoints import read_network
 
 NAMES = ['1-supervised', '2-cpl', '3-round1', '3-round2']
@@ -191,3 +194,30 @@ def test_pruned_outputs_stay_pruned_in_a_round(packed, tmp_path):
   with np.load(path) as file:
     labels = np.unique(file['label'][file['label'] >= 0])
   assert in_use['2-cal'][labels].all()
+
+
+def test_stages_on_a_heap_show_where_it_went(tmp_path, capsys):
+  """Two stages, of which the second calls half of the heap novel."""
+  label = np.array([0, 0, 1, 1] + [-1] * 20)
+  reports = {}
+  for name, outputs in ('1-supervised', [0, 1]), ('2-cpl', [0, 2]):
+    predicted = np.append([0, 0, 1, 0], np.resize(outputs, 20))
+    confidence = np.full(len(label), 0.75)
+    in_heap = label < 0
+    reports[name] = metrics.open_world_metrics(
+      label, predicted, confidence, 2
+    ) | {
+      'split': 'test',
+      'heap': heap_summary(
+        predicted[in_heap], confidence[in_heap], ['a', 'b', 'novel-2'], 2
+      ),
+    }
+  stages.write_stage_report(epath.Path(tmp_path), reports)
+  shown = capsys.readouterr().out
+  assert '| 1-supervised | 75.00 | n/a | n/a |' in shown
+  assert '| 1-supervised | 0.00 | 2 of 3 | 0 of 1 | 0.75 |' in shown
+  assert '| 2-cpl | 50.00 | 2 of 3 | 1 of 1 | 0.75 |' in shown
+  assert '20 of 24 images have no true class' in shown
+  report = read_json(tmp_path / 'report.json')
+  assert report['all_acc'] is None
+  assert report['stages']['1-supervised']['heap']['novel_share'] == 0

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from owdfa_jax.evaluation import evaluate, overview, overview_data
-from owdfa_jax.evaluation.overview_picture import draw_overview
+from owdfa_jax.evaluation.overview_picture import (
+  KNOWN,
+  NOVEL,
+  TEXT,
+  draw_overview,
+  source_colour,
+)
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -71,6 +77,38 @@ def test_run_without_evaluation_is_an_error(tmp_path, capsys):
   assert 'no evaluation to draw' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+  'content, reason',
+  [
+    ('{"all_acc": NaN}', 'NaN: the network had diverged'),
+    ('{"all_acc": ', 'Expecting value'),
+    ('[]', 'not an object'),
+    ('{}', 'do not fit each other'),
+    ('{"num_without_truth": 0, "per_class": 5}', 'do not fit each other'),
+  ],
+)
+def test_damaged_report_is_one_line(trained, tmp_path, capsys, content, reason):
+  evaluate.evaluate(trained)
+  for name in 'config.json', 'attributions.csv':
+    (tmp_path / name).write_bytes((trained.workdir / name).read_bytes())
+  (tmp_path / 'report.json').write_text(content)
+  with pytest.raises(SystemExit):
+    overview.main([f'--workdir={tmp_path}', f'--out={tmp_path}/x.png'])
+  (line,) = capsys.readouterr().err.splitlines()
+  assert reason in line and '--mode=eval' in line
+
+
+def test_evaluation_without_images_is_one_line(trained, tmp_path, capsys):
+  evaluate.evaluate(trained)
+  for name in 'config.json', 'report.json':
+    (tmp_path / name).write_bytes((trained.workdir / name).read_bytes())
+  (tmp_path / 'attributions.csv').write_text('')
+  with pytest.raises(SystemExit):
+    overview.main([f'--workdir={tmp_path}', f'--out={tmp_path}/x.png'])
+  (line,) = capsys.readouterr().err.splitlines()
+  assert 'no test image to draw' in line
+
+
 @pytest.mark.parametrize('num_sources', [3, 41])
 def test_picture_fits_few_and_many_sources(num_sources):
   image = decode(draw_overview(make_overview(num_sources)))
@@ -78,6 +116,17 @@ def test_picture_fits_few_and_many_sources(num_sources):
   # Nothing touches the edge of the picture.
   for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
     assert (edge == 255).all()
+
+
+def test_row_of_images_without_a_true_class_has_a_colour_of_its_own():
+  found = make_overview(4, has_heap=True)
+  assert [source_colour(found, n) for n in range(4)] == [
+    KNOWN,
+    KNOWN,
+    NOVEL,
+    TEXT,
+  ]
+  assert decode(draw_overview(found)).shape[1] == 1660
 
 
 def test_picture_has_a_palette_and_keeps_its_colours():

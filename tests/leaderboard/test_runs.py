@@ -70,6 +70,11 @@ ALL_LABELS = {
     ({'rows': ({'name': 'x', 'config': 'cpl', 'overrides': 'a=1'},)}, 'not a'),
     ({'rows': ({'name': '±', 'config': 'cpl'},)}, 'invalid name'),
     ({'rows': ({'name': 'a|b', 'config': 'cpl'},)}, 'invalid name'),
+    ({'rows': ({'name': 'a\x1b[31m', 'config': 'cpl'},)}, 'invalid name'),
+    (
+      {'rows': ({'name': 'x', 'config': 'cpl', 'overrides': (3,)},)},
+      'not a row',
+    ),
     (
       {'rows': (*TWO_ROWS, {'name': 'cpl!', 'config': 'mpsl'})},
       "share the folder cpl: .*'cpl!'",
