@@ -10,7 +10,7 @@ from input_pipeline.text_tables import aligned
 from owdfa_jax.soak import kinds
 from owdfa_jax.soak.differences import first_difference
 from owdfa_jax.soak.moments import Life
-from owdfa_jax.soak.trials import Kill, Trial
+from owdfa_jax.soak.trials import WAYS, Kill, Trial
 
 
 class Soak:
@@ -54,7 +54,7 @@ class Soak:
       trial = self._trial(kinds.KINDS[name], f'{name}-{number}')
       killed = trial.run_with_kills(self._lives[name], self._draws)
       self._kills.setdefault(name, []).append(killed)
-      moments = ', '.join(f'{kill.signal} at {kill.moment}' for kill in killed)
+      moments = ', '.join(f'{kill.way} at {kill.moment}' for kill in killed)
       print(f'{name}: {len(killed)} kills: {moments}', flush=True)
       if not self._is_same(trial, name):
         return 1
@@ -63,16 +63,16 @@ class Soak:
 
   def table(self) -> str:
     """Returns a row of numbers for each kind of command."""
-    header = ('command', 'runs', 'kills', 'at random', 'at a file', 'SIGTERM')
+    header = ('command', 'runs', 'kills', 'at random', 'at a file', *WAYS)
     runs_of = {**self._kills, 'all': sum(self._kills.values(), [])}
     rows = []
     for name, runs in runs_of.items():
       kills = [kill for run in runs for kill in run]
       at_event = sum(kill.at_event for kill in kills)
-      sigterm = sum(kill.signal == 'SIGTERM' for kill in kills)
-      numbers = len(runs), len(kills), len(kills) - at_event, at_event, sigterm
+      ways = [sum(kill.way == way for kill in kills) for way in WAYS]
+      numbers = len(runs), len(kills), len(kills) - at_event, at_event, *ways
       rows.append((name, *map(str, numbers)))
-    return aligned(header, rows, 'lrrrrr')
+    return aligned(header, rows, 'l' + 'r' * (len(header) - 1))
 
   def _counts(self) -> list[int]:
     return [len(run) for runs in self._kills.values() for run in runs]

@@ -3,11 +3,13 @@
 import contextlib
 import os
 import random
+import resource
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from input_pipeline.errors import UserError
 from owdfa_jax.soak.moments import Life, Watch, draw_moment, wait_for
@@ -18,27 +20,38 @@ LOG = 'log.txt'
 # at most.
 _KILL_AGAIN = 0.75
 _MOST_KILLS = 6
-# Twice as likely as the others: the process alone is killed, as by the system
-# when memory runs out. Its worker processes have to end by themselves.
-_SIGNALS = ('SIGKILL', 'SIGKILL', 'SIGKILL all', 'SIGTERM')
-# How a command may end that was killed: before, by the signal, or, after
-# SIGTERM, by itself.
-_KILLED = (0, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM)
+# What 'full disk' does: files of the process cannot grow beyond so many bytes.
+_FULL_DISK, _FULL_BYTES = 'full disk', 4096
+# The ways to kill. 'SIGKILL' goes to the process alone, as when the system runs
+# out of memory. Its worker processes then have to end by themselves.
+WAYS = ('SIGKILL', 'SIGKILL all', 'SIGTERM')
+if hasattr(resource, 'prlimit'):  # Linux
+  WAYS += (_FULL_DISK,)
+# How a command may end then. It may have been complete before.
+_SIGKILL_STATUSES = (0, -signal.SIGKILL)
+_STATUSES = {
+  'SIGKILL': _SIGKILL_STATUSES,
+  'SIGKILL all': _SIGKILL_STATUSES,
+  'SIGTERM': (0, -signal.SIGTERM, 128 + signal.SIGTERM),
+  _FULL_DISK: (0, 1),
+}
 # A command of a soak takes seconds.
 _HANGS_SECONDS = 1800
 _POLL_SECONDS = 0.001
+_LAST_WORDS_SECONDS = 10
 
 
 class Kill(NamedTuple):
   """One kill.
 
   Attributes:
-    signal: its name; 'SIGKILL all' for the whole group of processes.
+    way: 'SIGKILL' or 'SIGTERM' for the process alone, 'SIGKILL all' for its
+      whole group, or 'full disk'.
     moment: when, in words.
     at_event: whether it came at an event.
   """
 
-  signal: str
+  way: str
   moment: str
   at_event: bool
 
@@ -98,7 +111,8 @@ class Trial:
       last = len(kills) == _MOST_KILLS or (
         kills and draws.random() >= _KILL_AGAIN
       )
-      moment, how = draw_moment(life, draws), draws.choice(_SIGNALS)
+      moment, way = draw_moment(life, draws), draws.choice(WAYS)
+      printed = os.path.getsize(self._log)
       watch = Watch(self.folder)
       with self._started() as process:
         if last or not wait_for(moment, watch, process):
@@ -107,10 +121,12 @@ class Trial:
           if kills:
             return kills
           continue
-        _kill(process, how)
+        _kill(process, way)
         self._wait(process)
-      self._check(process.returncode, _KILLED)
-      kills.append(Kill(how, moment.describe(), bool(moment.event)))
+      self._check(process.returncode, _STATUSES[way])
+      if process.returncode == 1:
+        self._check_message(printed)
+      kills.append(Kill(way, moment.describe(), bool(moment.event)))
 
   def _wait(self, process: subprocess.Popen[bytes]) -> None:
     try:
@@ -130,30 +146,58 @@ class Trial:
         f'{self._log}'
       )
 
+  def _check_message(self, begin: int) -> None:
+    """Raises `UserError` unless a full disk was reported in one line.
+
+    Args:
+      begin: where in the log the last start begins.
+    """
+    with open(self._log, encoding='utf-8', errors='replace') as file:
+      file.seek(begin)
+      text = file.read()
+    if 'Traceback' in text or not text.splitlines()[-1].startswith('error: '):
+      raise UserError(
+        f'a full disk is not reported in one line: see {self._log}'
+      )
+
   @contextlib.contextmanager
   def _started(self) -> Iterator[subprocess.Popen[bytes]]:
     """Starts the command; it is killed if the block raises."""
-    with open(self._log, 'ab') as log:
-      process = subprocess.Popen(
-        self._command,
-        cwd=self.folder,
-        env=self._environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-      )
+    process = subprocess.Popen(
+      self._command,
+      cwd=self.folder,
+      env=self._environment,
+      stdin=subprocess.DEVNULL,
+      # Through a pipe, so that a limit for files does not hit the log.
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      start_new_session=True,
+    )
+    copying = threading.Thread(target=self._copy, args=[process.stdout])
+    copying.start()
     try:
       yield process
     except BaseException:
       _kill(process, 'SIGKILL all')
       process.wait()
       raise
+    finally:
+      # Workers whose process was killed may still print.
+      copying.join(_LAST_WORDS_SECONDS)
+
+  def _copy(self, printed: IO[bytes]) -> None:
+    """Copies what the command prints to the log."""
+    with printed, open(self._log, 'ab', buffering=0) as log:
+      while text := os.read(printed.fileno(), 1 << 16):
+        log.write(text)
 
 
-def _kill(process: subprocess.Popen[bytes], how: str) -> None:
+def _kill(process: subprocess.Popen[bytes], way: str) -> None:
   with contextlib.suppress(ProcessLookupError):
-    if how == 'SIGKILL all':
+    if way == 'SIGKILL all':
       os.killpg(process.pid, signal.SIGKILL)
+    elif way == _FULL_DISK:
+      limits = (_FULL_BYTES, resource.RLIM_INFINITY)
+      resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
     else:
-      process.send_signal(signal.Signals[how])
+      process.send_signal(signal.Signals[way])

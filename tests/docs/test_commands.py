@@ -42,6 +42,7 @@ TINY = {
   ),
   'input_pipeline.pack': ('--size=32', '--crop=none', '--workers=1'),
   'input_pipeline.pack_timing': ('--limit=2', '--size=32'),
+  'owdfa_jax.soak': ('--kinds=simulate', '--kills=1'),
   'input_pipeline.simulate': ('--images_per_class=8', '--size=32'),
 }
 TINY_STAGES = (

@@ -52,7 +52,7 @@ def check_killed(pod, victim):
 
 
 def test_killed_in_every_phase(packed, whole, killed, tmp_path):
-  """After a checkpoint, during an evaluation, during a save; then to the end."""
+  """After a checkpoint, in an evaluation, in a save; then to the end."""
   workdir = tmp_path / 'run'
   shutil.copytree(killed, workdir)
   pod = PodRun(packed, workdir, 2)
