@@ -47,6 +47,7 @@ class Divergence:
   def __init__(
     self,
     experiment: Experiment,
+    num_steps: int,
     skipped: SkippedSteps,
     last_checkpoint: Callable[[], int | None],
   ):
@@ -54,10 +55,12 @@ class Divergence:
 
     Args:
       experiment: the run.
+      num_steps: the steps of the whole run.
       skipped: what the run skipped before it was resumed.
       last_checkpoint: returns the step of the latest checkpoint, or None.
     """
     self._experiment = experiment
+    self._num_steps = num_steps
     self._skipped = skipped
     self._last_checkpoint = last_checkpoint
 
@@ -96,7 +99,9 @@ class Divergence:
         row.
     """
     config, total = self._experiment.config, self._skipped.total
-    if self.skips and self._skipped.in_a_row <= config.max_skipped_in_a_row:
+    few = self._skipped.in_a_row <= config.max_skipped_in_a_row
+    # A run must not end well with the network that it began with.
+    if self.skips and few and total < self._num_steps:
       # The 1st, 2nd, 4th, 8th ...: a run may skip thousands of steps.
       if total & (total - 1) == 0:
         say(
@@ -112,6 +117,14 @@ class Divergence:
       f'{self._experiment.workdir} (not finite: {", ".join(names)}; '
       f'{self._describe_images(rows)}); {self._remedy()}'
     )
+
+  def say_total(self) -> None:
+    """Says at the end of a run how many steps were skipped, if any."""
+    if self._skipped.total:
+      say(
+        f'{self._skipped.total} of {self._num_steps} steps were skipped, '
+        'because they diverged'
+      )
 
   def _describe_images(self, rows: np.ndarray) -> str:
     """Returns the first images of a batch, for a message."""

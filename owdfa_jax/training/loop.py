@@ -57,7 +57,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       return 0
     state = restore_or_initialise(experiment, training, checkpoints)
     skipped = skipped_before(experiment.workdir, start)
-    divergence = Divergence(experiment, skipped, checkpoints.latest_step)
+    divergence = Divergence(experiment, total, skipped, checkpoints.latest_step)
     with (
       contextlib.closing(open_batches(experiment, start)) as batches,
       Writers(experiment.workdir, config, start) as writers,
@@ -97,6 +97,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
             'same command again to resume'
           )
           return interrupt.exit_status
+    divergence.say_total()
   return 0
 
 

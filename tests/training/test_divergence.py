@@ -3,8 +3,10 @@
 import json
 import re
 import signal
+import types
 
 import jax
+import ml_collections
 import numpy as np
 import pytest
 from etils import epath
@@ -126,6 +128,7 @@ def test_resumed_run_skips_the_same(
     assert train_with_evaluation(resumed) == 128 + signal.SIGTERM
   assert f'step {BAD} is skipped: not finite: loss' in capsys.readouterr().out
   assert train_with_evaluation(resumed) == 0
+  assert '1 of 12 steps were skipped' in capsys.readouterr().out
   jax.tree.map(
     np.testing.assert_array_equal, saved_state(resumed), saved_state(skipping)
   )
@@ -160,6 +163,30 @@ def test_too_many_skipped_steps_in_a_row_end_the_run(packed, tmp_path, capsys):
   assert skipped[-1]['step'] == int(found[2])
   # A line for the 1st, 2nd and 4th only.
   assert capsys.readouterr().out.count('is skipped') == 2
+
+
+def test_run_whose_steps_all_diverge_does_not_end_well(tmp_path):
+  config = ml_collections.ConfigDict(
+    {
+      'on_divergence': 'skip',
+      'max_skipped_in_a_row': 100,
+      'optimizer': {'learning_rate': 1.0},
+      'model': {'dtype': 'float32'},
+    }
+  )
+  train_split = types.SimpleNamespace(ids=lambda rows: [f'{r}' for r in rows])
+  experiment = types.SimpleNamespace(
+    config=config,
+    workdir=tmp_path,
+    dataset=types.SimpleNamespace(train=train_split),
+  )
+  judge = divergence.Divergence(experiment, 3, SkippedSteps(), lambda: None)
+  for step in (1, 2, 3):
+    judge.count(False)
+    if step < 3:
+      judge.stop_or_skip(step, ['loss'], np.arange(4))
+  with pytest.raises(UserError, match='3 steps in a row.*: 0, 1, 2 and 1 more'):
+    judge.stop_or_skip(3, ['loss'], np.arange(4))
 
 
 def test_counts_are_read_up_to_the_step_of_the_checkpoint(tmp_path):
