@@ -21,6 +21,9 @@ from owdfa_jax.methods.with_pseudo_labels import WithPseudoLabels
 from owdfa_jax.models import classifier
 from owdfa_jax.settings import RunInputs, check_run, count_classes
 
+# A process that makes batches takes about twice as much.
+_WORKER_BYTES = 2**27
+
 Build = Callable[[nnx.Rngs], classifier.Classifier]
 
 
@@ -110,12 +113,17 @@ def check_memory(
     num_parameters: of the network.
   """
   memory = memory_bytes()
+  image = 3 * image_size**2
   needs = {
     # float32, and Adam's two moments of each.
     'model.width': 12 * num_parameters,
     # uint8, and float32 in the network.
-    'batch_size': 15 * image_size**2 * config.batch_size,
-    'eval.batch_size': 15 * image_size**2 * config.eval.batch_size,
+    'batch_size': 5 * image * config.batch_size,
+    'eval.batch_size': 5 * image * config.eval.batch_size,
+    # Each thread has two batches waiting.
+    'data.num_threads': 2 * image * config.batch_size * config.data.num_threads,
+    # Python, with the libraries that a worker imports.
+    'data.num_workers': _WORKER_BYTES * config.data.num_workers,
   }
   for field, need in needs.items():
     if need > memory:

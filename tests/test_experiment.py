@@ -15,6 +15,8 @@ from owdfa_jax.commands.startup import one_line_out_of_memory
     ('model.width', 0.125, 2**17),
     ('batch_size', 32, 15 * 32 * 32**2 - 1),
     ('eval.batch_size', 65536, 2**29),
+    ('data.num_threads', 256, 2 * 256 * 16 * 3 * 32**2 - 1),
+    ('data.num_workers', 8, 2**30 - 1),
   ],
 )
 def test_too_little_memory(packed, tmp_path, monkeypatch, field, value, memory):
