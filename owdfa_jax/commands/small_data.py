@@ -6,14 +6,15 @@ over the images several times. Epochs are not added: schedules, evaluations,
 checkpoints and methods all count in epochs.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import ml_collections
 from etils import epath
 
+from input_pipeline.escape import terminal
 from input_pipeline.files import absolute
 from owdfa_jax.discovery.stage_plan import plan_stages
-from owdfa_jax.settings import check_run, epoch_steps
+from owdfa_jax.settings import RunInputs, check_run, epoch_steps
 from owdfa_jax.training.run_record import recorded_passes
 
 # The least number of steps. The demo, 20 classes from scratch, takes 517.
@@ -66,6 +67,33 @@ def raise_passes(
     f'epochs; each epoch therefore passes over the images {more} times, for '
     f'{epoch_steps(config, dataset) * config.epochs} steps '
     f'(--config.passes_per_epoch={passes} leaves it at {steps})'
+  )
+
+
+def short_runs(runs: Mapping[str, RunInputs]) -> str:
+  """Returns a line that names the runs of fewer steps than `MIN_STEPS`.
+
+  Returns '' if there are none.
+
+  Args:
+    runs: the inputs of each run by its name.
+  """
+  steps = {
+    name: epoch_steps(run.config, run.dataset) * run.config.epochs
+    for name, run in runs.items()
+  }
+  short = {name: n for name, n in steps.items() if n < MIN_STEPS}
+  if not short:
+    return ''
+  named = ', '.join(f'{terminal(name)} ({n})' for name, n in short.items())
+  passes = max(
+    runs[name].config.passes_per_epoch * -(-MIN_STEPS // n)
+    for name, n in short.items()
+  )
+  return (
+    f'runs of only a few steps: {named}; '
+    f'--config.shared=passes_per_epoch={passes} in another --workdir gives at '
+    f'least {MIN_STEPS}'
   )
 
 

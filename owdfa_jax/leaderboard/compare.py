@@ -9,6 +9,7 @@ import ml_collections
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute, write_whole
+from owdfa_jax.commands.small_data import short_runs
 from owdfa_jax.discovery.stages import train_stages
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
@@ -56,6 +57,8 @@ def compare(
   for run in chosen:
     for part in run.parts:
       build_experiment(part)
+  if remark := short_runs({run.row.name: run.last for run in chosen}):
+    say(remark)
   write_leaderboard(folder, runs, config.benchmark, command)
   for number, run in enumerate(chosen, 1):
     title = f'{run.row.name}, seed {run.seed} ({number} of {len(chosen)})'

@@ -10,7 +10,8 @@ from helpers.subprocesses import run_main
 from input_pipeline.errors import UserError
 from owdfa_jax import configs
 from owdfa_jax.commands.preflight import check_inputs
-from owdfa_jax.commands.small_data import MIN_STEPS, raise_passes
+from owdfa_jax.commands.small_data import MIN_STEPS, raise_passes, short_runs
+from owdfa_jax.settings import check_run
 
 # The tests' dataset gives six steps of 16 images in a pass.
 STEPS = 6
@@ -95,6 +96,17 @@ def test_the_command_knows_what_the_user_has_given(packed, tmp_path):
   )
   assert ended.status == 1 and not ended.slow
   assert 'passes_per_epoch=7 (now 5)' in ended.err
+
+
+def test_short_runs_of_a_leaderboard_are_named(packed, tmp_path):
+  runs = {
+    name: check_run(make_config(packed, epochs=epochs), str(tmp_path))
+    for name, epochs in (('short', 10), ('shorter', 5), ('long', 100))
+  }
+  line = short_runs(runs)
+  assert 'only a few steps: short (60), shorter (30); ' in line
+  assert '--config.shared=passes_per_epoch=14 in another' in line
+  assert short_runs({'long': runs['long']}) == ''
 
 
 def test_other_mistakes_are_reported_first(packed, tmp_path):
