@@ -87,15 +87,7 @@ def prepare_folder(
       something cannot be read.
   """
   check_choice('--on_error', on_error, ON_ERROR)
-  if not 0 < labelled_fraction <= 1:
-    raise UserError(
-      f'out of range: --labelled_fraction={labelled_fraction}; it must be over '
-      '0 and at most 1'
-    )
-  if not 0 <= seed < 2**32:
-    raise UserError(
-      f'out of range: --seed={seed}; it must be from 0 to {2**32 - 1}'
-    )
+  _check_draw(labelled_fraction, seed)
   names = order_classes(root, known, exclude, needs_novel=unlabelled is None)
   check_excluded(exclude, root, test_root)
   for option, other in ('test_root', test_root), ('unlabelled', unlabelled):
@@ -108,6 +100,8 @@ def prepare_folder(
     scans.append(_scan(folder, on_error))
     return scans[-1]
 
+  roots = [root] if test_root is None else [root, test_root]
+  loose = {place: _scan(place, on_error, deep=False) for place in roots}
   images = _class_images(root, names, split, scan)
   images = _draw_labelled(images, len(known), labelled_fraction, seed)
   if unlabelled is not None:
@@ -124,7 +118,13 @@ def prepare_folder(
   meta.write_meta(csv, [_meta_row(image) for image in images])
   lines = [
     *_class_table(images, names, len(known)),
-    *skipped_lines(scans),
+    *skipped_lines([*loose.values(), *scans]),
+    *(
+      f'skipped, in no class folder: {len(found.images)} images, directly in '
+      f'{place}'
+      for place, found in loose.items()
+      if found.images
+    ),
     *duplicates,
   ]
   if split is None:
@@ -136,9 +136,23 @@ def prepare_folder(
   return [*lines, f'{done} {csv}: {len(images)} images']
 
 
-def _scan(folder: pathlib.Path, on_error: str) -> FolderScan:
+def _check_draw(labelled_fraction: float, seed: int) -> None:
+  if not 0 < labelled_fraction <= 1:
+    raise UserError(
+      f'out of range: --labelled_fraction={labelled_fraction}; it must be over '
+      '0 and at most 1'
+    )
+  if not 0 <= seed < 2**32:
+    raise UserError(
+      f'out of range: --seed={seed}; it must be from 0 to {2**32 - 1}'
+    )
+
+
+def _scan(
+  folder: pathlib.Path, on_error: str, *, deep: bool = True
+) -> FolderScan:
   """Returns what is in a folder; 'stop' refuses what cannot be read."""
-  scan = scan_images(folder)
+  scan = scan_images(folder, deep=deep)
   if scan.unreadable and on_error == 'stop':
     raise UserError(
       f'{next(iter(scan.unreadable.values()))}, or leave such files out with '

@@ -61,15 +61,19 @@ def is_ignored(name: str) -> bool:
   return name.startswith('.') or name.casefold() in _SYSTEM_NAMES
 
 
-def scan_images(folder: str | os.PathLike) -> FolderScan:
+def scan_images(folder: str | os.PathLike, *, deep: bool = True) -> FolderScan:
   """Finds the image files anywhere below a folder.
 
   A file with one of the usual suffixes is taken for an image. Any other file is
   one if its first bytes are those of an image that can be decoded. Links to
   folders are followed, but each folder is read once.
+
+  Args:
+    folder: the folder.
+    deep: whether to look into the folders in it as well.
   """
   scan = FolderScan()
-  for path, entry in _files_below(absolute(folder), scan.unreadable):
+  for path, entry in _files_below(absolute(folder), scan.unreadable, deep):
     usual = entry.name.lower().endswith(SUFFIXES)
     problem = _problem(path, entry, usual)
     why = '' if usual or problem else why_no_image(path)
@@ -189,7 +193,7 @@ def _bad_name(name: str) -> str:
 
 
 def _files_below(
-  folder: str, unreadable: dict[str, str]
+  folder: str, unreadable: dict[str, str], deep: bool
 ) -> Iterator[tuple[str, os.DirEntry]]:
   """Yields everything below a folder that is no folder."""
   seen, waiting = set(), [folder]
@@ -209,10 +213,10 @@ def _files_below(
       continue
     folders = []
     for entry in entries:
-      if _is_folder(entry):
-        folders.append(entry.path)
-      else:
+      if not _is_folder(entry):
         yield entry.path, entry
+      elif deep:
+        folders.append(entry.path)
     # Always in the same order: of two ways to a folder, the first is taken.
     waiting += sorted(folders, reverse=True)
 

@@ -171,3 +171,19 @@ def test_an_empty_class_says_what_is_there(tmp_path):
     UserError, match=r'no images in .*/c \(skipped, no images: 1 .txt\); add'
   ):
     folder.prepare_folder(tmp_path, ['a'], tmp_path / 'out')
+
+
+def test_images_and_links_beside_the_class_folders_are_told(tmp_path):
+  for name in 'abc':
+    write(
+      tmp_path / 'root' / name,
+      {f'{i}.png': f'{name}{i}'.encode() for i in range(4)},
+    )
+  write(tmp_path / 'root', {'1.png': b'1', '2.JPG': b'2', 'list.txt': b'text'})
+  lines = folder.prepare_folder(tmp_path / 'root', ['a'], tmp_path / 'out')
+  assert 'skipped, no images: 1 .txt' in lines
+  where = tmp_path / 'root'
+  assert f'skipped, in no class folder: 2 images, directly in {where}' in lines
+  (where / 'd').symlink_to(tmp_path / 'unmounted')
+  with pytest.raises(UserError, match='a link to .*unmounted'):
+    folder.prepare_folder(where, ['a'], tmp_path / 'out')
