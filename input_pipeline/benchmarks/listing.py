@@ -85,7 +85,8 @@ def _entries(
     return []
   except OSError as error:  # Among others: links that form a loop.
     raise UserError(
-      f'cannot read {error.filename or folder}: {error.strerror}'
+      f'cannot read {error.filename or folder}: {error.strerror}; check its '
+      'permissions, or repair the link'
     ) from error
   for name in names:
     check_name(os.path.join(folder, name))
@@ -101,7 +102,9 @@ def read_list_file(file: pathlib.Path) -> list[str]:
   try:
     lines = read_text(file, LIST_LIMIT).splitlines()
   except OSError as error:
-    raise UserError(f'cannot read {file}: {error.strerror}') from error
+    raise UserError(
+      f'cannot read {file}: {error.strerror}; download it again'
+    ) from error
   except UnicodeDecodeError as error:
     raise UserError(
       f'bad list file: {file}: not UTF-8; download it again'

@@ -15,6 +15,7 @@ from input_pipeline.benchmarks.meta_csvs import write_meta_csvs
 from input_pipeline.benchmarks.picks import ProtocolCsv
 from input_pipeline.errors import UserError
 from input_pipeline.escape import terminal, terminal_lines
+from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 
 
 def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
@@ -80,10 +81,8 @@ def _check(arguments: argparse.Namespace) -> None:
       f'no such folder: --datasets {arguments.datasets}; name the folder that '
       'holds the datasets'
     )
-  if not 0 < arguments.scale <= 1:
-    raise UserError(f'--scale={arguments.scale}: must be over 0 and at most 1')
-  if not 0 <= arguments.seed < 2**32:
-    raise UserError(f'--seed={arguments.seed}: must be from 0 to {2**32 - 1}')
+  NumberRange(0, 1, above=True).check('--scale', arguments.scale)
+  whole(0, LARGEST_SEED).check('--seed', arguments.seed)
 
 
 def _short_classes(csvs: list[ProtocolCsv], factor: float) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from etils import epath
 
 from input_pipeline.errors import UserError
-from input_pipeline.files import file_sha256
+from input_pipeline.files import file_sha256, read_text
 from owdfa_jax.setting_checks import flatten_settings
 from owdfa_jax.settings import RunInputs, validation_share
 from owdfa_jax.training.packed_facts import (
@@ -280,12 +280,13 @@ def _recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
   """
   path = workdir / CONFIG_FILE
   try:
-    return LATER_SETTINGS | flatten_settings(json.loads(path.read_text()))
+    settings = json.loads(read_text(path))
+    return LATER_SETTINGS | flatten_settings(settings)
   except FileNotFoundError:
     return None
   except OSError as error:
     raise _unreadable(path, error) from error
-  except (ValueError, AttributeError) as error:
+  except (ValueError, AttributeError, RecursionError) as error:
     raise UserError(
       f'damaged file: {path} ({error}); remove it or choose another --workdir'
     ) from error
