@@ -5,28 +5,14 @@ in memory.
 """
 
 import struct
-import zlib
-from collections.abc import Iterator
 
 from input_pipeline.image_kinds import BadImage
 
-# The depths of each colour type of a PNG.
-_PNG_DEPTHS = {
-  0: (1, 2, 4, 8, 16),
-  2: (8, 16),
-  3: (1, 2, 4, 8),
-  4: (8, 16),
-  6: (8, 16),
-}
-# Compression, filter and interlacing.
-_PNG_METHODS = ([0, 0, 0], [0, 0, 1])
 # The most pixels of an image that is decoded, unless asked for otherwise:
 # photographs of 108 megapixels pass. Decoding takes 6 to 24 bytes a pixel.
 MAX_PIXELS = 1 << 27
 # What the limit can be raised to: OpenCV has the same of its own.
 LARGEST_LIMIT = 1 << 30
-# Compressed bytes of a PNG beyond twice those of its pixels.
-_SPARE = 1 << 16
 # OpenCV decodes no longer side.
 _MAX_SIDE = 1 << 20
 
@@ -36,8 +22,7 @@ _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_DCT = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # the kinds that can be decoded
 # Markers that no segment follows.
 _NO_SEGMENT = {0x00, 0x01, *range(0xD0, 0xD9)}
-# Colour types: without palette or alpha, and with a palette.
-_RGB_PNG, _PALETTE_PNG = 2, 3
+_RGB_PNG = 2  # the colour type without palette or alpha
 
 
 def check_size(height: int, width: int, max_pixels: int) -> None:
@@ -75,60 +60,6 @@ def probe(data: bytes) -> tuple[str, int, int, bool]:
     _, depth, height, width, channels, exif = frame
     return 'jpeg', height, width, (depth, channels, exif) == (8, 3, False)
   return '', 0, 0, False
-
-
-def check_png(data: bytes, max_pixels: int) -> None:
-  """Checks a PNG's size and its chunks, of which OpenCV skips some.
-
-  Raises:
-    BadImage: the image is too large, or the file damaged or cut short.
-  """
-  seen, colour, left = set(), 0, 0
-  for kind, content in _png_chunks(data):
-    seen.add(kind)
-    if kind == b'IHDR':
-      width, height, colour = _png_header(content)
-      check_size(height, width, max_pixels)
-      left = 16 * height * (width + 1) + _SPARE  # at most 8 bytes a pixel
-    elif kind == b'IDAT':
-      left -= len(content)
-      if left < 0:  # OpenCV would decompress all of it, for minutes
-        raise BadImage('damaged: more data than the image has pixels')
-  needed = {b'IHDR', b'IDAT', *([b'PLTE'] if colour == _PALETTE_PNG else [])}
-  if missing := sorted(needed - seen):
-    raise BadImage(f'damaged: a PNG without {missing[0].decode()}')
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-  """Yields the kind and the content of each chunk, with checked checksums."""
-  view, position = memoryview(data), len(PNG_SIGNATURE)
-  while position + 12 <= len(data):
-    (length,) = struct.unpack_from('>I', data, position)
-    end = position + 12 + length
-    if end > len(data):
-      break
-    (crc,) = struct.unpack_from('>I', data, end - 4)
-    if crc != zlib.crc32(view[position + 4 : end - 4]):
-      raise BadImage(f'damaged at byte offset {position}')
-    kind = data[position + 4 : position + 8]
-    yield kind, view[position + 8 : end - 4]
-    if kind == b'IEND':
-      return
-    position = end
-  raise BadImage('the file is cut short')
-
-
-def _png_header(header: memoryview) -> tuple[int, int, int]:
-  """Returns width, height and colour type.
-
-  What libpng does not like, it prints.
-  """
-  if len(header) != 13:
-    raise BadImage('damaged: a PNG without a header')
-  width, height, depth, colour, *methods = struct.unpack('>IIBBBBB', header)
-  if depth not in _PNG_DEPTHS.get(colour, ()) or methods not in _PNG_METHODS:
-    raise BadImage(f'damaged: a PNG of {depth} bits and colour type {colour}')
-  return width, height, colour
 
 
 def check_jpeg(data: bytes, max_pixels: int) -> None:

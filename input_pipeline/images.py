@@ -11,13 +11,13 @@ from input_pipeline.files import open_regular
 from input_pipeline.image_headers import (
   MAX_PIXELS,
   check_jpeg,
-  check_png,
   check_webp,
 )
 from input_pipeline.image_kinds import BadImage, describe_content, image_kind
 from input_pipeline.jpeg2000_images import decode_jpeg2000
 from input_pipeline.pillow_images import decode_with_pillow
 from input_pipeline.pixel_values import to_uint8
+from input_pipeline.png_chunks import check_png, still_png
 from input_pipeline.tiff_images import decode_tiff
 
 # A file may have 8 bytes for each pixel of the largest image, and this many for
@@ -93,7 +93,7 @@ def decode_file(
       raise BadImage(describe_content(data))
     if kind in _OPENCV_CHECKS:
       _OPENCV_CHECKS[kind](data, max_pixels)
-      return _decode_with_opencv(data)
+      return _decode_with_opencv(still_png(data) if kind == 'png' else data)
     if kind == 'tiff':
       return decode_tiff(data, max_pixels)
     if kind == 'jpeg2000':

@@ -74,6 +74,17 @@ def png_cases():
     'tRNS': png_chunk(b'tRNS', struct.pack('>3H', *map(int, RGB[0, 0]))),
   }.items():
     yield Case(f'PNG RGB {name}', png(RGB, 8, 2, chunks=chunks), RGB)
+  for name, array in ('RGB', RGB), ('RGBA', RGBA):
+    frames = [Image.fromarray(255 - array), Image.fromarray(array // 2)]
+    for other in False, True:  # whether the image is no frame
+      data = saved(
+        array,
+        'PNG',
+        save_all=True,
+        append_images=frames,
+        default_image=other,
+      )
+      yield Case(f'PNG {name} animated {other}', data, RGB)
 
 
 def jpeg_cases():
