@@ -30,15 +30,14 @@ def write_pseudo_labels(
 
 
 def read_pseudo_labels(
-  path: str, dataset: PackedDataset, num_outputs: int | None
+  path: str, dataset: PackedDataset, num_outputs: int
 ) -> np.ndarray:
   """Reads the file that `write_pseudo_labels` wrote for this dataset.
 
   Args:
     path: the `.npz` file.
     dataset: the dataset to train on.
-    num_outputs: the number of outputs of the network that is trained; None
-      while it is not known.
+    num_outputs: the number of outputs of the network that is trained.
 
   Returns:
     int32 [N], the class of each row of the training split, -1 for none and on
@@ -69,7 +68,7 @@ def read_pseudo_labels(
     )
   if label.dtype != np.int32 or not (-1 <= label).all():
     raise UserError(f'damaged pseudo-labels: {path} (no labels); {advice}')
-  if num_outputs is not None and label.max() >= num_outputs:
+  if label.max() >= num_outputs:
     raise UserError(
       f'pseudo-labels of other classes: {path} has class {label.max()}, the '
       f'network {num_outputs} outputs; {advice}'

@@ -8,7 +8,6 @@ from etils import epath
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from input_pipeline.packed_format import DESCRIPTION
-from input_pipeline.pseudo_labels import read_pseudo_labels
 from owdfa_jax.discovery.stage_plan import (
   FIRST_STAGE,
   SETTINGS_FROM_STAGE_BEFORE,
@@ -76,10 +75,6 @@ def check_inputs(
         check_initial_weights(init)
         if not epath.Path(init).expanduser().is_dir():
           read_weights(init)  # for its errors alone; the run reads it again
-      labels = inputs.config.data.pseudo_labels
-      if labels and 'stages' not in config:
-        # Here too for the errors; how many outputs there are is not known yet.
-        read_pseudo_labels(labels, inputs.dataset, num_outputs=None)
     elif mode != 'timing':
       check_checkpoint(inputs)
       check_same_network(inputs)

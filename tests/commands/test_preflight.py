@@ -81,15 +81,6 @@ def test_a_run_is_in_stages_or_not(packed, tmp_path):
     check_inputs(tiny_config(packed), str(tmp_path / 'staged'), 'train')
 
 
-def test_pseudo_labels_are_read(packed, tmp_path):
-  path = tmp_path / 'labels.npz'
-  path.write_bytes(b'')
-  config = tiny_config(packed, data__pseudo_labels=str(path))
-  with pytest.raises(UserError, match=f'pseudo-labels: {path}'):
-    check_inputs(config, str(tmp_path / 'run'), 'train')
-  assert not (tmp_path / 'run').exists()
-
-
 def test_weights_are_read(packed, tmp_path):
   path = tmp_path / 'weights.pth'
   path.write_bytes(b'')
