@@ -23,6 +23,13 @@ from owdfa_jax.models import classifier
 from owdfa_jax.settings import eval_rows
 from owdfa_jax.training.run_record import recorded_setting
 
+# Why a field of the report that is no metric is null.
+_NULL_FIELDS = {
+  'heap': 'every image has a true class',
+  'last': 'the latest checkpoint was saved between evaluations',
+  report_fields.NUM_OUTPUTS_IN_USE: 'the method prunes no outputs',
+}
+
 
 def evaluate(experiment: Experiment) -> dict[str, Any]:
   """Restores a checkpoint, evaluates it, and prints and writes the report.
@@ -54,13 +61,15 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     'selected_by': selected_by(experiment, restored.latest_metrics),
     'split': config.eval.split,
     **result,
-    'not_available': metrics.not_available(result),
     'per_class': [
       {'name': classes[entry['label']].name, **entry}
       for entry in result['per_class']
     ],
     'last': test_metrics(experiment.dataset, restored.latest_metrics),
   }
+  reasons = metrics.not_available(result)
+  reasons |= {k: v for k, v in _NULL_FIELDS.items() if report[k] is None}
+  report['not_available'] = reasons
   # Every process of a pod has all predictions; one of them writes.
   if jax.process_index() == 0:
     write_report(experiment, report, predictions)

@@ -70,7 +70,8 @@ def heap_summary(
     'num_outputs_given': len(given),
     'num_novel_outputs_given': sum(k >= num_known for k in given),
     'novel_share': float(np.mean(predicted >= num_known)),
-    'score': heap_score(predicted, confidence, num_outputs),
+    # Of all outputs, so that epochs before and after pruning compare.
+    'score': heap_score(predicted, confidence, len(names)),
     'mean_confidence': float(np.mean(confidence)),
     'median_confidence': float(np.median(confidence)),
     'low_confidence_share': float(np.mean(confidence < LOW_CONFIDENCE)),

@@ -132,6 +132,8 @@ def test_reports_of_benchmarks_say_what_selected(trained):
   assert report['selected_by'] == 'all_nmi on test images'
   assert report['heap'] is None and report['num_without_truth'] == 0
   assert report['not_available'] == {
+    'heap': 'every image has a true class',
+    'num_outputs_in_use': 'the method prunes no outputs',
     'real_fake_auc': 'the images are not both real and forged',
     'real_fake_eer': 'the images are not both real and forged',
   }

@@ -82,6 +82,8 @@ def test_a_network_without_novel_outputs_is_a_warning():
 def test_pruned_outputs_do_not_count():
   found = summarise(20, 20, 20, num_outputs=3)
   assert (found['num_outputs'], found['num_novel_outputs']) == (3, 1)
+  # Pruning must not change the scale of the score.
+  assert found['score'] == summarise(20, 20, 20)['score']
   # The only novel output there is may get all novel images.
   assert found['warnings'] == []
 
