@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import glob
 import os
 import pathlib
@@ -96,8 +97,10 @@ def temporary_folder(
     ) as folder:
       yield pathlib.Path(folder)
   except OSError as error:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    room = 'make room or ' if full else ''
     raise UserError(
-      f'cannot write {error.filename or out}: {error.strerror}; {remedy}'
+      f'cannot write {error.filename or out}: {error.strerror}; {room}{remedy}'
     ) from error
 
 
