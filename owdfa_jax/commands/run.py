@@ -23,8 +23,9 @@ from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
 from owdfa_jax.commands.pod_flags import check_pod_flags
 from owdfa_jax.commands.preflight import check_inputs
-from owdfa_jax.commands.small_data import raise_passes
+from owdfa_jax.discovery.stage_plan import first_workdir
 from owdfa_jax.pods.worker import PodProcess
+from owdfa_jax.training.small_data import raise_passes
 
 MODES = ('train', 'eval', 'attribute', 'timing')
 
@@ -126,7 +127,8 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
   remark = ''
   if mode == 'train':
     given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
-    remark = raise_passes(config, workdir, given)
+    first = first_workdir(config, workdir)
+    remark = raise_passes(config, first, given)
   inputs = check_inputs(config, workdir, mode, _IMAGES.value)
 
   # Imports JAX, which takes seconds, only once the command is known to be

@@ -5,6 +5,7 @@ A config of `configs/staged.py` is that of its method with a section `stages`.
 
 import dataclasses
 import enum
+import os
 
 import ml_collections
 from etils import epath
@@ -128,6 +129,13 @@ def plan_stages(config: ml_collections.ConfigDict) -> tuple[Stage, ...]:
     Stage(*stage, is_last=number == len(stages))
     for number, stage in enumerate(stages, 1)
   )
+
+
+def first_workdir(config: ml_collections.ConfigDict, workdir: str) -> str:
+  """Returns the folder of a run, or of its first stage if it has stages."""
+  if 'stages' not in config:
+    return workdir
+  return os.path.join(workdir, plan_stages(config)[0].name)
 
 
 def check_stages(

@@ -9,7 +9,6 @@ import ml_collections
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute, write_whole
-from owdfa_jax.commands.small_data import short_runs
 from owdfa_jax.discovery.stages import train_stages
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
@@ -24,6 +23,7 @@ from owdfa_jax.leaderboard.results import (
 from owdfa_jax.leaderboard.runs import Run, choose_runs
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import CHECKPOINTS, CONFIG_FILE
+from owdfa_jax.training.small_data import short_runs
 
 
 def compare(

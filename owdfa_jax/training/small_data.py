@@ -9,11 +9,8 @@ checkpoints and methods all count in epochs.
 from collections.abc import Collection, Mapping
 
 import ml_collections
-from etils import epath
 
 from input_pipeline.escape import terminal
-from input_pipeline.files import absolute
-from owdfa_jax.discovery.stage_plan import plan_stages
 from owdfa_jax.settings import RunInputs, check_run, epoch_steps
 from owdfa_jax.training.run_record import recorded_passes
 
@@ -31,7 +28,7 @@ def raise_passes(
 
   Args:
     config: the settings of a run, or of a run in stages; changed in place.
-    workdir: the folder of the run.
+    workdir: the folder of the run, or of its first stage.
     given: the settings that the user has given.
 
   Returns:
@@ -41,20 +38,18 @@ def raise_passes(
   Raises:
     UserError: a setting or the data does not fit.
   """
-  first = absolute(workdir, '--workdir')
-  if 'stages' in config:
-    first = f'{first}/{plan_stages(config)[0].name}'
-  dataset = check_run(config, first).dataset
+  first = check_run(config, workdir)
+  dataset = first.dataset
   passes = config.passes_per_epoch
   if 'passes_per_epoch' not in given:
-    passes = recorded_passes(epath.Path(first)) or passes
+    passes = recorded_passes(first.workdir) or passes
   _set_passes(config, passes)
   in_epoch = epoch_steps(config, dataset)
   steps = in_epoch * config.epochs
   if steps >= MIN_STEPS:
     return ''
   more = passes * -(-MIN_STEPS // steps)
-  has_begun = recorded_passes(epath.Path(first)) is not None
+  has_begun = recorded_passes(first.workdir) is not None
   if has_begun or not _lengths(config).isdisjoint(given):
     another = ' in another --workdir' if has_begun else ''
     return (
