@@ -50,8 +50,8 @@ def check_space(
   free = shutil.disk_usage(folder).free
   if needed > free:
     raise UserError(
-      f'too little disk space: {folder}: up to {needed / 1e6:,.1f} MB needed, '
-      f'{free / 1e6:,.1f} MB free; make room or {remedy}'
+      f'too little disk space: {out}: up to {needed / 1e6:,.1f} MB needed, '
+      f'{free / 1e6:,.1f} MB free in {folder}; make room or {remedy}'
     )
 
 
