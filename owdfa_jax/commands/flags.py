@@ -78,7 +78,6 @@ def parse(
     print(f'{description.strip()}\n\n{describe_flags(config)}')
     sys.exit(0)
   words = expand_flag_files(argv[1:])
-  check_given_once(words, config)
   given, others = _take_config(words, example)
   ARGUMENTS[:] = [f'--config={given}', *others]
   flags.FLAGS[config.name].parser = _ConfigFileParser()
@@ -98,27 +97,6 @@ def parse(
   return rest
 
 
-def check_given_once(words: Sequence[str], config: flags.FlagHolder) -> None:
-  """Raises `UserError` for a flag that is given with two values.
-
-  absl would take the last one. For fields of the config it does.
-
-  Args:
-    words: the arguments.
-    config: a flag of the module whose flags are checked.
-  """
-  module = flags.FLAGS.find_module_defining_flag(config.name)
-  for flag in flags.FLAGS.get_key_flags_for_module(module):
-    if flag.boolean or flag.name == config.name:
-      continue
-    values, _ = take_flag(words, flag.name)
-    if len(set(values)) > 1:
-      given = ' '.join(f'--{flag.name}={value}' for value in values)
-      raise UserError(
-        f'--{flag.name} is given more than once: {given}; give one'
-      )
-
-
 def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
   """Returns the value of --config, whose file exists, and the other words."""
   values, others = take_flag(words, 'config')
@@ -129,7 +107,8 @@ def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
     raise UserError(f'--config is given more than once: {given}; give one')
   if not os.path.isfile(find_config(values[0]).partition(':')[0]):
     raise UserError(
-      f'no such config file: --config={values[0]}; give --config={example}'
+      f'no such config file: --config={escape.shortened(values[0])}; give '
+      f'--config={example}'
     )
   return values[0], others
 

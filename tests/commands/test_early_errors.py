@@ -72,10 +72,6 @@ def test_help(tmp_path, module):
     ([CONFIG, '--num_processes=two'], '--num_processes=two; give a whole'),
     ([CONFIG, '--mode=sleep'], 'train|eval|attribute|timing'),
     ([CONFIG, '--wordkir=run'], "Unknown command line flag 'wordkir'"),
-    (
-      [CONFIG, '--workdir=a', '--workdir', 'b'],
-      '--workdir is given more than once: --workdir=a --workdir=b; give one',
-    ),
     ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
     ([CONFIG, '--config.optimizer=adam'], 'give --config.optimizer.FIELD=VAL'),
     ([CONFIG, '--num_processes=2'], 'add --distributed, or leave --num_proc'),
