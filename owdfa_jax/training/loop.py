@@ -41,7 +41,8 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
 
   Raises:
     UserError: the data is damaged, the workdir cannot be written, it holds
-      another run or a damaged checkpoint, or another process trains there.
+      another run or a damaged checkpoint, another process trains there, or
+      the training diverged.
   """
   config, placement = experiment.config, experiment.placement
   training = set_up_training(experiment)
