@@ -150,7 +150,8 @@ def empty_class(
 
 
 def _read_description(directory: pathlib.Path) -> dict:
-  if not directory.exists():
+  # `directory.exists()` fails for a very long name.
+  if not os.path.exists(directory):
     raise UserError(
       f'no data directory: {directory} does not exist; make it with '
       '`python -m input_pipeline.pack`, or say where it is (training: '

@@ -69,7 +69,7 @@ class NumberRange:
     """
     if value is None and self.optional:
       return
-    expected = numbers.Integral if self.whole else numbers.Real
+    expected = int if self.whole else (int, float)
     if not isinstance(value, expected) or isinstance(value, bool):
       raise UserError(
         f'wrong type: {setting}={_shown(value)}; give {self.kind} {self}'

@@ -3,6 +3,7 @@
 from typing import Any
 
 import ml_collections
+from ml_collections import config_dict
 
 from input_pipeline.dataset import SPLITS
 from input_pipeline.errors import UserError, check_choice
@@ -48,7 +49,7 @@ def check_config(config: ml_collections.ConfigDict) -> None:
     UserError: a setting is unknown, missing, of another type, out of range, or
       contradicts another one.
   """
-  settings = flatten_settings(config.to_dict() | {'stages': {}})
+  settings = _flat_settings(config)
   check_fields(settings, _expected_settings(settings))
   for field, choices in CHOICES.items():
     check_choice(f'--config.{field}', settings[field], choices)
@@ -57,6 +58,22 @@ def check_config(config: ml_collections.ConfigDict) -> None:
   # The dataclass checks the choices among the method's parameters.
   PARAMETERS[config.method.name](**config.method.params)
   check_consistency(config)
+
+
+def _flat_settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
+  """Returns the settings without those of stages, or raises `UserError`."""
+  try:
+    return flatten_settings(config.to_dict() | {'stages': {}})
+  except config_dict.RequiredValueError as error:
+    raise UserError(
+      'a setting has no value: the config file leaves a required_placeholder; '
+      'give each setting a value'
+    ) from error
+  except RecursionError as error:
+    raise UserError(
+      'the config contains itself: a section of the config file is inside of '
+      'itself; take it out'
+    ) from error
 
 
 def flatten_settings(
@@ -101,6 +118,10 @@ def check_fields(settings: dict[str, Any], expected: dict[str, Any]) -> None:
       kind = _TYPES.get(type(usual), f'a value such as {usual!r}')
       raise UserError(
         f'wrong type: --config.{field}={value!r:.40}; give {kind}'
+      )
+    if isinstance(value, str) and '\0' in value:
+      raise UserError(
+        f'not a text: --config.{field} has a null character; take it out'
       )
     check_number(field, value)
 

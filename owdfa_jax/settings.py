@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 
 from input_pipeline import supervision
+from input_pipeline import escape
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
@@ -185,8 +186,8 @@ def check_initial_weights(init: str) -> None:
     )
   if not epath.Path(init).expanduser().exists():
     raise UserError(
-      f'no such weights: --config.model.init={init}; give a .safetensors, '
-      '.npz or .pth file, or the workdir of a run'
+      f'no such weights: --config.model.init={escape.shortened(init, 300)}; '
+      'give a .safetensors, .npz or .pth file, or the workdir of a run'
     )
 
 

@@ -5,6 +5,7 @@ import re
 
 import ml_collections
 import pytest
+from ml_collections import config_dict
 
 from helpers.runs import tiny_config
 from input_pipeline.errors import UserError
@@ -159,6 +160,23 @@ def test_names_that_are_not_settings(packed):
   config.optimizer = 3
   with pytest.raises(UserError, match='missing setting: .*has no optimizer'):
     check_config(config)
+
+
+def test_a_config_without_a_value_or_inside_of_itself(packed):
+  content = tiny_config(packed).to_dict()
+  content['epochs'] = config_dict.required_placeholder(int)
+  with pytest.raises(UserError, match='a setting has no value: '):
+    check_config(ml_collections.ConfigDict(content))
+  config = ml_collections.ConfigDict(tiny_config(packed).to_dict())
+  config.log.again = config
+  with pytest.raises(UserError, match='the config contains itself: '):
+    check_config(config)
+
+
+def test_a_null_character_in_a_path(packed):
+  content = tiny_config(packed).to_dict() | {'compilation_cache': 'a\0b'}
+  with pytest.raises(UserError, match='compilation_cache has a null'):
+    check_config(ml_collections.ConfigDict(content))
 
 
 @pytest.mark.parametrize('method', ['orca', 'supervised'])
