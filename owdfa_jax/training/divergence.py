@@ -167,13 +167,13 @@ def skipped_before(workdir: epath.Path, step: int) -> SkippedSteps:
   """
   skipped = SkippedSteps()
   for line in read_lines(absolute(workdir / METRICS_FILE)):
-    if line['step'] > step or not isinstance(line.get(SKIPPED), int):
-      continue
-    skipped.total = line[SKIPPED]
-    # Each skipped step has a line, so a later step that has none was taken.
-    in_a_row = line.get(SKIPPED_IN_A_ROW)
-    last = line['step'] == step and isinstance(in_a_row, int)
-    skipped.in_a_row = in_a_row if last else 0
+    total, in_a_row = line.get(SKIPPED), line.get(SKIPPED_IN_A_ROW)
+    # Neither may be more than the steps taken, or the file is damaged.
+    counts = all(type(x) is int and 0 <= x <= step for x in (total, in_a_row))
+    if line['step'] <= step and counts:
+      # Each skipped step has a line, so a later step that has none was taken.
+      last = line['step'] == step
+      skipped = SkippedSteps(total, in_a_row if last else 0)
   return SkippedSteps(
     from_first_process(skipped.total), from_first_process(skipped.in_a_row)
   )

@@ -195,6 +195,8 @@ def test_counts_are_read_up_to_the_step_of_the_checkpoint(tmp_path):
     {'step': 3, 'train/skipped_steps': 1, 'train/skipped_in_a_row': 1},
     {'step': 4, 'train/skipped_steps': 2, 'train/skipped_in_a_row': 2},
     {'step': 4, 'eval/all_acc': 0.5},
+    {'step': 4, 'train/skipped_steps': 10**30, 'train/skipped_in_a_row': 2},
+    {'step': 4, 'train/skipped_steps': True, 'train/skipped_in_a_row': [2]},
     {'step': 7, 'train/skipped_steps': 3, 'train/skipped_in_a_row': 1},
   ]
   text = ''.join(json.dumps(line) + '\n' for line in lines)
