@@ -64,6 +64,7 @@ def write_bytes(path: str, content: bytes) -> None:
     filesystem, name = _filesystem(path)
     filesystem.makedirs(name.rpartition('/')[0], exist_ok=True)
     filesystem.pipe_file(name, content)
+    _check_size(filesystem, name, len(content))
 
 
 def upload(file: pathlib.Path, folder: str) -> None:
@@ -75,7 +76,19 @@ def upload(file: pathlib.Path, folder: str) -> None:
   with _one_line('write', f'{folder}/{file.name}'):
     filesystem, name = _filesystem(folder)
     filesystem.makedirs(name, exist_ok=True)
-    filesystem.put_file(os.fspath(file), f'{name}/{file.name}')
+    copy = f'{name}/{file.name}'
+    filesystem.put_file(os.fspath(file), copy)
+    _check_size(filesystem, copy, file.stat().st_size)
+
+
+def _check_size(filesystem: Any, name: str, expected: int) -> None:
+  """Raises `UserError` if a file was not written whole."""
+  filesystem.invalidate_cache()
+  size = filesystem.size(name)
+  if size != expected:
+    raise UserError(
+      f'cut short: {name} has {size} bytes instead of {expected}; try again'
+    )
 
 
 def sizes(folder: str) -> dict[str, int]:

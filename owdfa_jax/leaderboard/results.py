@@ -1,13 +1,14 @@
 """Finds the finished runs of a leaderboard and reads their reports."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
 from etils import epath
 
+from input_pipeline import strict_json
 from input_pipeline.errors import UserError
+from input_pipeline.files import LIST_LIMIT, read_text
 from owdfa_jax.discovery.stage_plan import SETTINGS_FROM_STAGE_BEFORE
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.leaderboard.runs import Run
@@ -137,7 +138,7 @@ def _read_json(path: epath.Path) -> dict[str, Any]:
     UserError: there is a file, but it cannot be read.
   """
   try:
-    content = json.loads(path.read_text(), parse_constant=_refuse)
+    content = strict_json.loads(read_text(path, LIST_LIMIT))
   except (FileNotFoundError, ValueError):
     return {}
   except OSError as error:
@@ -146,7 +147,3 @@ def _read_json(path: epath.Path) -> dict[str, Any]:
       '--workdir'
     ) from error
   return content if isinstance(content, dict) else {}
-
-
-def _refuse(number: str) -> None:
-  raise ValueError(f'{number} is no JSON')

@@ -98,7 +98,7 @@ def test_a_full_disk_is_one_line(tmp_path, workers):
 def start_a_long_pack(folder):
   """Starts a packing of large images, which takes several seconds."""
   csv = write_set(folder)
-  large = np.zeros((6000, 6000, 3), np.uint8)
+  large = np.zeros((4000, 4000, 3), np.uint8)
   cv2.imwrite(str(folder / 'large.png'), large)
   for path in folder.glob('[0-9]/*.png'):
     path.unlink()

@@ -51,6 +51,30 @@ def test_a_url_holds_the_same_files_as_a_directory(csv, url, tmp_path):
   assert all(packed_format.is_packed_name(name) for name in there)
 
 
+def test_a_file_that_the_store_cuts_short_is_noticed(csv, url, monkeypatch):
+  class_of = type(fsspec.filesystem('memory'))
+  write = class_of.pipe_file
+
+  def cut(self, name, content, **options):
+    write(self, name, content[:-1], **options)
+
+  monkeypatch.setattr(class_of, 'pipe_file', cut)
+  with pytest.raises(
+    UserError, match='cut short: .*a has 2 bytes instead of 3'
+  ):
+    storage.write_bytes(f'{url}/a', b'abc')
+  monkeypatch.setattr(
+    class_of,
+    'put_file',
+    lambda self, path, name, **options: cut(
+      self, name, open(path, 'rb').read()
+    ),
+  )
+  with pytest.raises(UserError, match='cut short: '):
+    pack.pack(csv, url, SMALL, workers=1)
+  assert storage.sizes(url) == {}
+
+
 def test_several_processes_write_to_a_url(csv, tmp_path, monkeypatch):
   # At a file: URL, since processes share no memory file system.
   monkeypatch.setenv('OWDFA_CACHE', str(tmp_path / 'cache'))
