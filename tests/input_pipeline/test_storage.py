@@ -1,6 +1,7 @@
 """Files at URLs: packing to a URL, and fetching from it."""
 
 import os
+import pathlib
 
 import fsspec
 import pytest
@@ -62,14 +63,12 @@ def test_a_file_that_the_store_cuts_short_is_noticed(csv, url, monkeypatch):
   with pytest.raises(
     UserError, match='cut short: .*a has 2 bytes instead of 3'
   ):
-    storage.write_bytes(f'{url}/a', b'abc')
-  monkeypatch.setattr(
-    class_of,
-    'put_file',
-    lambda self, path, name, **options: cut(
-      self, name, open(path, 'rb').read()
-    ),
-  )
+    storage.write_bytes(f'{url}-other/a', b'abc')
+
+  def cut_file(self, path, name, **options):
+    cut(self, name, pathlib.Path(path).read_bytes())
+
+  monkeypatch.setattr(class_of, 'put_file', cut_file)
   with pytest.raises(UserError, match='cut short: '):
     pack.pack(csv, url, SMALL, workers=1)
   assert storage.sizes(url) == {}
