@@ -167,7 +167,7 @@ def skipped_before(workdir: epath.Path, step: int) -> SkippedSteps:
   """
   skipped = SkippedSteps()
   for line in read_lines(absolute(workdir / METRICS_FILE)):
-    total, in_a_row = line.get(SKIPPED), line.get(SKIPPED_IN_A_ROW)
+    total, in_a_row = line.get(SKIPPED, -1), line.get(SKIPPED_IN_A_ROW, -1)
     # Neither may be more than the steps taken, or the file is damaged.
     counts = all(type(x) is int and 0 <= x <= step for x in (total, in_a_row))
     if line['step'] <= step and counts:
