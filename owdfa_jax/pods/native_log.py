@@ -1,5 +1,6 @@
 """What C++ code writes to stderr, relayed."""
 
+import contextlib
 import os
 import re
 from typing import Any
@@ -51,11 +52,17 @@ class NativeLog:
 
   def show_held(self) -> None:
     """Writes what was held back."""
-    os.write(2, self.held)
+    write_to_stderr(self.held)
     self.held = b''
 
   def _pass_on(self, line: bytes) -> None:
     if self.held or _LOST_A_PROCESS.search(line):
       self.held += line
     elif line:
-      os.write(2, line)
+      write_to_stderr(line)
+
+
+def write_to_stderr(text: bytes) -> None:
+  """Writes to stderr, whether or not somebody reads it."""
+  with contextlib.suppress(OSError):
+    os.write(2, text)

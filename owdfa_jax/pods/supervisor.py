@@ -7,15 +7,16 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 import types
 from multiprocessing.connection import wait
 from typing import Any
 
 from owdfa_jax.pods.failures import RESTART, Failure, Kind
-from owdfa_jax.pods.links import Hub, Link, Member
-from owdfa_jax.pods.native_log import NativeLog
+from owdfa_jax.pods.hub import Hub
+from owdfa_jax.pods.link import Link
+from owdfa_jax.pods.member import Member
+from owdfa_jax.pods.native_log import NativeLog, write_to_stderr
 
 # How often to look whether the work has ended, in seconds.
 _TICK = 0.2
@@ -187,7 +188,7 @@ class Supervisor:
       self._log.show_held()
     # Work that is killed leaves its progress bar without the end of a line.
     begin = '\n' if self._process == 0 else ''
-    print(begin + verdict.line(self._count), file=sys.stderr, flush=True)
+    write_to_stderr(f'{begin}{verdict.line(self._count)}\n'.encode())
     return verdict.status
 
   def _let_it_print(self) -> None:

@@ -82,7 +82,7 @@ class PodRun:
 
   def end(self):
     """Waits for all; returns their statuses, and what each wrote to stderr."""
-    outputs = [process.communicate(timeout=300) for process in self._processes]
+    outputs = [process.communicate(timeout=560) for process in self._processes]
     self.printed = [out for out, _ in outputs]
     errors = [error for _, error in outputs]
     return [process.returncode for process in self._processes], errors
@@ -103,7 +103,7 @@ class PodRun:
       process: the number of the process.
       number: of the signal.
     """
-    until = time.monotonic() + 280
+    until = time.monotonic() + 560
     while not happened(self.workdir):
       assert time.monotonic() < until
       if any(p.poll() is not None for p in self._processes):

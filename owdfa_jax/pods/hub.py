@@ -1,6 +1,5 @@
-"""The connections between the supervisors of a pod: a star around process 0."""
+"""The connections of process 0 of a pod, to all others."""
 
-import abc
 import socket
 import time
 from collections.abc import Sequence
@@ -11,76 +10,13 @@ from typing_extensions import override
 
 from owdfa_jax.pods.channel import Channel
 from owdfa_jax.pods.failures import Failure, Kind, read_failure, root_cause
+from owdfa_jax.pods.link import Link
 
 # How long process 0 waits for the cause when it knows only of consequences.
 # The cause may be reported a little later.
 _CAUSE_SECONDS = 5.0
 # How long process 0 waits, at its end, for those that have not connected yet.
 _LATE_SECONDS = 5.0
-# A sign of life is sent so many times within the timeout.
-_BEATS = 6
-
-
-class Link(abc.ABC):
-  """What a supervisor knows of the other processes."""
-
-  def __init__(self, timeout: float):
-    """Starts the clock.
-
-    Args:
-      timeout: seconds without a sign of life after which a process counts as
-        lost.
-    """
-    self._timeout = timeout
-    self._beat_at = 0.0
-
-  @abc.abstractmethod
-  def sources(self) -> Sequence[Any]:
-    """Returns what to wait for, for `multiprocessing.connection.wait`."""
-
-  @abc.abstractmethod
-  def report(self, failure: Failure) -> None:
-    """Tells the pod that this process failed."""
-
-  @abc.abstractmethod
-  def done(self) -> None:
-    """Tells the pod that this process is complete."""
-
-  @abc.abstractmethod
-  def step(self) -> Failure | None:
-    """Reads what arrived; returns why the pod has to end, None if it need not.
-
-    Must be called every second or so.
-    """
-
-  @property
-  @abc.abstractmethod
-  def complete(self) -> bool:
-    """Whether nobody needs this process any more, once it is done."""
-
-  @abc.abstractmethod
-  def close(self) -> None:
-    """Closes the connections."""
-
-  def _beat_is_due(self) -> bool:
-    """Returns whether to send a sign of life now."""
-    now = time.monotonic()
-    due = now >= self._beat_at
-    if due:
-      self._beat_at = now + self._timeout / _BEATS
-    return due
-
-  def _is_over(self, since: float) -> bool:
-    """Returns whether the timeout is over."""
-    return time.monotonic() > since + self._timeout
-
-  def _lost(self, channel: Channel) -> str:
-    """Returns why a process counts as lost, '' if it does not."""
-    if channel.closed:
-      return 'its connection closed'
-    if self._is_over(channel.heard):
-      return f'no sign of life for {self._timeout:g} s'
-    return ''
 
 
 class Hub(Link):
@@ -200,67 +136,3 @@ class Hub(Link):
         self.report(read_failure(message['failure']))
       if 'done' in message:
         self._members.pop(process).close()
-
-
-class Member(Link):
-  """The link of the other processes, to process 0."""
-
-  def __init__(
-    self, process: int, address: tuple[str, int], token: str, timeout: float
-  ):
-    """Connects to process 0.
-
-    Args:
-      process: the number of this process.
-      address: host and port of process 0.
-      token: what process 0 expects to hear first.
-      timeout: as for `Link`.
-
-    Raises:
-      OSError: process 0 cannot be reached.
-    """
-    super().__init__(timeout)
-    self._channel = Channel(socket.create_connection(address, timeout))
-    self._channel.send({'token': token, 'process': process})
-    self._first_is_done = self._first_is_lost = False
-    self._verdict: Failure | None = None
-
-  @override
-  def sources(self) -> Sequence[Any]:
-    # A closed connection would end every wait at once.
-    return [] if self._channel.closed else [self._channel]
-
-  @override
-  def report(self, failure: Failure) -> None:
-    self._channel.send({'failure': failure.message()})
-
-  @override
-  def done(self) -> None:
-    self._channel.send({'done': True})
-
-  @override
-  def step(self) -> Failure | None:
-    channel = self._channel
-    for message in channel.receive():
-      if 'verdict' in message:
-        self._verdict = read_failure(message['verdict'])
-      self._first_is_done |= 'done' in message
-    if self._beat_is_due():
-      channel.send({})
-    if self._verdict is None and not self._first_is_done:
-      if why := self._lost(channel):
-        self._first_is_lost = True
-        self._verdict = Failure(0, Kind.LOST, why)
-    return self._verdict
-
-  @property
-  @override
-  def complete(self) -> bool:
-    return True
-
-  @override
-  def close(self) -> None:
-    if self._first_is_lost:
-      self._channel.close(0)
-    else:
-      self._channel.close()
