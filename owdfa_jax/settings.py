@@ -10,8 +10,7 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from input_pipeline import supervision
-from input_pipeline import escape
+from input_pipeline import escape, supervision
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute

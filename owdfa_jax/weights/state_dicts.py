@@ -46,10 +46,20 @@ def _state_dicts(
   Only keys that are words count: an optimiser numbers its tensors.
   """
   # A dict may contain itself, or be in a million places.
-  if not isinstance(saved, dict) or depth > _MAX_DEPTH or id(saved) in seen:
+  if depth > _MAX_DEPTH or id(saved) in seen:
     return
   seen.add(id(saved))
-  named = {key: item for key, item in saved.items() if isinstance(key, str)}
+  if isinstance(saved, dict):
+    named = {key: item for key, item in saved.items() if isinstance(key, str)}
+  elif isinstance(saved, list | tuple):
+    # Tensors in a list have no names.
+    named = {
+      str(number): item
+      for number, item in enumerate(saved)
+      if not isinstance(item, Tensor)
+    }
+  else:
+    return
   state = {k: item for k, item in named.items() if isinstance(item, Tensor)}
   if state:
     yield prefix, state

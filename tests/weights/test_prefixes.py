@@ -157,6 +157,8 @@ def nested(folder, tree):
   def described(value):
     if isinstance(value, dict):
       return {key: described(item) for key, item in value.items()}
+    if isinstance(value, list):
+      return [described(item) for item in value]
     if not isinstance(value, np.ndarray):
       return value
     key = str(len(blocks))
@@ -211,6 +213,12 @@ def test_several_state_dicts_in_a_file(tmp_path):
   assert place.others == ('state_dict.module.',)
   assert (source[place.find('bn1.weight')] == 2).all()
   assert 'scaler.scale' in source
+
+
+def test_a_list_of_state_dicts(tmp_path):
+  unnamed = [np.ones(1, np.float32)] * 2
+  source = nested(tmp_path, [{'epoch': 3}, network('module.'), unnamed])
+  assert source.keys() == network('module.').keys()
 
 
 def test_two_tensors_of_one_name_are_an_error(tmp_path):
