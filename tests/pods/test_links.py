@@ -1,0 +1,89 @@
+"""Tests of the connections between the supervisors of a pod."""
+
+import contextlib
+import socket
+import time
+from concurrent import futures
+
+import pytest
+
+from owdfa_jax.pods import hub
+from owdfa_jax.pods.failures import Failure, Kind, root_cause
+from owdfa_jax.pods.hub import Hub
+from owdfa_jax.pods.member import Member
+
+GLOO = Failure(1, Kind.CONSEQUENCE, 'Gloo all-reduce failed')
+
+
+@contextlib.contextmanager
+def pod(timeout=30.0, count=2):
+  """Yields the links of process 0 and, if there are two, of process 1."""
+  listener = socket.create_server(('localhost', 0))
+  links = [Hub(listener, 'token', count, timeout)]
+  if count == 2:
+    links.append(Member(1, listener.getsockname()[:2], 'token', timeout))
+  yield links
+  # Each waits for the other to close.
+  with futures.ThreadPoolExecutor() as pool:
+    list(pool.map(lambda link: link.close(), links))
+
+
+def verdicts(links):
+  """Returns what each link decides, once all have decided."""
+  until = time.monotonic() + 20
+  while not all(found := [link.step() for link in links]):
+    assert time.monotonic() < until
+    time.sleep(0.01)
+  return found
+
+
+def test_consequence_alone_counts_as_the_cause_in_the_end(monkeypatch):
+  monkeypatch.setattr(hub, '_CAUSE_SECONDS', 0.2)
+  with pod() as links:
+    links[1].report(GLOO)
+    began = time.monotonic()
+    assert verdicts(links) == [GLOO, GLOO]
+    assert time.monotonic() - began >= 0.2
+
+
+def test_cause_that_is_reported_later_counts():
+  cause = Failure(0, Kind.KILLED, 'SIGKILL')
+  with pod() as links:
+    links[1].report(GLOO)
+    for _ in range(20):
+      assert [link.step() for link in links] == [None, None]
+      time.sleep(0.01)
+    links[0].report(cause)
+    assert verdicts(links) == [cause, cause]
+
+
+def test_process_that_does_not_connect_is_lost(monkeypatch):
+  monkeypatch.setattr(hub, '_LATE_SECONDS', 0.1)
+  with pod(timeout=0.2, count=3) as links:
+    assert verdicts(links) == [Failure(1, Kind.LOST, 'it did not connect')]
+
+
+def test_process_0_that_is_away_cannot_be_reached():
+  with socket.create_server(('localhost', 0)) as listener:
+    address = listener.getsockname()[:2]
+  with pytest.raises(OSError):
+    Member(1, address, 'token', 1)
+
+
+def test_root_cause_is_the_one_that_tells_most():
+  failures = [
+    Failure(i, kind, '') for i, kind in enumerate(reversed(list(Kind)))
+  ]
+  assert root_cause(failures).kind is Kind.LOST
+  # Of two that tell as much, the first one.
+  assert root_cause([GLOO, GLOO._replace(process=2)]) == GLOO
+
+
+@pytest.mark.parametrize('kind', Kind)
+def test_status_and_line(kind):
+  failure = Failure(1, kind, 'why')
+  assert failure.status == (1 if kind is Kind.ERROR else 75)
+  line = failure.line(3)
+  assert line.startswith('error: ')
+  assert 'process 1 of 3' in line and 'why' in line
+  assert 'this process' in failure.line(0)
