@@ -1,7 +1,6 @@
 """Checkpoints on disk. This is the only file that uses Orbax."""
 
 import contextlib
-import errno
 import os
 import shutil
 import types
@@ -17,12 +16,9 @@ from typing_extensions import override
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
-from owdfa_jax.parallel import from_first_process
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
+from owdfa_jax.training.disk_space import check_space
 from owdfa_jax.training.manifest import (
-  can_be_verified,
-  find_damage,
-  is_complete,
   write_manifest,
 )
 from owdfa_jax.training.save_errors import (
@@ -33,12 +29,11 @@ from owdfa_jax.training.save_errors import (
 from owdfa_jax.training.saved_steps import (
   CHECKPOINTS,
   is_step_name,
-  step_folders,
 )
 from owdfa_jax.training.state import BatchStats, Params, TrainState
 from owdfa_jax.training.verification import (
-  choose_checkpoint,
-  verify_checkpoint,
+  find_network,
+  report_damage,
 )
 
 _policies = ocp.checkpoint_managers
@@ -154,7 +149,7 @@ class Checkpoints:
     self.wait()
     with self._report_full_disk():
       self._clear_removed()
-      self._check_space(state)
+      check_space(self.folder, (_model_item(state), _train_item(state)))
       self._manager.save(
         step,
         metrics=metrics,
@@ -194,25 +189,6 @@ class Checkpoints:
       opt_state=rest['opt_state'],
       method_state=rest['method'],
     )
-
-  def _check_space(self, state: TrainState) -> None:
-    """Raises `OSError` on every process if the state does not fit on disk."""
-    # Orbax would notice a full disk in the background: late, and with the
-    # checkpoint half written. `fallocate` fails at once.
-    error_number = 0
-    # The processes of a pod share one file system.
-    if jax.process_index() == 0:
-      probe = self.folder / '.space'
-      try:
-        with open(probe, 'wb') as file:
-          # Removed before it grows, so that a kill leaves nothing.
-          probe.unlink()
-          os.posix_fallocate(file.fileno(), 0, space_needed(state))
-      except OSError as error:
-        error_number = error.errno or errno.EIO
-    # If process 0 stopped alone, the others would wait for it in Orbax.
-    if error_number := from_first_process(error_number):
-      raise OSError(error_number, os.strerror(error_number))
 
   def _clear_removed(self) -> None:
     """Removes the checkpoints that are no longer kept."""
@@ -294,16 +270,7 @@ def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
   Raises:
     UserError: there is no checkpoint, or it is damaged.
   """
-  folder = epath.Path(absolute(path))
-  if step_folders(folder):
-    folder, _ = choose_checkpoint(folder)
-  if folder.parent.name != CHECKPOINTS and not is_complete(folder):
-    raise UserError(
-      f'no checkpoint: {folder}; give the workdir of a run that has one (of a '
-      f'staged run, the folder of a stage), or RUN/{CHECKPOINTS}/STEP'
-    )
-  verify_checkpoint(folder, f'{folder.parent}/{{step}}')
-  model = _read_item(folder, 'model')
+  model = _read_item(find_network(epath.Path(absolute(path))), 'model')
   return model['params'], model['batch_stats']
 
 
@@ -326,7 +293,7 @@ def read_arrays(folder: epath.Path) -> dict[str, np.ndarray]:
 
 def _read_item(folder: epath.Path, item: str) -> dict[str, Any]:
   """Returns an item of a checkpoint as nested dicts of numpy arrays."""
-  with _report_damage(folder), ocp.PyTreeCheckpointer() as checkpointer:
+  with report_damage(folder), ocp.PyTreeCheckpointer() as checkpointer:
     tree = checkpointer.metadata(folder / item).item_metadata.tree
     # As numpy: the devices it was saved from may not exist here.
     as_numpy = jax.tree.map(
@@ -342,41 +309,8 @@ def _restore_items(
 ) -> ocp.args.Composite:
   """Restores items of a checkpoint, without looking at other checkpoints."""
   handler = ocp.CompositeCheckpointHandler()
-  with _report_damage(folder), ocp.Checkpointer(handler) as checkpointer:
+  with report_damage(folder), ocp.Checkpointer(handler) as checkpointer:
     return checkpointer.restore(folder, args=ocp.args.Composite(**items))
-
-
-@contextlib.contextmanager
-def _report_damage(folder: epath.Path) -> Iterator[None]:
-  """Turns an error that damage explains into a `UserError`."""
-  try:
-    yield
-  except Exception as error:
-    damage = find_damage(folder)
-    if not damage and can_be_verified(folder):
-      raise
-    why = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
-    raise UserError(
-      f'damaged checkpoint: {damage or f"{folder} ({why})"}; put a copy in '
-      'its place, or take another one'
-    ) from error
-
-
-def space_needed(state: TrainState) -> int:
-  """Returns an upper bound of the bytes that a checkpoint takes on disk."""
-  # The files of each process, and their folders.
-  total = (512 << 10) * (1 + jax.process_count())
-  for item in (_model_item(state), _train_item(state)):
-    leaves = jax.tree.leaves(item)
-    arrays = sum(leaf.nbytes for leaf in leaves)
-    # What cannot be compressed grows by less than a hundredth. Names, types and
-    # shardings take less than 4 KiB for each array. The index of the arrays is
-    # written anew whenever some are complete, at worst after each of them, and
-    # has 60 bytes or so for each.
-    total += (
-      arrays + arrays // 100 + 4096 * len(leaves) + 128 * len(leaves) ** 2
-    )
-  return total
 
 
 def _selection_score(metrics: dict[str, Any]) -> float:

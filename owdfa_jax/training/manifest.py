@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 
-from input_pipeline.files import open_regular, read_regular, write_whole
+from input_pipeline.files import open_regular, read_regular
 
 # The file of the manifest in the folder of a checkpoint.
 MANIFEST = 'manifest.json'
@@ -35,15 +35,14 @@ def write_manifest(folder: str | os.PathLike, step: int) -> None:
     step: the step that was saved.
 
   Raises:
-    OSError: a file cannot be read.
-    UserError: the manifest cannot be written.
+    OSError: a file cannot be read, or the manifest cannot be written.
   """
   root = os.fspath(folder)
   files = {name: _measure(os.path.join(root, name)) for name in _walk(root)}
-  with write_whole(
-    os.path.join(root, MANIFEST), what='the manifest of the checkpoint'
-  ) as file:
+  with open(os.path.join(root, MANIFEST), 'wb') as file:
     file.write(_render(step, files))
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def is_complete(folder: str | os.PathLike) -> bool:

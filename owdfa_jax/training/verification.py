@@ -6,8 +6,10 @@ processes then agree on what they found: if one stopped alone, the others would
 wait for it.
 """
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -15,7 +17,11 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from owdfa_jax.parallel import first_process_with, from_first_process
-from owdfa_jax.training.manifest import can_be_verified, find_damage
+from owdfa_jax.training.manifest import (
+  can_be_verified,
+  find_damage,
+  is_complete,
+)
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.saved_steps import (
   CHECKPOINTS,
@@ -83,6 +89,50 @@ def verify_checkpoint(folder: epath.Path, setting: str) -> None:
       f'damaged checkpoint: {damage}; {_list_sound(sound)}; {remedy}'
     )
   _say_what_cannot_be_verified([folder])
+
+
+def find_network(path: epath.Path) -> epath.Path:
+  """Returns the folder of a checkpoint that a path means, once it is verified.
+
+  All processes of a pod must call this at the same point of the program.
+
+  Args:
+    path: a workdir, for its best checkpoint, or one checkpoint,
+      `WORKDIR/checkpoints/STEP`; absolute.
+
+  Raises:
+    UserError: there is no checkpoint, or it is damaged.
+  """
+  folder = choose_checkpoint(path)[0] if step_folders(path) else path
+  if folder.parent.name != CHECKPOINTS and not is_complete(folder):
+    raise UserError(
+      f'no checkpoint: {folder}; give the workdir of a run that has one (of a '
+      f'staged run, the folder of a stage), or RUN/{CHECKPOINTS}/STEP'
+    )
+  verify_checkpoint(folder, f'{folder.parent}/{{step}}')
+  return folder
+
+
+@contextlib.contextmanager
+def report_damage(folder: epath.Path) -> Iterator[None]:
+  """Reports an error of restoring a checkpoint in one line, if it is damaged.
+
+  Raises:
+    UserError: the checkpoint was damaged since it was verified, or it has no
+      checksums that tell.
+  """
+  try:
+    yield
+  except Exception as error:
+    damage = find_damage(folder)
+    if not damage and can_be_verified(folder):
+      raise
+    if not damage:
+      why = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
+      damage = f'{folder} ({why})'
+    raise UserError(
+      f'damaged checkpoint: {damage}; {_REMEDY}, or take another one'
+    ) from error
 
 
 def verify_all(workdir: epath.Path, on_damage: str) -> None:

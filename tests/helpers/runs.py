@@ -53,7 +53,9 @@ def initial_state(experiment, seed=7):
 def start_run(packed, workdir, **changes):
   """Makes a workdir whose run has saved a checkpoint without any array."""
   claim_workdir(tiny_experiment(packed, workdir, **changes))
-  write_manifest(workdir / 'checkpoints' / '5', step=5)
+  folder = workdir / 'checkpoints' / '5'
+  folder.mkdir(parents=True, exist_ok=True)
+  write_manifest(folder, step=5)
 
 
 def stop_after(patch, number):
