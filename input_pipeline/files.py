@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from input_pipeline import leftovers
+from input_pipeline.disk_sync import sync_folder
 from input_pipeline.errors import UserError
 
 # The most bytes that are read of a file. Lists have a line or an entry for
@@ -295,37 +296,6 @@ def write_whole(
     raise UserError(
       f'cannot write {what}: {name} ({error.strerror or error}); {remedy}'
     ) from error
-
-
-def sync_folder(folder: str | os.PathLike) -> None:
-  """Waits until the names in a folder are on the disk, as far as it can."""
-  # Some network file systems cannot do that for folders.
-  with contextlib.suppress(OSError):
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-      os.fsync(descriptor)
-    finally:
-      os.close(descriptor)
-
-
-def sync_tree(folder: str | os.PathLike) -> None:
-  """Waits until all files below a folder are on the disk.
-
-  Raises:
-    OSError: a file cannot be written; its `filename` is set.
-  """
-  for directory, _, names in os.walk(folder):
-    for name in names:
-      path = os.path.join(directory, name)
-      descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-      try:
-        os.fsync(descriptor)
-      except OSError as error:
-        error.filename = path
-        raise
-      finally:
-        os.close(descriptor)
-    sync_folder(directory)
 
 
 # The folders where this process has looked for partial files.

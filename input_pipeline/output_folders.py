@@ -11,7 +11,8 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 
-from input_pipeline import files, leftovers
+from input_pipeline import leftovers
+from input_pipeline.disk_sync import sync_folder, sync_tree
 from input_pipeline.errors import UserError
 
 
@@ -113,9 +114,9 @@ def publish_folder(folder: pathlib.Path, out: pathlib.Path) -> None:
   """
   try:
     # A crash of the machine could leave empty files under the final name.
-    files.sync_tree(folder)
+    sync_tree(folder)
     os.rename(folder, out)  # replaces an empty folder, nothing else
-    files.sync_folder(out.parent)
+    sync_folder(out.parent)
   except OSError as error:
     raise UserError(
       f'cannot write {out}: {error.strerror}; remove it or choose another --out'

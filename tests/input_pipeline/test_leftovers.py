@@ -147,7 +147,7 @@ def test_publishing_on_a_full_disk_fails(tmp_path, monkeypatch):
   def fail(descriptor):
     raise OSError(28, 'No space left on device')
 
-  monkeypatch.setattr(files.os, 'fsync', fail)
+  monkeypatch.setattr(os, 'fsync', fail)
   with (
     pytest.raises(UserError, match='cannot write .*out: No space left'),
     output_folders.local_output(tmp_path / 'out') as output,

@@ -1,0 +1,35 @@
+"""Waits until files are on the disk, where a crash of the machine spares them."""
+
+import contextlib
+import os
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+  """Waits until the names in a folder are on the disk, as far as it can."""
+  # Some network file systems cannot do that for folders.
+  with contextlib.suppress(OSError):
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+      os.fsync(descriptor)
+    finally:
+      os.close(descriptor)
+
+
+def sync_tree(folder: str | os.PathLike) -> None:
+  """Waits until all files below a folder are on the disk.
+
+  Raises:
+    OSError: a file cannot be written; its `filename` is set.
+  """
+  for directory, _, names in os.walk(folder):
+    for name in names:
+      path = os.path.join(directory, name)
+      descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+      try:
+        os.fsync(descriptor)
+      except OSError as error:
+        error.filename = path
+        raise
+      finally:
+        os.close(descriptor)
+    sync_folder(directory)
