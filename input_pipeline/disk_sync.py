@@ -1,4 +1,4 @@
-"""Waits until files are on the disk, where a crash of the machine spares them."""
+"""Waits until files are on the disk, where a crash leaves them whole."""
 
 import contextlib
 import os
