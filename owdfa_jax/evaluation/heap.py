@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import text_tables
+from input_pipeline import escape, text_tables
 
 # A confidence below this is low: more probability lies elsewhere than on the
 # output that the image got.
@@ -124,6 +124,7 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
   if images < LEAST_IMAGES:
     return []
   most, num_outputs = summary['per_output'][0], summary['num_outputs']
+  most_name = escape.terminal(most['name'])
   novel = [entry for entry in summary['per_output'] if not entry['known']]
   num_novel = sum(entry['count'] for entry in novel)
   lines = []
@@ -134,13 +135,13 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
     )
   elif share < LEAST_NOVEL_SHARE:
     lines.append(
-      f'only {num_novel} of {images} images without a true class got a novel '
+      f'{num_novel} of {images} images without a true class got a novel '
       'output: either they hold next to no novel source, or the network calls '
       'novel sources by the names of known classes; do not rely on these names'
     )
   if num_outputs > 1 and most['share'] >= COLLAPSE_SHARE:
     lines.append(
-      f'{most["name"]} got {most["count"]} of {images} images without a true '
+      f'{most_name} got {most["count"]} of {images} images without a true '
       'class: either they have one source, or the network does not tell their '
       'sources apart'
     )
@@ -150,9 +151,9 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
     and novel[0]['count'] >= COLLAPSE_SHARE * num_novel
   ):
     lines.append(
-      f'{novel[0]["name"]} got {novel[0]["count"]} of the {num_novel} images '
-      'with a novel output: either there is one novel source, or the network '
-      'does not tell novel sources apart'
+      f'{escape.terminal(novel[0]["name"])} got {novel[0]["count"]} of the '
+      f'{num_novel} images with a novel output: either there is one novel '
+      'source, or the network does not tell novel sources apart'
     )
   return lines
 

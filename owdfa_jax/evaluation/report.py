@@ -162,7 +162,8 @@ def write_report(
   ) as file:
     _write_attributions(file, experiment, predictions, names)
   print_report(report, names)
-  print(f'written: {workdir}/{report_name}, {table_name}')
+  folder = escape.terminal(str(workdir))
+  print(f'written: {folder}/{report_name}, {table_name}')
 
 
 def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import jax
 import ml_collections
 
+from input_pipeline import escape
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute, write_whole
 from owdfa_jax.discovery.stages import train_stages
@@ -213,5 +214,8 @@ def heap_notes(entries: Sequence[table.Entry]) -> list[str]:
   ]
   for title, report in reports:
     warnings = (report.get('heap') or {}).get('warnings', ())
-    lines += [f'Warning ({title}): {warning}.' for warning in warnings]
+    lines += [
+      escape.markdown_text(f'Warning ({title}): {warning}.')
+      for warning in warnings
+    ]
   return lines

@@ -60,7 +60,7 @@ def test_a_heap_divided_among_outputs_has_no_warning():
 
 def test_next_to_nothing_novel_is_a_warning():
   (line,) = summarise(250, 148, 2)['warnings']
-  assert line.startswith('only 2 of 400 images without a true class got a')
+  assert line.startswith('2 of 400 images without a true class got a')
 
 
 def test_nearly_everything_in_one_output_is_a_warning():
