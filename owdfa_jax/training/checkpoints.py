@@ -17,7 +17,7 @@ from typing_extensions import override
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
-from owdfa_jax.training.disk_space import check_space
+from owdfa_jax.training.disk_space import check_fits
 from owdfa_jax.training.manifest import (
   write_manifest,
 )
@@ -149,7 +149,7 @@ class Checkpoints:
     self.wait()
     with self._report_full_disk():
       self._clear_removed()
-      check_space(self.folder, (_model_item(state), _train_item(state)))
+      check_fits(self.folder, (_model_item(state), _train_item(state)))
       self._manager.save(
         step,
         metrics=metrics,

@@ -11,7 +11,7 @@ from etils import epath
 from owdfa_jax.parallel import from_first_process
 
 
-def check_space(folder: epath.Path, items: Iterable[Any]) -> None:
+def check_fits(folder: epath.Path, items: Iterable[Any]) -> None:
   """Raises `OSError` on every process if a checkpoint does not fit on disk.
 
   Without this, Orbax would notice a full disk in the background: late, and with
