@@ -54,9 +54,11 @@ def as_scalars(report: StepReport) -> dict[str, float | None]:
   """Returns the scalars for the log, as Python numbers.
 
   A share of no rows is None. A number of a step that diverged may be infinite
-  or NaN.
+  or NaN; its shares are left out, since such a network pairs rows at random.
   """
   numbers, shares = to_host((report.numbers, report.shares))
+  if not was_taken(report):
+    shares = {}
   scalars: dict[str, float | None] = {
     f'train/{name}': float(x) for name, x in numbers.items()
   }

@@ -127,15 +127,18 @@ def test_time_between_epochs_does_not_count(clock):
 
 def test_share_of_no_rows_is_not_available_and_a_nan_loss_is_nan(clock):
   writer = RecordingWriter()
-  report = make_report(loss=jnp.nan)
   shares = {'none': jnp.nan, 'half': jnp.float32(0.5)}
-  with make_progress(writer, 0, 1, 1) as progress:
-    progress.next_batch(iter([BATCH]))
-    progress.count_step(1, report.replace(shares=shares))
-    clock.advance(1)
-  ((_, line),) = writer.lines
-  assert line['train/none'] is None and line['train/half'] == 0.5
-  assert np.isnan(line['train/loss'])
+  with make_progress(writer, 0, 2, 1) as progress:
+    for step, loss in ((1, 2.0), (2, jnp.nan)):
+      progress.next_batch(iter([BATCH]))
+      report = make_report(loss=loss)
+      progress.count_step(step, report.replace(shares=shares))
+      clock.advance(1)
+  (_, taken), (_, diverged) = writer.lines
+  assert taken['train/none'] is None and taken['train/half'] == 0.5
+  assert taken['train/loss'] == 2
+  assert np.isnan(diverged['train/loss'])
+  assert 'train/none' not in diverged and 'train/half' not in diverged
 
 
 def test_step_that_diverged_is_recorded_and_judged_with_its_own_rows(clock):
