@@ -17,7 +17,7 @@ from typing_extensions import override
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
-from owdfa_jax.training.disk_space import check_fits
+from owdfa_jax.training.disk_space import SPACE_FILE, check_fits
 from owdfa_jax.training.manifest import (
   write_manifest,
 )
@@ -195,6 +195,8 @@ class Checkpoints:
     # The processes of a pod share one file system.
     if jax.process_index() == 0:
       shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)
+      # Killed runs of earlier versions may have left it.
+      (self.folder / SPACE_FILE).unlink(missing_ok=True)
 
   def _close(self) -> None:
     with self._report_full_disk():

@@ -10,6 +10,9 @@ from etils import epath
 
 from owdfa_jax.parallel import from_first_process
 
+# The file that takes the space for a moment.
+SPACE_FILE = '.space'
+
 
 def check_fits(folder: epath.Path, items: Iterable[Any]) -> None:
   """Raises `OSError` on every process if a checkpoint does not fit on disk.
@@ -24,7 +27,7 @@ def check_fits(folder: epath.Path, items: Iterable[Any]) -> None:
   error_number = 0
   # The processes of a pod share one file system.
   if jax.process_index() == 0:
-    probe = folder / '.space'
+    probe = folder / SPACE_FILE
     try:
       with open(probe, 'wb') as file:
         # Removed before it grows, so that a kill leaves nothing.

@@ -7,6 +7,7 @@ that is damaged does not keep the others from being found.
 import dataclasses
 import json
 import math
+import os
 from typing import Any
 
 from etils import epath
@@ -126,7 +127,9 @@ def read_scores(workdir: epath.Path) -> Scores:
   for step in step_folders(workdir):
     folder = workdir / CHECKPOINTS / str(step)
     if damage := find_damage(folder, only=_METRICS_FOLDER):
-      scores.damage[step] = damage
+      # A run that is training may have removed it since it was listed.
+      if os.path.lexists(folder):
+        scores.damage[step] = damage
       continue
     try:
       scores.metrics[step] = _read_metrics(folder)

@@ -81,6 +81,11 @@ def verify_checkpoint(folder: epath.Path, setting: str) -> None:
       checkpoints are sound.
   """
   if damage := _agreed_damage(folder):
+    if not os.path.lexists(folder):
+      raise UserError(
+        f'the checkpoint is gone: {folder}; a run that trains there may have '
+        'removed it, so give the same command again'
+      )
     sound = sound_siblings(folder)
     remedy = _REMEDY
     if sound:

@@ -148,11 +148,15 @@ def test_remains_of_a_killed_save_are_removed(folder, eight):
   save_all(folder, eight, [0.5])
   remains = folder / 'checkpoints' / '7.orbax-checkpoint-tmp'
   remains.mkdir()
+  # A checkpoint that was being removed, and the space for another one.
+  (folder / 'checkpoints' / 'removed' / '0').mkdir(parents=True)
+  (folder / 'checkpoints' / '.space').write_text('')
   with Checkpoints(folder) as checkpoints:
     assert checkpoints.latest_step() == 1
     # They are removed in the background; the next save waits for that.
     checkpoints.save(2, make_state(2, eight))
-  assert not remains.exists()
+  names = {path.name for path in (folder / 'checkpoints').iterdir()}
+  assert names == {'1', '2'}
 
 
 def test_items_on_disk_keep_their_names(folder, eight):

@@ -183,6 +183,14 @@ def test_one_damaged_checkpoint_does_not_block_the_other(run, damaged, sound):
     verify_checkpoint(folder, '--config.eval.checkpoint={step}')
 
 
+def test_checkpoint_that_a_training_run_removed(run):
+  folder, _ = choose_checkpoint(run)
+  shutil.rmtree(folder)
+  with pytest.raises(UserError, match=f'is gone: {folder}; .*command again'):
+    verify_checkpoint(folder, '')
+  assert choose_checkpoint(run)[0].name == '4'
+
+
 def empty(folder):
   shutil.rmtree(folder)
   folder.mkdir()
