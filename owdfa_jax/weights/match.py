@@ -150,10 +150,11 @@ def fill_network(
       order = _order(path, leaf.ndim, _FROM_TORCH)
       found[name] = put_like(value.transpose(order), leaf)
   backbone = {k: v for k, v in shapes.items() if k.startswith(_BACKBONE)}
-  check_backbone(missing, other_shapes, backbone, theirs, where)
+  prefix = place.prefix if place else ''
+  check_backbone(missing, other_shapes, backbone, theirs, prefix, where)
   report = LoadReport(
     source=where,
-    prefix=place.prefix if place else '',
+    prefix=prefix,
     others=place.others if place else (),
     loaded=tuple(found),
     missing=tuple(missing),

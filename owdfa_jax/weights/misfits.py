@@ -20,20 +20,25 @@ def check_backbone(
   other_shapes: Sequence[tuple[str, Shape, Shape]],
   backbone: Mapping[str, Shape],
   source: Mapping[str, np.ndarray],
+  prefix: str,
   where: str,
 ) -> None:
-  """Raises `UserError` unless all of the backbone can be loaded.
+  """Raises `UserError` unless the source has our backbone, and all of it.
 
   Args:
     missing: our names that the source lacks.
     other_shapes: our names, the source's shape and ours, where they differ.
     backbone: shapes of the backbone's tensors by our names.
     source: tensors by the names in the file.
+    prefix: what precedes the backbone's names there.
     where: the name of the file in messages.
   """
   absent = [name for name in missing if name in backbone]
   shapes = {name: value.shape for name, value in source.items()}
-  theirs, ours = name_architecture(shapes), name_architecture(backbone)
+  # Beside the backbone there may be other networks.
+  parts = tuple({f'{prefix}{name.split(".")[1]}.' for name in backbone})
+  own = {name: shapes[name] for name in shapes if name.startswith(parts)}
+  theirs, ours = name_architecture(own or shapes), name_architecture(backbone)
   if theirs in ('', ours):
     networks = ''
   else:
@@ -52,9 +57,15 @@ def check_backbone(
         f'{their_shape}, the network as {shape}{networks}; {_ADVICE}'
       )
   if absent:
+    advice = _ADVICE if networks else 'give the whole state dict'
     raise UserError(
       f"weights are missing: {where} lacks {len(absent)} of the backbone's "
-      f'{len(backbone)} tensors, {some_names(absent)}{networks}; {_ADVICE}'
+      f'{len(backbone)} tensors, {some_names(absent)}{networks}; {advice}'
+    )
+  # A deeper ResNet has all of our names, but its blocks work together only.
+  if networks and ours:
+    raise UserError(
+      f'the weights are those of another network: {where}{networks}; {_ADVICE}'
     )
 
 
