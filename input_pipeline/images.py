@@ -143,10 +143,16 @@ def encode_image(image: np.ndarray, encoding: str, quality: int) -> bytes:
     image: uint8 [H, W, 3], RGB.
     encoding: 'png' (lossless) or 'jpeg'.
     quality: the JPEG quality, 1 to 100.
+
+  Raises:
+    UserError: OpenCV fails to encode it, which only a lack of memory explains.
   """
   options = {
     'png': [],
     'jpeg': [cv2.IMWRITE_JPEG_QUALITY, quality],
   }[encoding]
   bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-  return cv2.imencode(f'.{encoding}', bgr, options)[1].tobytes()
+  encoded, content = cv2.imencode(f'.{encoding}', bgr, options)
+  if not encoded:
+    raise UserError(f'cannot encode a {encoding} image; free some memory')
+  return content.tobytes()

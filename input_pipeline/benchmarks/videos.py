@@ -17,11 +17,14 @@ from input_pipeline.benchmarks.listing import (
   list_subfolders,
 )
 from input_pipeline.errors import UserError
-from input_pipeline.files import write_whole
+from input_pipeline.files import open_regular, write_whole
+from input_pipeline.images import encode_image
 
 # FFmpeg would print its own lines beside our one-line errors. OpenCV reads the
 # variable once, when it opens the first video.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+
+_PNG_END = b'\0\0\0\0IEND\xaeB`\x82'
 
 
 def list_frames(folder: pathlib.Path, per_video: int) -> list[str]:
@@ -82,7 +85,7 @@ def extract_frames(
 ) -> dict[str, str]:
   """Writes the video frames among `candidates` as PNG files.
 
-  Frames whose file exists are not extracted again.
+  Frames whose file is whole are not extracted again.
 
   Args:
     candidates: those without `from_video` are left alone.
@@ -96,7 +99,7 @@ def extract_frames(
   """
   wanted: dict[str, list[Candidate]] = collections.defaultdict(list)
   for candidate in candidates:
-    if candidate.from_video and not _has_content(candidate.path):
+    if candidate.from_video and not _is_whole(candidate.path):
       wanted[candidate.from_video].append(candidate)
   failed: dict[str, str] = {}
   # Threads suffice: OpenCV releases the interpreter lock while it decodes.
@@ -121,6 +124,8 @@ def _open(video: os.PathLike | str) -> cv2.VideoCapture:
 
 
 def _count_frames(video: pathlib.Path) -> int:
+  if not video.is_file():  # OpenCV would wait for a pipe
+    return 0
   capture = _open(video)
   try:
     opened = capture.isOpened()
@@ -152,10 +157,18 @@ def _extract_video(candidates: Sequence[Candidate]) -> dict[str, str]:
   return failed
 
 
-def _has_content(path: str) -> bool:
-  # Frames are written without waiting for the disk, so a crash of the machine
-  # can leave empty files.
-  return os.path.exists(path) and os.path.getsize(path) > 0
+def _is_whole(path: str) -> bool:
+  """Returns whether a PNG file is there and has its last chunk.
+
+  Frames are written without waiting for the disk, so a crash of the machine can
+  leave files that are empty or cut short.
+  """
+  try:
+    with open_regular(path) as file:
+      file.seek(-len(_PNG_END), os.SEEK_END)
+      return file.read() == _PNG_END
+  except OSError:  # also for a file that is shorter than that
+    return False
 
 
 def _write_png(path: str, picture: np.ndarray) -> None:
@@ -167,4 +180,4 @@ def _write_png(path: str, picture: np.ndarray) -> None:
     # each would take minutes.
     sync=False,
   ) as file:
-    file.write(cv2.imencode('.png', picture)[1].tobytes())
+    file.write(encode_image(picture[..., ::-1], 'png', quality=100))

@@ -1,5 +1,7 @@
 """Frames of videos: which are chosen and extracted, and what goes wrong."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -34,21 +36,25 @@ def test_existing_frames_are_not_extracted_again(tmp_path):
   trees.write_video(video, seed=1)
   wanted = [frame(tmp_path, video, i) for i in (3, 5)]
   videos.extract_frames(wanted[:1], 'stop')
-  (tmp_path / 'frames' / 'v-3.png').write_bytes(b'kept')
+  kept = b'kept' + (tmp_path / 'frames' / 'v-3.png').read_bytes()
+  (tmp_path / 'frames' / 'v-3.png').write_bytes(kept)
   videos.extract_frames(wanted, 'stop')
-  assert (tmp_path / 'frames' / 'v-3.png').read_bytes() == b'kept'
+  assert (tmp_path / 'frames' / 'v-3.png').read_bytes() == kept
   assert cv2.imread(wanted[1].path) is not None
 
 
-def test_empty_frames_are_extracted_again(tmp_path):
+@pytest.mark.parametrize('size', [0, 5, -1])
+def test_frames_that_are_not_whole_are_extracted_again(tmp_path, size):
   """A crash of the machine can leave them."""
   video = tmp_path / 'v.mp4'
   trees.write_video(video, seed=1)
   wanted = [frame(tmp_path, video, 3)]
-  (tmp_path / 'frames').mkdir()
-  (tmp_path / 'frames' / 'v-3.png').touch()
   videos.extract_frames(wanted, 'stop')
-  assert cv2.imread(wanted[0].path) is not None
+  path = tmp_path / 'frames' / 'v-3.png'
+  whole = path.read_bytes()
+  path.write_bytes(whole[:size])
+  videos.extract_frames(wanted, 'stop')
+  assert path.read_bytes() == whole
 
 
 def test_frames_do_not_wait_for_the_disk(tmp_path, monkeypatch):
@@ -72,10 +78,15 @@ def test_a_broken_video_is_listed_as_a_problem(tmp_path, capfd):
   trees.write_video(tmp_path / 'good.mp4', seed=1)
   (tmp_path / 'bad.mp4').write_bytes(b'not a video')
   (tmp_path / 'empty.mp4').write_bytes(b'')
+  os.mkfifo(tmp_path / 'pipe.mp4')
   problems = []
   names = videos.list_videos(tmp_path, 2, problems)
   assert names == ['good.mp4/0', 'good.mp4/23']
-  assert [p.rsplit('/')[-1] for p in problems] == ['bad.mp4', 'empty.mp4']
+  assert [p.rsplit('/')[-1] for p in problems] == [
+    'bad.mp4',
+    'empty.mp4',
+    'pipe.mp4',
+  ]
   assert capfd.readouterr().err == ''
 
 
