@@ -104,3 +104,7 @@ def join_pod(
   port, token = shared.split()
   host = state.coordinator_address.rpartition(':')[0].strip('[]')
   pod.joined(state.process_id, state.num_processes, host, int(port), token)
+  # On CPUs, kept programs fit process 0 alone. It would begin its first step
+  # while the others still compile, and Gloo waits for them for 30 s only.
+  if jax.process_count() > 1 and jax.default_backend() == 'cpu':
+    jax.config.update('jax_compilation_cache_dir', None)
