@@ -44,7 +44,9 @@ class PodRun:
     prefixes = prefixes or [()] * num_processes
     self.workdir = workdir
     self._environment = os.environ | {
-      'JAX_NUM_CPU_DEVICES': str(DEVICES // num_processes)
+      'JAX_NUM_CPU_DEVICES': str(DEVICES // num_processes),
+      # Halves the time of compiling: a pod on CPUs keeps no programs.
+      'JAX_DISABLE_MOST_OPTIMIZATIONS': '1',
     }
     self._commands = [
       [
