@@ -2,14 +2,13 @@
 
 import csv
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from input_pipeline import escape
+from input_pipeline import escape, strict_json
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
@@ -185,24 +184,18 @@ def _first_images(dataset: PackedDataset, labels: Sequence[int]) -> np.ndarray:
 
 def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
   """Returns the object in a JSON file of the run."""
+  content, reason = None, 'not an object'
   try:
-    content = json.loads(_read_file(workdir, name), parse_constant=_refuse)
-  except (ValueError, RecursionError) as error:
-    content = None
+    # An earlier version wrote NaN for a network that had diverged.
+    content = strict_json.loads(_read_file(workdir, name))
+  except ValueError as error:
     reason = str(error)
-  else:
-    reason = 'not an object'
   if not isinstance(content, dict):
     raise UserError(
       f'a damaged file: {workdir / name} ({reason}); evaluate the run again '
       'with --mode=eval, or restore the file from a copy'
     )
   return content
-
-
-def _refuse(number: str) -> None:
-  # Earlier versions wrote such reports, which are no JSON.
-  raise ValueError(f'{number}: the network had diverged')
 
 
 def _read_file(workdir: pathlib.Path, name: str) -> str:

@@ -126,8 +126,8 @@ def truth_lines(report: Mapping[str, Any]) -> list[str]:
       ]
     return []
   lines = [
-    f'{missing} of {total} images have no true class: n/a, where a figure '
-    'needs it'
+    f'{missing} of {total} images have no true class; figures that need it are '
+    'n/a'
   ]
   if known:
     lines.append(

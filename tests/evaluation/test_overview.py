@@ -80,7 +80,7 @@ def test_run_without_evaluation_is_an_error(tmp_path, capsys):
 @pytest.mark.parametrize(
   'content, reason',
   [
-    ('{"all_acc": NaN}', 'NaN: the network had diverged'),
+    ('{"all_acc": NaN}', 'NaN is not a finite number'),
     ('{"all_acc": ', 'Expecting value'),
     ('[]', 'not an object'),
     ('{}', 'do not fit each other'),
