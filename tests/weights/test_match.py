@@ -279,37 +279,37 @@ def test_tensors_that_are_left_out_keep_their_values(prefix):
   ],
 )
 def test_another_resnet_is_named(name, theirs):
-  arrays = source(name, 1.0)
-  message = error_message(arrays, name='resnet34', width=1.0)
-  assert theirs in message and 'the network a ResNet-34' in message
+  arrays = source(name)
+  message = error_message(arrays, name='resnet34')
+  assert theirs in message and 'the network a ResNet-34 of 8 ch' in message
   assert 'choose the network of these weights' in message
 
 
 @pytest.mark.parametrize('prefix', ['', 'module.', 'teacher.'])
 def test_a_deeper_resnet_is_another_network(prefix):
   """It has all names and shapes of ours, and some more."""
-  arrays = renamed(source('resnet34', 1.0), 'backbone.', prefix)
-  arrays |= renamed(source('resnet18', 1.0), 'backbone.', 'student.')
+  arrays = renamed(source('resnet34'), 'backbone.', prefix)
+  arrays |= renamed(source('resnet18'), 'backbone.', 'student.')
   if prefix != 'teacher.':
     arrays = {k: v for k, v in arrays.items() if not k.startswith('student.')}
-  message = error_message(arrays, name='resnet18', width=1.0)
-  assert 'of another network: some.pth (it is a ResNet-34, the' in message
-  assert 'the network a ResNet-18); choose the network' in message
+  message = error_message(arrays, name='resnet18')
+  assert 'of another network: some.pth (it is a ResNet-34 of 8 ch' in message
+  assert 'the network a ResNet-18 of 8 channels); choose the' in message
 
 
 @pytest.mark.parametrize('prefix', ['', 'module.'])
 def test_other_networks_beside_ours_do_not_count(prefix):
-  arrays = renamed(source('resnet18', 1.0), 'backbone.', prefix)
-  arrays[f'{prefix}aux.layer1.7.conv1.weight'] = np.zeros((64, 64, 3, 3))
-  _, params, stats = make('resnet18', 1.0)
+  arrays = renamed(source('resnet18'), 'backbone.', prefix)
+  arrays[f'{prefix}aux.layer1.7.conv1.weight'] = np.zeros((8, 8, 3, 3))
+  _, params, stats = make('resnet18')
   _, _, report = fill_network(arrays, params, stats, 'here')
   assert report.unused == (f'{prefix}aux.layer1.7.conv1.weight',)
 
 
 def test_missing_tensors_of_the_same_network():
-  arrays = source('resnet18', 1.0).copy()
+  arrays = source('resnet18').copy()
   del arrays['backbone.layer3.1.bn1.bias']
-  message = error_message(arrays, name='resnet18', width=1.0)
+  message = error_message(arrays, name='resnet18')
   assert 'lacks 1 of ' in message
   assert message.endswith('layer3.1.bn1.bias; give the whole state dict')
 
