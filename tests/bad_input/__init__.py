@@ -1,0 +1,1 @@
+"""A table of bad inputs, each of which must give one clear line."""

@@ -1,0 +1,1 @@
+"""The bad inputs, a module for each area."""

@@ -1,0 +1,39 @@
+"""All bad inputs."""
+
+from bad_input.tables import (
+  attribute,
+  benchmarks,
+  boards,
+  checkpoints,
+  config_files,
+  images,
+  meta_csvs,
+  packed_data,
+  prepare,
+  settings,
+  simulate,
+  small_files,
+  weights,
+  workdirs,
+)
+
+CASES = tuple(
+  case
+  for module in (
+    settings,
+    config_files,
+    workdirs,
+    checkpoints,
+    packed_data,
+    meta_csvs,
+    small_files,
+    images,
+    weights,
+    prepare,
+    benchmarks,
+    simulate,
+    boards,
+    attribute,
+  )
+  for case in module.CASES
+)
