@@ -1,5 +1,7 @@
 """Workdirs whose checkpoints or recorded settings cannot be read."""
 
+import os
+
 import pytest
 
 from helpers.runs import start_run, tiny_experiment
@@ -38,6 +40,26 @@ def test_recorded_settings_that_cannot_be_read(packed, tmp_path, check):
   record.write_text('{"seed": ')
   with pytest.raises(UserError, match='damaged file: .*config.json'):
     check(inputs)
+
+
+@pytest.mark.parametrize(
+  'content', ['{"a":' * 100_000, '[' * 100_000, '[]', '3', '"', '\0']
+)
+def test_settings_that_are_damaged(packed, tmp_path, content):
+  inputs = tiny_experiment(packed, tmp_path)
+  start_run(packed, tmp_path)
+  (tmp_path / 'config.json').write_text(content)
+  with pytest.raises(UserError, match='damaged file: .*config.json'):
+    run_record.check_resumable(inputs)
+
+
+def test_settings_in_a_pipe(packed, tmp_path):
+  inputs = tiny_experiment(packed, tmp_path)
+  start_run(packed, tmp_path)
+  (tmp_path / 'config.json').unlink()
+  os.mkfifo(tmp_path / 'config.json')
+  with pytest.raises(UserError, match='config.json .*pipe'):
+    run_record.check_resumable(inputs)
 
 
 def test_setting_that_is_not_recorded_is_the_one_given(packed, tmp_path):
