@@ -13,12 +13,20 @@ from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted, shortened
 from input_pipeline.meta import ClassInfo
 from input_pipeline.pack_options import Options
-from input_pipeline.packed_format import SIZES, SPLITS
+from input_pipeline.packed_format import MOST_SHARDS, SIZES, SPLITS
 
 _SHA256 = re.compile('[0-9a-f]{64}')
-_MOST_SHARDS = 99999
-_MOST_RECORDS = 10**10  # those of the whole world's pictures are more
+# No packed directory comes near these.
+_MOST_RECORDS = 10**10
 _MOST_BYTES = 2**62
+# What the types of fields are called in errors.
+_KINDS = {
+  int: 'a whole number',
+  str: 'a text',
+  bool: 'true or false',
+  list: 'a list',
+  dict: 'an object',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +117,7 @@ def _split_size(splits: dict, split: str) -> SplitSize:
     _sha256(size, where, 'sha256')
   return SplitSize(
     num_rows=_integer(size, where, 'records', 1, _MOST_RECORDS),
-    num_shards=_integer(size, where, 'shards', 1, _MOST_SHARDS),
+    num_shards=_integer(size, where, 'shards', 1, MOST_SHARDS),
   )
 
 
@@ -134,7 +142,9 @@ def _check_making(made: dict) -> None:
   for name, value in known.items():
     kind: Any = int | float if kinds[name] is float else kinds[name]
     if not isinstance(value, kind) or isinstance(value, bool):
-      raise ValueError(f'made.arguments.{name}={quoted(value)} is of no use')
+      raise ValueError(
+        f'made.arguments.{name}={quoted(value)} is of the wrong type'
+      )
   try:
     Options(**known)
   except UserError as error:
@@ -166,15 +176,6 @@ def _get(fields: dict, where: str, name: str, kind: Any) -> Any:
       f'{_path(where, name)}={quoted(value)} is not {_KINDS[kind]}'
     )
   return value
-
-
-_KINDS = {
-  int: 'a whole number',
-  str: 'a text',
-  bool: 'true or false',
-  list: 'a list',
-  dict: 'an object',
-}
 
 
 def _path(where: str, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import IO, Any
 from input_pipeline import leftovers
 from input_pipeline.disk_sync import sync_folder
 from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted
 
 # The most bytes that are read of a file. Lists have a line or an entry for
 # each image: meta CSVs, detections, descriptions, indices. All other files
@@ -110,7 +111,7 @@ def open_regular(path: str | os.PathLike) -> io.BufferedReader:
     OSError: the file cannot be opened or is no regular file; `strerror` says
       why. For a folder it is an `IsADirectoryError`.
   """
-  # Opening a device may already do something, so its kind is asked for first.
+  # Opening a device may have an effect, so its kind is asked for first.
   try:
     status = os.stat(path)
   except ValueError as error:
@@ -143,15 +144,26 @@ def read_regular(
     UserError: the environment variable holds no number.
   """
   limit = limit_bytes(limit, variable)
+  content = read_at_most(path, limit)
+  if content is None:
+    raise too_large(path, os.path.getsize(path), limit, variable)
+  return content
+
+
+def read_at_most(path: str | os.PathLike, limit: int) -> bytes | None:
+  """Returns the bytes of a regular file; None if they are more than `limit`.
+
+  Raises:
+    OSError: as `open_regular`.
+  """
   with open_regular(path) as file:
     size = os.fstat(file.fileno()).st_size
-    if size <= limit:
-      content = file.read(size + 1)
-      if len(content) > size:  # it grows, or its file system gives no size
-        content += file.read(limit + 1 - len(content))
-      if len(content) <= limit:
-        return content
-  raise too_large(path, size, limit, variable)
+    if size > limit:
+      return None
+    content = file.read(size + 1)
+    if len(content) > size:  # it grows, or its file system gives no size
+      content += file.read(limit + 1 - len(content))
+  return content if len(content) <= limit else None
 
 
 def read_text(path: str | os.PathLike, limit: int = SETTINGS_LIMIT) -> str:
@@ -193,8 +205,8 @@ def limit_bytes(limit: int, variable: str = LIMIT_VARIABLE) -> int:
     return limit
   if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) < 10**8):
     raise UserError(
-      f'out of range: ${variable}={text[:40]!r}; it must be a whole number of '
-      'MiB, 1 or more'
+      f'out of range: ${variable}={quoted(text)}; give a whole number of MiB '
+      'from 1 to 99999999'
     )
   return int(text[:9]) << 20
 

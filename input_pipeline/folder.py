@@ -27,6 +27,7 @@ from input_pipeline.image_folders import (
   scan_images,
   skipped_lines,
 )
+from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 from input_pipeline.pack_options import ON_ERROR
 from input_pipeline.text_tables import aligned
 
@@ -87,7 +88,8 @@ def prepare_folder(
       something cannot be read.
   """
   check_choice('--on_error', on_error, ON_ERROR)
-  _check_draw(labelled_fraction, seed)
+  NumberRange(0, 1, above=True).check('--labelled_fraction', labelled_fraction)
+  whole(0, LARGEST_SEED).check('--seed', seed)
   names = order_classes(root, known, exclude, needs_novel=unlabelled is None)
   check_excluded(exclude, root, test_root)
   for option, other in ('test_root', test_root), ('unlabelled', unlabelled):
@@ -134,18 +136,6 @@ def prepare_folder(
       '--test_root gives a test set of your own'
     )
   return [*lines, f'{done} {csv}: {len(images)} images']
-
-
-def _check_draw(labelled_fraction: float, seed: int) -> None:
-  if not 0 < labelled_fraction <= 1:
-    raise UserError(
-      f'out of range: --labelled_fraction={labelled_fraction}; it must be over '
-      '0 and at most 1'
-    )
-  if not 0 <= seed < 2**32:
-    raise UserError(
-      f'out of range: --seed={seed}; it must be from 0 to {2**32 - 1}'
-    )
 
 
 def _scan(

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from input_pipeline.errors import UserError
-from input_pipeline.files import open_regular
+from input_pipeline.files import read_at_most
 from input_pipeline.image_headers import (
   MAX_PIXELS,
   check_jpeg,
@@ -44,22 +44,17 @@ def read_file(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> bytes:
   """
   limit = 8 * max_pixels + _OTHER_BYTES
   try:
-    with open_regular(path) as file:
-      size = os.fstat(file.fileno()).st_size
-      if size <= limit:
-        data = file.read(size + 1)
-        if len(data) > size:  # it grows, or its file system gives no size
-          data += file.read(limit + 1 - len(data))
-        if len(data) <= limit:
-          return data
+    data = read_at_most(path, limit)
   except OSError as error:
     raise UserError(
       f'unreadable image: {os.fspath(path)}: {error.strerror}'
     ) from error
-  raise UserError(
-    f'unreadable image: {os.fspath(path)}: over {limit} bytes, more than an '
-    f'image of --max_pixels={max_pixels} has; raise the limit'
-  )
+  if data is None:
+    raise UserError(
+      f'unreadable image: {os.fspath(path)}: over {limit} bytes, more than an '
+      f'image of --max_pixels={max_pixels} has; raise the limit'
+    )
+  return data
 
 
 def decode_file(

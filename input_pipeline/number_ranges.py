@@ -2,17 +2,17 @@
 
 import argparse
 import dataclasses
-import numbers
 from typing import Any
 
 from typing_extensions import override
 
 from input_pipeline.errors import UserError
+from input_pipeline.escape import shortened
 
 # Random number generators take 32 bits.
 LARGEST_SEED = 2**32 - 1
-# Longer values are shortened in messages.
-_DIGITS_SHOWN = 40
+# Characters of a value in a message.
+_MOST_SHOWN = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ class NumberRange:
     if not self.holds(value):
       reason = f' ({self.reason})' if self.reason else ''
       raise UserError(
-        f'setting out of range: {setting}={_shown(value)}; give {self.kind} '
+        f'out of range: {setting}={_shown(value)}; give {self.kind} '
         f'{self}{reason}'
       )
 
@@ -89,17 +89,10 @@ def whole(least: int, greatest: int, reason: str = '') -> NumberRange:
 
 def _shown(value: Any) -> str:
   """Returns a value for a message, shortened."""
-  if isinstance(value, bool) or not isinstance(value, numbers.Real):
-    text = value if isinstance(value, str) else repr(value)
-  elif isinstance(value, int):
-    # Python refuses to write out numbers of thousands of digits.
-    text = str(value) if value.bit_length() < 256 else 'a very large number'
-  else:
-    text = str(value)
-  text = ''.join(c if c.isprintable() else '?' for c in text)
-  if len(text) > _DIGITS_SHOWN:
-    return text[:_DIGITS_SHOWN] + '...'
-  return text
+  # Python refuses to write out numbers of thousands of digits.
+  if isinstance(value, int) and value.bit_length() >= 256:
+    return 'a very large number'
+  return shortened(str(value), _MOST_SHOWN)
 
 
 def check_flags(

@@ -4,6 +4,8 @@ import dataclasses
 
 from input_pipeline.errors import UserError, check_choice
 from input_pipeline.image_headers import LARGEST_LIMIT, MAX_PIXELS
+from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
+from input_pipeline.packed_format import MOST_SHARDS, SIZES
 
 DETECTORS = ('none', 'opencv', 'dlib')
 FORMATS = ('png', 'jpeg')
@@ -16,14 +18,15 @@ BEAM_RUNNERS = (
   'DataflowRunner',
 )
 _RANGES = {
-  'size': (8, 4096),
-  'quality': (1, 100),
-  'ratio': (0.01, 0.99),
-  'seed': (0, 2**32 - 1),
-  'shards': (1, 99999),
-  'margin': (1, 4),
-  'max_pixels': (1, LARGEST_LIMIT),
+  'size': whole(*SIZES),
+  'quality': whole(1, 100),
+  'ratio': NumberRange(0.01, 0.99),
+  'seed': whole(0, LARGEST_SEED),
+  'shards': NumberRange(1, MOST_SHARDS, whole=True, optional=True),
+  'margin': NumberRange(1, 4),
+  'max_pixels': whole(1, LARGEST_LIMIT),
 }
+_WORKERS = NumberRange(1, 4096, whole=True, optional=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +66,8 @@ class Options:
 
   def __post_init__(self) -> None:
     """Raises `UserError` for a value out of range."""
-    for name, (low, high) in _RANGES.items():
-      value = getattr(self, name)
-      if value is not None and not low <= value <= high:
-        raise UserError(
-          f'out of range: --{name}={value}; it must be from {low} to {high}'
-        )
+    for name, allowed in _RANGES.items():
+      allowed.check(f'--{name}', getattr(self, name))
     if self.format is not None:
       check_choice('--format', self.format, FORMATS)
     check_choice('--on_error', self.on_error, ON_ERROR)
@@ -106,7 +105,4 @@ class Resources:
   def __post_init__(self) -> None:
     """Raises `UserError` for a value out of range."""
     check_choice('--runner', self.runner, (LOCAL, *BEAM_RUNNERS))
-    if self.workers is not None and self.workers < 1:
-      raise UserError(
-        f'out of range: --workers={self.workers}; it must be 1 or more'
-      )
+    _WORKERS.check('--workers', self.workers)

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.image_folders import list_images
-from input_pipeline.pack_options import Options
+from input_pipeline.number_ranges import check_flags, whole
+from input_pipeline.packed_format import SIZES
+
+_RANGES = {'limit': whole(1, 10**6), 'size': whole(*SIZES)}
 
 
 @one_line_errors()
@@ -42,11 +45,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   # Imported late, so that --help and wrong arguments answer at once.
   from input_pipeline.pack_costs import measure_costs, timing_report
 
-  if arguments.limit < 1:
-    raise UserError(
-      f'out of range: --limit={arguments.limit}; it must be 1 or more'
-    )
-  Options(size=arguments.size)  # checks it
+  check_flags(arguments, _RANGES)
   paths = list_images(arguments.images)
   if not paths:
     raise UserError(

@@ -16,6 +16,8 @@ DESCRIPTION = 'description.json'
 SPLITS = ('train', 'test')
 # The least and the largest width and height of the images, in pixels.
 SIZES = 8, 4096
+# Of a split: their names have five digits.
+MOST_SHARDS = 99999
 
 _SPLIT = '|'.join(SPLITS)
 # What packing writes itself, and what tensorflow-datasets writes for it.

@@ -10,6 +10,7 @@ from input_pipeline import sampling
 from input_pipeline.dataset import PackedDataset, Split
 from input_pipeline.errors import UserError, check_choice
 from input_pipeline.meta import LABELLED, UNLABELLED
+from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 
 # 'open_world': half of each batch is labelled, the other half is not.
 # 'labelled': the labelled half alone, a lower bound.
@@ -56,15 +57,9 @@ def validation_rows(
   Raises:
     UserError: `seed` or `share` is out of range.
   """
-  if not 0 <= share < 1:
-    raise UserError(
-      f'out of range: --config.data.validation_share={share}; it must be at '
-      'least 0 and less than 1'
-    )
-  if not 0 <= seed < 2**32:
-    raise UserError(
-      f'out of range: --config.seed={seed}; it must be from 0 to {2**32 - 1}'
-    )
+  share_range = NumberRange(0, 1, below=True)
+  share_range.check('--config.data.validation_share', share)
+  whole(0, LARGEST_SEED).check('--config.seed', seed)
   return sampling.draw_validation_rows(
     dataset.train.label, dataset.train.tag, share, seed
   )

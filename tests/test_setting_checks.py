@@ -101,7 +101,7 @@ def test_just_outside_of_the_range(field):
   for value in outside:
     value = int(value) if allowed.whole else float(value)
     message = refusal(field, value)
-    assert message.startswith(f'setting out of range: --config.{field}={value}')
+    assert message.startswith(f'out of range: --config.{field}={value}')
 
 
 @pytest.mark.parametrize(

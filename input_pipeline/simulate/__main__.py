@@ -5,13 +5,6 @@ from collections.abc import Sequence
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.escape import terminal
-from input_pipeline.number_ranges import LARGEST_SEED, check_flags, whole
-
-_RANGES = {
-  'images_per_class': whole(4, 10**6),
-  'size': whole(32, 4096, 'an image is painted in memory'),
-  'seed': whole(0, LARGEST_SEED),
-}
 
 
 @one_line_errors()
@@ -23,7 +16,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     prog: the command's name in its help.
   """
   flags = _parser(prog).parse_args(argv)
-  check_flags(flags, _RANGES)
   # Imported late: OpenCV and NumPy would slow down `--help`.
   from input_pipeline.simulate.simulated_dataset import CSV_NAMES, simulate
 

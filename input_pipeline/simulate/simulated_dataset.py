@@ -19,6 +19,7 @@ from input_pipeline.files import (
 )
 from input_pipeline.forgery_types import FORGERY_LABELS, REAL
 from input_pipeline.meta import format_meta, write_meta
+from input_pipeline.number_ranges import LARGEST_SEED, whole
 from input_pipeline.output_folders import (
   check_space,
   clear_leftovers,
@@ -45,6 +46,9 @@ CSV_NAMES = {
   1: 'Protocol1_openset_fake_meta.csv',
   2: 'Protocol2_openset_real_fake_meta.csv',
 }
+_IMAGES_PER_CLASS = whole(4, 10**6)
+_SIZE = whole(32, 4096, 'an image is painted in memory')
+_SEED = whole(0, LARGEST_SEED)
 _ANOTHER = 'remove it or name another --out'
 
 
@@ -63,9 +67,9 @@ def simulate(
 
   Args:
     out: the folder.
-    images_per_class: number of images of each class, 4 or more.
-    size: width and height of an image in pixels, 32 or more.
-    seed: the seed of all random numbers, 0 or more.
+    images_per_class: number of images of each class, from 4 to 10**6.
+    size: width and height of an image in pixels, from 32 to 4096.
+    seed: the seed of all random numbers, from 0 to 2**32 - 1.
     faces: a folder of photos to forge; by default portraits are rendered.
     processes: number of processes; one per core by default.
 
@@ -76,7 +80,9 @@ def simulate(
     UserError: an argument is wrong, a photo cannot be decoded, `out` holds
       something else, or a file cannot be written.
   """
-  _check(images_per_class, size, seed)
+  _IMAGES_PER_CLASS.check('--images_per_class', images_per_class)
+  _SIZE.check('--size', size)
+  _SEED.check('--seed', seed)
   photos = None if faces is None else find_photos(faces)
   simulation = Simulation(images_per_class, size, seed, photos)
   summary: dict[str, object] = {
@@ -99,17 +105,6 @@ def simulate(
     _write_summary(partial / SUMMARY, summary, simulation)
     publish_folder(partial, folder)
   return True
-
-
-def _check(images_per_class: int, size: int, seed: int) -> None:
-  if images_per_class < 4:
-    raise UserError(
-      f'too few images: --images_per_class={images_per_class}; use 4 or more'
-    )
-  if size < 32:
-    raise UserError(f'images too small: --size={size}; use 32 or more')
-  if seed < 0:
-    raise UserError(f'negative seed: --seed={seed}; use 0 or more')
 
 
 def _digest(photos: tuple[str, ...], faces: str) -> str:

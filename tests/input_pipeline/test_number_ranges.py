@@ -46,7 +46,7 @@ def test_numbers_in_a_range(allowed, value):
 @pytest.mark.parametrize(
   'allowed, value, message',
   [
-    (whole(0, 2), 3, 'setting out of range: --x=3; give a whole number from 0'),
+    (whole(0, 2), 3, '^out of range: --x=3; give a whole number from'),
     (whole(0, 2, 'why'), -1, 'from 0 to 2 .why.$'),
     (whole(0, 2), 1.0, 'wrong type: --x=1.0; give a whole number'),
     (whole(0, 2), True, 'wrong type: --x=True; give'),
@@ -61,7 +61,11 @@ def test_numbers_in_a_range(allowed, value):
     (OPEN, 0.5j, 'wrong type: --x=0.5j; give'),
     (OPEN, decimal.Decimal('0.5'), 'wrong type: '),
     (OPEN, '0.5', 'wrong type: --x=0.5; give'),
-    (OPEN, '\x1b[31m' + 'a' * 99, r'wrong type: --x=\?\[31ma{34,36}\.\.\.; '),
+    (
+      OPEN,
+      '\x1b[31m' + 'a' * 99,
+      r'wrong type: --x=\\x1b\[31ma{15}\.\.\.a{20}; ',
+    ),
   ],
 )
 def test_what_is_not_in_a_range(allowed, value, message):

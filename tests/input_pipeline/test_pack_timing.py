@@ -54,8 +54,14 @@ def test_every_part_is_timed(tmp_path):
   ('extra', 'message'),
   [
     ([], 'no images below {}; choose another --images'),
-    (['--limit=0'], 'out of range: --limit=0; it must be 1 or more'),
-    (['--size=0'], 'out of range: --size=0; it must be from 8 to 4096'),
+    (
+      ['--limit=0'],
+      'out of range: --limit=0; give a whole number from 1 to 1000000',
+    ),
+    (
+      ['--size=0'],
+      'out of range: --size=0; give a whole number from 8 to 4096',
+    ),
   ],
 )
 def test_nothing_to_time_is_one_line(tmp_path, extra, message, capsys):

@@ -56,10 +56,10 @@ def test_validation_rows_are_a_share_of_each_known_class(dataset):
 @pytest.mark.parametrize(
   ('seed', 'share', 'message'),
   [
-    (4, 1.0, 'validation_share=1.0; it must be at least 0'),
-    (4, -0.1, 'validation_share=-0.1; it must be at least 0'),
-    (-1, 0.1, 'seed=-1; it must be from 0'),
-    (2**32, 0.1, 'seed=4294967296; it must be from 0'),
+    (4, 1.0, 'validation_share=1.0; give a number at least 0'),
+    (4, -0.1, 'validation_share=-0.1; give a number at least 0'),
+    (-1, 0.1, 'seed=-1; give a whole number from 0'),
+    (2**32, 0.1, 'seed=4294967296; give a whole number from 0'),
   ],
 )
 def test_validation_settings_out_of_range(dataset, seed, share, message):
