@@ -1,15 +1,23 @@
 """Devices: batches are split over them, everything else is on all of them."""
 
 import dataclasses
-from typing import Any
+import itertools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
+from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
 
+P = ParamSpec('P')
+R = TypeVar('R')
+# Numbers the functions of `compile_together`: all processes count alike.
+_compiled = itertools.count()
+_COMPILE_MILLISECONDS = 3_600_000
 # A batch on the devices: arrays by name, [B, ...].
 DeviceBatch = dict[str, jax.Array]
 
@@ -117,6 +125,34 @@ def first_process_with(value: bool) -> int | None:
     values = multihost_utils.process_allgather(np.int32(value))
   found = np.flatnonzero(values)
   return int(found[0]) if len(found) else None
+
+
+def compile_together(function: Callable[P, R]) -> Callable[P, R]:
+  """Returns a jitted function that the processes of a pod first run together.
+
+  Each process compiles by itself. On CPUs, XLA's collectives give up when
+  another process comes half a minute later. So all wait until all have
+  compiled. For one process alone, returns the function as it is.
+
+  Args:
+    function: what `jax.jit` returned. Its arguments must keep their shapes and
+      shardings. All processes must pass their functions in the same order.
+  """
+  if jax.process_count() == 1:
+    return function
+  number = next(_compiled)
+  programs: list[Callable[P, R]] = []
+
+  def run(*args: P.args, **kwargs: P.kwargs) -> R:
+    if not programs:
+      jitted: Any = function
+      programs.append(jitted.lower(*args, **kwargs).compile())
+      # JAX has no public name for a barrier without collectives.
+      client: Any = distributed.global_state.client
+      client.wait_at_barrier(f'owdfa/compiled/{number}', _COMPILE_MILLISECONDS)
+    return programs[0](*args, **kwargs)
+
+  return run
 
 
 def to_host(tree: Any) -> Any:

@@ -32,3 +32,34 @@ def test_batch_size_that_does_not_split_evenly(batch_size):
 def test_round_up():
   three = parallel.make_placement(jax.devices()[:3])
   assert [parallel.round_up(n, three) for n in (1, 3, 4)] == [3, 3, 6]
+
+
+def test_processes_of_a_pod_wait_between_compiling_and_running(monkeypatch):
+  happened = []
+
+  class Client:
+    def wait_at_barrier(self, name, milliseconds):
+      del milliseconds
+      happened.append(name)
+
+  @jax.jit
+  def double(x):
+    jax.debug.callback(lambda: happened.append('runs'))
+    return 2 * x
+
+  monkeypatch.setattr(jax, 'process_count', lambda: 2)
+  monkeypatch.setattr(parallel.distributed.global_state, 'client', Client())
+  together, other = (parallel.compile_together(double) for _ in range(2))
+  for function in (together, together, other):
+    assert float(function(np.float32(3))) == 6
+    jax.effects_barrier()
+  barrier, *runs, other_barrier, last = happened
+  assert runs == ['runs', 'runs'] and last == 'runs'
+  assert barrier != other_barrier
+
+
+def test_one_process_does_not_wait():
+  def function():
+    return None
+
+  assert parallel.compile_together(function) is function

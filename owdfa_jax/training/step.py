@@ -17,7 +17,7 @@ from owdfa_jax.methods.base import (
   VisibleLabels,
 )
 from owdfa_jax.models.outputs import Outputs
-from owdfa_jax.parallel import DeviceBatch, Placement
+from owdfa_jax.parallel import DeviceBatch, Placement, compile_together
 from owdfa_jax.training import augment
 from owdfa_jax.training.finite import finite_parts, take_step_if
 from owdfa_jax.training.partner_metrics import partner_metrics
@@ -183,4 +183,6 @@ def make_end_epoch(
 def _compile(function: Callable[P, R], placement: Placement) -> Callable[P, R]:
   # Donate the state, so that the device holds one copy. Replicate the results:
   # with other shardings the next step would compile again.
-  return jax.jit(function, donate_argnums=0, out_shardings=placement.replicated)
+  return compile_together(
+    jax.jit(function, donate_argnums=0, out_shardings=placement.replicated)
+  )
