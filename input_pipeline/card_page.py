@@ -1,6 +1,7 @@
 """The data card of a packed directory, its README.md.
 
-All texts on it, of the CSV and of the card's file, are shown as they are.
+The texts of the CSV and of the card's file are shown literally: Markdown and
+HTML in them have no effect.
 """
 
 from input_pipeline import text_tables

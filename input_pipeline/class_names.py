@@ -1,4 +1,4 @@
-"""Names of classes on the command line: how they are typed, and how shown."""
+"""Reads class names from the command line, and shows how they are typed."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted
 
-# A name in double quotes, in which "" stands for one, or a name without.
+# A name in double quotes, in which "" stands for ", or a name without quotes.
 _NAME = re.compile(r'[ \t]*(?:"((?:[^"]|"")*)"[ \t]*|([^,]*))(,|$)')
 
 
@@ -19,7 +19,7 @@ def split_names(text: str) -> list[str]:
   `A,"B,c23","C "`. Without quotes, blanks around a name do not count.
 
   Raises:
-    UserError: a quote has no end.
+    UserError: a quotation mark is not closed.
   """
   names, place = [], 0
   while place < len(text):
@@ -27,8 +27,8 @@ def split_names(text: str) -> list[str]:
     quote = text[place:].lstrip(' \t').startswith('"')
     if match is None or (quote and match[1] is None):
       raise UserError(
-        f'a quote without an end: {quoted(text)}; put names in double quotes '
-        'as in a CSV, or leave the quotes out'
+        f'a quotation mark that is not closed: {quoted(text)}; put names in '
+        'double quotes as in a CSV, or leave the quotes out'
       )
     if match[1] is not None:
       names.append(match[1].replace('""', '"'))
@@ -39,11 +39,11 @@ def split_names(text: str) -> list[str]:
 
 
 def typed(names: Sequence[str]) -> str:
-  """Returns how names are typed in a shell as the value of an option."""
+  """Returns names as they are typed in a shell for an option."""
   text = ','.join(_in_quotes(name) for name in names)
   if text.isprintable() and unicodedata.is_normalized('NFC', text):
     return shlex.quote(text)
-  # Bash and zsh put letters together from escapes.
+  # Bash and zsh read escapes within $'...'.
   return f"$'{''.join(map(_escaped, text))}'"
 
 

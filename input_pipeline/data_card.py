@@ -126,7 +126,7 @@ def read_card(path: str | None) -> Card:
   sources = fields.pop('sources', {})
   if not isinstance(sources, dict):
     raise UserError(
-      f'bad card: {path}: sources={quoted(sources)} is no table; write each '
+      f'bad card: {path}: sources={quoted(sources)} is not a table; write each '
       'source as [sources.NAME]'
     )
   return _checked(

@@ -169,7 +169,7 @@ def _hash_of_records(results: list[Written]) -> str:
 def _records(
   written: list[Written],
 ) -> Iterator[tuple[str, ImageRow, Packed]]:
-  """Yields every record with its split and the row that it was made of."""
+  """Yields every record with its split and the row that it was made from."""
   for result in written:
     rows = {row.number: row for row in result.shard.rows}
     for record in result.records:

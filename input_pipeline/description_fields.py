@@ -1,7 +1,7 @@
-"""The fields of a description that readers use, checked one by one.
+"""Checks the fields of a description that readers use, one by one.
 
-A description may be damaged, or made up by somebody. Nothing is opened or
-allocated for a number in it that no packing writes.
+A description may be damaged or forged. Its numbers are checked before a file is
+opened or memory is allocated for them.
 """
 
 import collections
@@ -98,7 +98,7 @@ def _class_info(entry: Any, label: int, num_known: int) -> ClassInfo:
   where = f'classes[{label}]'
   if not isinstance(entry, dict):
     raise ValueError(f'{where} is not an object')
-  # Entries hold more than the fields of ClassInfo, such as their counts.
+  # Entries hold further fields, such as their counts.
   fields = {
     field.name: _get(entry, where, field.name, field.type)
     for field in dataclasses.fields(ClassInfo)
@@ -167,7 +167,7 @@ def _integer(fields: dict, where: str, name: str, low: int, high: int) -> int:
 
 
 def _get(fields: dict, where: str, name: str, kind: Any) -> Any:
-  """Returns a field of exactly this type: a bool is no int."""
+  """Returns a field of exactly this type; a bool is not taken for an int."""
   if name not in fields:
     raise ValueError(f'it lacks {_path(where, name)}')
   value = fields[name]

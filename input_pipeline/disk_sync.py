@@ -1,12 +1,14 @@
-"""Waits until files are on the disk, where a crash leaves them whole."""
+"""Waits until files are on the disk, so that a crash leaves them whole."""
 
 import contextlib
 import os
 
 
 def sync_folder(folder: str | os.PathLike) -> None:
-  """Waits until the names in a folder are on the disk, as far as it can."""
-  # Some network file systems cannot do that for folders.
+  """Waits until the names in a folder are on the disk.
+
+  Does nothing on a network file system that cannot do that for folders.
+  """
   with contextlib.suppress(OSError):
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

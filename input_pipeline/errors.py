@@ -1,4 +1,4 @@
-"""The exception for mistakes that a user can put right, and how it is shown."""
+"""The exception for mistakes that a user can correct, and how it is shown."""
 
 import contextlib
 import io
@@ -42,10 +42,11 @@ def one_line_errors() -> Iterator[None]:
   """Turns a `UserError` into one line on stderr and exit status 1.
 
   Every command wraps all of its work in this, also the reading of its command
-  line: `@one_line_errors()` above its `main`. Ctrl-C ends it with one word. If
-  the program that reads stdout has ended, as in `owdfa train --help | head`,
-  the command ends quietly; if stdout is a file on a full disk, with one line.
-  Any other exception is a defect of the program and keeps its traceback.
+  line: `@one_line_errors()` above its `main`. Ctrl-C ends the command with one
+  word. If the program that reads stdout has ended, as in
+  `owdfa train --help | head`, the command ends without a message. If stdout is
+  a file on a full disk, it ends with one line. Any other exception is a defect
+  of the program and keeps its traceback.
   """
   if isinstance(sys.stdout, io.TextIOWrapper):
     # A terminal that is not UTF-8 lacks letters that names may have.

@@ -24,10 +24,10 @@ from collections.abc import Sequence
 _MARKUP = re.compile(r'[\\`*{}\[\]#~!$]|(?<![^\W_])_|_(?![^\W_])')
 # As HTML, since a backslash does not keep a bar from ending a cell everywhere.
 _ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '|': '&#124;'}
-# What makes a block of the line that it begins: a list, or a title above it.
+# Starts of a line that make it a list, or the line above it a title.
 _BLOCK = re.compile(r'^(?:([-+=])|(\d+)([.)]))')
 _URL = re.compile(r'https?://[\w.~:/?#@!$&()*+,;=%-]+', re.ASCII)
-# What spreadsheets take for the start of a formula, also in its wide form.
+# Starts of a formula in spreadsheets, the last four in full width.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
@@ -190,7 +190,7 @@ def _longest_ticks(text: str) -> int:
 
 
 def _look(name: str) -> str:
-  """Returns what is seen of a name: equal for names that look alike."""
+  """Returns the visible form of a name: equal for names that look alike."""
   name = unicodedata.normalize('NFKC', name)
   seen = ''.join(c for c in name if c.isprintable() or c.isspace())
   return ' '.join(seen.split())

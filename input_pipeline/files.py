@@ -27,7 +27,7 @@ SETTINGS_LIMIT = 16 << 20
 LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
 
 _PARTIAL = re.compile(r'\..*\.[0-9a-f]{12}\.partial', re.DOTALL)
-# `pathlib` makes one slash of the two.
+# One slash: `pathlib` turns the two of a URL into one.
 _URL = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
 _KINDS = {
   stat.S_IFIFO: 'a named pipe',
@@ -102,13 +102,13 @@ def cache_folder() -> str:
 
 
 def open_regular(path: str | os.PathLike) -> io.BufferedReader:
-  """Opens a regular file to read its bytes, and never waits for one.
+  """Opens a regular file to read its bytes; refuses anything else.
 
   A named pipe would block until somebody writes, and a device such as
   /dev/zero never ends.
 
   Raises:
-    OSError: the file cannot be opened or is no regular file; `strerror` says
+    OSError: the file cannot be opened or is not a regular file; `strerror` says
       why. For a folder it is an `IsADirectoryError`.
   """
   # Opening a device may have an effect, so its kind is asked for first.
@@ -255,8 +255,8 @@ def write_whole(
   files that killed processes left in the folder are removed as well. Several
   processes and threads may write the same path: the last one wins. A file at
   `path` keeps its permissions. A link there is replaced, and the file that it
-  points to stays as it is: it may be one of the user's images. What is no file,
-  such as /dev/stdout, is written directly.
+  points to stays as it is: it may be one of the user's images. A device or a
+  pipe, such as /dev/stdout, is written directly.
 
   Args:
     path: the file to write; its folder is made if need be.
@@ -264,7 +264,7 @@ def write_whole(
     what: names the content in the error, such as 'the report'.
     remedy: tells the user what to do about the error.
     sync: wait until the content is on the disk, so that a crash of the machine
-      cannot leave a shortened file. This takes some milliseconds a file.
+      cannot leave a shortened file. This takes some milliseconds per file.
 
   Yields:
     The open file.

@@ -34,7 +34,7 @@ from input_pipeline.text_tables import aligned
 
 @dataclasses.dataclass(frozen=True)
 class FolderImage:
-  """One image file and what its folder tells about it.
+  """One image file, and what its folder says about it.
 
   Attributes:
     path: absolute.
@@ -115,7 +115,7 @@ def prepare_folder(
   # Before anything is written: a file may turn out to be unreadable.
   duplicates = _duplicates(images)
   csv = out / 'meta.csv'
-  # Tells a user who gave the wrong folder that an older CSV is gone.
+  # A user who gave the wrong folder should see that an older CSV is gone.
   done = 'replaced' if csv.exists() else 'wrote'
   meta.write_meta(csv, [_meta_row(image) for image in images])
   lines = [
@@ -244,7 +244,7 @@ def _meta_row(image: FolderImage) -> dict[str, object]:
 def _class_table(
   images: Sequence[FolderImage], names: Sequence[str], num_known: int
 ) -> list[str]:
-  """Returns a table of the classes, and which of them the test set lacks."""
+  """Returns a table of the classes, and a line on those without test images."""
   has_test = images[0].split is not None
   classes = [*enumerate(names)]
   if any(image.label == -1 for image in images):

@@ -1,4 +1,4 @@
-"""Lists folders of image files."""
+"""Lists the image files in folders."""
 
 import collections
 import dataclasses
@@ -21,7 +21,7 @@ from input_pipeline.name_rule import is_one_line
 from input_pipeline.pillow_images import HEIC_REMEDY, can_decode_heic
 
 # Files and folders, in lower case, that systems and network drives add. Hidden
-# ones, such as .DS_Store and ._photo.jpg, need no entry.
+# ones, such as .DS_Store and ._photo.jpg, are ignored by their dot.
 _SYSTEM_NAMES = {
   '@eadir',
   '#recycle',
@@ -42,13 +42,15 @@ _MOST_SUFFIXES = 6  # that a line names
 
 @dataclasses.dataclass
 class FolderScan:
-  """What is below a folder, apart from hidden files and those of systems.
+  """The files below a folder, without hidden ones and those that systems add.
 
   Attributes:
     images: absolute paths of the image files, sorted.
-    others: what is no image: why, by path.
-    unreadable: links, folders and images that cannot be read: why, by path. A
-      path that cannot be printed has escapes.
+    others: the reason why a file is not an image, by path.
+    unreadable: the reason why a link, a folder or an image cannot be read, by
+      path.
+
+  The paths of `others` and `unreadable` have escapes where they do not print.
   """
 
   images: list[str] = dataclasses.field(default_factory=list)
@@ -112,7 +114,7 @@ def is_image(path: str) -> bool:
 
 
 def why_no_image(path: str) -> str:
-  """Returns why a file is no image that can be decoded; '' if it is one.
+  """Returns why a file is not an image that can be decoded; '' if it is one.
 
   Only its first bytes are read.
   """
@@ -128,7 +130,7 @@ def why_no_image(path: str) -> str:
 
 
 def skipped_lines(scans: Iterable[FolderScan]) -> list[str]:
-  """Returns lines that count what is no image, by suffix, and what is bad."""
+  """Returns lines that count other files, by suffix, and unreadable ones."""
   others: dict[str, str] = {}
   unreadable: dict[str, str] = {}
   for scan in scans:
@@ -143,7 +145,7 @@ def skipped_lines(scans: Iterable[FolderScan]) -> list[str]:
     counts = [f'{count} {suffix}' for suffix, count in most[:_MOST_SUFFIXES]]
     if rest := sum(count for _, count in most[_MOST_SUFFIXES:]):
       counts.append(f'{rest} of other kinds')
-    lines.append(f'skipped, no images: {", ".join(counts)}')
+    lines.append(f'skipped, not images: {", ".join(counts)}')
   if count := list(others.values()).count(HEIC_REMEDY):
     lines.append(f'{count} of them: {HEIC_REMEDY}')
   if unreadable:
@@ -195,7 +197,7 @@ def _bad_name(name: str) -> str:
 def _files_below(
   folder: str, unreadable: dict[str, str], deep: bool
 ) -> Iterator[tuple[str, os.DirEntry]]:
-  """Yields everything below a folder that is no folder."""
+  """Yields the path and entry of everything below a folder but folders."""
   seen, waiting = set(), [folder]
   while waiting:
     directory = waiting.pop()
@@ -229,12 +231,13 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def _problem(path: str, entry: os.DirEntry, usual: bool) -> str:
-  """Returns why a file cannot be read; '' if it seems that it can.
+  """Returns why a file cannot be read; '' if nothing speaks against it.
 
   Args:
     path: the file.
     entry: its entry.
-    usual: whether it is an image by its suffix. Other empty files are no loss.
+    usual: whether it is an image by its suffix. Only then is an empty file a
+      problem.
   """
   try:
     if entry.is_file():

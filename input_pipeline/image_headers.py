@@ -1,7 +1,6 @@
-"""Reads sizes from the headers of image files, and checks files for gaps.
+"""Checks the headers of image files, without decoding an image.
 
-Nothing here decodes an image: a small file may claim an image that does not fit
-in memory.
+A small file may claim an image that does not fit in memory.
 """
 
 import struct
@@ -11,9 +10,9 @@ from input_pipeline.image_kinds import BadImage
 # The most pixels of an image that is decoded, unless asked for otherwise:
 # photographs of 108 megapixels pass. Decoding takes 6 to 24 bytes a pixel.
 MAX_PIXELS = 1 << 27
-# What the limit can be raised to: OpenCV has the same of its own.
+# The limit can be raised to this, which is also OpenCV's own limit.
 LARGEST_LIMIT = 1 << 30
-# OpenCV decodes no longer side.
+# In pixels; OpenCV decodes no image with a longer side.
 _MAX_SIDE = 1 << 20
 
 PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
@@ -143,7 +142,7 @@ def _jpeg_frame(
 ) -> tuple[int, int, int, int, int, bool] | None:
   """Returns a JPEG's marker, depth, height, width, channels, and EXIF or not.
 
-  None if the bytes are no JPEG, or have no frame.
+  It is None if the bytes are not a JPEG, or have no frame.
 
   Args:
     data: the first bytes of the file.

@@ -1,11 +1,11 @@
-"""Tells by its first bytes what kind of image, or of other file, a file is."""
+"""Recognises image files, and names other files, by their first bytes."""
 
 import re
 
-# As many first bytes as `image_kind` and `describe_content` look at.
+# The number of first bytes that `image_kind` and `describe_content` need.
 START_BYTES = 64
 
-# The kinds of images that can be decoded; 'heic' with a package more.
+# The kinds of images that can be decoded; 'heic' needs a further package.
 KINDS = (
   'png',
   'jpeg',
@@ -18,8 +18,8 @@ KINDS = (
   'jpeg2000',
   'pnm',
 )
-# The files that end in these are taken for images without a look at them. All
-# others are opened: a folder of 100,000 images must not take minutes to list.
+# Files with these suffixes are taken for images without opening them, since a
+# folder of 100,000 images must not take minutes to list. Others are opened.
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 
 _STARTS = {
@@ -97,13 +97,13 @@ _RIFF = {b'WAVE': 'a WAV sound', b'AVI ': 'an AVI video'}
 
 
 class BadImage(Exception):
-  """Bytes that are no image that can be decoded; the message says why."""
+  """An image that cannot be decoded; the message says why."""
 
 
 def undecodable(error: Exception) -> BadImage:
-  """Returns the error for a file that a library fails at, in any way."""
+  """Returns the error for a file at which a library raised an exception."""
   text = str(error)
-  # A KeyError, for one, has a number alone.
+  # The text of a KeyError, for example, may be a number.
   words = f': {text}' if len(re.findall('[A-Za-z]', text)) > 3 else ''
   return BadImage(f'damaged or not supported{words}')
 
@@ -135,7 +135,7 @@ def image_kind(start: bytes) -> str:
 
 
 def describe_content(start: bytes) -> str:
-  """Returns what a file is that is none of `KINDS`, for an error.
+  """Describes a file that is none of `KINDS`, for an error.
 
   Args:
     start: its first `START_BYTES` bytes, or all of them.

@@ -21,7 +21,7 @@ from input_pipeline.png_chunks import check_png, still_png
 from input_pipeline.tiff_images import decode_tiff
 
 # A file may have 8 bytes for each pixel of the largest image, and this many for
-# other things. An endless file, such as some of /proc, is not read to its end.
+# the rest. Some files of /proc never end.
 _OTHER_BYTES = 64 << 20
 
 # Raises `BadImage` for a file that OpenCV would not decode as it should.
@@ -40,7 +40,7 @@ def read_file(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> bytes:
     max_pixels: the most pixels an image may have; it limits the bytes as well.
 
   Raises:
-    UserError: it is no regular file, cannot be read or is too large.
+    UserError: it is not a regular file, cannot be read or is too large.
   """
   limit = 8 * max_pixels + _OTHER_BYTES
   try:
@@ -66,7 +66,7 @@ def decode_file(
   channel is dropped, other depths are rounded to 8 bits, and the orientation is
   applied. Colour profiles and gamma are ignored. The first frame or page is
   taken. A truncated file is refused in every format. Flipped bits are found in
-  a PNG, which has checksums; most of them go unnoticed in a JPEG, as with any
+  a PNG, which has checksums; most of them go unnoticed in a JPEG, as in every
   decoder.
 
   Args:

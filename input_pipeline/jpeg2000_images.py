@@ -1,4 +1,4 @@
-"""Decodes JPEG 2000 files with imagecodecs, that is with OpenJPEG.
+"""Decodes JPEG 2000 files with imagecodecs, which wraps OpenJPEG.
 
 OpenCV 4.14 leaves 10 and 12 bits unscaled, and Pillow 13 turns 65535 into 0.
 """
@@ -34,7 +34,7 @@ def decode_jpeg2000(data: bytes, max_pixels: int) -> np.ndarray:
 
   try:
     image = np.asarray(imagecodecs.jpeg2k_decode(data))
-  # Damaged files meet the library with any exception.
+  # The library raises any exception on a damaged file.
   except Exception as error:
     raise undecodable(error) from error
   if image.ndim == 2:
@@ -53,9 +53,13 @@ def _check_header(data: bytes, max_pixels: int) -> int:
   check_size(bottom - top, right - left, max_pixels)
   (count,) = struct.unpack_from('>H', sizes, 32)
   parts = data[start + 42 : start + 42 + 3 * count]
+  if len(parts) < 3 * count:
+    raise BadImage('the file is cut short')
   depths = set(parts[::3])
-  if not 1 <= count <= 4 or len(depths) != 1:
-    raise BadImage(f'a JPEG 2000 image of {count} unlike channels')
+  if not 1 <= count <= 4:
+    raise BadImage(f'a JPEG 2000 image of {count} channels; convert it to RGB')
+  if len(depths) != 1:
+    raise BadImage('a JPEG 2000 image of several depths; convert it to 8 bits')
   (depth,) = depths
   if depth & 0x80 or depth + 1 > 16:
     raise BadImage(

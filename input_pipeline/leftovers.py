@@ -1,8 +1,8 @@
-"""Temporary files and folders, and what killed processes leave of them.
+"""Makes temporary files and folders, and removes those of killed processes.
 
-A process locks each one it makes. The lock ends with the process, however it
-ends, so the next run can tell what is left over from what is in use. Process
-ids would not do: they are used again, and every container has its own.
+A process locks each one that it makes. The lock ends with the process, however
+it ends, so an unlocked file or folder is a leftover. Process ids would not show
+that: they are used again, and every container has its own.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ def locked_file(name: Callable[[], str]) -> Iterator[tuple[str, int]]:
       if os.path.samestat(os.stat(path), os.fstat(descriptor)):
         break
     os.close(descriptor)
-  # Both descriptors share the lock, so it outlives the caller's.
+  # Both descriptors share the lock, so it lasts until both are closed.
   kept = os.dup(descriptor)
   try:
     yield path, descriptor

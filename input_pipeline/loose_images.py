@@ -46,7 +46,7 @@ def file_batches(
     num_threads: batches decoded at the same time. With `crop` it is 1, since a
       detector serves one thread only.
   """
-  # Made here, so that a missing library is not taken for an unreadable image.
+  # Made before the loop: a missing library is not an unreadable image.
   find = None if crop is None else faces.detector(crop)
 
   def load(path: str) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""What this machine has."""
+"""The memory of this machine."""
 
 import os
 import pathlib
 
-# The limit of a container, where there is one.
+# Files that hold the limit of a container, if there is one.
 _CONTAINER_LIMITS = (
   '/sys/fs/cgroup/memory.max',
   '/sys/fs/cgroup/memory/memory.limit_in_bytes',
@@ -11,13 +11,13 @@ _CONTAINER_LIMITS = (
 
 
 def memory_bytes() -> int:
-  """Returns the bytes of memory that the processes here can have together."""
+  """Returns the bytes of memory that all processes here can use together."""
   memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
   for path in _CONTAINER_LIMITS:
     try:
       limit = pathlib.Path(path).read_text().strip()
     except OSError:
       continue
-    if limit.isdigit():  # otherwise 'max'
+    if limit.isdigit():  # it may be 'max'
       memory = min(memory, int(limit))
   return memory

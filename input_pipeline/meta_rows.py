@@ -27,7 +27,7 @@ COLUMNS = (
 INTEGERS = ('label', 'forgery_label', 'face_type', 'tag')
 DROPPED, LABELLED, UNLABELLED = 0, 1, 2
 
-# Python's own rule takes the digits of all scripts, and underscores.
+# `int` would accept the digits of all scripts, and underscores.
 _INTEGER = re.compile(' *[+-]?[0-9]{1,20} *')
 # A path has at most 4096 bytes on Linux, and the csv module refuses fields of
 # over 131072 characters.

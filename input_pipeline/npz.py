@@ -1,4 +1,4 @@
-"""Reads `.npz` files that others may have made or damaged.
+"""Reads `.npz` files that may be damaged or come from others.
 
 NumPy's own reader allocates whatever a header claims, unpacks compressed
 members of any size, and reports damage in many ways. Here a member is at most
@@ -35,7 +35,7 @@ def read_npz(
     optional: further names; if one of them is there, all must be.
 
   Raises:
-    OSError: the file cannot be read, is no regular file or is too large.
+    OSError: the file cannot be read, is not a regular file or is too large.
     Damaged: an array is missing or damaged.
     UserError: `$OWDFA_MAX_FILE_MB` holds no number.
   """

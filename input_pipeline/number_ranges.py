@@ -1,4 +1,4 @@
-"""The numbers that a setting or a flag takes, checked with one line."""
+"""Ranges of the numbers that settings and flags take."""
 
 import argparse
 import dataclasses
@@ -26,7 +26,7 @@ class NumberRange:
     above: whether `least` itself is left out.
     below: whether `greatest` itself is left out.
     optional: whether None counts too.
-    reason: why larger numbers are refused; '' where that is plain.
+    reason: why larger numbers are refused; '' where that is obvious.
   """
 
   least: float
@@ -49,7 +49,7 @@ class NumberRange:
 
   @property
   def kind(self) -> str:
-    """What is asked for: 'a whole number' or 'a number'."""
+    """The kind of number, in words: 'a whole number' or 'a number'."""
     return 'a whole number' if self.whole else 'a number'
 
   def holds(self, value: Any) -> bool:
@@ -65,7 +65,7 @@ class NumberRange:
 
     Args:
       setting: the setting as the user writes it, such as '--config.epochs'.
-      value: what the user gave. Truth values are no numbers.
+      value: what the user gave. A truth value is not a number.
     """
     if value is None and self.optional:
       return

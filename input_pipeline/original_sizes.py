@@ -1,4 +1,4 @@
-"""How large images were before packing, and what that means for the result.
+"""Compares the sizes of images before and after packing.
 
 Resizing blurs the traces that forgery methods leave, or removes them.
 """
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-# From this factor on, between two sizes, it is worth a line.
+# A line is printed where two sizes differ by this factor or more.
 _FACTOR = 2
-# Of the images that are that much larger, or a line is not printed.
+# And where at least this share of the images is that much larger.
 _LEAST_SHARE = 0.05
 
 

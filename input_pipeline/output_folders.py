@@ -131,18 +131,18 @@ def _prefix(out: pathlib.Path) -> str:
 def clear_leftovers(out: pathlib.Path) -> None:
   """Removes what killed processes left beside `out`.
 
-  A process that is killed just after `out` has appeared leaves something too,
-  so this is for an `out` that is complete as well.
+  Call it for a complete `out` too: a process that is killed just after `out`
+  has appeared leaves its lock.
 
   Args:
-    out: the folder that they were making.
+    out: the folder that those processes were making.
   """
   prefix = _prefix(out)
   ours = re.compile(rf'{re.escape(prefix)}\d+-[0-9a-f]{{12}}')
   leftovers.remove_leftovers(
     os.fspath(out.parent), lambda name: ours.fullmatch(name) is not None
   )
-  # Earlier versions had the process's id alone to tell what is in use.
+  # Folders of earlier versions have the process's id in their name, no lock.
   for leftover in out.parent.glob(f'{glob.escape(prefix)}*'):
     pid = leftover.name.removeprefix(prefix)
     if pid.isdigit() and not _is_another_process(int(pid)):

@@ -1,8 +1,8 @@
 """Decodes BMP, GIF, AVIF, HEIC and PNM files with Pillow.
 
-OpenCV 4.14 gets these wrong without a word: it leaves 16-bit BMP dark, reads
-any bit fields as the usual ones, paints transparent pixels of a GIF, and takes
-10- and 12-bit AVIF for nearly black.
+OpenCV 4.14 decodes some of these wrongly, without an error: 16-bit BMP becomes
+dark, unusual bit fields are read as the usual ones, transparent pixels of a GIF
+get a colour, and 10- and 12-bit AVIF become nearly black.
 """
 
 import importlib.util
@@ -22,8 +22,8 @@ from input_pipeline.image_headers import check_gif, check_size
 from input_pipeline.image_kinds import BadImage, undecodable
 from input_pipeline.pixel_values import to_uint8
 
-# The plugins by name, not `Image.open`: it would try formats that are not asked
-# for, and it has a limit of its own on the number of pixels.
+# Not `Image.open`, which would try other formats, and has its own limit on the
+# number of pixels.
 _PLUGINS: dict[str, Any] = {
   'bmp': BmpImagePlugin.BmpImageFile,
   'gif': GifImagePlugin.GifImageFile,
@@ -64,7 +64,7 @@ def decode_with_pillow(kind: str, data: bytes, max_pixels: int) -> np.ndarray:
       return _pixels(ImageOps.exif_transpose(image))
   except BadImage:
     raise
-  # A plugin meets damaged files with any exception.
+  # A plugin raises any exception on a damaged file.
   except Exception as error:
     raise undecodable(error) from error
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-# Rows at a time: what is computed in wide integers stays small.
+# Rows at a time, so that arrays of wide integers stay small.
 _ROWS = 64
 
 
@@ -53,7 +53,7 @@ def cmyk_to_rgb(image: np.ndarray) -> np.ndarray:
   """
 
   def mix(rows: np.ndarray) -> np.ndarray:
-    left = 255 - rows.astype(np.uint32)  # of the light, after each ink
+    left = 255 - rows.astype(np.uint32)  # the light that each ink leaves
     return (left[..., :3] * left[..., 3:] + 127) // 255
 
   return _by_rows(mix, image, channels=3)

@@ -1,4 +1,4 @@
-"""Checks the chunks of PNG files, and takes the animation out of them."""
+"""Checks the chunks of PNG files, and removes their animation."""
 
 import struct
 import zlib
@@ -23,7 +23,7 @@ _PALETTE = 3  # the colour type
 
 
 def check_png(data: bytes, max_pixels: int) -> None:
-  """Checks a PNG's size and its chunks, of which OpenCV skips some.
+  """Checks a PNG's size and all its chunks; OpenCV skips some of them.
 
   Raises:
     BadImage: the image is too large, or the file damaged or cut short.
@@ -47,8 +47,8 @@ def check_png(data: bytes, max_pixels: int) -> None:
 def still_png(data: bytes) -> bytes:
   """Returns a PNG without its animation.
 
-  The image of an animated PNG need not be a part of the animation. Decoders
-  that know no animations show it, and so does Pillow; OpenCV shows the first
+  An animated PNG also holds a still image, which need not be one of the frames.
+  Pillow and decoders without animations show the still image, OpenCV the first
   frame.
   """
   if b'acTL' not in data:
@@ -83,7 +83,8 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
 def _png_header(header: memoryview) -> tuple[int, int, int]:
   """Returns width, height and colour type.
 
-  What libpng does not like, it prints.
+  Values that libpng would refuse are refused here, as libpng would also print
+  a message.
   """
   if len(header) != 13:
     raise BadImage('damaged: a PNG without a header')

@@ -1,7 +1,7 @@
 """Command that makes meta CSVs, the input of packing, from image files."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.benchmarks import prepare_commands
@@ -37,7 +37,20 @@ def _add_folder(commands: argparse._SubParsersAction) -> None:
     help='from your own images, one folder for each class',
     description='Makes OUT/meta.csv from ROOT/<class>/*.{png,jpg,...}.',
   )
-  add = parser.add_argument
+  _add_folders(parser.add_argument)
+  _add_labels(parser.add_argument)
+  parser.add_argument(
+    '--on_error',
+    choices=ON_ERROR,
+    default='stop',
+    help='what to do at links and files that cannot be read (default: '
+    '%(default)s)',
+  )
+  parser.set_defaults(run=_run_folder)
+
+
+def _add_folders(add: Callable[..., object]) -> None:
+  """Adds the folders that are read and written."""
   add(
     '--root',
     type=path_type('--root'),
@@ -50,6 +63,20 @@ def _add_folder(commands: argparse._SubParsersAction) -> None:
     required=True,
     help='folder to write meta.csv to',
   )
+  add(
+    '--test_root',
+    type=path_type('--test_root'),
+    help='class folders of the test set (default: packing splits 80/20)',
+  )
+  add(
+    '--unlabelled',
+    type=path_type('--unlabelled'),
+    help='folder of further training images, of unknown class',
+  )
+
+
+def _add_labels(add: Callable[..., object]) -> None:
+  """Adds the options that choose the classes and the labelled images."""
   add(
     '--known',
     type=split_names,
@@ -79,24 +106,6 @@ def _add_folder(commands: argparse._SubParsersAction) -> None:
     metavar='A,B,...',
     help='class folders to leave out',
   )
-  add(
-    '--test_root',
-    type=path_type('--test_root'),
-    help='class folders of the test set (default: packing splits 80/20)',
-  )
-  add(
-    '--unlabelled',
-    type=path_type('--unlabelled'),
-    help='folder of further training images, of unknown class',
-  )
-  add(
-    '--on_error',
-    choices=ON_ERROR,
-    default='stop',
-    help='what to do at links and files that cannot be read (default: '
-    '%(default)s)',
-  )
-  parser.set_defaults(run=_run_folder)
 
 
 def _run_folder(arguments: argparse.Namespace) -> None:

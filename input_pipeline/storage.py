@@ -33,8 +33,8 @@ def read_bytes(path: str) -> bytes | None:
   """Returns the content of a local file or a URL, or None if there is none.
 
   Raises:
-    UserError: the file is there but cannot be read, is no regular file, or has
-      more bytes than `files.LIST_LIMIT`.
+    UserError: the file is there but cannot be read, is not a regular file, or
+      has more bytes than `files.LIST_LIMIT`.
   """
   limit = files.limit_bytes(files.LIST_LIMIT)
   with _one_line('read', path):

@@ -1,4 +1,4 @@
-"""JSON that means one thing: no NaN, no infinity, no key twice."""
+"""Parses JSON strictly: no NaN, no infinity, no key twice."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Decodes TIFF files, of which the samples are read by tifffile.
+"""Decodes TIFF files; tifffile reads their samples.
 
 OpenCV 4.14 returns memory of other pictures for 16-bit RGB, ignores that white
 may be 0, and multiplies colours with alpha. Pillow truncates 16 bits to 8.
@@ -36,7 +36,7 @@ _TYPE_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1))
 _TYPE_BYTES |= {16: 8, 17: 8, 18: 8}
 _UNSIGNED = 1
 _VALUES = {2: 'int', 3: 'float', 5: 'complex int', 6: 'complex'}
-_MOST_SAMPLES = 16  # of a pixel; all are decoded, also those that are not used
+_MOST_SAMPLES = 16  # of a pixel; unused ones are decoded too
 _INK_SET, _DNG_VERSION, _ORIENTATION = 332, 50706, 274
 _REDUCED = 1  # the bit of NewSubfileType
 
@@ -56,7 +56,7 @@ def decode_tiff(data: bytes, max_pixels: int) -> np.ndarray:
   """
   import tifffile  # late: few datasets have TIFF files
 
-  # It logs what it raises, and what it does not support.
+  # The library logs what it raises, and what it does not support.
   logging.getLogger('tifffile').setLevel(logging.CRITICAL)
   try:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -67,7 +67,7 @@ def decode_tiff(data: bytes, max_pixels: int) -> np.ndarray:
       orientation = page.tags.valueof(_ORIENTATION, 1)
   except BadImage:
     raise
-  # Damaged files meet the library with any exception.
+  # The library raises any exception on a damaged file.
   except Exception as error:
     raise undecodable(error) from error
   return turn_upright(image, orientation)
@@ -102,7 +102,7 @@ def _check_whole(layout: Any, start: int, data: bytes) -> None:
 
 
 def _check_page(page: Any, max_pixels: int) -> None:
-  """Raises `BadImage` for a page that `_to_rgb` would not get right."""
+  """Raises `BadImage` for a page that `_to_rgb` cannot convert."""
   check_size(page.imagelength, page.imagewidth, max_pixels)
   if page.is_tiled:
     check_size(page.tilelength, page.tilewidth, max_pixels)
@@ -161,8 +161,7 @@ def _to_rgb(page: Any, samples: np.ndarray) -> np.ndarray:
   photometric, bits = int(page.photometric), page.bitspersample
   if photometric == _PALETTE:
     colours = np.asarray(page.colormap).T  # [2**bits, 3]
-    # 16 bits by the standard, of which programs fill the upper 8 or all; some
-    # write 8 bits.
+    # By the standard colours have 16 bits. Some programs write 8 bits.
     colours = (colours >> 8 if colours.max() > 255 else colours).astype(
       np.uint8
     )

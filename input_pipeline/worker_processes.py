@@ -1,4 +1,4 @@
-"""How worker processes start, and end with the process that started them."""
+"""Starts worker processes safely, and ends them with their parent."""
 
 import contextlib
 import multiprocessing

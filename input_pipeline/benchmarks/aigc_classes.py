@@ -71,7 +71,7 @@ def _read_class(
   where = f'bad table: {path}, class {number}'
   if not isinstance(entry, dict):
     raise UserError(
-      f'{where}: {quoted(entry)} is no object; write {{"method": ...}}'
+      f'{where}: {quoted(entry)} is not an object; write {{"method": ...}}'
     )
   _check_fields(where, entry)
   counts = entry['labelled'], entry['unlabelled']

@@ -1,4 +1,4 @@
-"""Describes what `prepare` found, misses and chose, as lines for a terminal."""
+"""Describes what `prepare` found, missed and chose, as lines for a terminal."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Writes the images of a simulated dataset, and checks that they are whole."""
+"""Writes and verifies the images of a simulated dataset."""
 
 import concurrent.futures
 import functools
@@ -33,7 +33,7 @@ _Job = tuple[int, int]
 def write_images(
   root: pathlib.Path, simulation: Simulation, processes: int | None
 ) -> str:
-  """Writes all images, and reads them again to be sure of each.
+  """Writes all images, and reads each of them again to verify it.
 
   Args:
     root: the folder of the dataset, which exists.
@@ -88,7 +88,7 @@ def hash_images(root: pathlib.Path, simulation: Simulation) -> str:
 
 
 def damaged_dataset(root: pathlib.Path, why: str) -> UserError:
-  """Returns the error for a simulated dataset that is not as it was written."""
+  """Returns the error for a simulated dataset that has changed."""
   return UserError(
     f'damaged dataset: --out={root}: {why}; remove the folder and simulate '
     'again'

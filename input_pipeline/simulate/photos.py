@@ -31,7 +31,7 @@ def find_photos(folder: str) -> tuple[str, ...]:
     raise UserError(
       f'no such folder: --faces={folder}; name a folder of photos'
     )
-  # A file with the suffix of an image may be something else.
+  # A file with an image's suffix may hold something else.
   photos = [p for p in scan_images(root).images if not why_no_image(p)]
   if not photos:
     raise UserError(

@@ -101,7 +101,7 @@ def test_every_file_of_the_folder_gets_a_line(trained, tmp_path, capsys):
   assert 'a named pipe' in errors['g.png'] and '.hidden.png' not in lines
   told = capsys.readouterr()
   assert '3  (unreadable)' in told.out
-  assert 'skipped, no images: 1 .csv, 1 .mp4, 1 .txt' in told.out
+  assert 'skipped, not images: 1 .csv, 1 .mp4, 1 .txt' in told.out
   assert 'MP4' not in told.err and 'WAV' in told.err
 
 

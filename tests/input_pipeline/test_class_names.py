@@ -36,7 +36,7 @@ def test_names_are_split_as_in_a_csv(text, names):
 
 @pytest.mark.parametrize('text', ['"a', 'a,"b', '"a"b', '"a" b,c'])
 def test_a_quote_without_an_end_is_refused(text):
-  with pytest.raises(UserError, match='a quote without an end'):
+  with pytest.raises(UserError, match='a quotation mark that is not closed'):
     split_names(text)
 
 

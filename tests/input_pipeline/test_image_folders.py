@@ -53,7 +53,7 @@ def test_images_are_told_by_their_content_whatever_their_name(tmp_path):
     scan.others[str(tmp_path / 'video.mp4')] == 'an MP4 video, not an image'
   )
   assert image_folders.skipped_lines([scan]) == [
-    'skipped, no images: 2 .txt, 1 .mp4, 1 without a suffix'
+    'skipped, not images: 2 .txt, 1 .mp4, 1 without a suffix'
   ]
 
 
@@ -168,7 +168,7 @@ def test_an_empty_class_says_what_is_there(tmp_path):
   (tmp_path / 'c' / '0.png').unlink()
   (tmp_path / 'c' / '1.png').rename(tmp_path / 'c' / '1.txt')
   with pytest.raises(
-    UserError, match=r'no images in .*/c \(skipped, no images: 1 .txt\); add'
+    UserError, match=r'no images in .*/c \(skipped, not images: 1 .txt\); add'
   ):
     folder.prepare_folder(tmp_path, ['a'], tmp_path / 'out')
 
@@ -181,7 +181,7 @@ def test_images_and_links_beside_the_class_folders_are_told(tmp_path):
     )
   write(tmp_path / 'root', {'1.png': b'1', '2.JPG': b'2', 'list.txt': b'text'})
   lines = folder.prepare_folder(tmp_path / 'root', ['a'], tmp_path / 'out')
-  assert 'skipped, no images: 1 .txt' in lines
+  assert 'skipped, not images: 1 .txt' in lines
   where = tmp_path / 'root'
   assert f'skipped, in no class folder: 2 images, directly in {where}' in lines
   (where / 'd').symlink_to(tmp_path / 'unmounted')
