@@ -86,11 +86,18 @@ def test_program_that_cannot_be_started_again_is_named(toy, tmp_path):
     Soak(str(tmp_path), seed=1).run(['toy'], 40)
 
 
-def test_real_commands(tmp_path, capsys):
+@pytest.mark.parametrize(
+  'chosen',
+  [
+    'simulate,pack',
+    # A minute: the network is compiled, and training starts several times.
+    pytest.param('train,cal', marks=pytest.mark.slow),
+  ],
+)
+def test_real_commands(tmp_path, capsys, chosen):
   """A short soak; `owdfa soak` is the long one."""
-  kinds_and_kills = ['--kinds=simulate,pack,train', '--kills=3']
   with pytest.raises(SystemExit) as ended:
-    main([f'--workdir={tmp_path}', *kinds_and_kills])
+    main([f'--workdir={tmp_path}', f'--kinds={chosen}', '--kills=3'])
   captured = capsys.readouterr()
   assert not ended.value.code, captured.err
   assert 'no result differs' in captured.out
