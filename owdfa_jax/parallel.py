@@ -127,6 +127,18 @@ def first_process_with(value: bool) -> int | None:
   return int(found[0]) if len(found) else None
 
 
+def largest_of_processes(value: int) -> int:
+  """Returns the largest `value` of all processes of a pod, the same on each.
+
+  All processes must call this at the same point of the program.
+  """
+  if jax.process_count() == 1:
+    return value
+  # The training loop forbids transfers from the host; this one is meant.
+  with jax.transfer_guard_host_to_device('allow'):
+    return int(multihost_utils.process_allgather(np.int32(value)).max())
+
+
 def compile_together(function: Callable[P, R]) -> Callable[P, R]:
   """Returns a jitted function that the processes of a pod first run together.
 

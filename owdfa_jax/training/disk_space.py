@@ -8,10 +8,12 @@ from typing import Any
 import jax
 from etils import epath
 
-from owdfa_jax.parallel import from_first_process
+from owdfa_jax.parallel import largest_of_processes
 
 # The file that takes the space for a moment.
 SPACE_FILE = '.space'
+# The files of one process, and their folders.
+_OWN_BYTES = 512 << 10
 
 
 def check_fits(folder: epath.Path, items: Iterable[Any]) -> None:
@@ -24,20 +26,32 @@ def check_fits(folder: epath.Path, items: Iterable[Any]) -> None:
     folder: a folder on that disk.
     items: the items of the checkpoint, see `space_needed`.
   """
-  error_number = 0
-  # The processes of a pod share one file system.
-  if jax.process_index() == 0:
-    probe = folder / SPACE_FILE
-    try:
-      with open(probe, 'wb') as file:
-        # Removed before it grows, so that a kill leaves nothing.
-        probe.unlink()
-        os.posix_fallocate(file.fileno(), 0, space_needed(items))
-    except OSError as error:
-      error_number = error.errno or errno.EIO
-  # If process 0 stopped alone, the others would wait for it in Orbax.
-  if error_number := from_first_process(error_number):
+  # The processes of a pod share one file system, so the first one asks for all
+  # of the space. Each may have a limit or a quota of its own.
+  needed = space_needed(items) if jax.process_index() == 0 else _OWN_BYTES
+  # If one process stopped alone, the others would wait for it in Orbax.
+  if error_number := largest_of_processes(_ask_for(folder, needed)):
     raise OSError(error_number, os.strerror(error_number))
+
+
+def _ask_for(folder: epath.Path, size: int) -> int:
+  """Takes space for a moment; returns the number of the system's error, or 0.
+
+  Args:
+    folder: where the space is needed.
+    size: in bytes.
+  """
+  probe = folder / SPACE_FILE
+  if jax.process_index():
+    probe = folder / f'{SPACE_FILE}-{jax.process_index()}'
+  try:
+    with open(probe, 'wb') as file:
+      # Removed before it grows, so that a kill leaves nothing.
+      probe.unlink()
+      os.posix_fallocate(file.fileno(), 0, size)
+  except OSError as error:
+    return error.errno or errno.EIO
+  return 0
 
 
 def space_needed(items: Iterable[Any]) -> int:
@@ -46,8 +60,7 @@ def space_needed(items: Iterable[Any]) -> int:
   Args:
     items: the pytrees of arrays that are saved, each with an index of its own.
   """
-  # The files of each process, and their folders.
-  total = (512 << 10) * (1 + jax.process_count())
+  total = _OWN_BYTES * (1 + jax.process_count())
   for item in items:
     leaves = jax.tree.leaves(item)
     arrays = sum(leaf.nbytes for leaf in leaves)

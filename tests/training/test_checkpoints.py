@@ -202,21 +202,25 @@ def test_full_disk_is_an_error_before_saving(folder, eight, monkeypatch):
     assert checkpoints.latest_step() is None
 
 
-def test_space_is_reserved_by_the_first_process_alone(
+def test_other_processes_ask_for_space_for_their_own_files(
   folder, eight, monkeypatch
 ):
   """The processes of a pod share one file system."""
+  asked = []
   with Checkpoints(folder) as checkpoints:
     # Orbax would wait for the other process.
     saved = []
     monkeypatch.setattr(
       checkpoints._manager, 'save', lambda step, **_: saved.append(step)
     )
-    monkeypatch.setattr(disk_space.os, 'posix_fallocate', None)
+    monkeypatch.setattr(
+      disk_space.os, 'posix_fallocate', lambda *x: asked.append(x[2])
+    )
     monkeypatch.setattr(jax, 'process_index', lambda: 1)
     checkpoints.save(1, make_state(1, eight))
     monkeypatch.undo()
     assert saved == [1]
+    assert asked == [512 << 10]
 
 
 @pytest.mark.parametrize('error', [ValueError('a defect'), RuntimeError()])
