@@ -1,6 +1,7 @@
 """Checkpoints on disk. This is the only file that uses Orbax."""
 
 import contextlib
+import math
 import os
 import shutil
 import types
@@ -28,6 +29,7 @@ from owdfa_jax.training.save_errors import (
 )
 from owdfa_jax.training.saved_steps import (
   CHECKPOINTS,
+  is_finite,
   is_step_name,
 )
 from owdfa_jax.training.state import BatchStats, Params, TrainState
@@ -316,7 +318,9 @@ def _restore_items(
 
 
 def _selection_score(metrics: dict[str, Any]) -> float:
-  return with_current_names(metrics)[SELECTION_SCORE]
+  score = with_current_names(metrics).get(SELECTION_SCORE)
+  # Earlier versions saved scores that are not finite; none of them is the best.
+  return score if is_finite(score) else -math.inf
 
 
 def _model_item(state: TrainState) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from input_pipeline.files import open_regular, read_regular
 
 # The file of the manifest in the folder of a checkpoint.
 MANIFEST = 'manifest.json'
+# The metrics of the evaluation at a step, in the folder of its checkpoint.
+METRICS_FOLDER = 'metrics/'
+METRICS_FILE = 'metrics/metrics'
 # Checkpoints of versions that wrote no manifest have this file.
 OLDER_MARK = 'commit_success.txt'
 # What such a checkpoint must have at least.
@@ -25,6 +28,15 @@ _OLDER_FILES = (
   'train/manifest.ocdbt',
 )
 _FORMAT = 1
+# What parsing a damaged manifest raises.
+_NO_MANIFEST = (
+  ValueError,
+  TypeError,
+  KeyError,
+  AttributeError,
+  RecursionError,
+  OverflowError,  # an infinite number
+)
 
 
 def write_manifest(folder: str | os.PathLike, step: int) -> None:
@@ -65,7 +77,8 @@ def find_damage(folder: str | os.PathLike, only: str = '') -> str:
   """Returns what is wrong with a checkpoint, or '' if it is as it was saved.
 
   Reads every file. Of a checkpoint without a manifest, from an earlier
-  version, it only finds files that are missing or empty.
+  version, it only finds files that are missing or empty, and metrics that
+  cannot be read.
 
   Args:
     folder: the folder of the checkpoint. If its name is a number, it must be
@@ -85,7 +98,7 @@ def find_damage(folder: str | os.PathLike, only: str = '') -> str:
     step, files = _parse(read_regular(path))
   except OSError as error:
     return f'{path} ({error.strerror})'
-  except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+  except _NO_MANIFEST:
     return f'{path} (changed since it was saved)'
   name = os.path.basename(root.rstrip('/'))
   if name.isdecimal() and int(name) != step:
@@ -112,7 +125,18 @@ def _find_damage_without_manifest(root: str) -> str:
     path = os.path.join(root, name)
     if not os.path.isfile(path) or os.path.getsize(path) == 0:
       return f'{path} (empty)'
+  # Orbax reads the metrics of every checkpoint when it opens the folder.
+  path = os.path.join(root, METRICS_FILE)
+  if os.path.lexists(path) and not _is_json_object(path):
+    return f'{path} (not readable)'
   return ''
+
+
+def _is_json_object(path: str) -> bool:
+  try:
+    return isinstance(json.loads(read_regular(path)), dict)
+  except (OSError, ValueError, RecursionError):
+    return False
 
 
 def _difference(path: str, size: int, sha256: str) -> str:
@@ -168,8 +192,7 @@ def _parse(content: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
   """Returns the step and the files of a manifest.
 
   Raises:
-    ValueError, TypeError, KeyError, AttributeError, RecursionError: it is
-      damaged.
+    An exception of `_NO_MANIFEST`: it is damaged.
   """
   body = json.loads(content)
   step = int(body['step'])

@@ -15,13 +15,15 @@ from etils import epath
 from input_pipeline.errors import UserError
 from input_pipeline.files import read_regular
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
-from owdfa_jax.training.manifest import find_damage, is_complete
+from owdfa_jax.training.manifest import (
+  METRICS_FILE,
+  METRICS_FOLDER,
+  find_damage,
+  is_complete,
+)
 
 # The folder of checkpoints in a workdir.
 CHECKPOINTS = 'checkpoints'
-# The metrics of the evaluation at a step, in the folder of its checkpoint.
-_METRICS_FOLDER = 'metrics/'
-_METRICS_FILE = 'metrics/metrics'
 
 
 def step_folders(workdir: epath.Path) -> list[int]:
@@ -101,7 +103,7 @@ class Scores:
       step: metrics[SELECTION_SCORE]
       for step, metrics in self.metrics.items()
       # Earlier versions saved scores that are not finite.
-      if metrics and _is_finite(metrics.get(SELECTION_SCORE))
+      if metrics and is_finite(metrics.get(SELECTION_SCORE))
     }
     if not scores:
       return max(self.metrics, default=None)
@@ -126,7 +128,7 @@ def read_scores(workdir: epath.Path) -> Scores:
   scores = Scores({}, {})
   for step in step_folders(workdir):
     folder = workdir / CHECKPOINTS / str(step)
-    if damage := find_damage(folder, only=_METRICS_FOLDER):
+    if damage := find_damage(folder, only=METRICS_FOLDER):
       # A run that is training may have removed it since it was listed.
       if os.path.lexists(folder):
         scores.damage[step] = damage
@@ -134,18 +136,22 @@ def read_scores(workdir: epath.Path) -> Scores:
     try:
       scores.metrics[step] = _read_metrics(folder)
     except (OSError, ValueError, AttributeError, RecursionError):
-      scores.damage[step] = f'{folder / _METRICS_FILE} (not readable)'
+      scores.damage[step] = f'{folder / METRICS_FILE} (not readable)'
   return scores
 
 
 def _read_metrics(folder: epath.Path) -> dict[str, Any] | None:
   """Returns the metrics in the folder of a checkpoint; None without a file."""
   try:
-    content = read_regular(folder / _METRICS_FILE)
+    content = read_regular(folder / METRICS_FILE)
   except FileNotFoundError:
     return None
   return with_current_names(json.loads(content))
 
 
-def _is_finite(score: Any) -> bool:
-  return isinstance(score, (int, float)) and math.isfinite(score)
+def is_finite(score: Any) -> bool:
+  """Returns whether a selection score is a finite number."""
+  try:
+    return isinstance(score, (int, float)) and math.isfinite(score)
+  except OverflowError:  # a whole number beyond float
+    return False

@@ -283,3 +283,34 @@ def test_damage_of_earlier_versions_is_one_line(older):
   os.truncate(path, 0)
   with pytest.raises(UserError, match='ocdbt .empty.; sound steps: 2'):
     verify_checkpoint(folder, '')
+
+
+@pytest.mark.parametrize(
+  'content',
+  [b'\xff{', b'[]', b'null', b'[' * 50_000],
+  ids=['bytes', 'list', 'null', 'deep'],
+)
+def test_damaged_metrics_of_earlier_versions_are_one_line(older, content):
+  path = older / 'checkpoints' / '4' / 'metrics' / 'metrics'
+  path.write_bytes(content)
+  with pytest.raises(UserError, match=f'{path} .not readable.; sound steps: 2'):
+    verify_all(older, 'stop')
+
+
+@pytest.mark.parametrize(
+  'score', ['NaN', 'Infinity', '1e999', '1' * 400, '"x"']
+)
+def test_scores_of_earlier_versions_that_are_no_numbers(older, score):
+  metrics = older / 'checkpoints' / '4' / 'metrics' / 'metrics'
+  metrics.write_text(f'{{"selection_score": {score}}}')
+  verify_all(older, 'stop')
+  assert choose_checkpoint(older)[0].name == '2'
+  with Checkpoints(older) as checkpoints:
+    checkpoints.save(6, make_state(6), {'selection_score': 0.4})
+  assert saved_steps(older) == [2, 6]
+
+
+def test_manifest_of_an_infinite_step(run):
+  path = run / 'checkpoints' / '4' / 'manifest.json'
+  path.write_text('{"step": 1e999, "files": {}}')
+  assert find_damage(path.parent) == f'{path} (changed since it was saved)'
