@@ -8,6 +8,11 @@ from input_pipeline import escape
 _RULES = {'l': '---', 'r': '---:'}
 
 
+def percent(value: float | None) -> str:
+  """Formats a fraction in percent with two decimals; None as 'n/a'."""
+  return 'n/a' if value is None else f'{100 * value:.2f}'
+
+
 def markdown(
   header: Sequence[str], rows: Sequence[Sequence[str]], align: str = ''
 ) -> str:

@@ -29,7 +29,7 @@ METRICS = (
 )
 
 # Figures that need the true class of every image. Where one image has none,
-# they are None: a figure of the other images alone would look like one of all.
+# they are None: a figure of the other images would look like a figure of all.
 # Known ACC is a mean over the images known to be of known classes, so it stays.
 NEED_EVERY_TRUTH = tuple(
   name
@@ -73,10 +73,10 @@ _OLD_NAMES = {
 
 
 def with_current_names(fields: Mapping[str, Any]) -> dict[str, Any]:
-  """Returns a report, or a checkpoint's metrics, with the fields' names now.
+  """Returns a report, or a checkpoint's metrics, with current field names.
 
   Args:
-    fields: what this version or an earlier one wrote.
+    fields: the fields that this version or an earlier one wrote.
   """
   return {_OLD_NAMES.get(name, name): value for name, value in fields.items()}
 
@@ -86,7 +86,7 @@ def current_report(report: Mapping[str, Any]) -> dict[str, Any]:
 
   Earlier versions computed the figures of `NEED_EVERY_TRUTH` from the images
   that have a true class, and left the others out. Such figures become None, in
-  the report and in that of its `last` checkpoint.
+  the report and in its field `last`.
 
   Args:
     report: the content of a `report.json` of this version or an earlier one.
@@ -105,7 +105,7 @@ def current_report(report: Mapping[str, Any]) -> dict[str, Any]:
 def without_missing_truth(
   fields: Mapping[str, Any], num_without_truth: int
 ) -> dict[str, Any]:
-  """Returns metrics without those that need the truth, if some is missing.
+  """Returns metrics in which those that need a missing truth are None.
 
   Args:
     fields: the metrics of an evaluation.

@@ -57,7 +57,7 @@ def label_unlabelled(
 
 
 def describe_labels(label: np.ndarray, total: int, num_known: int) -> str:
-  """Returns in one line which pseudo-labels are kept.
+  """Returns a line on the pseudo-labels that are kept.
 
   Args:
     label: int [N], the kept labels, outputs of the network.

@@ -43,7 +43,7 @@ def attribute(
     max_pixels: the most pixels of an image; None: as in packing.
 
   Returns:
-    An exit status: 0, or 1 if some image could not be read. Files that are no
+    An exit status: 0, or 1 if some image could not be read. Files that are not
     images do not count.
 
   Raises:
@@ -52,7 +52,7 @@ def attribute(
   scan = list_new_images(images)
   config, dataset = experiment.config, experiment.dataset
   restored = restore_network(experiment)
-  # The batches fill these while they are read.
+  # Reading the batches fills these.
   unreadable: dict[int, str] = {}
   sides: dict[int, int] = {}
   batches = file_batches(
@@ -90,7 +90,7 @@ def attribute(
 def _heap_warnings(
   predictions: Predictions, names: Sequence[str], num_known: int
 ) -> list[str]:
-  """Returns what an evaluation would warn of, had it these images."""
+  """Returns the warnings that an evaluation of these images would print."""
   if not len(predictions.predicted):
     return []
   summary = heap_summary(
@@ -137,7 +137,7 @@ def print_summary(
 
   Args:
     lines: the lines of the table.
-    no_images: which of them are files that are no images.
+    no_images: the names of the files among them that are not images.
     path: the file they were written to.
   """
   images = [line for line in lines if line['image'] not in no_images]

@@ -24,8 +24,8 @@ _HEAP_FIELDS = ('novel_share', 'num_outputs_given', 'mean_confidence')
 class EpochEvaluator:
   """Measures the test metrics, and selects checkpoints by `eval.selection`.
 
-  Where the metric that `eval.metric` names is not available, it says so in one
-  line, and `selection.selection_rule` tells what selects instead.
+  If the metric that `eval.metric` names is not available, one line at the start
+  says which score selects instead; see `selection.selection_rule`.
 
   The class itself is the `make_evaluator` that `training.loop.train` takes.
   """
@@ -39,14 +39,14 @@ class EpochEvaluator:
     """
     self._experiment = experiment
     self._predictor = Predictor(experiment, graphdef)
-    settings = experiment.config.eval
+    self._settings = settings = experiment.config.eval
     self._rule = selection.selection_rule(
       experiment.dataset, settings.selection, settings.metric
     )
     if self._rule.reason:
       say(
-        f'the best checkpoint cannot be selected by {settings.metric}: '
-        f'{self._rule.reason}; selected by {self._rule.text}'
+        f'{settings.metric} cannot select the best checkpoint: '
+        f'{self._rule.reason}; it is selected by {self._rule.text}'
       )
 
   def evaluate_epoch(self, step: int, train_state: TrainState) -> EpochResult:
@@ -66,7 +66,8 @@ class EpochEvaluator:
       result |= {f'heap_{name}': heap[name] for name in _HEAP_FIELDS}
     match self._rule.basis:
       case selection.Basis.METRIC:
-        scores = self._metric_score(train_state, result)
+        score = self._labelled(train_state, result)[self._settings.metric]
+        scores = {report_fields.SELECTION_SCORE: score}
       case selection.Basis.HEAP:
         scores = self._heap_scores(train_state, result, heap)
       case selection.Basis.LAST:
@@ -74,13 +75,18 @@ class EpochEvaluator:
         scores = {report_fields.SELECTION_SCORE: float(step)}
     return EpochResult(metrics=result | scores, summary=summary)
 
-  def _metric_score(
+  def _labelled(
     self, train_state: TrainState, result: dict[str, Any]
-  ) -> dict[str, float]:
-    settings = self._experiment.config.eval
-    if settings.selection == 'validation':
-      result = self._measure(train_state, 'train', self._validation_rows())
-    return {report_fields.SELECTION_SCORE: result[settings.metric]}
+  ) -> dict[str, Any]:
+    """Returns the metrics that select: of test or of validation images.
+
+    Args:
+      train_state: the state of the network.
+      result: its test metrics.
+    """
+    if self._settings.selection != 'validation':
+      return result
+    return self._measure(train_state, 'train', self._validation_rows())
 
   def _heap_scores(
     self,
@@ -90,9 +96,7 @@ class EpochEvaluator:
   ) -> dict[str, float | None]:
     """Returns the selection score on a heap, and its two parts."""
     experiment = self._experiment
-    labelled = result
-    if experiment.config.eval.selection == 'validation':
-      labelled = self._measure(train_state, 'train', self._validation_rows())
+    labelled = self._labelled(train_state, result)
     if heap is None:
       # The heap has no test images.
       rows = selection.heap_rows(experiment.dataset, experiment.config.seed)

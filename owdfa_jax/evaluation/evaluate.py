@@ -23,7 +23,7 @@ from owdfa_jax.models import classifier
 from owdfa_jax.settings import eval_rows
 from owdfa_jax.training.run_record import recorded_setting
 
-# Why a field of the report that is no metric is null.
+# The reason why a field of the report other than a metric is null.
 _NULL_FIELDS = {
   'heap': 'every image has a true class',
   'last': 'the latest checkpoint was saved between evaluations',
@@ -141,7 +141,7 @@ def evaluate_split(
 def selected_by(
   experiment: Experiment, latest_metrics: Mapping[str, Any] | None
 ) -> str:
-  """Returns in words what selected the best checkpoint of a run.
+  """Describes in words the score that selected the best checkpoint of a run.
 
   Args:
     experiment: the run.
@@ -156,7 +156,7 @@ def selected_by(
   if by_heap and latest_metrics and 'selection_heap' not in latest_metrics:
     return (
       f'{recorded_setting(experiment, "eval.metric")} of the images with a '
-      'true class alone (trained by an earlier version)'
+      'true class only (trained by an earlier version)'
     )
   return rule.text
 

@@ -1,7 +1,7 @@
-"""Describes where the images of a heap went: images without a true class.
+"""Summarises what a network predicts for a heap: images without a true class.
 
-No accuracy can be computed for them. What can be said is which outputs they
-got, and how sure the network is.
+No accuracy can be computed for them. The summary counts the outputs that they
+got, and describes the confidences.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import escape, text_tables
+from input_pipeline.text_tables import percent
 
-# A confidence below this is low: more probability lies elsewhere than on the
-# output that the image got.
+# A confidence below this is low: the other outputs have more probability in
+# sum than the one that the image got.
 LOW_CONFIDENCE = 0.5
-# A warning is printed where fewer of the images got a novel output. One novel
-# source that makes up one image in twenty, and is recognised, reaches it.
+# A warning is printed where a smaller share of the images got a novel output. A
+# novel source that makes up one image in twenty, and is recognised, reaches it.
 LEAST_NOVEL_SHARE = 0.05
 # A warning is printed where one output got at least as many of the images, or
-# of those with a novel output. A heap of two sources of similar size, told
-# apart, stays far below.
+# of those with a novel output. A network that separates two sources of similar
+# size stays far below.
 COLLAPSE_SHARE = 0.9
-# With fewer images, one more or less would decide about a warning.
+# With fewer images, a single one would decide about a warning.
 LEAST_IMAGES = 20
 
 
@@ -32,7 +33,7 @@ def heap_summary(
   num_known: int,
   num_outputs: int | None = None,
 ) -> dict[str, Any]:
-  """Returns what can be said of images without a true class.
+  """Returns a summary of the predictions for images without a true class.
 
   Args:
     predicted: int [N], the output of each of these images; N is at least 1.
@@ -45,9 +46,9 @@ def heap_summary(
     A dict for JSON:
 
     - num_images: N.
-    - num_outputs, num_novel_outputs: the outputs that images can get, and how
-      many of them are novel.
-    - num_outputs_given, num_novel_outputs_given: how many of them an image got.
+    - num_outputs, num_novel_outputs: the number of outputs in use, and of the
+      novel ones among them.
+    - num_outputs_given, num_novel_outputs_given: how many of them images got.
     - novel_share: the share of images with a novel output.
     - score: how well the heap is divided, see `heap_score`.
     - mean_confidence, median_confidence.
@@ -70,7 +71,7 @@ def heap_summary(
     'num_outputs_given': len(given),
     'num_novel_outputs_given': sum(k >= num_known for k in given),
     'novel_share': float(np.mean(predicted >= num_known)),
-    # Of all outputs, so that epochs before and after pruning compare.
+    # Of all outputs, so that epochs before and after pruning can be compared.
     'score': heap_score(predicted, confidence, len(names)),
     'mean_confidence': float(np.mean(confidence)),
     'median_confidence': float(np.median(confidence)),
@@ -93,7 +94,7 @@ def heap_summary(
 def heap_score(
   predicted: np.ndarray, confidence: np.ndarray, num_outputs: int
 ) -> float:
-  """Returns how well a network divides a heap, without its truth, in [0, 1].
+  """Returns a score in [0, 1] of how a network divides a heap.
 
   It is the evenness with which the outputs are used, the entropy of their
   shares over its largest value, times the mean confidence. It is low where all
@@ -112,7 +113,7 @@ def heap_score(
 
 
 def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
-  """Returns a line for each sign that the sources were not told apart.
+  """Returns a line for each sign that the sources were not separated.
 
   The signs are: next to no image got a novel output, one output got nearly all
   images, or one novel output got nearly all images with a novel one.
@@ -142,8 +143,8 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
   if num_outputs > 1 and most['share'] >= COLLAPSE_SHARE:
     lines.append(
       f'{most_name} got {most["count"]} of {images} images without a true '
-      'class: either they have one source, or the network does not tell their '
-      'sources apart'
+      'class: either they have one source, or the network does not separate '
+      'their sources'
     )
   elif (
     summary['num_novel_outputs'] > 1
@@ -153,14 +154,13 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
     lines.append(
       f'{escape.terminal(novel[0]["name"])} got {novel[0]["count"]} of the '
       f'{num_novel} images with a novel output: either there is one novel '
-      'source, or the network does not tell novel sources apart'
+      'source, or the network does not separate novel sources'
     )
   return lines
 
 
 def heap_lines(summary: Mapping[str, Any]) -> str:
   """Returns the summary for a terminal: lines, and a table of the outputs."""
-  percent = lambda share: f'{100 * share:.2f}'
   rows = [
     (
       entry['name'],
@@ -200,7 +200,7 @@ def heap_table(reports: Mapping[str, Mapping[str, Any]], title: str) -> str:
   rows = [
     (
       name,
-      f'{100 * heap["novel_share"]:.2f}',
+      percent(heap['novel_share']),
       f'{heap["num_outputs_given"]} of {heap["num_outputs"]}',
       f'{heap["num_novel_outputs_given"]} of {heap["num_novel_outputs"]}',
       f'{heap["mean_confidence"]:.2f}',

@@ -180,7 +180,7 @@ def open_world_metrics(
 
 
 def not_available(result: Mapping[str, Any]) -> dict[str, str]:
-  """Returns why each metric that is None is so, by its name.
+  """Returns the reason why a metric is None, by its name.
 
   Args:
     result: what `open_world_metrics` returns.
@@ -195,7 +195,7 @@ def not_available(result: Mapping[str, Any]) -> dict[str, str]:
     if name.startswith('known'):
       return 'no image has a known class as its true class'
     if name.startswith('real_fake'):
-      return 'the images are not both real and forged'
+      return 'there are not both real and forged images'
     return 'no image has a novel class as its true class'
 
   return {
@@ -206,7 +206,7 @@ def not_available(result: Mapping[str, Any]) -> dict[str, str]:
 def _matched_metrics(
   label: np.ndarray, output: np.ndarray, num_known: int
 ) -> dict[str, float]:
-  """The metrics of known, novel and all rows; those without rows are absent."""
+  """Returns metrics of known, novel and all rows; leaves out empty groups."""
   known = label < num_known
   result = {}
   # Each group has a matching of its own, as in the papers' code.

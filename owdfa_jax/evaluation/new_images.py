@@ -1,4 +1,4 @@
-"""Lists the images that a user wants attributed, without importing JAX."""
+"""Lists the images to attribute, without importing JAX."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ from input_pipeline.image_folders import (
 
 
 def list_new_images(images: str) -> FolderScan:
-  """Returns the image files under a folder, and what else is there.
+  """Returns the image files and the other files under a folder.
 
   Raises:
     UserError: there is no such folder, or it holds no image.

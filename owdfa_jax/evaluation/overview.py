@@ -1,4 +1,4 @@
-"""Draws a run at a glance: images of each source, and where they were put.
+"""Draws an overview of a run: an image of each source, and its outputs.
 
   owdfa overview --workdir=runs/demo --out=overview.png
 

@@ -1,4 +1,4 @@
-"""Reads what the overview of a run shows from the files of an evaluated run."""
+"""Reads the data of an overview from the files of an evaluated run."""
 
 import csv
 import dataclasses
@@ -22,7 +22,7 @@ WITHOUT_TRUTH = 'no true class'
 
 @dataclasses.dataclass(frozen=True)
 class Overview:
-  """What the picture shows, for S sources and T outputs.
+  """The data of the picture, for S sources and T outputs.
 
   Attributes:
     sources: the name of each source with test images, known ones first. Images
@@ -52,7 +52,7 @@ class Overview:
 def read_overview(
   workdir: pathlib.Path, data_path: str | None = None
 ) -> Overview:
-  """Reads what the picture shows from the files of an evaluated run.
+  """Reads the data of the picture from the files of an evaluated run.
 
   Args:
     workdir: the run's folder.
@@ -76,7 +76,7 @@ def read_overview(
     return _make_overview(config, report, attributions, dataset)
   except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     raise UserError(
-      f'files that do not fit each other: {CONFIG_FILE}, {REPORT_FILE}, '
+      f'files that do not match: {CONFIG_FILE}, {REPORT_FILE}, '
       f'{ATTRIBUTIONS_FILE} of {workdir} and the packed dataset ({error!r}); '
       'evaluate the run again with --mode=eval'
     ) from error
@@ -88,7 +88,7 @@ def _make_overview(
   attributions: Sequence[Mapping[str, str]],
   dataset: PackedDataset,
 ) -> Overview:
-  """Returns the overview that the files' contents make."""
+  """Returns the overview of the contents of the files."""
   per_class = report['per_class']
   outputs = order_outputs(per_class, attributions, dataset.num_known)
   names = {
@@ -111,7 +111,7 @@ def _make_overview(
 
 
 def _figure(report: Mapping[str, Any]) -> str:
-  """Returns All ACC; for a heap, which has none, Known ACC if there is one."""
+  """Returns All ACC in words, or Known ACC where All ACC is not available."""
   for name in ('all_acc', 'known_acc'):
     if report[name] is not None:
       return f'{TABLE_COLUMNS[name]} {100 * report[name]:.1f}'
@@ -186,7 +186,7 @@ def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
   """Returns the object in a JSON file of the run."""
   content, reason = None, 'not an object'
   try:
-    # An earlier version wrote NaN for a network that had diverged.
+    # Earlier versions wrote NaN for a network that had diverged.
     content = strict_json.loads(_read_file(workdir, name))
   except ValueError as error:
     reason = str(error)

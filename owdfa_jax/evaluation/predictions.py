@@ -150,7 +150,7 @@ class Predictor:
   def _check_finite(self, is_finite: np.ndarray) -> None:
     """Raises `UserError` if the results of some images are not finite.
 
-    The largest of such numbers is output 0, so they would pass for predictions.
+    `argmax` of such numbers is 0, so they would look like predictions.
 
     Args:
       is_finite: bool [N].

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from input_pipeline import escape, text_tables
 from input_pipeline.files import write_whole
+from input_pipeline.text_tables import percent
 from owdfa_jax.evaluation.heap import heap_lines
 from owdfa_jax.evaluation.predictions import Predictions, output_names
 from owdfa_jax.evaluation.report_files import (
@@ -20,11 +21,6 @@ from owdfa_jax.report_fields import NUM_OUTPUTS_IN_USE, TABLE_COLUMNS
 from owdfa_jax.settings import eval_rows
 
 _REMEDY = 'free some space, then run again with --mode=eval'
-
-
-def percent(value: float | None) -> str:
-  """Formats a fraction in percent with two decimals; None as 'n/a'."""
-  return 'n/a' if value is None else f'{100 * value:.2f}'
 
 
 def headline(result: Mapping[str, Any]) -> str:
@@ -107,12 +103,12 @@ def class_table(
 
 
 def _is_under_known_name(entry: Mapping[str, Any]) -> bool:
-  # Reports of earlier versions have no such field.
+  # Reports of earlier versions lack the field.
   return bool(entry.get('under_known_name', False))
 
 
 def truth_lines(report: Mapping[str, Any]) -> list[str]:
-  """Returns what a report's figures do not cover, a line each.
+  """Returns a line for each group of images that a report's figures lack.
 
   Args:
     report: the content of `report.json`.
@@ -121,9 +117,7 @@ def truth_lines(report: Mapping[str, Any]) -> list[str]:
   known = report['num_known_examples']
   if not missing:
     if known == total > 0:
-      return [
-        'no image is of a novel class: All ACC covers known classes alone'
-      ]
+      return ['no image is of a novel class: All ACC covers known classes only']
     return []
   lines = [
     f'{missing} of {total} images have no true class; figures that need it are '
@@ -167,7 +161,7 @@ def write_report(
 
 
 def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
-  """Prints the tables of a report, and what they do not cover.
+  """Prints the tables of a report, and which images they do not cover.
 
   Args:
     report: the content of `report.json`.
@@ -196,7 +190,7 @@ def write_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
 
   Raises:
     UserError: the file cannot be written.
-    ValueError: a number is not finite, which would be no JSON.
+    ValueError: a number is not finite, which JSON cannot hold.
   """
   text = json.dumps(report, indent=2, allow_nan=False)
   with write_whole(path, text=True, what='the report', remedy=_REMEDY) as file:
@@ -209,7 +203,7 @@ def _write_attributions(
   predictions: Predictions,
   names: Sequence[str],
 ) -> None:
-  """Writes one CSV line per image: its path, its source and the confidence."""
+  """Writes a line for each image: path, source, confidence, true source."""
   dataset = experiment.dataset
   split_name, _ = eval_rows(dataset, experiment.config.eval.split)
   split = getattr(dataset, split_name)

@@ -1,7 +1,8 @@
-"""What selects the best checkpoint of a run, where the truth is incomplete too.
+"""Decides what selects the best checkpoint of a run.
 
-`eval.selection` and `eval.metric` ask for a metric on some images. On a heap
-most metrics are not available. This module says what takes their place.
+`eval.selection` and `eval.metric` ask for a metric on some images. On a heap,
+images without a true class, most metrics are not available. This module decides
+which score replaces them.
 """
 
 import dataclasses
@@ -12,8 +13,9 @@ import numpy as np
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax.report_fields import NEED_EVERY_TRUTH
 
-# The training images that stand for a heap that has no test images.
+# The most training images that are evaluated if a heap has no test images.
 MOST_HEAP_ROWS = 2048
+_LAST = 'the epoch: the last one counts'
 
 
 class Basis(enum.Enum):
@@ -32,12 +34,12 @@ class Basis(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class SelectionRule:
-  """What selects the best checkpoint of a run.
+  """The score that selects the best checkpoint of a run.
 
   Attributes:
-    basis: what the score is.
-    reason: why it is not what the settings ask for; '' if it is.
-    text: what the score is, in words for a report.
+    basis: the kind of score.
+    reason: why it is not the score that the settings ask for; '' if it is.
+    text: describes the score after the words "selected by".
   """
 
   basis: Basis
@@ -48,10 +50,10 @@ class SelectionRule:
 def selection_rule(
   dataset: PackedDataset, selection: str, metric: str
 ) -> SelectionRule:
-  """Returns what selects the best checkpoint.
+  """Returns the score that selects the best checkpoint.
 
-  It depends on the settings and the data alone, so that an evaluation can say
-  what selected.
+  It depends on the settings and the data only, so that an evaluation can name
+  the score afterwards.
 
   Args:
     dataset: the run's data.
@@ -59,19 +61,19 @@ def selection_rule(
     metric: `eval.metric`.
   """
   if selection == 'last':
-    return SelectionRule(Basis.LAST, '', 'no metric: the last epoch counts')
+    return SelectionRule(Basis.LAST, '', _LAST)
   if reason := _not_available(dataset, selection, metric):
     basis = Basis.HEAP if is_heap(dataset) else Basis.LAST
     text = {
       Basis.HEAP: f'Known ACC on {selection} images and the score of the heap',
-      Basis.LAST: 'no metric: the last epoch counts',
+      Basis.LAST: _LAST,
     }[basis]
     return SelectionRule(basis, reason, text)
   return SelectionRule(Basis.METRIC, '', f'{metric} on {selection} images')
 
 
 def is_heap(dataset: PackedDataset) -> bool:
-  """Whether some images of a dataset have no true class."""
+  """Returns whether some images of a dataset have no true class."""
   return not dataset.novel_count_known or bool((dataset.test.label < 0).any())
 
 
@@ -81,9 +83,9 @@ def _not_available(dataset: PackedDataset, selection: str, metric: str) -> str:
   if selection == 'validation':
     # Held-out images are labelled, so all are of known classes.
     if metric.startswith('novel') or metric == 'new_acc':
-      return 'the validation images are of known classes alone'
+      return 'all validation images are of known classes'
     if is_heap(dataset) and metric in NEED_EVERY_TRUTH:
-      return 'the validation images are none of the heap'
+      return 'no validation image is of the heap'
     return ''
   if metric == 'known_acc' or metric.startswith('known'):
     if not ((label >= 0) & (label < num_known)).any():
@@ -96,12 +98,12 @@ def _not_available(dataset: PackedDataset, selection: str, metric: str) -> str:
     if metric.startswith('novel') or metric == 'new_acc':
       return 'no test image has a novel class as its true class'
     if not dataset.novel_count_known:
-      return 'the test images are none of the heap'
+      return 'no test image is of the heap'
   return ''
 
 
 def heap_rows(dataset: PackedDataset, seed: int) -> np.ndarray:
-  """Returns training images that stand for a heap without test images.
+  """Returns the training images to evaluate if a heap has no test images.
 
   Args:
     dataset: the run's data.
@@ -124,16 +126,16 @@ def combined_score(
   """Returns the selection score on a heap, in [1, 2].
 
   It is 1 plus the mean of the labelled images' accuracy and the heap's score,
-  in which each image counts alike, as in All ACC. The 1 puts it above the
-  scores of epochs that earlier versions gave to the same run: they are at most
-  1, and were computed from the images with a true class alone.
+  weighted by their numbers of images. The 1 puts it above the scores that
+  earlier versions gave to epochs of the same run: those are at most 1, and were
+  computed from the images with a true class only.
 
   Args:
     known_acc: the accuracy on labelled images that are not trained on, or None
       where there are none.
-    num_known: their number.
+    num_known: the number of these labelled images.
     heap_score: `heap.heap_score` of images without a true class.
-    num_heap: their number, at least 1.
+    num_heap: the number of these images, at least 1.
   """
   if known_acc is None:
     return 1 + heap_score

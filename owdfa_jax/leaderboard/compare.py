@@ -194,7 +194,7 @@ def make_notes(
 
 
 def heap_notes(entries: Sequence[table.Entry]) -> list[str]:
-  """Returns what the numbers do not cover where images have no true class.
+  """Returns notes on images without a true class, which the numbers lack.
 
   Args:
     entries: the rows of the table.

@@ -131,8 +131,8 @@ def _is_complete(report: dict[str, Any], part: RunInputs) -> bool:
 def _read_json(path: epath.Path) -> dict[str, Any]:
   """Returns the object in a file, or {} if it is missing or damaged.
 
-  A file with NaN or an infinite number, which are no JSON, counts as damaged:
-  an earlier version wrote it for a network that had diverged.
+  A file with NaN or an infinite number is not JSON and counts as damaged.
+  Earlier versions wrote such files for networks that had diverged.
 
   Raises:
     UserError: there is a file, but it cannot be read.

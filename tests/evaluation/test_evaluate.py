@@ -10,10 +10,10 @@ import pytest
 from helpers.csv_files import read_csv
 from helpers.runs import initial_state, tiny_experiment
 from input_pipeline.errors import UserError
+from input_pipeline.text_tables import percent
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import evaluate
 from owdfa_jax.evaluation.epoch_evaluator import EpochEvaluator
-from owdfa_jax.evaluation.report import percent
 from owdfa_jax.training.setup import set_up_training
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -134,8 +134,8 @@ def test_reports_of_benchmarks_say_what_selected(trained):
   assert report['not_available'] == {
     'heap': 'every image has a true class',
     'num_outputs_in_use': 'the method prunes no outputs',
-    'real_fake_auc': 'the images are not both real and forged',
-    'real_fake_eer': 'the images are not both real and forged',
+    'real_fake_auc': 'there are not both real and forged images',
+    'real_fake_eer': 'there are not both real and forged images',
   }
 
 
@@ -148,9 +148,8 @@ def test_metric_that_cannot_select_says_so(packed, tmp_path, capsys, metric):
   evaluator = EpochEvaluator(experiment, training.graphdef)
   (line,) = capsys.readouterr().out.splitlines()
   assert line == (
-    f'the best checkpoint cannot be selected by {metric}: the validation '
-    'images are of known classes alone; selected by no metric: the last epoch '
-    'counts'
+    f'{metric} cannot select the best checkpoint: all validation images are '
+    'of known classes; it is selected by the epoch: the last one counts'
   )
   result = evaluator.evaluate_epoch(9, initial_state(experiment))
   assert result.metrics[report_fields.SELECTION_SCORE] == 9

@@ -112,7 +112,7 @@ def test_only_the_mean_over_known_images_does_not_need_every_truth():
     ([2, -1, -1], 'known_acc', 'no image has a known class'),
     ([0, 0, 1], 'new_acc', 'no image has a novel class'),
     ([2, 2, 3], 'known_nmi', 'no image has a known class'),
-    ([0, 2, 3], 'real_fake_auc', 'not both real and forged'),
+    ([0, 2, 3], 'real_fake_auc', 'not both real and forged images'),
     ([], 'all_acc', 'there are no images'),
   ],
 )

@@ -83,8 +83,8 @@ def test_run_without_evaluation_is_an_error(tmp_path, capsys):
     ('{"all_acc": NaN}', 'NaN is not a finite number'),
     ('{"all_acc": ', 'Expecting value'),
     ('[]', 'not an object'),
-    ('{}', 'do not fit each other'),
-    ('{"num_without_truth": 0, "per_class": 5}', 'do not fit each other'),
+    ('{}', 'files that do not match'),
+    ('{"num_without_truth": 0, "per_class": 5}', 'files that do not match'),
   ],
 )
 def test_damaged_report_is_one_line(trained, tmp_path, capsys, content, reason):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from input_pipeline import text_tables
 from owdfa_jax.evaluation import report
 from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.evaluation.report_files import split_file
@@ -14,8 +15,8 @@ RESULT = dict.fromkeys(TABLE_COLUMNS, 0.5) | {'known_acc': None}
 
 
 def test_percent_has_two_decimals_or_is_not_available():
-  assert report.percent(0.98765) == '98.77'
-  assert report.percent(None) == 'n/a'
+  assert text_tables.percent(0.98765) == '98.77'
+  assert text_tables.percent(None) == 'n/a'
 
 
 def test_headline_is_one_line_of_main_metrics():

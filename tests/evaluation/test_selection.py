@@ -61,11 +61,11 @@ def test_test_images_without_a_true_class_leave_it_to_the_heap(dataset, metric):
 
 
 def test_known_test_images_alone_do_not_select_for_a_heap(dataset):
-  """Else the best would be chosen by the known images, without a word."""
+  """Known images must not select the best checkpoint without a message."""
   data = with_labels(dataset, [0, 1, 2], heap_in_training=True)
   rule = selection_rule(data, 'test', 'all_nmi')
   assert rule.basis is Basis.HEAP
-  assert rule.reason == 'the test images are none of the heap'
+  assert rule.reason == 'no test image is of the heap'
   assert selection_rule(data, 'test', 'known_acc').basis is Basis.METRIC
   # Without a heap, it is the metric of a complete test set.
   rule = selection_rule(with_labels(dataset, [0, 1, 2]), 'test', 'all_nmi')
@@ -83,7 +83,7 @@ def test_metrics_of_novel_images_need_novel_images(dataset, metric):
   for which in 'test', 'validation':
     rule = selection_rule(data, which, metric)
     assert rule.basis is Basis.LAST
-    assert rule.reason and 'the last epoch counts' in rule.text
+    assert rule.reason and 'the last one counts' in rule.text
 
 
 def test_known_accuracy_needs_known_images(dataset):
@@ -91,7 +91,7 @@ def test_known_accuracy_needs_known_images(dataset):
   assert rule.basis is Basis.LAST and 'known class' in rule.reason
 
 
-def test_validation_on_a_heap_looks_at_the_heap_too(dataset):
+def test_validation_on_a_heap_scores_the_heap_too(dataset):
   data = with_labels(dataset, [0, 3], heap_in_training=True)
   rule = selection_rule(data, 'validation', 'all_nmi')
   assert rule.basis is Basis.HEAP
@@ -123,5 +123,5 @@ def test_combined_score_counts_every_image_alike():
   score = selection.combined_score(0.75, 40, 0.5, 60)
   assert score == pytest.approx(1 + (30 + 30) / 100)
   assert selection.combined_score(None, 0, 0.5, 60) == 1.5
-  # Above every score of a version that did not look at the heap.
+  # Above every score of earlier versions, which ignored the heap.
   assert selection.combined_score(0.0, 40, 0.0, 60) == 1
