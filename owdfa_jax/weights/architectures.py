@@ -15,6 +15,7 @@ _RESNETS: dict[tuple[bool, Shape], str] = {
 }
 # Parts of names that only these networks have; the first that is found counts.
 _MARKS = (
+  ('embedder.embedder.convolution.', 'ResNet of Hugging Face Transformers'),
   ('relative_position_bias_table', 'Swin transformer'),
   ('cls_token', 'vision transformer (ViT)'),
   ('class_token', 'vision transformer (ViT)'),
@@ -28,12 +29,18 @@ _MARKS = (
   ('conv_dw.', 'EfficientNet or MobileNet'),
   ('conv_stem.', 'EfficientNet or MobileNet'),
   ('dwconv.', 'ConvNeXt'),
+  ('.block.', 'EfficientNet, MobileNet or ConvNeXt'),
   ('stages.', 'ConvNeXt or RegNet'),
   ('features.', 'VGG, AlexNet or MobileNet'),
   ('down_blocks.', 'diffusion network'),
   ('input_blocks.', 'diffusion network'),
 )
 _BLOCK = re.compile(r'(?:^|\.)layer([1-4])\.(\d{1,3})\.')
+# A module of a block, with its tensors.
+_IN_BLOCK = re.compile(r'(?:^|\.)layer[1-4]\.\d{1,3}\.(\w{1,40})\.')
+_OF_RESNETS = re.compile('conv[123]|bn[123]|downsample')
+# The first convolution is three, as in timm's resnet50d.
+_DEEP_STEM = re.compile(r'(?:^|\.)conv1\.\d')
 
 
 def name_architecture(shapes: Mapping[str, Shape]) -> str:
@@ -68,8 +75,20 @@ def _name_resnet(shapes: Mapping[str, Shape], depths: Shape) -> str:
   title = _RESNETS.get(
     (bottleneck, depths), f'ResNet of {"-".join(map(str, depths))} blocks'
   )
+  title += _unlike_parts(shapes)
   if inner is None:
     return f'a {title}'
   if inner[0] != inner[1]:
     return f'a {title} with grouped convolutions (ResNeXt)'
   return f'a {title}' if inner[0] == 64 else f'a {title} of {inner[0]} channels'
+
+
+def _unlike_parts(shapes: Mapping[str, Shape]) -> str:
+  """Returns what a ResNet has that the plain one lacks, such as se or eca."""
+  found = {
+    match[1] for name in shapes if (match := _IN_BLOCK.search(name)) is not None
+  }
+  unlike = sorted(part for part in found if not _OF_RESNETS.fullmatch(part))
+  if any(_DEEP_STEM.search(name) for name in shapes):
+    unlike.append('three convolutions at the start')
+  return f' with {", ".join(unlike[:3])}' if unlike else ''

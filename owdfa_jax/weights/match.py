@@ -17,6 +17,7 @@ from owdfa_jax.weights.prefixes import (
   count_fits,
   locate,
 )
+from owdfa_jax.weights.wrappers import without_wrappers
 
 # Our names of leaves that have another name in a state dict.
 TORCH_LEAVES = {
@@ -110,7 +111,7 @@ def fill_network(
 
   Args:
     source: tensors by PyTorch's names, in its layouts. Words of wrappers may
-      precede the names; see `prefixes.locate`.
+      precede the names, see `prefixes.locate`, or be inside of them.
     params: the network's parameters, a pytree of `jax.Array`.
     batch_stats: the network's statistics, a pytree of `jax.Array`.
     where: the name of the source in messages.
@@ -135,6 +136,8 @@ def fill_network(
     for name, (path, leaf) in ours.items()
   }
   theirs = {k: v for k, v in source.items() if not k.endswith(IGNORED)}
+  parts = {name.removeprefix(_BACKBONE).split('.')[0] for name in ours}
+  theirs = without_wrappers(theirs, parts)
   place, places = _places(theirs, shapes, where)
   found, missing, other_shapes = {}, [], []
   for name, (path, leaf) in ours.items():

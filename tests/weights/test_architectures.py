@@ -45,3 +45,44 @@ def test_widths_and_groups():
 @pytest.mark.parametrize('names', [(), ('weight',), ('layer1.0.conv1.weight',)])
 def test_unknown_networks(names):
   assert name_architecture(dict.fromkeys(names, (1,))) == ''
+
+
+@pytest.mark.parametrize(
+  'name, shape, what',
+  [
+    ('layer1.0.se.fc1.weight', (16, 256, 1, 1), 'se'),
+    ('layer2.1.eca.conv.weight', (1, 1, 5), 'eca'),
+    ('layer3.0.act1.weight', (64,), 'act1'),
+    ('conv1.3.weight', (32, 32, 3, 3), 'three convolutions at the start'),
+  ],
+)
+def test_further_parts_make_another_network(name, shape, what):
+  shapes = resnet((3, 4, 6, 3), bottleneck=True, prefix='module.')
+  shapes[f'module.{name}'] = shape
+  assert name_architecture(shapes) == f'a ResNet-50 with {what}'
+
+
+@pytest.mark.parametrize(
+  'name',
+  ['conv1.weight', 'layer1.0.downsample.0.weight', 'layer1.0.bn3.bias'],
+)
+def test_the_parts_of_a_plain_resnet_are_no_further_parts(name):
+  shapes = resnet((3, 4, 6, 3), bottleneck=True) | {name: (64,)}
+  assert name_architecture(shapes) == 'a ResNet-50'
+
+
+@pytest.mark.parametrize(
+  'name, what',
+  [
+    (
+      'resnet.embedder.embedder.convolution.weight',
+      'a ResNet of Hugging Face Transformers',
+    ),
+    (
+      'features.1.0.block.0.0.weight',
+      'an EfficientNet, MobileNet or ConvNeXt',
+    ),
+  ],
+)
+def test_other_networks(name, what):
+  assert name_architecture({name: (8, 8, 3, 3), 'a.stages.0': (1,)}) == what

@@ -297,6 +297,13 @@ def test_a_deeper_resnet_is_another_network(prefix):
   assert 'the network a ResNet-18 of 8 channels); choose the' in message
 
 
+def test_parts_of_the_blocks_that_ours_lack_are_another_network():
+  arrays = renamed(source('resnet18'), 'backbone.', 'module.')
+  arrays['module.layer1.0.se.fc1.weight'] = np.zeros((2, 8, 1, 1))
+  message = error_message(arrays, name='resnet18')
+  assert 'of another network: some.pth (it is a ResNet-18 with se of' in message
+
+
 @pytest.mark.parametrize('prefix', ['', 'module.'])
 def test_other_networks_beside_ours_do_not_count(prefix):
   arrays = renamed(source('resnet18'), 'backbone.', prefix)
