@@ -19,6 +19,9 @@ PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 # Start-of-frame markers: baseline, extended, progressive and the rarer kinds.
 _JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_DCT = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # the kinds that can be decoded
+# The most scans of a JPEG; encoders write about ten. Each takes as long as an
+# image, but few bytes, so a small file could keep a decoder busy for hours.
+_MAX_SCANS = 200
 # Markers that no segment follows.
 _NO_SEGMENT = {0x00, 0x01, *range(0xD0, 0xD9)}
 _RGB_PNG = 2  # the colour type without palette or alpha
@@ -56,7 +59,7 @@ def probe(data: bytes) -> tuple[str, int, int, bool]:
     plain = (depth, colour) == (8, _RGB_PNG) and not special
     return 'png', height, width, plain
   if frame := _jpeg_frame(data):
-    _, depth, height, width, channels, exif = frame
+    _, depth, height, width, channels, exif, _ = frame
     return 'jpeg', height, width, (depth, channels, exif) == (8, 3, False)
   return '', 0, 0, False
 
@@ -65,12 +68,13 @@ def check_jpeg(data: bytes, max_pixels: int) -> None:
   """Checks a JPEG's size and kind.
 
   Raises:
-    BadImage: the image is too large, or of a kind that is not decoded.
+    BadImage: the image is too large, has too many scans, or is of a kind that
+      is not decoded.
   """
   frame = _jpeg_frame(data, skip_other=True)
   if frame is None:
     raise BadImage('damaged: a JPEG without an image')
-  marker, depth, height, width, channels, _ = frame
+  marker, depth, height, width, channels, _, position = frame
   check_size(height, width, max_pixels)
   if marker not in _JPEG_DCT:
     raise BadImage('a lossless or hierarchical JPEG; convert it to PNG')
@@ -78,6 +82,21 @@ def check_jpeg(data: bytes, max_pixels: int) -> None:
     raise BadImage(f'a JPEG of {depth} bits; convert it to 8 bits')
   if channels not in (1, 3, 4):
     raise BadImage(f'a JPEG of {channels} channels; convert it to RGB')
+  # Other files may follow the end of the image.
+  end = data.find(b'\xff\xd9', position)
+  scans = data.count(b'\xff\xda', position, end if end >= 0 else len(data))
+  if scans > _MAX_SCANS:
+    raise BadImage(f'a JPEG of {scans} scans; at most {_MAX_SCANS} are decoded')
+
+
+def check_jpeg_part(data: bytes, max_pixels: int) -> None:
+  """Checks the size of a JPEG in a TIFF, which may lack the tables.
+
+  Raises:
+    BadImage: the image is too large.
+  """
+  if frame := _jpeg_frame(data, skip_other=True):
+    check_size(frame[2], frame[3], max_pixels)
 
 
 def check_webp(data: bytes, max_pixels: int) -> None:
@@ -139,14 +158,16 @@ def _table_bytes(flags: int) -> int:
 
 def _jpeg_frame(
   data: bytes, *, skip_other: bool = False
-) -> tuple[int, int, int, int, int, bool] | None:
-  """Returns a JPEG's marker, depth, height, width, channels, and EXIF or not.
-
-  It is None if the bytes are not a JPEG, or have no frame.
+) -> tuple[int, int, int, int, int, bool, int] | None:
+  """Reads the frame of a JPEG.
 
   Args:
     data: the first bytes of the file.
     skip_other: go on after bytes that belong to no segment, as decoders do.
+
+  Returns:
+    Its marker, depth, height, width and channels, whether EXIF precedes it, and
+    its offset. None if the bytes are no JPEG, or have no frame.
   """
   if not data.startswith(b'\xff\xd8'):
     return None
@@ -166,7 +187,7 @@ def _jpeg_frame(
     (length,) = struct.unpack_from('>H', data, position + 2)
     if marker in _JPEG_FRAMES or marker == 0xF7:  # 0xF7: JPEG-LS
       frame = struct.unpack_from('>BHHB', data, position + 4)
-      return marker, *frame, exif
+      return marker, *frame, exif, position
     exif |= marker == 0xE1 and data[position + 4 : position + 8] == b'Exif'
     position += 2 + length
   return None

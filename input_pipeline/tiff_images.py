@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline.image_headers import check_size
+from input_pipeline.image_headers import (
+  check_jpeg_part,
+  check_size,
+  check_webp,
+)
 from input_pipeline.image_kinds import BadImage, undecodable
 from input_pipeline.pixel_values import (
   cmyk_to_rgb,
@@ -28,15 +32,16 @@ _NEEDED_SAMPLES = {
   _CMYK: 4,
   _YCBCR: 3,
 }
-_JPEG = 7
+_JPEG, _WEBP = 7, 50001
 # None, CCITT, LZW, JPEG, Deflate, PackBits, LZMA, Zstandard, WebP.
-_COMPRESSIONS = (1, 2, 3, 4, 5, _JPEG, 8, 32946, 32773, 34925, 50000, 50001)
+_COMPRESSIONS = (1, 2, 3, 4, 5, _JPEG, 8, 32946, 32773, 34925, 50000, _WEBP)
 # Bytes of a value, by the type of the tag.
 _TYPE_BYTES = dict(enumerate((1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), 1))
 _TYPE_BYTES |= {16: 8, 17: 8, 18: 8}
 _UNSIGNED = 1
 _VALUES = {2: 'int', 3: 'float', 5: 'complex int', 6: 'complex'}
 _MOST_SAMPLES = 16  # of a pixel; unused ones are decoded too
+_USUAL_SAMPLES = 5  # CMYK and alpha; the memory is reckoned for these
 _INK_SET, _DNG_VERSION, _ORIENTATION = 332, 50706, 274
 _REDUCED = 1  # the bit of NewSubfileType
 
@@ -63,6 +68,7 @@ def decode_tiff(data: bytes, max_pixels: int) -> np.ndarray:
       page: Any = file.pages.first
       _check_whole(file.tiff, page.offset, data)
       _check_page(page, max_pixels)
+      _check_parts(page, data, max_pixels)
       image = _to_rgb(page, _read_samples(page))
       orientation = page.tags.valueof(_ORIENTATION, 1)
   except BadImage:
@@ -122,6 +128,13 @@ def _check_page(page: Any, max_pixels: int) -> None:
     raise BadImage(f'uint{bits} values; convert it to 8 bits')
   if not _NEEDED_SAMPLES[photometric] <= page.samplesperpixel <= _MOST_SAMPLES:
     raise BadImage(f'{page.samplesperpixel} samples a pixel; convert it to RGB')
+  pixels = page.imagelength * page.imagewidth
+  if pixels * page.samplesperpixel > max_pixels * _USUAL_SAMPLES:
+    raise BadImage(
+      f'{pixels} pixels of {page.samplesperpixel} samples, more than '
+      f'{_USUAL_SAMPLES} * --max_pixels={max_pixels}; shrink the image, or '
+      'convert it to RGB'
+    )
   if int(page.compression) not in _COMPRESSIONS:
     name = getattr(page.compression, 'name', page.compression)
     raise BadImage(f'a TIFF compressed by {name}; convert it to PNG')
@@ -130,6 +143,19 @@ def _check_page(page: Any, max_pixels: int) -> None:
     raise BadImage('a TIFF of YCbCr without JPEG; convert it to RGB')
   if photometric == _CMYK and (jpeg or page.tags.valueof(_INK_SET, 1) != 1):
     raise BadImage('a TIFF of these CMYK colours; convert it to RGB')
+
+
+def _check_parts(page: Any, data: bytes, max_pixels: int) -> None:
+  """Raises `BadImage` if a strip or tile is a larger image than the page.
+
+  A JPEG or WebP has a size of its own, for which its decoder takes memory.
+  """
+  check = {_JPEG: check_jpeg_part, _WEBP: check_webp}.get(int(page.compression))
+  if check is None:
+    return
+  for start, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+    if size:
+      check(data[start : start + size], max_pixels)
 
 
 def _read_samples(page: Any) -> np.ndarray:

@@ -181,6 +181,8 @@ def bombs():
   found['TIFF'] = tiff(TAGS | {256: [side], 257: [side]}, STRIP)
   tiles = TAGS | {322: [1 << 16], 323: [1 << 16], 324: [8], 325: [len(STRIP)]}
   found['TIFF tiles'] = tiff(tiles, STRIP)
+  found['TIFF of JPEG'] = tiff(TAGS | {259: [7]}, bytes(jpeg))
+  found['TIFF of WebP'] = tiff(TAGS | {259: [50001]}, bytes(lossless))
   return {name: bytes(data) for name, data in found.items()}
 
 
@@ -210,6 +212,24 @@ ZEROS = zlib.compress(bytes(1 << 26))
 def test_more_data_than_pixels_is_refused(data):
   with pytest.raises(UserError, match='unreadable image: x: '):
     images.decode_file(data, 'x')
+
+
+def test_many_samples_count_as_pixels():
+  data = written(np.dstack([RGB] * 4), photometric='rgb', extrasamples=[0] * 9)
+  pixels = RGB.shape[0] * RGB.shape[1]
+  assert images.decode_file(data, 'x', 3 * pixels).shape == RGB.shape
+  with pytest.raises(UserError, match='pixels of 12 samples, more than 5'):
+    images.decode_file(data, 'x', 2 * pixels)
+
+
+def test_a_jpeg_of_endless_scans_is_refused():
+  data = saved(RGB, 'JPEG', progressive=True)
+  last = data[data.rindex(b'\xff\xda') : -2]
+  # Other files may follow, and may have these bytes.
+  many = data + b'\xff\xda' * 500
+  assert images.decode_file(many, 'x').shape == RGB.shape
+  with pytest.raises(UserError, match='a JPEG of 2.. scans; at most 200'):
+    images.decode_file(data[:-2] + last * 200 + data[-2:], 'x')
 
 
 @pytest.mark.parametrize('suffix', ['PNG', 'TIFF', 'AVIF', 'GIF', 'JPEG2000'])
