@@ -275,6 +275,12 @@ def write_whole(
   name = local_path(path, what)
   folder = os.path.dirname(name) or '.'
   partial = ''
+
+  def next_partial() -> str:
+    nonlocal partial
+    partial = _partial_name(name)
+    return partial
+
   options: dict[str, Any] = {'mode': 'wb'}
   if text:
     options = {'mode': 'w', 'encoding': 'utf-8', 'newline': ''}
@@ -285,8 +291,7 @@ def write_whole(
         yield file
       return
     _remove_partial_files(folder)
-    with leftovers.locked_file(lambda: _partial_name(name)) as made:
-      partial, descriptor = made
+    with leftovers.locked_file(next_partial) as (_, descriptor):
       try:
         with open(descriptor, **options) as file:
           yield file

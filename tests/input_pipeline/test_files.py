@@ -108,6 +108,15 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
     pass
 
 
+def test_a_folder_that_takes_no_files_is_named():
+  """Nobody can make a file in /proc, as in a folder that is read-only."""
+  with (
+    pytest.raises(UserError, match='the report: /proc/report.json .*; go away'),
+    files.write_whole('/proc/report.json', what='the report', remedy='go away'),
+  ):
+    pass
+
+
 def test_a_full_disk_leaves_no_file(tmp_path):
   """Writing to /dev/full fails like writing to a full disk."""
   with (
