@@ -45,9 +45,9 @@ def decode_jpeg2000(data: bytes, max_pixels: int) -> np.ndarray:
 
 def _check_header(data: bytes, max_pixels: int) -> int:
   """Returns the bits of a sample; raises `BadImage` for what is not decoded."""
-  start = data.find(_CODESTREAM)
+  start, header = _find_parts(data)
   sizes = data[start + 8 : start + 42]
-  if start < 0 or len(sizes) < 34:
+  if not data.startswith(_CODESTREAM, start) or len(sizes) < 34:
     raise BadImage('damaged: a JPEG 2000 file without an image')
   right, bottom, left, top = struct.unpack_from('>4I', sizes)
   check_size(bottom - top, right - left, max_pixels)
@@ -65,11 +65,35 @@ def _check_header(data: bytes, max_pixels: int) -> int:
     raise BadImage(
       'a JPEG 2000 image of signed values or over 16 bits; convert it to 8 bits'
     )
-  box = data.find(b'colr', 0, start)
-  if box >= 0 and data[box + 4] == 1:
-    (colours,) = struct.unpack_from('>I', data, box + 7)
+  box = header.find(b'colr')
+  if box >= 0 and len(header) >= box + 11 and header[box + 4] == 1:
+    (colours,) = struct.unpack_from('>I', header, box + 7)
     if colours not in _COLOURS:
       raise BadImage(
         f'a JPEG 2000 image of colour space {colours}; convert it to RGB'
       )
   return depth + 1
+
+
+def _find_parts(data: bytes) -> tuple[int, bytes]:
+  """Returns the offset of the codestream, and the header box before it.
+
+  The boxes are followed, as other ones may contain the same bytes.
+  """
+  position, header = 0, b''
+  while position + 8 <= len(data) and not data.startswith(
+    _CODESTREAM, position
+  ):
+    size, kind = struct.unpack_from('>I4s', data, position)
+    content = position + 8
+    if size == 1:  # the size follows
+      size = int.from_bytes(data[content : content + 8], 'big')
+      content += 8
+    if kind == b'jp2c':
+      return content, header
+    if kind == b'jp2h':
+      header = data[content : position + size]
+    if size < content - position:  # 0: to the end of the file
+      break
+    position += size
+  return position, header

@@ -31,6 +31,8 @@ def check_png(data: bytes, max_pixels: int) -> None:
   seen, colour, left = set(), 0, 0
   for kind, content in _png_chunks(data):
     seen.add(kind)
+    if kind == b'CgBI':
+      raise BadImage('a PNG in the format of iPhone apps; convert it')
     if kind == b'IHDR':
       width, height, colour = _png_header(content)
       check_size(height, width, max_pixels)

@@ -69,6 +69,13 @@ def box(brand):
     (b'8BPS\0\x01' + bytes(60), 'a Photoshop document, not an image'),
     (b'v/1\x01' + bytes(60), 'an OpenEXR image, which is not supported'),
     (b'\xff\x0a' + bytes(60), 'a JPEG XL image, which is not supported'),
+    (b'II\xbc\x01' + bytes(60), 'a JPEG XR image, which is not supported'),
+    (b'SIMPLE  = T' + bytes(60), 'a FITS image, which is not supported'),
+    (b'gimp xcf v011' + bytes(60), 'a GIMP document, not an image'),
+    (
+      png(RGB, 8, 2)[:8] + png_chunk(b'CgBI', bytes(4)) + png(RGB, 8, 2)[8:],
+      'a PNG in the format of iPhone apps',
+    ),
     (b'P7\nWIDTH 2\n', 'a PAM image, which is not supported'),
     (b'PF\n2 2\n-1.0\n' + bytes(48), 'a PFM image of floating-point values'),
     (b'II*\0\x10\0\0\0CR\x02\0' + bytes(60), "a camera's raw file"),
@@ -176,6 +183,10 @@ def bombs():
   sizes = wavelets.index(b'\xff\x4f\xff\x51') + 8
   wavelets[sizes : sizes + 8] = struct.pack('>II', side, side)
   found['JPEG 2000'] = wavelets
+  small = saved(RGB, 'JPEG2000', no_jp2=True)[:60]
+  box = struct.pack('>I4s', 8 + len(small), b'uuid') + small
+  start = wavelets.index(b'jp2c') - 4
+  found['JPEG 2000 in boxes'] = wavelets[:start] + box + wavelets[start:]
   found['PNM'] = b'P6 %d %d 255\n' % (side, side) + STRIP
   found['PNM plain'] = b'P3 %d %d 255\n' % (side, side) + b'0 ' * 99
   found['TIFF'] = tiff(TAGS | {256: [side], 257: [side]}, STRIP)
