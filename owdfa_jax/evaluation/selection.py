@@ -64,10 +64,11 @@ def selection_rule(
     return SelectionRule(Basis.LAST, '', _LAST)
   if reason := _not_available(dataset, selection, metric):
     basis = Basis.HEAP if is_heap(dataset) else Basis.LAST
-    text = {
-      Basis.HEAP: f'Known ACC on {selection} images and the score of the heap',
-      Basis.LAST: _LAST,
-    }[basis]
+    text = _LAST
+    if basis is Basis.HEAP:
+      known = selection == 'validation' or _has_known_tests(dataset)
+      part = f'Known ACC on {selection} images and ' if known else ''
+      text = f'{part}the score of the heap'
     return SelectionRule(basis, reason, text)
   return SelectionRule(Basis.METRIC, '', f'{metric} on {selection} images')
 
@@ -79,7 +80,7 @@ def is_heap(dataset: PackedDataset) -> bool:
 
 def _not_available(dataset: PackedDataset, selection: str, metric: str) -> str:
   """Returns why a metric cannot select; '' if it can."""
-  label, num_known = dataset.test.label, dataset.num_known
+  label = dataset.test.label
   if selection == 'validation':
     # Held-out images are labelled, so all are of known classes.
     if metric.startswith('novel') or metric == 'new_acc':
@@ -88,18 +89,24 @@ def _not_available(dataset: PackedDataset, selection: str, metric: str) -> str:
       return 'no validation image is of the heap'
     return ''
   if metric == 'known_acc' or metric.startswith('known'):
-    if not ((label >= 0) & (label < num_known)).any():
+    if not _has_known_tests(dataset):
       return 'no test image has a known class as its true class'
   if metric not in NEED_EVERY_TRUTH:
     return ''
   if missing := int((label < 0).sum()):
     return f'{missing} of {len(label)} test images have no true class'
-  if not (label >= num_known).any():
+  if not (label >= dataset.num_known).any():
     if metric.startswith('novel') or metric == 'new_acc':
       return 'no test image has a novel class as its true class'
     if not dataset.novel_count_known:
       return 'no test image is of the heap'
   return ''
+
+
+def _has_known_tests(dataset: PackedDataset) -> bool:
+  """Returns whether a test image is known to be of a known class."""
+  label = dataset.test.label
+  return bool(((label >= 0) & (label < dataset.num_known)).any())
 
 
 def heap_rows(dataset: PackedDataset, seed: int) -> np.ndarray:

@@ -91,6 +91,15 @@ def test_known_accuracy_needs_known_images(dataset):
   assert rule.basis is Basis.LAST and 'known class' in rule.reason
 
 
+@pytest.mark.parametrize('metric', ['all_nmi', 'known_acc'])
+def test_heap_without_known_test_images_selects_by_its_score(dataset, metric):
+  data = with_labels(dataset, [-1, -1, 3], heap_in_training=True)
+  rule = selection_rule(data, 'test', metric)
+  assert (rule.basis, rule.text) == (Basis.HEAP, 'the score of the heap')
+  rule = selection_rule(data, 'validation', 'all_nmi')
+  assert rule.text == 'Known ACC on validation images and the score of the heap'
+
+
 def test_validation_on_a_heap_scores_the_heap_too(dataset):
   data = with_labels(dataset, [0, 3], heap_in_training=True)
   rule = selection_rule(data, 'validation', 'all_nmi')
