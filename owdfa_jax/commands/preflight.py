@@ -78,7 +78,17 @@ def check_inputs(
     elif mode != 'timing':
       check_checkpoint(inputs)
       check_same_network(inputs)
+      check_takes_reports(inputs.workdir)
   return stages[-1]
+
+
+def check_takes_reports(workdir: epath.Path) -> None:
+  """Raises `UserError` if nothing can be written into the folder of a run."""
+  if not os.access(workdir, os.W_OK | os.X_OK):
+    raise UserError(
+      f'no report can be written: --workdir={workdir} cannot be written; give '
+      'a copy of it that can'
+    )
 
 
 def check_is_no_data(workdir: epath.Path) -> None:

@@ -109,6 +109,17 @@ def test_a_folder_that_cannot_be_written(
   assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize('mode', ['eval', 'attribute'])
+def test_a_run_that_cannot_be_written_gets_no_report(
+  packed, tmp_path, monkeypatch, mode
+):
+  start_run(packed, tmp_path)
+  # Permissions would not stop root.
+  monkeypatch.setattr(os, 'access', lambda path, mode: False)
+  with pytest.raises(UserError, match=f'--workdir={tmp_path} cannot be writ'):
+    check_inputs(tiny_config(packed), str(tmp_path), mode)
+
+
 def test_a_run_that_resumes_needs_no_initial_weights(packed, tmp_path):
   weights = tmp_path / 'weights.npz'
   weights.write_bytes(b'')
