@@ -52,7 +52,7 @@ class Placement:
       Arrays [B, ...]: the rows of all processes, in the order of the processes,
       split over the devices.
     """
-    # The training loop forbids transfers from the host; this one is meant.
+    # The training loop forbids transfers from the host; this one is intended.
     with jax.transfer_guard_host_to_device('allow'):
       return jax.tree.map(
         lambda rows: jax.make_array_from_process_local_data(
@@ -107,7 +107,7 @@ def from_first_process(value: int) -> int:
   """
   if jax.process_count() == 1:
     return value
-  # The training loop forbids transfers from the host; this one is meant.
+  # The training loop forbids transfers from the host; this one is intended.
   with jax.transfer_guard_host_to_device('allow'):
     return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
@@ -120,7 +120,7 @@ def first_process_with(value: bool) -> int | None:
   """
   if jax.process_count() == 1:
     return 0 if value else None
-  # The training loop forbids transfers from the host; this one is meant.
+  # The training loop forbids transfers from the host; this one is intended.
   with jax.transfer_guard_host_to_device('allow'):
     values = multihost_utils.process_allgather(np.int32(value))
   found = np.flatnonzero(values)
@@ -134,7 +134,7 @@ def largest_of_processes(value: int) -> int:
   """
   if jax.process_count() == 1:
     return value
-  # The training loop forbids transfers from the host; this one is meant.
+  # The training loop forbids transfers from the host; this one is intended.
   with jax.transfer_guard_host_to_device('allow'):
     return int(multihost_utils.process_allgather(np.int32(value)).max())
 
@@ -142,8 +142,8 @@ def largest_of_processes(value: int) -> int:
 def compile_together(function: Callable[P, R]) -> Callable[P, R]:
   """Returns a jitted function that the processes of a pod first run together.
 
-  Each process compiles by itself. On CPUs, XLA's collectives give up when
-  another process comes half a minute later. So all wait until all have
+  Each process compiles by itself. On CPUs, XLA's collectives give up if another
+  process starts half a minute later. So every process waits until all have
   compiled. For one process alone, returns the function as it is.
 
   Args:

@@ -7,6 +7,7 @@ from ml_collections import config_dict
 
 from input_pipeline.dataset import SPLITS
 from input_pipeline.errors import UserError, check_choice
+from input_pipeline.escape import quoted
 from input_pipeline.supervision import SUPERVISION
 from owdfa_jax.configs import default
 from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
@@ -71,7 +72,7 @@ def _flat_settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
     ) from error
   except RecursionError as error:
     raise UserError(
-      'the config contains itself: a section of the config file is inside of '
+      'the config contains itself: a section of the config file is inside '
       'itself; take it out'
     ) from error
 
@@ -117,7 +118,7 @@ def check_fields(settings: dict[str, Any], expected: dict[str, Any]) -> None:
     if field not in RANGES and type(value) is not type(usual):
       kind = _TYPES.get(type(usual), f'a value such as {usual!r}')
       raise UserError(
-        f'wrong type: --config.{field}={value!r:.40}; give {kind}'
+        f'wrong type: --config.{field}={quoted(value, 40)}; give {kind}'
       )
     if isinstance(value, str) and '\0' in value:
       raise UserError(

@@ -2,8 +2,8 @@
 
 Configs, methods and pseudo-label rules check their numbers with this table;
 docs/settings.md shows it beside the meaning of each setting. A greatest value
-is far above what is useful, and below what ends in a traceback, in memory
-that runs out, or in infinite numbers.
+is far above useful values, and below values that lead to a traceback, a lack
+of memory or infinite numbers.
 """
 
 from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole

@@ -1,7 +1,7 @@
 """Checks a run's settings and opens its data, without importing JAX.
 
 Importing JAX and its libraries takes several seconds. The commands check
-everything here first, so that a user learns of a mistake at once.
+everything here first, so that a mistake is reported at once.
 """
 
 import dataclasses
@@ -89,7 +89,7 @@ def count_classes(
 ) -> int:
   """Returns the number of classes, known and novel.
 
-  The data tells it, unless some training images have no true class. Then the
+  The data gives it, unless some training images have no true class. Then the
   user has to estimate it in `data.num_classes`.
 
   Raises:

@@ -12,7 +12,7 @@ import ml_collections
 from input_pipeline.errors import UserError
 from owdfa_jax import configs
 
-# Files in the folder of configs that are no configs themselves.
+# Files in the folder of configs that are not configs.
 _SHARED = ('__init__', 'benchmarks', 'default')
 
 
@@ -50,15 +50,15 @@ def find_config(value: str) -> str:
 def load_config(value: str) -> ml_collections.ConfigDict:
   """Returns the locked config of a config file.
 
-  ml_collections' own loader does not tell an error of the file from a wrong
-  value of a flag.
+  ml_collections' own loader does not distinguish an error in the file from a
+  wrong value of a flag.
 
   Args:
     value: the value of --config; see `find_config`.
 
   Raises:
     UserError: there is no such file, it fails, or its get_config() returns
-      something else than a config.
+      something other than a config.
   """
   file, colon, argument = find_config(value).partition(':')
   if not os.path.isfile(file):

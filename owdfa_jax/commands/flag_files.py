@@ -46,7 +46,7 @@ def _lines(path: str) -> list[str]:
   try:
     text = read_text(path)
   except (OSError, UnicodeDecodeError) as error:
-    why = error.strerror if isinstance(error, OSError) else 'it is no text'
+    why = error.strerror if isinstance(error, OSError) else 'it is not a text'
     raise UserError(
       f'wrong --flagfile: Unable to open flagfile {path} ({why}); give a text '
       'file with one flag in each line'

@@ -17,13 +17,13 @@ def check_pod_flags(
   process_id: int | None,
   timeout: int,
 ) -> None:
-  """Raises `UserError` for flags of a pod that do not fit each other.
+  """Raises `UserError` for flags of a pod that are wrong or contradictory.
 
   Args:
     distributed: whether the command is one of several processes.
-    coordinator: host:port of process 0; None was not given.
-    num_processes: number of processes; None was not given.
-    process_id: number of this process; None was not given.
+    coordinator: host:port of process 0; None if not given.
+    num_processes: number of processes; None if not given.
+    process_id: number of this process; None if not given.
     timeout: seconds without a sign of life after which one counts as lost.
   """
   given = {

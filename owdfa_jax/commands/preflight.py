@@ -37,7 +37,7 @@ def check_inputs(
   mode: str,
   images: str | None = None,
 ) -> RunInputs:
-  """Checks what a run is given, for every stage if it has stages.
+  """Checks the inputs of a run, and of every stage if it has stages.
 
   Args:
     config: the settings.
@@ -59,7 +59,7 @@ def check_inputs(
     check_stages_of_workdir(absolute(workdir), 'stages' in config)
   if images is not None and mode == 'attribute':
     list_new_images(images)
-  # The other modes use the last stage's network alone.
+  # The other modes use only the last stage's network.
   for inputs in stages if mode in ('train', 'eval') else stages[-1:]:
     if mode in ('train', 'timing'):
       check_training_split(inputs)
@@ -74,7 +74,7 @@ def check_inputs(
       if init and not has_checkpoint(inputs.workdir):
         check_initial_weights(init)
         if not epath.Path(init).expanduser().is_dir():
-          read_weights(init)  # for its errors alone; the run reads it again
+          read_weights(init)  # only for its errors; the run reads it again
     elif mode != 'timing':
       check_checkpoint(inputs)
       check_same_network(inputs)

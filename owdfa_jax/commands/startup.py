@@ -1,4 +1,4 @@
-"""What every command does before its work: quiet logs, the cache, the pod."""
+"""Prepares what every command needs: quiet logs, the cache, the pod."""
 
 import contextlib
 import os
@@ -14,14 +14,14 @@ from input_pipeline.errors import UserError
 from input_pipeline.files import cache_folder
 from owdfa_jax.pods.worker import PodProcess
 
-# Where process 0 tells the others how to reach its supervisor.
+# The key under which process 0 publishes the address of its supervisor.
 _KEY = 'owdfa/supervisor'
 _SHARE_MILLISECONDS = 60_000
 
 
 @contextlib.contextmanager
 def one_line_out_of_memory() -> Iterator[None]:
-  """Turns what is raised where memory ends into a `UserError`."""
+  """Turns the errors of a lack of memory into a `UserError`."""
   try:
     yield
   except MemoryError as error:
@@ -75,7 +75,7 @@ def join_pod(
   recognised; there, all arguments may be None.
 
   Args:
-    pod: this process, which watches the others from now on.
+    pod: this process, whose supervisor then watches the others.
     coordinator: host:port of process 0.
     num_processes: number of processes.
     process_id: number of this process, from 0.

@@ -1,1 +1,1 @@
-"""Pods: when one of several processes ends, the others end too."""
+"""Pods: if one of several processes ends, the others end too."""

@@ -1,4 +1,4 @@
-"""A connection that carries JSON objects, one a line."""
+"""A connection that carries JSON objects, one per line."""
 
 import contextlib
 import json
@@ -6,7 +6,7 @@ import socket
 import time
 from typing import Any
 
-# How long a side that closes waits until the other one has read everything.
+# Seconds that a closing side waits for the other side to read everything.
 _CLOSE_SECONDS = 5.0
 
 
@@ -35,9 +35,9 @@ class Channel:
     return self._socket.fileno()
 
   def send(self, message: dict[str, Any]) -> None:
-    """Sends a JSON object; a side that is gone is noticed by `receive`."""
-    # A buffer is full only if the other side reads nothing. It then counts as
-    # lost before long.
+    """Sends a JSON object; `receive` finds out if the other side is gone."""
+    # The buffer is full only if the other side reads nothing. That side soon
+    # counts as lost.
     with contextlib.suppress(OSError):
       self._socket.send(json.dumps(message).encode() + b'\n')
 
@@ -57,7 +57,7 @@ class Channel:
     try:
       return [json.loads(line) for line in lines]
     except ValueError:
-      self.closed = True  # not one of the pod
+      self.closed = True  # it is not of the pod
       return []
 
   def close(self, seconds: float = _CLOSE_SECONDS) -> None:
@@ -66,7 +66,7 @@ class Channel:
     Args:
       seconds: how long to wait for that.
     """
-    # Unread bytes would reset the connection, and what was sent be lost.
+    # Unread bytes would reset the connection, and the sent ones would be lost.
     with contextlib.suppress(OSError):
       self._socket.shutdown(socket.SHUT_WR)
       self._socket.settimeout(seconds)

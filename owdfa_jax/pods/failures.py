@@ -1,4 +1,4 @@
-"""How a process of a pod fails, and what the other processes say about it."""
+"""The failures of processes of a pod, and the messages about them."""
 
 import enum
 import os
@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 # The exit status of a process that ended because the pod has to be started
 # again: 75, a temporary failure in the list of sysexits.h.
 RESTART = os.EX_TEMPFAIL
-# Longer texts are cut, so that a message fits into the buffer of a socket.
+# Longer texts are shortened, so that a message fits into a socket's buffer.
 _TEXT_LENGTH = 2000
 
 
 class Kind(enum.StrEnum):
-  """How a process failed; the kinds that tell most about the cause first.
+  """How a process failed, in the order of how much it says about the cause.
 
   Attributes:
     LOST: its connection closed, or it gave no sign of life for too long.
     KILLED: its work ended by a signal.
-    ERROR: it reported a mistake that the user can put right.
+    ERROR: it reported a mistake that the user can correct.
     EXCEPTION: its work raised another exception.
     CONSEQUENCE: its work lost the connection to another process.
   """
@@ -35,7 +35,7 @@ class Failure(NamedTuple):
   Attributes:
     process: the number of the process, from 0.
     kind: how it failed.
-    text: why, in one line.
+    text: the reason, in one line.
   """
 
   process: int
@@ -45,7 +45,7 @@ class Failure(NamedTuple):
   @property
   def status(self) -> int:
     """The exit status of the other processes."""
-    # To start again does not help before the user has put the mistake right.
+    # A restart does not help before the user has corrected the mistake.
     return 1 if self.kind is Kind.ERROR else RESTART
 
   def line(self, count: int) -> str:

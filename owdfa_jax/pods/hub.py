@@ -1,4 +1,4 @@
-"""The connections of process 0 of a pod, to all others."""
+"""The connections of process 0 of a pod to all other processes."""
 
 import socket
 import time
@@ -12,10 +12,9 @@ from owdfa_jax.pods.channel import Channel
 from owdfa_jax.pods.failures import Failure, Kind, read_failure, root_cause
 from owdfa_jax.pods.link import Link
 
-# How long process 0 waits for the cause when it knows only of consequences.
-# The cause may be reported a little later.
+# Seconds that process 0 waits for a cause after it received a consequence.
 _CAUSE_SECONDS = 5.0
-# How long process 0 waits, at its end, for those that have not connected yet.
+# Seconds that process 0 waits, at its end, for missing connections.
 _LATE_SECONDS = 5.0
 
 
@@ -29,14 +28,14 @@ class Hub(Link):
 
     Args:
       listener: a socket that listens.
-      token: what each process says first; others are turned away.
+      token: what each process sends first; other connections are closed.
       count: the number of processes of the pod.
       timeout: as for `Link`.
     """
     super().__init__(timeout)
     listener.setblocking(False)
     self._listener, self._token = listener, token
-    self._strangers: list[Channel] = []
+    self._unidentified: list[Channel] = []
     self._members: dict[int, Channel] = {}
     self._missing = set(range(1, count))
     self._began = time.monotonic()
@@ -46,7 +45,7 @@ class Hub(Link):
 
   @override
   def sources(self) -> Sequence[Any]:
-    return [self._listener, *self._strangers, *self._members.values()]
+    return [self._listener, *self._unidentified, *self._members.values()]
 
   @override
   def report(self, failure: Failure) -> None:
@@ -60,7 +59,7 @@ class Hub(Link):
 
   @override
   def step(self) -> Failure | None:
-    self._welcome()
+    self._accept()
     for process in list(self._members):
       self._listen(process)
     if self._missing and self._is_over(self._began):
@@ -85,44 +84,44 @@ class Hub(Link):
 
   @override
   def close(self) -> None:
-    # Those that are still on their way should learn why the pod ended.
+    # Processes that connect late must also receive the reason.
     until = time.monotonic() + _LATE_SECONDS
     while self._verdict and self._missing and time.monotonic() < until:
       wait(self.sources(), until - time.monotonic())
-      self._welcome()
+      self._accept()
     self._listener.close()
-    for channel in [*self._strangers, *self._members.values()]:
+    for channel in [*self._unidentified, *self._members.values()]:
       channel.close()
 
   def _send_to_all(self, message: dict[str, Any]) -> None:
     for channel in self._members.values():
       channel.send(message)
 
-  def _welcome(self) -> None:
+  def _accept(self) -> None:
     """Accepts connections, and finds out which processes they come from."""
     try:
       connection, _ = self._listener.accept()
-      self._strangers.append(Channel(connection))
+      self._unidentified.append(Channel(connection))
     except OSError:
-      pass  # nobody is waiting
-    for channel in list(self._strangers):
+      pass  # no connection is waiting
+    for channel in list(self._unidentified):
       messages = channel.receive()
       if not messages and not channel.closed:
         continue
-      self._strangers.remove(channel)
+      self._unidentified.remove(channel)
       if messages and messages[0].get('token') == self._token:
         process = int(messages[0]['process'])
         self._missing.discard(process)
         self._members[process] = channel
         if self._verdict:
           channel.send({'verdict': self._verdict.message()})
-        self._obey(process, messages[1:])
+        self._handle(process, messages[1:])
       else:
         channel.close()
 
   def _listen(self, process: int) -> None:
     channel = self._members[process]
-    self._obey(process, channel.receive())
+    self._handle(process, channel.receive())
     if process not in self._members:
       return
     if why := self._lost(channel):
@@ -130,7 +129,7 @@ class Hub(Link):
       del self._members[process]
       channel.close(0)
 
-  def _obey(self, process: int, messages: Sequence[dict[str, Any]]) -> None:
+  def _handle(self, process: int, messages: Sequence[dict[str, Any]]) -> None:
     for message in messages:
       if 'failure' in message:
         self.report(read_failure(message['failure']))

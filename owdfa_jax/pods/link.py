@@ -1,4 +1,4 @@
-"""What a supervisor knows of the other processes of its pod."""
+"""The link between the supervisors of a pod."""
 
 import abc
 import time
@@ -8,12 +8,12 @@ from typing import Any
 from owdfa_jax.pods.channel import Channel
 from owdfa_jax.pods.failures import Failure
 
-# A sign of life is sent so many times within the timeout.
+# The number of signs of life that are sent within the timeout.
 _BEATS = 6
 
 
 class Link(abc.ABC):
-  """What a supervisor knows of the other processes."""
+  """Connects a supervisor to those of the other processes."""
 
   def __init__(self, timeout: float):
     """Starts the clock.
@@ -31,15 +31,15 @@ class Link(abc.ABC):
 
   @abc.abstractmethod
   def report(self, failure: Failure) -> None:
-    """Tells the pod that this process failed."""
+    """Reports to the pod that this process failed."""
 
   @abc.abstractmethod
   def done(self) -> None:
-    """Tells the pod that this process is complete."""
+    """Reports to the pod that this process is complete."""
 
   @abc.abstractmethod
   def step(self) -> Failure | None:
-    """Reads what arrived; returns why the pod has to end, None if it need not.
+    """Reads messages; returns why the pod has to end, or None to go on.
 
     Must be called every second or so.
     """
@@ -47,7 +47,7 @@ class Link(abc.ABC):
   @property
   @abc.abstractmethod
   def complete(self) -> bool:
-    """Whether nobody needs this process any more, once it is done."""
+    """Whether a process that is done may end: no other process needs it."""
 
   @abc.abstractmethod
   def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The connection of the other processes of a pod, to process 0."""
+"""The connection of another process of a pod to process 0."""
 
 import socket
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from owdfa_jax.pods.link import Link
 
 
 class Member(Link):
-  """The link of the other processes, to process 0."""
+  """The link of any process other than 0, to process 0."""
 
   def __init__(
     self, process: int, address: tuple[str, int], token: str, timeout: float
@@ -22,7 +22,7 @@ class Member(Link):
     Args:
       process: the number of this process.
       address: host and port of process 0.
-      token: what process 0 expects to hear first.
+      token: what process 0 expects as the first message.
       timeout: as for `Link`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What C++ code writes to stderr, relayed."""
+"""Relays what C++ code writes to stderr."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ _LOST_A_PROCESS = re.compile(
 class NativeLog:
   """Relays what C++ code writes to stderr, except JAX's last messages.
 
-  JAX logs pages before it aborts because another process is lost. They are held
-  back, since the supervisor says the same in one line.
+  JAX logs pages before it aborts because another process is lost. This class
+  holds them back, since the supervisor reports the same in one line.
 
   Attributes:
     held: what was held back.
@@ -63,6 +63,6 @@ class NativeLog:
 
 
 def write_to_stderr(text: bytes) -> None:
-  """Writes to stderr, whether or not somebody reads it."""
+  """Writes to stderr; ignores errors, such as a closed pipe."""
   with contextlib.suppress(OSError):
     os.write(2, text)

@@ -1,6 +1,6 @@
-"""The process above the work of a pod's process: it watches it and the others.
+"""Supervises the work of one process of a pod, and watches the others.
 
-It imports no jax, so that C++ code can neither hang nor end it.
+Nothing here imports jax, so that C++ code can neither hang nor end it.
 """
 
 import json
@@ -18,16 +18,16 @@ from owdfa_jax.pods.link import Link
 from owdfa_jax.pods.member import Member
 from owdfa_jax.pods.native_log import NativeLog, write_to_stderr
 
-# How often to look whether the work has ended, in seconds.
+# Seconds between two checks whether the work has ended.
 _TICK = 0.2
-# How long work that failed may take to print why and to end.
+# Seconds that failed work may take to print the reason and to end.
 _PRINT_SECONDS = 10.0
-# Work that failed in these ways prints why itself.
+# Work that failed in these ways prints the reason itself.
 _PRINTED = (Kind.ERROR, Kind.EXCEPTION)
 
 
 class Supervisor:
-  """Ends the work when another process fails, and tells them of its own end."""
+  """Ends the work if another process fails, and reports how it ended."""
 
   def __init__(
     self,
@@ -54,8 +54,8 @@ class Supervisor:
     # None until the work has found the other processes.
     self._link: Link | None = None
     self._process, self._count = 0, 0
-    # The exit status that the work said it would end with, and the one that it
-    # ended with; that of a signal is negative.
+    # The exit status that the work announced, and the one that it ended with; a
+    # signal gives a negative one.
     self._announced: int | None = None
     self._ended: int | None = None
     self._own: Failure | None = None
@@ -84,13 +84,13 @@ class Supervisor:
     """Passes a signal on: the first as a request to save and stop."""
     self._signals += 1
     if self._signals == 1:
-      # Ctrl-C too: JAX's agreement to stop knows SIGTERM alone.
+      # Ctrl-C too: JAX's agreement to stop reacts to SIGTERM only.
       os.kill(self._child, signal.SIGTERM)
     elif number == signal.SIGINT:
       os.killpg(self._child, signal.SIGKILL)
 
   def _wait(self) -> None:
-    """Waits for something to happen, and acts on what the work did."""
+    """Waits for a message or an end, and acts on it."""
     sources: list[Any] = self._log.sources()
     if self._ended is None:
       sources.append(self._messages)
@@ -98,17 +98,17 @@ class Supervisor:
       sources.extend(self._link.sources())
     wait(sources, _TICK)
     self._log.relay()
-    # Before the messages: all of them have arrived when the work has ended.
+    # Before the messages are read: they have all arrived if the work ended.
     process, state = 0, 0
     if self._ended is None:
       process, state = os.waitpid(self._child, os.WNOHANG)
-    self._hear()
+    self._read_messages()
     if process:
       self._log.relay()
       self._ended = os.waitstatus_to_exitcode(state)
-      self._tell_the_end(self._ended)
+      self._report_end(self._ended)
 
-  def _hear(self) -> None:
+  def _read_messages(self) -> None:
     """Acts on the messages of the work."""
     try:
       self._begun += self._messages.recv(1 << 16)
@@ -153,8 +153,8 @@ class Supervisor:
     except OSError:
       pass  # it has ended
 
-  def _tell_the_end(self, ended: int) -> None:
-    """Tells the other processes how the work ended."""
+  def _report_end(self, ended: int) -> None:
+    """Reports to the other processes how the work ended."""
     if ended == self._announced:
       if self._link is not None:
         self._link.done()
@@ -168,7 +168,7 @@ class Supervisor:
       self._report(Failure(self._process, kind, how))
 
   def _end(self, verdict: Failure) -> int:
-    """Ends the work, says why, and returns the exit status.
+    """Ends the work, prints the reason, and returns the exit status.
 
     Args:
       verdict: why the pod has to end.
@@ -186,13 +186,13 @@ class Supervisor:
       return 128 + signal.SIGTERM  # asked to stop before it had begun
     if verdict.process == self._process:
       self._log.show_held()
-    # Work that is killed leaves its progress bar without the end of a line.
+    # Killed work leaves its progress bar without a line break.
     begin = '\n' if self._process == 0 else ''
     write_to_stderr(f'{begin}{verdict.line(self._count)}\n'.encode())
     return verdict.status
 
   def _let_it_print(self) -> None:
-    """Waits until work that failed has printed why and ended."""
+    """Waits until failed work has printed the reason and ended."""
     self._release()
     until = time.monotonic() + _PRINT_SECONDS
     while self._ended is None and time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""The process that does the work of a pod's process, below its supervisor."""
+"""Runs the work of one process of a pod in a child of its supervisor."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.pods.failures import Kind
 from owdfa_jax.pods.supervisor import Supervisor
 
-# Words of errors that a process meets because it lost another one.
+# Words in errors that follow from the loss of another process.
 _LOST_CONNECTION = re.compile(
   r'gloo|nccl|socket closed|connection (reset|closed|refused)|broken pipe'
   r'|coordination|heartbeat|barrier|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED',
@@ -30,10 +30,11 @@ class PodProcess:
 
   As a context manager, it splits the process in two: the child runs the block,
   and the process itself becomes the child's supervisor (see `Supervisor`),
-  which raises `SystemExit` at the end. A supervisor of its own sees whatever
-  ends the work, and can end work that hangs in a collective or in C++.
+  which raises `SystemExit` at the end. A separate supervisor detects every end
+  of the work, and can end work that hangs in a collective or in C++.
 
-  Must come before jax is imported, as jax has threads, which cannot be split.
+  Must be entered before jax is imported: jax starts threads, which a fork would
+  lose.
 
   Attributes:
     timeout: as given.
@@ -65,25 +66,25 @@ class PodProcess:
     ours.close()
     os.close(native_read)
     self._messages = theirs
-    # In a group of its own, which the supervisor can end as a whole. Ctrl-C
-    # reaches the supervisor alone.
+    # A new group, which the supervisor can kill as a whole. Ctrl-C reaches only
+    # the supervisor.
     os.setsid()
     _divert_native_messages(native_write)
     self._released = threading.Event()
-    threading.Thread(target=self._obey, daemon=True).start()
+    threading.Thread(target=self._wait_for_release, daemon=True).start()
     return self
 
   def joined(
     self, process: int, count: int, host: str, port: int, token: str
   ) -> None:
-    """Tells the supervisor where the others are.
+    """Gives the supervisor the address of process 0.
 
     Args:
       process: the number of this process.
       count: the number of processes.
       host: the host of process 0.
       port: the port of process 0's supervisor.
-      token: shared by the processes of this pod alone.
+      token: a secret of the processes of this pod.
     """
     self._tell({'joined': [process, count, host, port, token]})
 
@@ -114,7 +115,7 @@ class PodProcess:
       print(f'error: {text}', file=sys.stderr)
     elif _lost_connection(error):
       self._tell({'failed': [Kind.CONSEQUENCE, text]})
-      # The supervisor ends this process if it learns of a better reason.
+      # The supervisor ends this process if it receives a better reason.
       self._released.wait()
       traceback.print_exception(error)
     else:
@@ -129,8 +130,8 @@ class PodProcess:
   def _tell(self, message: dict[str, Any]) -> None:
     self._messages.sendall(json.dumps(message).encode() + b'\n')
 
-  def _obey(self) -> None:
-    """Waits for the word to go on; ends the work if its supervisor is gone."""
+  def _wait_for_release(self) -> None:
+    """Waits for the supervisor's release; ends the work if it is gone."""
     while self._messages.recv(1):
       self._released.set()
     os.killpg(0, signal.SIGKILL)
@@ -148,7 +149,7 @@ def _listen() -> socket.socket:
 
 def _divert_native_messages(write: int) -> None:
   """Sends what C++ code writes to stderr to the supervisor, to be relayed."""
-  # Python's own messages, and the progress bar, go where they went.
+  # Python's own messages, and the progress bar, still go to stderr.
   stderr = os.fdopen(os.dup(2), 'w', buffering=1, errors='backslashreplace')
   sys.stderr = stderr
   os.dup2(write, 2)
@@ -156,7 +157,7 @@ def _divert_native_messages(write: int) -> None:
 
 
 def _lost_connection(error: BaseException | None) -> bool:
-  """Returns whether an error, or one that led to it, tells of a lost peer."""
+  """Returns whether an error, or a cause of it, names a lost connection."""
   while error is not None:
     if _LOST_CONNECTION.search(str(error)):
       return True

@@ -19,9 +19,7 @@ from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
 from owdfa_jax.training.disk_space import SPACE_FILE, check_fits
-from owdfa_jax.training.manifest import (
-  write_manifest,
-)
+from owdfa_jax.training.manifest import write_manifest
 from owdfa_jax.training.save_errors import (
   silence_save_errors,
   storage_reason,
@@ -33,10 +31,7 @@ from owdfa_jax.training.saved_steps import (
   is_step_name,
 )
 from owdfa_jax.training.state import BatchStats, Params, TrainState
-from owdfa_jax.training.verification import (
-  find_network,
-  report_damage,
-)
+from owdfa_jax.training.verification import find_network, report_damage
 
 _policies = ocp.checkpoint_managers
 # Checkpoints that are no longer kept are renamed into this folder, at once, and
@@ -110,7 +105,7 @@ class Checkpoints:
         finish()
       except Exception as failure:
         failures.append(failure)
-    # The first one is the cause. The block's own is on its way already.
+    # The first failure is the cause. An error of the block propagates anyway.
     if error is None and failures:
       raise failures[0]
 
@@ -197,7 +192,7 @@ class Checkpoints:
     # The processes of a pod share one file system.
     if jax.process_index() == 0:
       shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)
-      # Killed runs of earlier versions may have left it.
+      # Killed runs of earlier versions may have left this file.
       (self.folder / SPACE_FILE).unlink(missing_ok=True)
 
   def _close(self) -> None:
@@ -229,8 +224,8 @@ class _UnfinishedCheckpoint(atomicity.AtomicRenameTemporaryPath):
     if not is_step_name(final.name):  # an item
       await super().finalize()
       return
-    # All processes have written all of their files by now, but for metadata
-    # that a thread of this process writes.
+    # All processes have written all of their files by now, except metadata that
+    # a thread of this process writes.
     if self._checkpoint_metadata_store:
       self._checkpoint_metadata_store.wait_until_finished()
     write_manifest(self.get(), int(final.name))
@@ -251,8 +246,8 @@ def restore_model(
     batch_stats: the statistics in the same form.
 
   Raises:
-    UserError: it was damaged in the meantime, or is damaged and has no
-      checksums that tell.
+    UserError: the checkpoint was damaged after its verification, or it is
+      damaged and has no checksums.
   """
   target = {'params': params, 'batch_stats': batch_stats}
   items = _restore_items(folder, model=ocp.args.StandardRestore(target))

@@ -1,4 +1,4 @@
-"""Asks for the disk space of a checkpoint before it is written."""
+"""Checks that a checkpoint fits on the disk before it is written."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from etils import epath
 
 from owdfa_jax.parallel import largest_of_processes
 
-# The file that takes the space for a moment.
+# The temporary file that allocates the space.
 SPACE_FILE = '.space'
 # The files of one process, and their folders.
 _OWN_BYTES = 512 << 10
@@ -26,16 +26,16 @@ def check_fits(folder: epath.Path, items: Iterable[Any]) -> None:
     folder: a folder on that disk.
     items: the items of the checkpoint, see `space_needed`.
   """
-  # The processes of a pod share one file system, so the first one asks for all
-  # of the space. Each may have a limit or a quota of its own.
+  # The processes of a pod share one file system, so the first one allocates
+  # all of the space. Each may have a limit or a quota of its own.
   needed = space_needed(items) if jax.process_index() == 0 else _OWN_BYTES
   # If one process stopped alone, the others would wait for it in Orbax.
-  if error_number := largest_of_processes(_ask_for(folder, needed)):
+  if error_number := largest_of_processes(_try_to_allocate(folder, needed)):
     raise OSError(error_number, os.strerror(error_number))
 
 
-def _ask_for(folder: epath.Path, size: int) -> int:
-  """Takes space for a moment; returns the number of the system's error, or 0.
+def _try_to_allocate(folder: epath.Path, size: int) -> int:
+  """Allocates space for a moment; returns the system's error number, or 0.
 
   Args:
     folder: where the space is needed.

@@ -40,8 +40,8 @@ class SkippedSteps:
 class Divergence:
   """Decides what follows a step that diverged, by `config.on_divergence`.
 
-  The step itself has changed nothing, see `training.finite`. Every process of a
-  pod decides the same, since a step's report is the same on all of them.
+  The step itself has changed nothing, see `training.finite`. All processes of a
+  pod decide the same, since a step's report is the same on all of them.
   """
 
   def __init__(
@@ -87,7 +87,7 @@ class Divergence:
   def stop_or_skip(
     self, step: int, names: Sequence[str], rows: np.ndarray
   ) -> None:
-    """Ends the run after a step that diverged, or says that it was skipped.
+    """Ends the run after a step that diverged, or prints that it is skipped.
 
     Args:
       step: the step; `count` has counted it.
@@ -100,7 +100,7 @@ class Divergence:
     """
     config, total = self._experiment.config, self._skipped.total
     few = self._skipped.in_a_row <= config.max_skipped_in_a_row
-    # A run must not end well with the network that it began with.
+    # A run that has skipped every step must not succeed.
     if self.skips and few and total < self._num_steps:
       # The 1st, 2nd, 4th, 8th ...: a run may skip thousands of steps.
       if total & (total - 1) == 0:
@@ -119,7 +119,7 @@ class Divergence:
     )
 
   def say_total(self) -> None:
-    """Says at the end of a run how many steps were skipped, if any."""
+    """Prints at the end of a run how many steps were skipped, if any."""
     if self._skipped.total:
       say(
         f'{self._skipped.total} of {self._num_steps} steps were skipped, '

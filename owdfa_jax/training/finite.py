@@ -1,7 +1,7 @@
 """Checks within the compiled step that its results are finite.
 
-The step that follows is already running when the host learns of a step that
-diverged. The step itself therefore has to leave the state as it was.
+When the host reads that a step diverged, the next step is already running. So
+the step itself has to leave the state as it was.
 """
 
 import dataclasses

@@ -28,7 +28,7 @@ _OLDER_FILES = (
   'train/manifest.ocdbt',
 )
 _FORMAT = 1
-# What parsing a damaged manifest raises.
+# The exceptions that parsing a damaged manifest raises.
 _NO_MANIFEST = (
   ValueError,
   TypeError,
@@ -60,7 +60,7 @@ def write_manifest(folder: str | os.PathLike, step: int) -> None:
 def is_complete(folder: str | os.PathLike) -> bool:
   """Returns whether a checkpoint was completed, without reading its files.
 
-  It may have been damaged since; `find_damage` tells.
+  `find_damage` finds what was damaged afterwards.
   """
   return any(
     os.path.isfile(os.path.join(folder, name))
@@ -108,7 +108,7 @@ def find_damage(folder: str | os.PathLike, only: str = '') -> str:
       path = os.path.join(root, name)
       if why := _difference(path, size, sha256):
         return f'{path} ({why})'
-  # A file that does not belong there may be read in the place of another.
+  # A foreign file may be read in the place of another.
   for name in _walk(root):
     if name.startswith(only) and name not in files:
       return f'{os.path.join(root, name)} (not part of the checkpoint)'
@@ -200,7 +200,7 @@ def _parse(content: bytes) -> tuple[int, dict[str, tuple[int, str]]]:
     str(name): (int(size), str(sha256))
     for name, (size, sha256) in body['files'].items()
   }
-  # Every byte counts, those of the checksum and the blanks too.
+  # Compares every byte, also those of the checksum and the blanks.
   if _render(step, files) != content:
     raise ValueError('not as it was written')
   return step, files

@@ -1,8 +1,8 @@
-"""What a run was trained on, so that it does not go on with other images.
+"""Identifies the data of a run, so that it does not go on with other images.
 
-Two packs hold the same data if they hold the same records in the same order,
-wherever they are and into how many shards they were dealt. If they do not, the
-facts tell how they differ.
+Two packs hold the same data if they hold the same records in the same order.
+Their place and their number of shards do not matter. If the data differs, the
+facts name the difference.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ _NAMES = {
   'labels': 'labels',
 }
 _DIGESTS = ('meta_csv', 'classes', 'labels')
-# Hashes of all bytes of all records. Either tells that the data is the same.
-# That of the shards depends on their number; packs of earlier versions have
-# no other.
+# Hashes of all bytes of all records: data with one of them equal is the same.
+# The hash of the shards depends on their number; packs of earlier versions have
+# only this one.
 _BYTES = ('records', 'shards')
 
 
 def packed_facts(dataset: PackedDataset) -> dict[str, Any]:
   """Returns how a dataset was packed, and hashes of its content.
 
-  Nothing depends on where it is. A value is None if the pack does not tell, or
-  if it makes no difference, as the margin without a crop.
+  The place of the dataset does not matter. A value is None if the pack does not
+  record it, or if it has no effect, such as the margin without a crop.
 
   Returns:
     image_size, crop, margin, alignment, image_format, quality: as
@@ -94,7 +94,7 @@ def packed_differences(
     Phrases such as 'crop none (now opencv)' and 'image bytes'.
   """
   same = any(before.get(f) and before.get(f) == now.get(f) for f in _BYTES)
-  # The first packs have no hashes. Then the other facts have to do.
+  # The first packs have no hashes. Then only the other facts are compared.
   unknown = not any(before.get(f) and now.get(f) for f in _BYTES)
   differences = [
     name if fact in _DIGESTS else f'{name} {before[fact]} (now {now[fact]})'
@@ -110,10 +110,10 @@ def packed_differences(
 
 
 def dataset_digest(dataset: PackedDataset) -> str:
-  """Returns 12 hex digits that earlier versions told datasets apart by.
+  """Returns 12 hex digits by which earlier versions identified a dataset.
 
   They depend on the table it was packed from, the image size, the classes, and
-  the label and tag of every record; not on the images.
+  the label and tag of every record, but not on the images.
   """
   digest = hashlib.sha256(
     json.dumps(
@@ -124,18 +124,20 @@ def dataset_digest(dataset: PackedDataset) -> str:
       ]
     ).encode()
   )
-  for split in (dataset.train, dataset.test):
-    for column in (split.label, split.tag):
-      digest.update(column.tobytes())
+  digest.update(_label_bytes(dataset))
   return digest.hexdigest()[:12]
 
 
 def _label_digest(dataset: PackedDataset) -> str:
-  digest = hashlib.sha256()
-  for split in (dataset.train, dataset.test):
-    for column in (split.label, split.tag):
-      digest.update(column.tobytes())
-  return digest.hexdigest()[:12]
+  return hashlib.sha256(_label_bytes(dataset)).hexdigest()[:12]
+
+
+def _label_bytes(dataset: PackedDataset) -> bytes:
+  return b''.join(
+    column.tobytes()
+    for split in (dataset.train, dataset.test)
+    for column in (split.label, split.tag)
+  )
 
 
 def _digest(content: list[str]) -> str:

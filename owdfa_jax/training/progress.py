@@ -26,7 +26,7 @@ def say(line: str) -> None:
     tqdm.write(escape.terminal_lines(line))
 
 
-class Judge(Protocol):
+class DivergenceHandler(Protocol):
   """Decides what follows a step that diverged; `training.divergence` does."""
 
   def count(self, taken: bool) -> dict[str, float | None]:
@@ -51,20 +51,25 @@ class Progress:
   """
 
   def __init__(
-    self, writers: Writers, judge: Judge, start: int, total: int, every: int
+    self,
+    writers: Writers,
+    divergence: DivergenceHandler,
+    start: int,
+    total: int,
+    every: int,
   ):
     """Starts the progress bar and the clock.
 
     Args:
       writers: receive the scalars.
-      judge: is told of each step, and may end the run.
+      divergence: counts each step, and may end the run.
       start: steps taken before.
       total: steps at the end of the run.
       every: steps between two records of the scalars; the last step is
         recorded too.
     """
     self._writers = writers
-    self._judge = judge
+    self._divergence = divergence
     self._first = start + 1
     self._total = total
     self._every = every
@@ -143,7 +148,7 @@ class Progress:
     self._running = None
     taken = was_taken(report)
     self._steps += 1
-    counts = self._judge.count(taken)
+    counts = self._divergence.count(taken)
     if step % self._every == 0 or step == self._total:
       self._writers.write(step, as_scalars(report) | counts | self._rates())
       self.restart_clock()
@@ -153,7 +158,7 @@ class Progress:
       # The first step includes compilation, which would distort the rates.
       self.restart_clock()
     if not taken:
-      self._judge.stop_or_skip(step, names_not_finite(report), rows)
+      self._divergence.stop_or_skip(step, names_not_finite(report), rows)
 
   def record_evaluation(
     self, step: int, metrics: dict[str, float | None]

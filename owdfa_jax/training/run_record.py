@@ -1,7 +1,7 @@
 """The record of a run in its workdir, without importing JAX.
 
-`config.json` holds the settings of the run. They tell whether a command
-continues that run, or evaluates the network that it trained.
+`config.json` holds the settings of the run. They decide whether a command may
+continue that run, or evaluate the network that it trained.
 """
 
 import json
@@ -91,7 +91,7 @@ def check_checkpoint(inputs: RunInputs) -> None:
       f'no such checkpoint: --config.eval.checkpoint={wanted}; '
       "use 'best', 'latest' or the number of a step"
     )
-  # What is damaged is reported once the files are verified.
+  # Damage is reported later, when the files are verified.
   steps = step_folders(workdir)
   if is_step and int(wanted) not in steps:
     raise UserError(
@@ -199,7 +199,7 @@ def check_settings(
 
 
 def _take_data(settings: dict[str, Any]) -> dict[str, Any]:
-  """Removes from flattened settings what they say of the data; returns it."""
+  """Removes the fields on the data from flattened settings; returns them."""
   names = [name for name in settings if name.startswith(('dataset', 'packed.'))]
   return {name.removeprefix('packed.'): settings.pop(name) for name in names}
 
@@ -244,12 +244,24 @@ def recorded_passes(workdir: epath.Path) -> int | None:
   return (_recorded_settings(workdir) or LATER_SETTINGS)['passes_per_epoch']
 
 
+def lacks_data_hashes(workdir: epath.Path) -> bool:
+  """Returns whether an earlier version recorded the run in a workdir.
+
+  It recorded no hash of the images, see `packed_facts`.
+
+  Raises:
+    UserError: the record of the settings is damaged or cannot be read.
+  """
+  settings = _recorded_settings(workdir) or {}
+  return bool(settings) and 'packed.meta_csv' not in settings
+
+
 def run_settings(inputs: RunInputs) -> dict[str, Any]:
   """Returns what identifies a run: its config, and digests of its inputs.
 
   Returns:
     The config as nested dicts for JSON, and beside its sections:
-    dataset: the digest that earlier versions told packed data apart by.
+    dataset: the digest by which earlier versions identified packed data.
     packed: how the data was packed, and hashes of it; see `packed_facts`.
     pseudo_labels: the digest of their file, '' for none.
     held_out: the share of the labelled rows kept for validation.

@@ -1,4 +1,4 @@
-"""Why the file system refused a save, and what the libraries print of it."""
+"""Finds why a save failed, and silences what the libraries print about it."""
 
 import contextlib
 import logging
@@ -42,12 +42,12 @@ def wait_for_other_writes(seconds: float = 10) -> None:
 def silence_save_errors() -> None:
   """Keeps tracebacks of saves that the file system refused off stderr.
 
-  The caller gets the error itself and reports it in one line. Orbax logs it
-  before, with the traceback of each of its threads, and TensorStore reports
-  every write that ends after the first one has failed. Only these are
+  The caller gets the error itself and reports it in one line. Orbax has logged
+  it by then, with the traceback of each of its threads, and TensorStore reports
+  every write that ends after the first failure. Only these reports are
   silenced: any other error in a thread of these libraries is printed.
 
-  It holds until the process ends, because the reports come late.
+  The filter stays until the process ends, because the reports come late.
   """
   absl_logging.get_absl_logger().addFilter(_is_worth_logging)
   if sys.unraisablehook is not _report_unraisable:
@@ -66,7 +66,7 @@ def _is_worth_logging(record: logging.LogRecord) -> bool:
 
 
 def _report_unraisable(unraisable: 'sys.UnraisableHookArgs') -> None:
-  """Passes an error that nobody can catch on, unless it is of a late write."""
+  """Forwards an error that cannot be caught, unless it is of a late write."""
   if not _is_late_write(unraisable.exc_value, unraisable.exc_traceback):
     _report_before(unraisable)
 
@@ -74,7 +74,7 @@ def _report_unraisable(unraisable: 'sys.UnraisableHookArgs') -> None:
 def _is_late_write(
   error: BaseException | None, traceback: TracebackType | None
 ) -> bool:
-  """Whether an error is that of a write that ended after its event loop."""
+  """Returns whether an error is of a write that ended after its event loop."""
   if not isinstance(error, RuntimeError) or traceback is None:
     return False
   # TensorStore's own threads call asyncio; there is no Python below it.

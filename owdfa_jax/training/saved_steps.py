@@ -1,4 +1,4 @@
-"""The checkpoints of a run, read without JAX and without Orbax.
+"""Lists the checkpoints of a run, without JAX and without Orbax.
 
 A folder of checkpoints has a folder for each step that was saved. A checkpoint
 that is damaged does not keep the others from being found.
@@ -82,7 +82,7 @@ def sound_siblings(folder: epath.Path) -> list[int]:
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-  """The metrics of the checkpoints of a run, as far as they can be read.
+  """The readable metrics of the checkpoints of a run.
 
   Attributes:
     metrics: the metrics of each step; None where none were saved, as between
@@ -110,7 +110,7 @@ class Scores:
     return max(scores, key=lambda step: (scores[step], step))
 
   def latest_metrics(self) -> dict[str, Any] | None:
-    """Returns the metrics of the latest step, and it as `checkpoint_step`.
+    """Returns the metrics of the latest step, with it as `checkpoint_step`.
 
     Returns None if they were not saved or cannot be read, or there is no step.
     """

@@ -1,4 +1,4 @@
-"""A floor under the number of steps, for runs on little data.
+"""Gives runs on little data a least number of steps.
 
 A few hundred images give two or three steps an epoch, and the usual number of
 epochs would end before the network has learnt anything. An epoch then passes

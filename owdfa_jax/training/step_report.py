@@ -1,4 +1,4 @@
-"""What a training step tells the host, besides the state that it returns."""
+"""The report of a training step: its numbers, for the host."""
 
 import math
 
@@ -12,8 +12,8 @@ from owdfa_jax.parallel import to_host
 class StepReport:
   """The numbers of one step, on the devices.
 
-  A number that is not finite means one of two things, which are kept apart: the
-  step diverged (`numbers`), or there was nothing to take a mean of (`shares`).
+  A number that is not finite has one of two meanings: the step diverged
+  (`numbers`), or a mean has no rows (`shares`).
 
   Attributes:
     numbers: float32 [] by name: the loss, its terms, the gradient's norm, the

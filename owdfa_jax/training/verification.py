@@ -1,9 +1,8 @@
 """Verifies checkpoints before they are restored, on every process of a pod.
 
-Each process reads the files itself, because each restores them itself, and the
-copy that a file system hands to one host may differ from that of another. The
-processes then agree on what they found: if one stopped alone, the others would
-wait for it.
+Each process reads the files itself, because each restores them itself, and a
+file system may give different bytes to different hosts. The processes then
+exchange their findings: if one stopped alone, the others would wait for it.
 """
 
 import contextlib
@@ -15,6 +14,7 @@ from typing import Any
 import jax
 from etils import epath
 
+from input_pipeline import escape
 from input_pipeline.errors import UserError
 from owdfa_jax.parallel import first_process_with, from_first_process
 from owdfa_jax.training.manifest import (
@@ -31,8 +31,8 @@ from owdfa_jax.training.saved_steps import (
 )
 
 _REMEDY = 'put a copy in its place'
-# What has been said about checkpoints without a manifest, to say it once.
-_said: set[str] = set()
+# Checkpoints without a manifest that were reported: each is reported once.
+_reported: set[str] = set()
 
 
 def choose_checkpoint(
@@ -55,8 +55,8 @@ def choose_checkpoint(
   steps = [*scores.metrics, *scores.damage]
   if wanted == 'best':
     for damage in scores.damage.values():
-      say(f'damaged checkpoint: {damage}; the best of the others is taken')
-    # If all are damaged, verifying one of them says so.
+      say(f'damaged checkpoint: {damage}; the best of the others is used')
+    # If all are damaged, verifying one of them raises the error.
     best = scores.best_step()
     step = max(steps) if best is None else best
   else:
@@ -93,7 +93,7 @@ def verify_checkpoint(folder: epath.Path, setting: str) -> None:
     raise UserError(
       f'damaged checkpoint: {damage}; {_list_sound(sound)}; {remedy}'
     )
-  _say_what_cannot_be_verified([folder])
+  _report_unverifiable([folder])
 
 
 def find_network(path: epath.Path) -> epath.Path:
@@ -123,8 +123,8 @@ def report_damage(folder: epath.Path) -> Iterator[None]:
   """Reports an error of restoring a checkpoint in one line, if it is damaged.
 
   Raises:
-    UserError: the checkpoint was damaged since it was verified, or it has no
-      checksums that tell.
+    UserError: the checkpoint was damaged after its verification, or it is
+      damaged and has no checksums.
   """
   try:
     yield
@@ -133,7 +133,7 @@ def report_damage(folder: epath.Path) -> Iterator[None]:
     if not damage and can_be_verified(folder):
       raise
     if not damage:
-      why = ' '.join(f'{type(error).__name__}: {error}'.split())[:200]
+      why = escape.message(f'{type(error).__name__}: {error}', 200)
       damage = f'{folder} ({why})'
     raise UserError(
       f'damaged checkpoint: {damage}; {_REMEDY}, or take another one'
@@ -178,7 +178,7 @@ def verify_all(workdir: epath.Path, on_damage: str) -> None:
     say(f'damaged checkpoint: {damage}; renamed to {aside}')
   if damaged:
     say(f'going on from step {sound[-1]}, the latest sound checkpoint')
-  _say_what_cannot_be_verified([root / str(step) for step in sound])
+  _report_unverifiable([root / str(step) for step in sound])
 
 
 def _list_sound(steps: list[int]) -> str:
@@ -206,7 +206,7 @@ def _agreed_damage(folder: epath.Path) -> str:
 
 
 def _put_aside(folder: epath.Path) -> str:
-  """Renames a checkpoint so that nothing takes it for one.
+  """Renames a checkpoint so that it no longer counts as one.
 
   Returns:
     Its new name.
@@ -233,11 +233,11 @@ def _put_aside(folder: epath.Path) -> str:
   return aside.name
 
 
-def _say_what_cannot_be_verified(folders: list[epath.Path]) -> None:
-  """Says once which checkpoints have no manifest."""
+def _report_unverifiable(folders: list[epath.Path]) -> None:
+  """Prints a line, once, for each checkpoint without a manifest."""
   for folder in folders:
-    if not can_be_verified(folder) and str(folder) not in _said:
-      _said.add(str(folder))
+    if not can_be_verified(folder) and str(folder) not in _reported:
+      _reported.add(str(folder))
       say(
         f'not verified: {folder} was saved by an earlier version, without '
         'checksums'

@@ -13,6 +13,7 @@ from owdfa_jax.training.run_record import (
   CONFIG_FILE,
   check_resumable,
   has_checkpoint,
+  lacks_data_hashes,
   recorded_setting,
   run_settings,
 )
@@ -56,6 +57,12 @@ def claim_workdir(experiment: Experiment) -> None:
     say(
       f'{epochs} epochs instead of {before}: the remaining steps use the '
       f'learning rates of a run of {epochs}'
+    )
+  if has_checkpoint(workdir) and lacks_data_hashes(workdir):
+    say(
+      f'the run in {workdir} has no hash of its images, since an earlier '
+      'version began it; from now on it takes those of --config.data.path='
+      f'{experiment.config.data.path} and no others'
     )
   # The processes of a pod share one file system.
   if jax.process_index() == 0:

@@ -1,9 +1,9 @@
 """A lock on a workdir, so that two processes do not write to one run.
 
-The lock is a record lock (`lockf`) on a file. The system gives it up when the
-process ends in whatever way. Forked workers do not inherit it, unlike that of
-`flock`. It works between machines on NFS with a lock service, and on Lustre
-mounted with `flock`. Who only reads a run needs no lock.
+The lock is a record lock (`lockf`) on a file. The system releases it when the
+process ends, in whatever way. Forked workers do not inherit it, unlike a lock
+of `flock`. It works between machines on NFS with a lock service, and on Lustre
+mounted with `flock`. Reading a run needs no lock.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ from owdfa_jax.training.progress import say
 # The file in the workdir. It stays there: removing it would let two processes
 # lock two files of the same name.
 LOCK_FILE = '.lock'
-# Stands for a lock that another process has, among error numbers.
+# The result, in place of an error number, if another process has the lock.
 _HELD = -1
-# What it answers if the file system has no locks.
+# The error numbers of file systems without locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)
 
 
@@ -70,7 +70,7 @@ def lock_workdir(workdir: epath.Path) -> Iterator[None]:
       )
     yield
   finally:
-    # This gives up the lock.
+    # Releases the lock.
     if descriptor is not None:
       os.close(descriptor)
 
@@ -88,7 +88,7 @@ def _try_to_lock(descriptor: int) -> int:
 
 
 def _write_holder(descriptor: int) -> None:
-  """Writes who holds the lock; other processes only show it."""
+  """Writes which process holds the lock; others show that in their error."""
   holder = {
     'host': socket.gethostname(),
     'pid': os.getpid(),
@@ -101,11 +101,11 @@ def _write_holder(descriptor: int) -> None:
 
 
 def _read_holder(descriptor: int) -> str:
-  """Returns who holds the lock, as far as the file tells."""
+  """Returns which process holds the lock, as the file names it."""
   try:
     holder = json.loads(os.pread(descriptor, 4096, 0))
     return (
       f'process {holder["pid"]} on {holder["host"]}, since {holder["since"]}'
     )
   except (OSError, ValueError, KeyError, TypeError):
-    return 'it has not written who it is'
+    return 'its name is not readable'

@@ -113,7 +113,7 @@ def test_flag_files_that_are_none(parsed, tmp_path, monkeypatch):
   for name, message in {
     'pipe': 'it is a named pipe, not a regular file.; give a text file',
     '/dev/zero': 'it is a device, not a regular file.; give a text file',
-    'binary': 'it is no text.; give a text file',
+    'binary': 'it is not a text.; give a text file',
     '.': 'directory.; give a text file',
     'loop': 'loop names itself; take that line out',
   }.items():

@@ -179,13 +179,13 @@ def test_run_whose_steps_all_diverge_does_not_end_well(tmp_path):
     workdir=tmp_path,
     dataset=types.SimpleNamespace(train=train_split),
   )
-  judge = divergence.Divergence(experiment, 3, SkippedSteps(), lambda: None)
+  handler = divergence.Divergence(experiment, 3, SkippedSteps(), lambda: None)
   for step in (1, 2, 3):
-    judge.count(False)
+    handler.count(False)
     if step < 3:
-      judge.stop_or_skip(step, ['loss'], np.arange(4))
+      handler.stop_or_skip(step, ['loss'], np.arange(4))
   with pytest.raises(UserError, match='3 steps in a row.*: 0, 1, 2 and 1 more'):
-    judge.stop_or_skip(3, ['loss'], np.arange(4))
+    handler.stop_or_skip(3, ['loss'], np.arange(4))
 
 
 def test_counts_are_read_up_to_the_step_of_the_checkpoint(tmp_path):

@@ -21,7 +21,7 @@ class RecordingWriter:
     self.lines.append((step, scalars))
 
 
-class RecordingJudge:
+class RecordingHandler:
   """Keeps what it is told of the steps, and lets the run go on."""
 
   def __init__(self):
@@ -35,8 +35,8 @@ class RecordingJudge:
     self.diverged.append((step, names, rows.tolist()))
 
 
-def make_progress(writer, start, total, every, judge=None):
-  return Progress(writer, judge or RecordingJudge(), start, total, every)
+def make_progress(writer, start, total, every, handler=None):
+  return Progress(writer, handler or RecordingHandler(), start, total, every)
 
 
 def make_report(**numbers):
@@ -141,28 +141,28 @@ def test_share_of_no_rows_is_not_available_and_a_nan_loss_is_nan(clock):
   assert 'train/none' not in diverged and 'train/half' not in diverged
 
 
-def test_step_that_diverged_is_recorded_and_judged_with_its_own_rows(clock):
-  writer, judge = RecordingWriter(), RecordingJudge()
+def test_step_that_diverged_is_recorded_and_handled_with_its_own_rows(clock):
+  writer, handler = RecordingWriter(), RecordingHandler()
   numbers = [
     {'loss': 1},
     {'loss': np.inf, 'cross_entropy': np.nan},
     {'loss': 3},
   ]
-  with make_progress(writer, 0, 3, 3, judge) as progress:
+  with make_progress(writer, 0, 3, 3, handler) as progress:
     for step, values in enumerate(numbers, 1):
       progress.next_batch(iter([{'index': np.arange(step)}]))
       progress.count_step(step, make_report(**values))
       clock.advance(1)
-  assert judge.taken == [True, False, True]
-  assert judge.diverged == [(2, ['loss', 'cross_entropy'], [0, 1])]
+  assert handler.taken == [True, False, True]
+  assert handler.diverged == [(2, ['loss', 'cross_entropy'], [0, 1])]
   (diverged, line), (last, _) = writer.lines
   assert (diverged, last) == (2, 3)
   assert line['train/loss'] == np.inf and line['train/skipped_steps'] == 1
   assert 'time/step_seconds' not in line
 
 
-def test_judge_ends_the_run_after_the_line_is_written(clock):
-  class Stop(RecordingJudge):
+def test_the_handler_ends_the_run_after_the_line_is_written(clock):
+  class Stop(RecordingHandler):
     def stop_or_skip(self, step, names, rows):
       raise ZeroDivisionError
 
