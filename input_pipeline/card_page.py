@@ -30,7 +30,7 @@ def card_text(description: dict, card: Card) -> str:
   made = description['made']
   sections = [
     f'# {markdown_text(description["name"])}\n\n{prose(card.description)}',
-    _content(description),
+    _content(description, card),
     _classes(description),
     _sources(description, card),
     f'## Licence\n\n{prose(card.licence) or _NO_LICENCE}',
@@ -41,7 +41,7 @@ def card_text(description: dict, card: Card) -> str:
   return '\n\n'.join(sections) + '\n'
 
 
-def _content(description: dict) -> str:
+def _content(description: dict, card: Card) -> str:
   size = description['image_size']
   splits = description['splits']
   formats = ' and '.join(description['image_formats']).upper()
@@ -69,6 +69,8 @@ def _content(description: dict) -> str:
     if found['groups']:
       what = kind.replace('_', ' ')
       lines.append(f'- {found["groups"]:,} images occur {what}')
+  if card.homepage:
+    lines.append(f'- home page: {link(card.homepage)}')
   return '## Content\n\n' + '\n'.join(lines)
 
 
@@ -95,20 +97,28 @@ def _classes(description: dict) -> str:
 
 
 def _sources(description: dict, card: Card) -> str:
-  names = sorted(
+  rows = []
+  for name in _source_names(description):
+    plain = ''.join(c for c in name.lower() if c.isalnum())
+    source = card.sources.get(name) or SOURCES.get(plain) or SourceInfo(name)
+    rows.append((name, source.title, source.licence, link(source.homepage)))
+  header = ('source', 'what it is', 'licence', 'where')
+  return '## Sources\n\n' + text_tables.markdown(header, rows)
+
+
+def unused_sources(description: dict, card: Card) -> list[str]:
+  """Returns the sources of a card that no class has, such as misspelt ones."""
+  return sorted(card.sources.keys() - set(_source_names(description)))
+
+
+def _source_names(description: dict) -> list[str]:
+  return sorted(
     {
       name
       for entry in description['classes']
       for name in entry['image_source'].split('&')
     }
   )
-  rows = []
-  for name in names:
-    plain = ''.join(c for c in name.lower() if c.isalnum())
-    source = card.sources.get(name) or SOURCES.get(plain) or SourceInfo(name)
-    rows.append((name, source.title, source.licence, link(source.homepage)))
-  header = ('source', 'what it is', 'licence', 'where')
-  return '## Sources\n\n' + text_tables.markdown(header, rows)
 
 
 def _how(made: dict) -> str:

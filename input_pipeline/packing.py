@@ -7,7 +7,7 @@ import os
 import pathlib
 
 from input_pipeline import beam, detections, faces, files, meta, processes
-from input_pipeline.card_page import card_text
+from input_pipeline.card_page import card_text, unused_sources
 from input_pipeline.data_card import read_card
 from input_pipeline.dataset import open_dataset
 from input_pipeline.description import describe
@@ -94,6 +94,13 @@ def write_pack(
       open_dataset(output.staging)  # checks what was written
     output.finish()
   print(terminal_lines(summary(description)))
+  if unused := unused_sources(description, card):
+    print(
+      terminal(
+        f'not used of {options.card}: the sources {", ".join(unused)}; no '
+        'image_source in the CSV has these names'
+      )
+    )
 
 
 def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:

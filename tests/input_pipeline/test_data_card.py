@@ -50,6 +50,7 @@ def test_the_card_lists_the_content(packed):
   assert card['out'] == ['Three methods.']
   assert '- 24 training and 6 test images' in card['Content']
   assert '- 3 classes, 2 known' in card['Content']
+  assert card['Content'][-1] == '- home page: <https://example.org>'
   assert [cells(line) for line in card['Classes'][2:]] == [
     ['0', 'm0', 'IdentitySwap', 'src', 'known', '5', '3', '2'],
     ['1', 'm1', 'IdentitySwap', 'src', 'known', '5', '3', '2'],
@@ -66,6 +67,18 @@ def test_the_card_lists_the_content(packed):
     assert int(size.replace(',', '')) == len(content)
     assert sha256 == f'`{hashlib.sha256(content).hexdigest()}`'
   assert sum(int(records) for _, records, *_ in files) == 30
+
+
+def test_sources_that_the_csv_lacks_are_named(tmp_path, capsys):
+  path = tmp_path / 'card.toml'
+  csv = write_set(tmp_path / 'images')
+  for text, named in (('', False), ('[sources."scr\\n"]\n', True)):
+    path.write_text(CARD + text)
+    options = pack.Options(size=16, card=str(path))
+    pack.pack(csv, tmp_path / f'out{named}', options, workers=1)
+    printed = capsys.readouterr().out
+    assert ('the sources scr\\n; no image_source' in printed) == named
+    assert ('not used of' in printed) == named
 
 
 def test_tfds_reads_the_card(packed):
