@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from input_pipeline.files import open_regular, read_regular
 
+# The folder of checkpoints in a workdir.
+CHECKPOINTS = 'checkpoints'
 # The file of the manifest in the folder of a checkpoint.
 MANIFEST = 'manifest.json'
 # The metrics of the evaluation at a step, in the folder of its checkpoint.
@@ -81,8 +83,8 @@ def find_damage(folder: str | os.PathLike, only: str = '') -> str:
   cannot be read.
 
   Args:
-    folder: the folder of the checkpoint. If its name is a number, it must be
-      the step that was saved.
+    folder: the folder of the checkpoint. In a folder `checkpoints`, its name
+      must be the step that was saved.
     only: the beginning of the names of the files to check, such as 'metrics/';
       '' checks all.
 
@@ -100,8 +102,10 @@ def find_damage(folder: str | os.PathLike, only: str = '') -> str:
     return f'{path} ({error.strerror})'
   except _NO_MANIFEST:
     return f'{path} (changed since it was saved)'
-  name = os.path.basename(root.rstrip('/'))
-  if name.isdecimal() and int(name) != step:
+  parent, name = os.path.split(root.rstrip('/'))
+  # A copy elsewhere may have any name.
+  in_run = os.path.basename(parent) == CHECKPOINTS
+  if in_run and name.isdecimal() and int(name) != step:
     return f'{root} (it holds step {step})'
   for name, (size, sha256) in files.items():
     if name.startswith(only):

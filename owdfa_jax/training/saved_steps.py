@@ -16,14 +16,12 @@ from input_pipeline.errors import UserError
 from input_pipeline.files import read_regular
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
 from owdfa_jax.training.manifest import (
+  CHECKPOINTS,
   METRICS_FILE,
   METRICS_FOLDER,
   find_damage,
   is_complete,
 )
-
-# The folder of checkpoints in a workdir.
-CHECKPOINTS = 'checkpoints'
 
 
 def step_folders(workdir: epath.Path) -> list[int]:

@@ -13,6 +13,7 @@ from input_pipeline.dataset import open_dataset
 from input_pipeline.errors import UserError
 from owdfa_jax.training.packed_facts import packed_differences, packed_facts
 from owdfa_jax.training.run_record import check_resumable, check_same_network
+from owdfa_jax.training.workdir import claim_workdir
 
 
 @pytest.fixture(scope='module')
@@ -129,7 +130,7 @@ def test_run_does_not_go_on_with_other_pixels(images, first, tmp_path):
 
 
 def test_run_of_an_earlier_version_is_told_by_its_digest(
-  images, first, tmp_path
+  images, first, tmp_path, capsys
 ):
   """It recorded no hash of the images."""
   start_run(first, tmp_path / 'run')
@@ -143,3 +144,9 @@ def test_run_of_an_earlier_version_is_told_by_its_digest(
   other = packed_as(images, tmp_path / 'other', size=48)
   with pytest.raises(UserError, match='config.json has dataset=.* .now '):
     check_resumable(tiny_experiment(other, tmp_path / 'run'))
+  # The images that it goes on with are recorded, and no others are taken then.
+  for _ in range(2):
+    claim_workdir(tiny_experiment(first, tmp_path / 'run'))
+  assert capsys.readouterr().out.count('has no hash of its images') == 1
+  with pytest.raises(UserError, match='image bytes'):
+    check_resumable(tiny_experiment(changed, tmp_path / 'run'))

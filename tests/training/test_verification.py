@@ -212,6 +212,8 @@ def test_initial_weights_are_verified(run):
     read_network(run)
   params, _ = read_network(run / 'checkpoints' / '4')
   np.testing.assert_array_equal(params['w'], np.full((4, 3), 4))
+  copy = shutil.copytree(run / 'checkpoints' / '4', run / '7')
+  read_network(epath.Path(copy))  # a copy may have any name
   copy = shutil.copytree(run / 'checkpoints' / '2', run / 'mine')
   with pytest.raises(UserError, match='damaged checkpoint: .*/mine/model'):
     read_network(epath.Path(copy))
