@@ -8,7 +8,7 @@ import dataclasses
 import json
 import math
 import os
-from typing import Any
+from typing import Any, TypeGuard
 
 from etils import epath
 
@@ -147,7 +147,7 @@ def _read_metrics(folder: epath.Path) -> dict[str, Any] | None:
   return with_current_names(json.loads(content))
 
 
-def is_finite(score: Any) -> bool:
+def is_finite(score: Any) -> TypeGuard[float]:
   """Returns whether a selection score is a finite number."""
   try:
     return isinstance(score, (int, float)) and math.isfinite(score)
