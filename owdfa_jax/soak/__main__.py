@@ -16,12 +16,17 @@ from collections.abc import Sequence
 
 from absl import logging
 
+from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import UserError, check_choice, one_line_errors
-from input_pipeline.files import absolute
+from input_pipeline.files import absolute, path_type
+from input_pipeline.number_ranges import LARGEST_SEED, check_flags, whole
 from owdfa_jax.soak.kinds import KINDS
 from owdfa_jax.soak.loop import Soak
 
+_RANGES = {'kills': whole(1, 10**6), 'seed': whole(0, LARGEST_SEED)}
 
+
+@one_line_errors()
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   """Parses the command line and soaks.
 
@@ -29,13 +34,19 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name.
   """
-  parser = argparse.ArgumentParser(
+  parser = ArgumentParser(
     prog,
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   add = parser.add_argument
-  add('--workdir', required=True, metavar='DIR', help='an empty folder')
+  add(
+    '--workdir',
+    required=True,
+    type=path_type('--workdir'),
+    metavar='DIR',
+    help='an empty folder',
+  )
   add('--kills', type=int, default=60, help='least number (default: 60)')
   add('--seed', type=int, default=0, help='of the moments (default: 0)')
   add(
@@ -44,24 +55,22 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     help='kinds of commands, with commas between them (default: %(default)s)',
   )
   options = parser.parse_args(argv)
-  with one_line_errors():
-    chosen = options.kinds.split(',')
-    for name in chosen:
-      check_choice('--kinds', name, KINDS)
-    if options.kills < 1:
-      raise UserError(f'too few kills: --kills={options.kills}; give 1 or more')
-    workdir = absolute(options.workdir)
-    if os.path.lexists(workdir):
-      if not os.path.isdir(workdir) or os.listdir(workdir):
-        raise UserError(
-          f'not an empty folder: --workdir={workdir}; choose another one'
-        )
-    # Orbax warns when a checkpoint is read.
-    logging.set_verbosity(logging.ERROR)
-    # Comparing needs no accelerator; the commands may need all of its memory.
-    soak = Soak(workdir, options.seed)
-    os.environ['JAX_PLATFORMS'] = 'cpu'
-    sys.exit(soak.run(chosen, options.kills))
+  check_flags(options, _RANGES)
+  chosen = options.kinds.split(',')
+  for name in chosen:
+    check_choice('--kinds', name, KINDS)
+  workdir = absolute(options.workdir)
+  if os.path.lexists(workdir):
+    if not os.path.isdir(workdir) or os.listdir(workdir):
+      raise UserError(
+        f'not an empty folder: --workdir={workdir}; choose another one'
+      )
+  # Orbax warns when a checkpoint is read.
+  logging.set_verbosity(logging.ERROR)
+  # Comparing needs no accelerator; the commands may need all of its memory.
+  soak = Soak(workdir, options.seed)
+  os.environ['JAX_PLATFORMS'] = 'cpu'
+  sys.exit(soak.run(chosen, options.kills))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Finds what differs between two folders that should hold the same result."""
+"""Finds the first difference between two folders of results."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from owdfa_jax.soak.trials import LOG
 _TIMES = 'time/'
 _METRICS = 'metrics.jsonl'
 _CHECKPOINTS = 'checkpoints'
-# What a command printed, and the lock of a workdir, which tells who took it.
+# What a command printed, and the lock of a workdir, which names its process.
 _OF_THE_PROCESS = (LOG, '.lock')
 
 
@@ -21,7 +21,7 @@ def first_difference(folder: str, other: str) -> str:
   """Returns the first difference between two results, '' if there is none.
 
   Files are compared byte for byte, the arrays of checkpoints bit for bit, and
-  the metrics but for their times.
+  the metrics without their times.
 
   Args:
     folder: a result.
@@ -30,7 +30,7 @@ def first_difference(folder: str, other: str) -> str:
   here, there = _files(folder), _files(other)
   for name in sorted(here ^ there):
     where = folder if name in here else other
-    return f'{name} is in {where} alone'
+    return f'{name} is only in {where}'
   for name in sorted(here):
     paths = os.path.join(folder, name), os.path.join(other, name)
     if os.path.isdir(paths[0]):
@@ -97,7 +97,7 @@ def _compare_checkpoints(path: str, other: str) -> str:
   here, there = (read_arrays(epath.Path(folder)) for folder in (path, other))
   for name in sorted(here.keys() | there.keys()):
     if name not in here or name not in there:
-      return f'{name} is in one of them alone'
+      return f'{name} is only in one of them'
     one, two = here[name], there[name]
     if one.dtype != two.dtype or one.shape != two.shape:
       return f'{name}: {one.dtype}{one.shape} and {two.dtype}{two.shape}'

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-# What every training below sets: a small network, and many saves.
+# The settings of every training below: a small network, and many saves.
 _SMALL = (
   '--config.model.backbone=small',
   '--config.model.width=0.25',
@@ -13,8 +13,6 @@ _SMALL = (
   '--config.log.every_steps=2',
   '--config.log.tensorboard=False',
 )
-
-
 # The arguments of `owdfa`, started in an empty folder. DATA stands for the
 # folder of inputs.
 KINDS: dict[str, Sequence[str]] = {
@@ -65,7 +63,7 @@ KINDS: dict[str, Sequence[str]] = {
     '--workdir=out',
   ),
 }
-# What makes the inputs of the commands above.
+# The commands that make the inputs of those above.
 INPUTS = (
   ('simulate', '--out=DATA/simulated', '--images_per_class=8', '--size=32'),
   (

@@ -26,7 +26,7 @@ class Soak:
     self._workdir, self._draws = workdir, random.Random(seed)
     self._environment = kinds.environment(workdir)
     self._data = os.path.join(workdir, 'data')
-    # What a command of each kind does without kills, and where it did that.
+    # The course of a command of each kind without kills.
     self._lives: dict[str, Life] = {}
     self._kills: dict[str, list[list[Kill]]] = {}
 
@@ -89,7 +89,7 @@ class Soak:
     life = self._trial(kinds.KINDS[name], name).run()
     same = True
     if life.compiled:
-      # Those that follow find the compiled programs, and take less time.
+      # Later runs find the compiled programs, and take less time.
       again = self._trial(kinds.KINDS[name], f'{name}-again')
       life = again.run()
       same = self._is_same(again, name)

@@ -7,11 +7,11 @@ import subprocess
 import time
 from typing import NamedTuple
 
-# Numbers and random parts of names: the rest tells what a file is.
+# Numbers and random parts of names. The rest is the kind of the file.
 _VARIES = re.compile(r'[0-9a-f]{12,}|\d+')
-# What a process has made is looked up so often, in seconds.
+# Seconds between two looks at a folder.
 _POLL = 0.001
-# Half of the kills at an event come up to so many seconds later.
+# Half of the kills at an event come up to this many seconds later.
 _LATER = 0.03
 # Most kills come at events: saves and renames are short, so that a random time
 # would seldom hit one.
@@ -21,10 +21,10 @@ _STRETCH = 1.1
 
 
 class Watch:
-  """Sees which files and folders appear below a folder."""
+  """Finds the files and folders that appear below a folder."""
 
   def __init__(self, folder: str):
-    """Takes what is there already for granted.
+    """Records the names that are there already.
 
     Args:
       folder: it need not exist.
@@ -53,7 +53,7 @@ class Watch:
 
 
 class Life(NamedTuple):
-  """What a process did that was not killed.
+  """The course of a process that was not killed.
 
   Attributes:
     seconds: how long it took.
@@ -70,7 +70,7 @@ class Moment(NamedTuple):
   """When to kill a process.
 
   Attributes:
-    seconds: so long after its start; or after the event, if there is one.
+    seconds: the time after its start, or after the event if there is one.
     event: the kind of name that has to appear first; '' for none.
     count: how often it has to appear.
   """
@@ -110,7 +110,7 @@ def wait_for(
 
   Args:
     moment: when.
-    watch: sees what the process makes.
+    watch: finds what the process makes.
     process: has just started.
   """
   until = None if moment.event else time.monotonic() + moment.seconds

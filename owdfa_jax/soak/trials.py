@@ -1,4 +1,4 @@
-"""Runs a command, kills it again and again, and lets it finish."""
+"""Runs a command, kills it several times, and lets it finish."""
 
 import contextlib
 import os
@@ -16,18 +16,17 @@ from owdfa_jax.soak.moments import Life, Watch, draw_moment, wait_for
 
 # What the commands print goes into this file.
 LOG = 'log.txt'
-# A command that was killed is killed again with this probability, and so often
-# at most.
+# The probability that a killed command is killed again, and the most kills.
 _KILL_AGAIN = 0.75
 _MOST_KILLS = 6
-# What 'full disk' does: files of the process cannot grow beyond so many bytes.
+# A 'full disk': files of the process cannot grow beyond this many bytes.
 _FULL_DISK, _FULL_BYTES = 'full disk', 4096
 # The ways to kill. 'SIGKILL' goes to the process alone, as when the system runs
 # out of memory. Its worker processes then have to end by themselves.
 WAYS = ('SIGKILL', 'SIGKILL all', 'SIGTERM')
 if hasattr(resource, 'prlimit'):  # Linux
   WAYS += (_FULL_DISK,)
-# How a command may end then. It may have been complete before.
+# The statuses with which a command may end. It may have been complete before.
 _SIGKILL_STATUSES = (0, -signal.SIGKILL)
 _STATUSES = {
   'SIGKILL': _SIGKILL_STATUSES,

@@ -1,4 +1,4 @@
-"""Names the network that some tensors belong to, for messages."""
+"""Recognises the network that tensors belong to, for messages."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ _DEEP_STEM = re.compile(r'(?:^|\.)conv1\.\d')
 
 
 def name_architecture(shapes: Mapping[str, Shape]) -> str:
-  """Returns what network the names are of, with its article; '' if unknown.
+  """Returns the kind of network, with its article; '' if unknown.
 
   Args:
     shapes: shapes of tensors by their names, in PyTorch's layouts.

@@ -1,4 +1,4 @@
-"""Says what a file is that is no file of weights we read."""
+"""Names the kind of a file that does not hold weights we can read."""
 
 # The first bytes of files, what they are, and what to do.
 _STARTS: tuple[tuple[bytes, str], ...] = (
@@ -23,7 +23,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
 _TENSORFLOW = (
   'a checkpoint of TensorFlow: convert it to .safetensors with PyTorch'
 )
-# The end of a table of TensorFlow (`.index`).
+# The last bytes of a table of TensorFlow (`.index`).
 _TABLE_END = bytes.fromhex('57fb808b247547db')
 _TAR_MARK = slice(257, 262)
 

@@ -1,4 +1,4 @@
-"""Says why the tensors of a file do not fit a network."""
+"""Explains why the tensors of a file do not fit a network."""
 
 from collections.abc import Mapping, Sequence
 

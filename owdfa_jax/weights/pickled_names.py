@@ -22,7 +22,7 @@ class RefusedPickle(ValueError):
 
 
 class NoWeightsError(ValueError):
-  """The file is sound, but it is no file of weights."""
+  """The file is sound, but does not hold weights."""
 
 
 class SkippedObject:

@@ -17,9 +17,9 @@ from input_pipeline.errors import UserError
 
 Shape = tuple[int, ...]
 
-# Which of several copies of a network is taken: the first of these whose word
-# is part of the prefix. Averaged weights come first, as they are the ones that
-# their authors evaluate; copies that only serve the training come last.
+# Of several copies of a network, the first whose prefix has one of these words
+# is taken. Averaged weights come first, since their authors evaluate those;
+# copies that only serve the training come last.
 # `NEITHER` stands for prefixes without any of these words.
 NEITHER = ''
 PREFERENCE = (
@@ -78,8 +78,8 @@ def locate(
     The place of the network, or None if the file has none of its names.
 
   Raises:
-    UserError: several copies fit equally, and no word of `PREFERENCE` tells
-      which one to take.
+    UserError: several copies fit equally and have the same rank in
+      `PREFERENCE`.
   """
   shapes = {name: value.shape for name, value in source.items()}
   numbered = _numbered_names(wanted)
@@ -88,7 +88,7 @@ def locate(
     False: count_fits(shapes, wanted),
   }
   most = {key: max(each.values(), default=(0, 0)) for key, each in fits.items()}
-  # Numbers are the names of many things, so most of them must fit.
+  # Many networks have numbers as names, so most of them must fit.
   by_number = most[True] > most[False] and 2 * most[True][0] > len(wanted)
   best = most[by_number]
   prefixes = sorted(p for p, count in fits[by_number].items() if count == best)
@@ -105,7 +105,7 @@ def locate(
 def count_fits(
   shapes: Mapping[str, Shape], wanted: Mapping[str, Shape]
 ) -> dict[str, tuple[int, int]]:
-  """Counts for each prefix what it makes fit.
+  """Counts for each prefix the names and shapes that fit with it.
 
   Args:
     shapes: shapes by the file's names.
@@ -115,7 +115,7 @@ def count_fits(
     For each prefix under which the file has a name of the network: the number
     of these names, and of those whose tensor has the right shape too.
   """
-  # Names of a million dots are not cut into a million parts.
+  # A name of a million dots must not become a million parts.
   depth = max((name.count('.') + 1 for name in wanted), default=0)
   counts: collections.Counter[tuple[str, bool]] = collections.Counter()
   for name, shape in shapes.items():

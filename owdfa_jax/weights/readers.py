@@ -1,4 +1,4 @@
-"""Reads files of weights in several formats, trusting none of them."""
+"""Reads untrusted files of weights in several formats."""
 
 import io
 import os
@@ -187,7 +187,7 @@ def read_npy(data: bytes) -> np.ndarray:
   }[version]
   shape, column_major, dtype = read_header(stream)
   if dtype.kind not in 'biuf':
-    raise NoWeightsError(f'an array has elements of type {dtype}, no numbers')
+    raise NoWeightsError(f'an array has elements of type {dtype}, not numbers')
   return np.ndarray(
     shape, dtype, data, stream.tell(), order='F' if column_major else 'C'
   )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from input_pipeline.escape import shortened
 from owdfa_jax.weights.pickled_names import NoWeightsError, Tensor
 
 # `{'trainer': {'model': {'ema': {...}}}}` has a depth of 3.
@@ -68,13 +69,13 @@ def _state_dicts(
 
 
 def _describe(saved: Any) -> str:
-  """Returns what an object without a state dict is."""
+  """Describes an object without a state dict."""
   if not isinstance(saved, dict):
     return f'an object of type {type(saved).__name__.lower()}'
   if not saved:
     return 'an empty dict'
   shown = [
-    f'{str(key)[:40]} ({type(item).__name__.lower()})'
+    f'{shortened(str(key), 40)} ({type(item).__name__.lower()})'
     for key, item in list(saved.items())[:_KEYS_SHOWN]
   ]
   more = ', ...' if len(saved) > _KEYS_SHOWN else ''

@@ -25,7 +25,7 @@ def without_wrappers(
 ) -> Mapping[str, np.ndarray]:
   """Returns the tensors by names without the words of wrappers.
 
-  If two tensors would get the same name, all keep the names they have.
+  If two tensors would get the same name, all keep their names.
 
   Args:
     source: tensors by their names in the file.

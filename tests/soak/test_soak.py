@@ -1,4 +1,4 @@
-"""Tests that a soak sees what a kill loses, and passes what loses nothing."""
+"""Tests that a soak finds what a kill loses, and else passes."""
 
 import random
 import subprocess
@@ -138,7 +138,7 @@ def test_process_that_ends_before_is_not_killed(tmp_path):
     ('a.csv', 'x', 'x', ''),
     ('a.csv', 'xy', 'xz', 'a.csv: 2 and 2 bytes, which differ from byte 1'),
     ('a.csv', 'xy', 'x', 'a.csv: 2 and 1 bytes, which differ from byte 1'),
-    ('a.csv', 'x', None, 'a.csv is in {} alone'),
+    ('a.csv', 'x', None, 'a.csv is only in {}'),
     ('metrics.jsonl', '{"a": 1, "time/b": 2}', '{"a": 1, "time/b": 3}', ''),
     (
       'metrics.jsonl',
