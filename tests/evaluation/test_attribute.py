@@ -113,7 +113,7 @@ def test_an_image_over_the_limit_is_an_error_of_its_line(trained, tmp_path):
   assert 'more than --max_pixels=99; shrink' in line['error']
 
 
-def test_images_of_another_size_than_those_of_training_are_told(
+def test_images_of_another_size_than_in_training_are_reported(
   trained, tmp_path, capsys
 ):
   imagesets.write_set(tmp_path / 'like', per_class=1, size=48)

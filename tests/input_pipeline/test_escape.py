@@ -55,7 +55,7 @@ def test_values_are_quoted_and_shortened():
     (['a', 'a'], ['a', 'a']),
   ],
 )
-def test_names_that_look_alike_are_told_apart(names, shown):
+def test_names_that_look_alike_are_shown_differently(names, shown):
   assert escape.distinct(names) == shown
 
 

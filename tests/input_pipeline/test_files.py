@@ -62,7 +62,7 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(
     files.read_regular(tmp_path / 'a')
 
 
-def test_a_file_that_tells_no_size_is_bounded():
+def test_a_file_without_a_size_is_bounded():
   with pytest.raises(OSError, match='6 bytes, over the limit of 0 MiB'):
     files.read_regular('/proc/self/status', 5)
 
@@ -87,7 +87,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize('sync', [True, False])
-def test_content_reaches_the_disk_unless_told_otherwise(
+def test_content_reaches_the_disk_unless_sync_is_off(
   tmp_path, monkeypatch, sync
 ):
   synced = []
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_folder_that_takes_no_files_is_named():
-  """Nobody can make a file in /proc, as in a folder that is read-only."""
+  """No file can be made in /proc, as in a read-only folder."""
   with (
     pytest.raises(UserError, match='the report: /proc/report.json .*; go away'),
     files.write_whole('/proc/report.json', what='the report', remedy='go away'),

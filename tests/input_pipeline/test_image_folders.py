@@ -26,7 +26,7 @@ def names(paths, root):
   return sorted(os.path.relpath(path, root) for path in paths)
 
 
-def test_images_are_told_by_their_content_whatever_their_name(tmp_path):
+def test_images_are_recognised_by_their_content(tmp_path):
   files = {
     'a.jfif': saved(RGB, 'JPEG'),
     'b.AVIF': saved(RGB, 'AVIF'),
@@ -173,7 +173,7 @@ def test_an_empty_class_says_what_is_there(tmp_path):
     folder.prepare_folder(tmp_path, ['a'], tmp_path / 'out')
 
 
-def test_images_and_links_beside_the_class_folders_are_told(tmp_path):
+def test_images_and_links_beside_the_class_folders_are_counted(tmp_path):
   for name in 'abc':
     write(
       tmp_path / 'root' / name,

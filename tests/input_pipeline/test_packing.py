@@ -324,7 +324,7 @@ def test_too_little_space_is_refused_before_starting(tmp_path, monkeypatch):
   assert not (tmp_path / 'new').exists()
 
 
-def test_images_that_become_much_smaller_are_told(tmp_path, capsys):
+def test_images_that_become_much_smaller_are_reported(tmp_path, capsys):
   csv = write_set(tmp_path, size=64)
   packed = pack.pack(csv, tmp_path / 'out', pack.Options(size=16), workers=1)
   sides = packed.description['original_sides']

@@ -110,7 +110,7 @@ def test_old_figures_of_a_heap_are_not_available(packed, tmp_path):
 
 @pytest.mark.parametrize('number', ['NaN', 'Infinity', '-Infinity'])
 def test_report_of_a_diverged_network_is_not_finished(packed, tmp_path, number):
-  """Earlier versions wrote such a report, which is no JSON."""
+  """Earlier versions wrote such a report, which is not JSON."""
   run = make_runs(packed, tmp_path)[1]
   pretend_finished(run.last)
   assert results.finished_report(run) is not None

@@ -70,7 +70,7 @@ def test_process_0_that_is_away_cannot_be_reached():
     Member(1, address, 'token', 1)
 
 
-def test_root_cause_is_the_one_that_tells_most():
+def test_root_cause_explains_most():
   failures = [
     Failure(i, kind, '') for i, kind in enumerate(reversed(list(Kind)))
   ]

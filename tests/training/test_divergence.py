@@ -89,7 +89,7 @@ def test_run_stops_before_the_evaluation_and_the_save(packed, tmp_path):
   assert np.isfinite(lines[-1]['train/cross_entropy'])
 
 
-def test_stopped_run_names_its_checkpoint_and_goes_on_when_told_to_skip(
+def test_stopped_run_names_its_checkpoint_and_goes_on_with_skip(
   skipping, packed, tmp_path, monkeypatch
 ):
   stopped = make_experiment(packed, tmp_path)

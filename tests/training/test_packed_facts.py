@@ -129,7 +129,7 @@ def test_run_does_not_go_on_with_other_pixels(images, first, tmp_path):
       check(other)
 
 
-def test_run_of_an_earlier_version_is_told_by_its_digest(
+def test_run_of_an_earlier_version_is_identified_by_its_digest(
   images, first, tmp_path, capsys
 ):
   """It recorded no hash of the images."""

@@ -22,7 +22,7 @@ class RecordingWriter:
 
 
 class RecordingHandler:
-  """Keeps what it is told of the steps, and lets the run go on."""
+  """Records the steps, and lets the run go on."""
 
   def __init__(self):
     self.taken, self.diverged = [], []

@@ -83,7 +83,7 @@ def test_stages_share_the_passes_of_the_method(packed, tmp_path):
   assert config.passes_per_epoch == 9
 
 
-def test_the_command_knows_what_the_user_has_given(packed, tmp_path):
+def test_the_command_keeps_what_the_user_has_given(packed, tmp_path):
   hold_a_run(tmp_path / 'run', passes_per_epoch=7)
   ended = run_main(
     'owdfa_jax.commands.run',

@@ -55,7 +55,9 @@ def holder(workdir):
       os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_second_process_is_told_who_trains(workdir, holder, packed):
+def test_second_process_gets_an_error_that_names_the_first(
+  workdir, holder, packed
+):
   experiment = tiny_experiment(packed, workdir)
   with (
     pytest.raises(

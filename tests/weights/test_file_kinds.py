@@ -1,4 +1,4 @@
-"""What is no file of weights is named for what it is; damage is damage."""
+"""Files without weights are named by their kind; damage is called damage."""
 
 import gzip
 import io

@@ -70,7 +70,7 @@ def test_the_children_of_a_sequential_have_numbers(prefix):
 
 
 def test_names_count_more_than_shapes():
-  """Another width is told by its shapes, not by names that fit by chance."""
+  """Shapes decide about another width, not names that fit by chance."""
   wide = {name: (8, *shape[1:]) for name, shape in WANTED.items()}
   source = network('net.', shapes=wide) | {
     'conv1.weight': np.zeros((4, 3, 3, 3))

@@ -137,7 +137,9 @@ def test_an_error_names_a_bad_folder(owdfa_datasets, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('benchmark', ['owdfa', 'owdfapp', 'owdfa40'])
-def test_a_folder_of_other_things_is_told_first(tmp_path, capsys, benchmark):
+def test_a_folder_of_other_things_is_reported_first(
+  tmp_path, capsys, benchmark
+):
   for name in 'Photos', 'Music', '.hidden', '@eaDir':
     (tmp_path / 'data' / name).mkdir(parents=True)
   command = f'{benchmark} --datasets {tmp_path}/data --out {tmp_path}/out'
