@@ -44,12 +44,15 @@ def silence_save_errors() -> None:
 
   The caller gets the error itself and reports it in one line. Orbax has logged
   it by then, with the traceback of each of its threads, and TensorStore reports
-  every write that ends after the first failure. Only these reports are
-  silenced: any other error in a thread of these libraries is printed.
+  every write that ends after the first failure. asyncio reports the writes
+  whose errors nobody has asked for, such as those of a save in progress while
+  the run ends for another reason. Only these reports are silenced: any other
+  error in a thread of these libraries is printed.
 
   The filter stays until the process ends, because the reports come late.
   """
-  absl_logging.get_absl_logger().addFilter(_is_worth_logging)
+  for logger in absl_logging.get_absl_logger(), logging.getLogger('asyncio'):
+    logger.addFilter(_is_worth_logging)
   if sys.unraisablehook is not _report_unraisable:
     global _report_before
     _report_before = sys.unraisablehook

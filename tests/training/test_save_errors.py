@@ -1,26 +1,28 @@
 """Tests of what a save prints that the file system refuses."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 
 from helpers.paths import ROOT
-from owdfa_jax.training.save_errors import storage_reason
+from owdfa_jax.training.save_errors import silence_save_errors, storage_reason
 
 # Saves once the space is reserved, and then finds that files may not be larger
 # than eight kilobytes, as if another program had filled the disk. It runs in a
 # process of its own, because TensorStore reports the writes that end after the
 # first one failed whenever they end.
 PROGRAM = """
-import os, resource, signal, sys
+import gc, os, resource, signal, sys
 import jax, jax.numpy as jnp, numpy as np
 from etils import epath
-from input_pipeline.errors import one_line_errors
+from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax import parallel
 from owdfa_jax.commands import startup
 from owdfa_jax.training.checkpoints import Checkpoints
 from owdfa_jax.training.state import TrainState
+from owdfa_jax.training.writers import JsonLines
 
 startup.silence_orbax()
 random = np.random.default_rng(0)  # checkpoints are compressed
@@ -36,15 +38,42 @@ state = jax.device_put(
 )
 os.posix_fallocate = lambda *arguments: None
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-with one_line_errors(), Checkpoints(epath.Path(sys.argv[1])) as checkpoints:
-  resource.setrlimit(resource.RLIMIT_FSIZE, (8192, -1))
-  checkpoints.save(1, state)
+workdir, ends = epath.Path(sys.argv[1]), sys.argv[2]
+metrics = JsonLines(workdir / 'metrics.jsonl', 0)
+try:
+  with one_line_errors(), Checkpoints(workdir) as checkpoints:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, -1))
+    checkpoints.save(1, state)
+    while ends == 'metrics':
+      metrics.write(1, {f'train/{i}': 1.0 for i in range(100)})
+    if ends == 'divergence':
+      raise UserError('diverged')
+finally:
+  gc.collect()
 """
 
 
-def test_disk_that_fills_up_while_saving_is_one_line(tmp_path):
+@pytest.mark.parametrize(
+  'ends, message',
+  [
+    (
+      'save',
+      'cannot write the checkpoint: {}/checkpoints (File too large); free '
+      'some space or choose another --workdir, then run the same command again '
+      'to resume',
+    ),
+    (
+      'metrics',
+      'cannot write the metrics: {}/metrics.jsonl (File too large); free some '
+      'space, then run the same command again to resume',
+    ),
+    ('divergence', 'diverged'),
+  ],
+)
+def test_disk_that_fills_up_while_saving_is_one_line(tmp_path, ends, message):
+  """Whatever ends the run first: the save in progress adds nothing to it."""
   done = subprocess.run(
-    [sys.executable, '-c', PROGRAM, tmp_path],
+    [sys.executable, '-c', PROGRAM, tmp_path, ends],
     cwd=ROOT,
     capture_output=True,
     text=True,
@@ -52,11 +81,25 @@ def test_disk_that_fills_up_while_saving_is_one_line(tmp_path):
   )
   assert done.returncode == 1
   assert done.stdout == ''
-  assert done.stderr == (
-    f'error: cannot write the checkpoint: {tmp_path}/checkpoints (File too '
-    'large); free some space or choose another --workdir, then run the same '
-    'command again to resume\n'
-  )
+  assert done.stderr == f'error: {message.format(tmp_path)}\n'
+
+
+@pytest.mark.parametrize(
+  'error, is_reported',
+  [
+    (ValueError("Error writing [os_error_code='27']"), False),
+    (OSError(28, 'No space left on device'), False),
+    (ValueError('a defect'), True),
+  ],
+)
+def test_write_that_nobody_waits_for(caplog, error, is_reported):
+  silence_save_errors()
+  loop = asyncio.new_event_loop()
+  write = loop.create_future()
+  write.set_exception(error)
+  del write
+  loop.close()
+  assert ('never retrieved' in caplog.text) == is_reported
 
 
 @pytest.mark.parametrize(
