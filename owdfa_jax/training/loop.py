@@ -23,8 +23,8 @@ from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
 from owdfa_jax.training.setup import Training, set_up_training
 from owdfa_jax.training.state import TrainState, abstract_state, create_state
-from owdfa_jax.training.workdir import open_workdir
-from owdfa_jax.training.writers import Writers
+from owdfa_jax.training.workdir import claim_workdir, open_workdir
+from owdfa_jax.training.writers import Writers, check_wandb
 
 
 def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
@@ -45,6 +45,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       the training diverged.
   """
   config, placement = experiment.config, experiment.placement
+  check_wandb(config)
   training = set_up_training(experiment)
   evaluator = make_evaluator(experiment, training.graphdef)
   with (
@@ -54,9 +55,11 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
     start, total = checkpoints.latest_step() or 0, training.num_steps
     check_epochs(config.epochs, start, training.steps_per_epoch)
     if start == total:
+      claim_workdir(experiment)
       say(f'already complete: {config.epochs} epochs, {total} steps')
       return 0
     state = restore_or_initialise(experiment, training, checkpoints)
+    claim_workdir(experiment)
     skipped = skipped_before(experiment.workdir, start)
     divergence = Divergence(experiment, total, skipped, checkpoints.latest_step)
     with (

@@ -23,27 +23,28 @@ from owdfa_jax.training.workdir_lock import lock_workdir
 
 @contextlib.contextmanager
 def open_workdir(experiment: Experiment) -> Iterator[None]:
-  """Locks and claims the workdir of a run that is to train there.
+  """Locks and checks the workdir of a run that is to train there.
 
-  The checkpoints in it are verified before anything is written, see
-  `verification.verify_all`. All processes of a pod must enter this at the same
-  point of the program.
+  The checkpoints in it are verified, see `verification.verify_all`. The record
+  of the run is left as it is, see `claim_workdir`. All processes of a pod must
+  enter this at the same point of the program.
 
   Raises:
-    UserError: another process trains there, a checkpoint is damaged, or as
-      `claim_workdir`.
+    UserError: another process trains there, the workdir belongs to another run,
+      or a checkpoint is damaged.
   """
   with lock_workdir(experiment.workdir):
     check_resumable(experiment)
     verify_all(experiment.workdir, experiment.config.checkpoints.on_damage)
-    claim_workdir(experiment)
     yield
 
 
 def claim_workdir(experiment: Experiment) -> None:
   """Writes the run's settings to `config.json` in its workdir.
 
-  Which run may use a workdir is the rule of `check_resumable`.
+  Must come before the first checkpoint is saved, and after everything that may
+  refuse to go on: a command that is refused leaves the record as it was. Which
+  run may use a workdir is the rule of `check_resumable`.
 
   Raises:
     UserError: the workdir cannot be written, or it belongs to another run.

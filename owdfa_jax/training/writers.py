@@ -221,6 +221,19 @@ class WeightsAndBiases(Writer):
     self._run.finish()
 
 
+def check_wandb(config: ConfigDict) -> None:
+  """Raises `UserError` if W&B is asked for and not installed.
+
+  Args:
+    config: the config of the run.
+  """
+  if config.log.wandb and not importlib.util.find_spec('wandb'):
+    raise UserError(
+      'Weights & Biases is not installed: --config.log.wandb=True; '
+      'pip install wandb, or leave it False'
+    )
+
+
 class Writers(Writer):
   """All writers that a config asks for.
 
@@ -239,17 +252,11 @@ class Writers(Writer):
       first_step: the step to resume from, 0 for a new run.
 
     Raises:
-      UserError: W&B is asked for and not installed, or the log cannot be
-        written.
+      UserError: the log cannot be written.
     """
     self._writers: list[Writer] = []
     if jax.process_index() != 0:
       return
-    if config.log.wandb and not importlib.util.find_spec('wandb'):
-      raise UserError(
-        'Weights & Biases is not installed: --config.log.wandb=True; '
-        'pip install wandb, or leave it False'
-      )
     try:
       self._writers.append(JsonLines(workdir / METRICS_FILE, first_step))
       if config.log.tensorboard:

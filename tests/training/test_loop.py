@@ -14,6 +14,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.evaluation import evaluate
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
+from owdfa_jax.training import loop
 from owdfa_jax.training.checkpoints import Checkpoints
 from owdfa_jax.training.evaluator import EpochResult
 from owdfa_jax.training.loop import train
@@ -135,10 +136,29 @@ def test_resuming_holds_one_state_on_the_devices(
   assert sum(x.nbytes for x in held) < size / 10
 
 
-def test_fewer_epochs_than_trained_is_an_error(whole, packed):
+def test_fewer_epochs_than_trained_is_an_error(whole, packed, capsys):
+  before = (whole.workdir / 'config.json').read_bytes()
   fewer = tiny_experiment(packed, whole.workdir, epochs=1)
   with pytest.raises(UserError, match='epochs=1 .* 2 epochs already trained'):
     train_with_evaluation(fewer)
+  # A command that is refused changes and announces nothing.
+  assert (whole.workdir / 'config.json').read_bytes() == before
+  assert capsys.readouterr().out == ''
+
+
+def test_checkpoint_that_is_not_finite_leaves_the_record_as_it_was(
+  whole, packed, monkeypatch, capsys
+):
+  def refuse(*arguments):
+    raise UserError('not finite')
+
+  monkeypatch.setattr(loop, 'check_restored', refuse)
+  before = (whole.workdir / 'config.json').read_bytes()
+  more = tiny_experiment(packed, whole.workdir, epochs=3)
+  with pytest.raises(UserError, match='not finite'):
+    train_with_evaluation(more)
+  assert (whole.workdir / 'config.json').read_bytes() == before
+  assert 'instead of' not in capsys.readouterr().out
 
 
 def test_finished_run_has_nothing_left_to_do(whole, capsys):
