@@ -61,8 +61,11 @@ def _data() -> ml_collections.ConfigDict:
   data = ml_collections.ConfigDict()
   # The packed directory.
   data.path = ''
-  # Class counts that the packed data must have; None accepts any.
+  # Number of known classes that the packed data must have; None accepts any.
   data.num_known = ml_collections.config_dict.placeholder(int)
+  # Number of classes, the known ones included, that the packed data must have;
+  # None accepts any. For data with images of unknown class it is your estimate
+  # of the number of classes; evaluation takes that of the run.
   data.num_classes = ml_collections.config_dict.placeholder(int)
   # 'open_world': labelled and unlabelled rows, half and half.
   # 'labelled': only the labelled half of the same batches.

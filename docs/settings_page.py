@@ -88,7 +88,7 @@ def takes(name: str, value: Any) -> str:
     allowed = RANGES[name]
     text = str(allowed).removeprefix('from ')
     reason = f' ({allowed.reason})' if allowed.reason else ''
-    return f'{text}{", or none" if allowed.optional else ""}{reason}'
+    return f'{text}{reason}{", or none" if allowed.optional else ""}'
   if name in _NAMES:
     return ', '.join(f'`{choice}`' for choice in _NAMES[name])
   return 'true or false' if isinstance(value, bool) else 'a text'

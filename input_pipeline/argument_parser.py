@@ -17,6 +17,9 @@ class ArgumentParser(argparse.ArgumentParser):
 
   @override
   def error(self, message: str) -> NoReturn:
+    given = message.removeprefix('unrecognized arguments: ')
     line = f'{message}; see `{self.prog} --help`'
+    if given != message and not given.startswith('-'):
+      line += '; a value with blanks goes in quotes'
     print(f'error: {escape.message(line)}', file=sys.stderr)
     sys.exit(2)  # argparse's status for a wrong command line

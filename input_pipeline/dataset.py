@@ -96,6 +96,7 @@ def open_dataset(path: str | os.PathLike) -> PackedDataset:
     UserError: the directory is missing, foreign, of another version, damaged
       or incomplete, a shard is truncated, or a class has no training record.
   """
+  files.check_slashes(path, 'the packed directory')
   if storage.is_remote(path):
     directory = storage.fetch(os.fspath(path), DESCRIPTION)
   else:

@@ -29,6 +29,8 @@ LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
 _PARTIAL = re.compile(r'\..*\.[0-9a-f]{12}\.partial', re.DOTALL)
 # One slash: `pathlib` turns the two of a URL into one.
 _URL = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
+# Of a path without its second slash, as in gs:/bucket.
+_ONE_SLASH = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/(?!/)')
 _KINDS = {
   stat.S_IFIFO: 'a named pipe',
   stat.S_IFCHR: 'a device',
@@ -74,6 +76,24 @@ def local_path(path: str | os.PathLike, setting: str = 'the path') -> str:
       '--config.data.path and the --out of packing may be URLs)'
     )
   return text
+
+
+def check_slashes(path: str | os.PathLike, setting: str) -> None:
+  """Raises `UserError` for a URL with one slash, such as gs:/bucket/folder.
+
+  A path that exists passes, such as one below a folder `gs:`.
+
+  Args:
+    path: a path or a URL.
+    setting: names it in the error, such as '--out'.
+  """
+  text = os.fspath(path)
+  match = _ONE_SLASH.match(text)
+  if match and not os.path.exists(f'{match[1]}:'):
+    raise UserError(
+      f'a URL with one slash: {setting}={text}; write '
+      f'{match[1]}://{text[match.end() :]}'
+    )
 
 
 def path_type(setting: str) -> Callable[[str], pathlib.Path]:

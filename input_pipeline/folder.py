@@ -20,6 +20,7 @@ from input_pipeline.folder_checks import (
   check_excluded,
   check_outside,
   check_test_classes,
+  nested_lines,
   order_classes,
 )
 from input_pipeline.image_folders import (
@@ -127,6 +128,7 @@ def prepare_folder(
       for place, found in loose.items()
       if found.images
     ),
+    *nested_lines(root, names, [image.path for image in images]),
     *duplicates,
   ]
   if split is None:
@@ -198,7 +200,7 @@ def _draw_labelled(
 
 
 def _nothing_in(folder: pathlib.Path, scan: FolderScan) -> str:
-  skipped = '; '.join(skipped_lines([scan]))
+  skipped = '; '.join(map(str.strip, skipped_lines([scan], shown=1)))
   return f'no images in {folder}' + (f' ({skipped})' if skipped else '')
 
 

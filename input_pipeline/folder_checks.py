@@ -7,7 +7,11 @@ from collections.abc import Collection, Sequence
 from input_pipeline.class_names import suggested, typed
 from input_pipeline.errors import UserError
 from input_pipeline.escape import distinct, quoted
+from input_pipeline.files import absolute
 from input_pipeline.image_folders import list_class_names
+
+# Names less alike than this are no misspellings of each other.
+_NEAR = 0.65
 
 
 def order_classes(
@@ -113,11 +117,40 @@ def check_test_classes(
   return present
 
 
+def nested_lines(
+  root: pathlib.Path, names: Sequence[str], paths: Sequence[str]
+) -> list[str]:
+  """Returns a line for each class whose images all lie in several subfolders.
+
+  Then `root` may be the folder above the one with the class folders.
+
+  Args:
+    root: a folder with one folder for each class.
+    names: the classes.
+    paths: the images, absolute.
+  """
+  lines = []
+  for name in names:
+    start = f'{absolute(root / name)}/'
+    below = [path[len(start) :] for path in paths if path.startswith(start)]
+    folders = {path.partition('/')[0] for path in below if '/' in path}
+    if len(folders) > 1 and all('/' in path for path in below):
+      lines.append(
+        f'class {quoted(name)} has no images of its own, only in '
+        f'{len(folders)} subfolders, which become one class; if each of them '
+        f'is a source, give --root {root / name}'
+      )
+  return lines
+
+
 def _suggest(name: str, found: Collection[str]) -> str:
-  near = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
+  near = difflib.get_close_matches(name, found, n=3, cutoff=_NEAR)
   if not near:
     return _listing(found)
-  return f'did you mean {" or ".join(map(suggested, near))}?'
+  return (
+    f'did you mean {" or ".join(map(suggested, near))}? Otherwise '
+    f'{_listing(found)}'
+  )
 
 
 def _listing(names: Collection[str]) -> str:

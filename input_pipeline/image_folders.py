@@ -38,6 +38,7 @@ _SYSTEM_NAMES = {
   'icon\r',
 }
 _MOST_SUFFIXES = 6  # that a line names
+_MOST_UNREADABLE = 5  # that lines of their own name
 
 
 @dataclasses.dataclass
@@ -82,6 +83,8 @@ def scan_images(folder: str | os.PathLike, *, deep: bool = True) -> FolderScan:
     # A name that cannot go into a CSV matters for images alone.
     if not why and not is_one_line(path):
       problem = _bad_name(path)
+    elif why == HEIC_REMEDY:  # an image, but not one to read here
+      problem, why = f'unreadable file: {path}: {why}', ''
     if problem:
       scan.unreadable[terminal(path)] = problem
     elif why:
@@ -129,8 +132,15 @@ def why_no_image(path: str) -> str:
   return HEIC_REMEDY if kind == 'heic' and not can_decode_heic() else ''
 
 
-def skipped_lines(scans: Iterable[FolderScan]) -> list[str]:
-  """Returns lines that count other files, by suffix, and unreadable ones."""
+def skipped_lines(
+  scans: Iterable[FolderScan], shown: int = _MOST_UNREADABLE
+) -> list[str]:
+  """Returns lines that count other files, by suffix, and unreadable ones.
+
+  Args:
+    scans: the files that were found.
+    shown: how many of the unreadable files have a line of their own.
+  """
   others: dict[str, str] = {}
   unreadable: dict[str, str] = {}
   for scan in scans:
@@ -146,11 +156,14 @@ def skipped_lines(scans: Iterable[FolderScan]) -> list[str]:
     if rest := sum(count for _, count in most[_MOST_SUFFIXES:]):
       counts.append(f'{rest} of other kinds')
     lines.append(f'skipped, not images: {", ".join(counts)}')
-  if count := list(others.values()).count(HEIC_REMEDY):
-    lines.append(f'{count} of them: {HEIC_REMEDY}')
   if unreadable:
-    first = next(iter(unreadable.values()))
-    lines.append(f'skipped, unreadable: {len(unreadable)}, such as {first}')
+    lines.append(f'skipped, cannot be read: {len(unreadable)}')
+    reasons = [*unreadable.values()]
+    lines += [
+      f'  {why.removeprefix("unreadable file: ")}' for why in reasons[:shown]
+    ]
+    if len(reasons) > shown:
+      lines.append(f'  and {len(reasons) - shown} more')
   return lines
 
 

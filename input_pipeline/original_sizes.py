@@ -58,6 +58,23 @@ def shrunk_lines(description: Mapping[str, Any]) -> list[str]:
   ]
 
 
+def enlarged_lines(description: Mapping[str, Any]) -> list[str]:
+  """Returns a line if packing made half of the images larger.
+
+  Args:
+    description: the description of the packed directory.
+  """
+  # Missing in directories packed before it was recorded; 0 without images.
+  median = description.get('original_sides', {}).get('median', 0)
+  if not median or median >= (size := description['image_size']):
+    return []
+  return [
+    f'enlarged: half of the images have a longer side of {median} pixels or '
+    f'less and become {size} x {size}, which adds no detail; a smaller --size '
+    'takes less time and memory'
+  ]
+
+
 def unlike_lines(
   sides: Sequence[int], description: Mapping[str, Any]
 ) -> list[str]:

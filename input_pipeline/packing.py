@@ -67,6 +67,7 @@ def write_pack(
   """
   options, resources = options or Options(), resources or Resources()
   processes.silence_decoders()
+  files.check_slashes(out, '--out')
   out = (
     os.fspath(out).rstrip('/')
     if is_remote(out)
@@ -94,6 +95,7 @@ def write_pack(
       open_dataset(output.staging)  # checks what was written
     output.finish()
   print(terminal_lines(summary(description)))
+  print(terminal(f'written: {out}; train with --config.data.path={out}'))
   if unused := unused_sources(description, card):
     print(
       terminal(

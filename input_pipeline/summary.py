@@ -1,7 +1,7 @@
 """The summary that packing prints at its end."""
 
 from input_pipeline.escape import distinct, message, terminal
-from input_pipeline.original_sizes import shrunk_lines
+from input_pipeline.original_sizes import enlarged_lines, shrunk_lines
 from input_pipeline.text_tables import aligned
 
 _COUNTS = ('labelled', 'unlabelled', 'test', 'skipped')
@@ -29,11 +29,11 @@ def summary(description: dict) -> str:
     (name, role, *(f'{counts[c]:,}' for c in columns))
     for name, role, counts in entries
   ]
-  table = aligned(('class', '', *columns), rows, 'll' + 'r' * len(columns))
+  table = aligned(('class', 'role', *columns), rows, 'll' + 'r' * len(columns))
   lines = [table, *map(_skipped, description['skipped'])]
   if total.get('no_face'):
     lines.append(f'no face was found in {total["no_face"]:,}: packed whole')
-  lines += shrunk_lines(description)
+  lines += [*shrunk_lines(description), *enlarged_lines(description)]
   for kind, found in description['duplicates'].items():
     if found['groups']:
       where = kind.replace('_', ' ')

@@ -13,7 +13,7 @@ from etils import epath
 from input_pipeline import escape, supervision
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
+from input_pipeline.files import absolute, check_slashes
 from input_pipeline.meta import UNLABELLED
 from input_pipeline.pseudo_labels import read_pseudo_labels
 from input_pipeline.supervision import check_training_data, validation_rows
@@ -58,6 +58,7 @@ def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
     raise UserError(
       'no data: --config.data.path is empty; give the folder that packing wrote'
     )
+  check_slashes(config.data.path, '--config.data.path')
   dataset = open_dataset(config.data.path)
   check_classes(config, dataset)
   count_outputs(config, dataset)
@@ -101,14 +102,41 @@ def count_classes(
   if estimate is None and config.data.supervision == 'labelled':
     return dataset.num_known
   if estimate is None or estimate <= dataset.num_known:
-    raise UserError(
-      f'the number of novel classes is unknown: {dataset.path} has '
-      f'{dataset.num_known} known classes and images of unknown class, but '
-      f'--config.data.num_classes={estimate}; give an estimate of how many '
-      'classes there are, known ones included: at least '
-      f'{dataset.num_known + 1}'
-    )
+    raise _bad_estimate(config, dataset)
   return estimate
+
+
+def check_estimate(
+  config: ml_collections.ConfigDict, dataset: PackedDataset
+) -> None:
+  """Raises `UserError` if training would have fewer outputs than named classes.
+
+  Two classes would share an output. Runs that were trained so before this was
+  checked can still be evaluated.
+  """
+  estimate = config.data.num_classes
+  counted = config.method.params.get('estimate_classes', False)
+  if estimate is None or dataset.novel_count_known or counted:
+    return
+  if estimate < dataset.num_classes:
+    raise _bad_estimate(config, dataset)
+
+
+def _bad_estimate(
+  config: ml_collections.ConfigDict, dataset: PackedDataset
+) -> UserError:
+  known, named = dataset.num_known, dataset.num_classes
+  novel = f', {named - known} novel classes with names' if named > known else ''
+  other = ''
+  if 'estimate_classes' in config.method.params:
+    other = ', or let CAL find it: --config.method.params.estimate_classes=True'
+  return UserError(
+    f'the number of novel classes is unknown: {dataset.path} has {known} known '
+    f'classes{novel} and images of unknown class, but '
+    f'--config.data.num_classes={config.data.num_classes}; give an estimate of '
+    'how many classes there are, those with names included: at least '
+    f'{max(known + 1, named)}{other}'
+  )
 
 
 def count_outputs(
@@ -138,6 +166,7 @@ def check_training_split(inputs: RunInputs) -> None:
   Also if the settings ask for something that this data cannot give.
   """
   config = inputs.config
+  check_estimate(config, inputs.dataset)
   held_out = validation_rows(
     inputs.dataset, config.seed, validation_share(config)
   )

@@ -12,6 +12,7 @@ from owdfa_jax.discovery.stage_plan import (
   FIRST_STAGE,
   SETTINGS_FROM_STAGE_BEFORE,
   check_stages,
+  first_workdir,
 )
 from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.settings import (
@@ -27,6 +28,7 @@ from owdfa_jax.training.run_record import (
   check_resumable,
   check_same_network,
   has_checkpoint,
+  recorded_classes,
 )
 from owdfa_jax.weights.readers import read_weights
 
@@ -40,7 +42,8 @@ def check_inputs(
   """Checks the inputs of a run, and of every stage if it has stages.
 
   Args:
-    config: the settings.
+    config: the settings. To evaluate or attribute, the number of classes that
+      the run was trained with is filled in if it is not given.
     workdir: the folder of the run.
     mode: 'train', 'eval', 'attribute' or 'timing'.
     images: the folder of images to attribute.
@@ -51,6 +54,8 @@ def check_inputs(
   Raises:
     UserError: a setting, the data or the workdir does not fit.
   """
+  if mode in ('eval', 'attribute'):
+    take_number_of_classes(config, workdir)
   if 'stages' in config:
     stages = check_stages(config, workdir)
   else:
@@ -80,6 +85,23 @@ def check_inputs(
       check_same_network(inputs)
       check_takes_reports(inputs.workdir)
   return stages[-1]
+
+
+def take_number_of_classes(
+  config: ml_collections.ConfigDict, workdir: str
+) -> None:
+  """Sets `data.num_classes` to that of the run in the workdir, if not given.
+
+  Raises:
+    UserError: the record of the run cannot be read.
+  """
+  data = config.get('data')
+  # Other mistakes in the config are found when it is checked.
+  if not isinstance(data, ml_collections.ConfigDict):
+    return
+  if data.get('num_classes', 0) is None:
+    folder = absolute(first_workdir(config, workdir), '--workdir')
+    data.num_classes = recorded_classes(epath.Path(folder))
 
 
 def check_takes_reports(workdir: epath.Path) -> None:

@@ -27,7 +27,8 @@ def list_new_images(images: str) -> FolderScan:
     )
   scan = scan_images(root)
   if not scan.images:
-    found = '; '.join(skipped_lines([scan])) or 'it is empty'
+    found = '; '.join(map(str.strip, skipped_lines([scan], shown=1)))
+    found = found or 'it is empty'
     raise UserError(
       f'no images to attribute: --images={images} ({found}); name a folder of '
       'images'

@@ -244,6 +244,16 @@ def recorded_passes(workdir: epath.Path) -> int | None:
   return (_recorded_settings(workdir) or LATER_SETTINGS)['passes_per_epoch']
 
 
+def recorded_classes(workdir: epath.Path) -> int | None:
+  """Returns the `data.num_classes` of the run that the workdir holds, if any.
+
+  Raises:
+    UserError: the record of the settings is damaged or cannot be read.
+  """
+  number = (_recorded_settings(workdir) or {}).get('data.num_classes')
+  return number if isinstance(number, int) else None
+
+
 def lacks_data_hashes(workdir: epath.Path) -> bool:
   """Returns whether an earlier version recorded the run in a workdir.
 

@@ -98,6 +98,7 @@ def test_command_line(tmp_path, arguments, message):
     ('data.path=', 'no data: --config.data.path is empty; give'),
     ('data.path=nowhere', 'no data directory: nowhere does not exist'),
     ('data.num_classes=9', 'data.num_classes=9, but'),
+    ('data.path=gs:/bucket/d', 'data.path=gs:/bucket/d; write gs://bucket/d'),
     ('batch_size=4096', 'dataset smaller than one batch'),
     ('model.init=no.pth', 'no such weights: --config.model.init=no.pth; give'),
     ('model.init=/dev/null', 'it is a device, not a regular file'),
@@ -143,9 +144,11 @@ def test_number_of_novel_classes_unknown(packed, given, tmp_path):
   path.write_text(json.dumps(content))
   given = [*given, '--config.data.path=data']
   error = run_error(tmp_path, *given)
-  assert '2 known classes' in error and 'at least 3' in error
-  error = run_error(tmp_path, *given, '--config.data.num_classes=2')
-  assert 'data.num_classes=2; give an estimate' in error
+  assert '2 known classes, 2 novel classes with names' in error
+  assert error.strip().endswith('at least 4')
+  for fewer in 2, 3:  # with 3, two classes would share an output
+    error = run_error(tmp_path, *given, f'--config.data.num_classes={fewer}')
+    assert f'data.num_classes={fewer}; give an estimate' in error
 
 
 def test_workdir_is_the_data(packed, given, tmp_path):

@@ -37,6 +37,18 @@ def test_bad_pseudo_labels_are_refused_before_the_run_starts(packed, tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
+def test_evaluation_takes_the_number_of_classes_of_the_run(unsorted, tmp_path):
+  start_run(unsorted, tmp_path, data__num_classes=5)
+  for mode in ('eval', 'attribute'):
+    inputs = check_inputs(tiny_config(unsorted), str(tmp_path), mode)
+    assert inputs.config.data.num_classes == 5
+  with pytest.raises(UserError, match='num_classes=5 .now 6'):
+    other = tiny_config(unsorted, data__num_classes=6)
+    check_inputs(other, str(tmp_path), 'eval')
+  with pytest.raises(UserError, match='number of novel classes is unknown'):
+    check_inputs(tiny_config(unsorted), str(tmp_path), 'train')
+
+
 def test_timing_needs_no_workdir(packed, tmp_path):
   check_inputs(tiny_config(packed), str(tmp_path / 'nowhere'), 'timing')
 

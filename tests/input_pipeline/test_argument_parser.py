@@ -57,6 +57,14 @@ def test_a_wrong_command_line_is_one_line(main, arguments, line, capsys):
   assert line in error
 
 
+def test_a_value_with_a_blank_goes_in_quotes(capsys):
+  for words, advice in (['A,phone', 'camera'], True), (['A', '--new'], False):
+    with pytest.raises(SystemExit):
+      prepare.main(['folder', '--root=r', '--out=o', '--known', *words])
+    error = capsys.readouterr().err
+    assert ('a value with blanks goes in quotes' in error) == advice
+
+
 def test_a_wrong_word_cannot_control_the_terminal(capsys):
   with pytest.raises(SystemExit):
     ArgumentParser(prog='command').parse_args(['\x1b[2J'])

@@ -224,6 +224,16 @@ def test_a_url_is_no_local_path(tmp_path, monkeypatch, path):
   assert not os.listdir()
 
 
+def test_a_url_with_one_slash(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(UserError, match='--out=gs:/b/t; write gs://b/t$'):
+    files.check_slashes('gs:/b/t', '--out')
+  for path in 'gs://b/t', 'a:b', '/gs:/b', './gs:/b':
+    files.check_slashes(path, '--out')
+  os.mkdir('gs:')  # then it is a path
+  files.check_slashes('gs:/b/t', '--out')
+
+
 @pytest.mark.parametrize('path', ['', ' '])
 def test_an_empty_path_is_not_the_current_folder(path):
   with pytest.raises(UserError, match=f"empty path: --out='{path}'; give a"):

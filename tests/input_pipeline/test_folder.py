@@ -135,7 +135,11 @@ def test_duplicates_are_reported_by_content_and_kept(root, tmp_path):
   ('known', 'options', 'message'),
   [
     ([], {}, 'no known classes.*use one of a, b, c, d'),
-    (['a', 'cc'], {}, "no class 'cc'.*did you mean c"),
+    (
+      ['a', 'cc'],
+      {},
+      "no class 'cc'.*did you mean c.* Otherwise use one of a, b",
+    ),
     (['a', 'zebra'], {}, "no class 'zebra'.*; use one of a, b, c, d"),
     (['a', 'a'], {}, "names 'a' twice"),
     (['a'], {'exclude': ['a']}, 'both in --known and in --exclude'),
@@ -150,6 +154,26 @@ def test_wrong_arguments_are_refused(root, tmp_path, known, options, message):
   with pytest.raises(UserError, match=message):
     prepare(root, known, tmp_path / 'out', **options)
   assert not (tmp_path / 'out').exists()
+
+
+def test_only_near_names_are_suggested(tmp_path):
+  root = fill(tmp_path / 'train', {'DeepFaceLab': 4, 'StyleGAN2': 4})
+  for wrong, message in (
+    ('Face2Face', "'Face2Face' in .*; use one of DeepFaceLab, StyleGAN2"),
+    ('deepfacelab', 'did you mean DeepFaceLab'),
+  ):
+    with pytest.raises(UserError, match=message):
+      prepare(root, [wrong], tmp_path / 'out')
+
+
+def test_a_class_of_subfolders_alone_is_reported(tmp_path):
+  root = fill(tmp_path / 'faces', {'a': 4, 'b/x': 4, 'b/y': 4, 'c/x': 4})
+  _, text = prepare(root, ['a'], tmp_path / 'out')
+  assert "class 'b' has no images of its own, only in 2 subfolders" in text
+  assert f'give --root {root}/b' in text and "class 'c'" not in text
+  (root / 'b' / '0.png').write_bytes(b'one of its own')
+  _, text = prepare(root, ['a'], tmp_path / 'out')
+  assert 'of its own' not in text
 
 
 def test_folders_that_do_not_fit_are_refused(root, tmp_path):

@@ -57,17 +57,32 @@ def test_images_are_recognised_by_their_content(tmp_path):
   ]
 
 
-def test_heic_without_its_package_is_counted_with_the_remedy(
+def test_heic_without_its_package_is_named_with_the_remedy(
   tmp_path, monkeypatch
 ):
   write(tmp_path, {'a.heic': HEIC.read_bytes(), 'b.txt': b'text'})
   monkeypatch.setattr(image_folders, 'can_decode_heic', lambda: False)
   scan = image_folders.scan_images(tmp_path)
   assert not scan.images
-  assert image_folders.skipped_lines([scan])[1:] == [
-    '1 of them: a HEIC image; `pip install pi-heif`, or convert it to PNG or '
-    'JPEG'
+  assert image_folders.skipped_lines([scan]) == [
+    'skipped, not images: 1 .txt',
+    'skipped, cannot be read: 1',
+    f'  {tmp_path}/a.heic: a HEIC image; `pip install pi-heif`, or convert it '
+    'to PNG or JPEG',
   ]
+
+
+def test_prepare_stops_at_heic_without_its_package(tmp_path, monkeypatch):
+  for name in 'ab':
+    write(tmp_path / name, {f'{i}.png': f'{name}{i}'.encode() for i in '1234'})
+  write(tmp_path, {'a/5.heic': HEIC.read_bytes()})
+  monkeypatch.setattr(image_folders, 'can_decode_heic', lambda: False)
+  with pytest.raises(UserError, match='5.heic: a HEIC image.*--on_error skip'):
+    folder.prepare_folder(tmp_path, ['a'], tmp_path / 'out')
+  lines = folder.prepare_folder(
+    tmp_path, ['a'], tmp_path / 'out', on_error='skip'
+  )
+  assert 'skipped, cannot be read: 1' in lines
 
 
 def test_what_systems_and_network_drives_add_is_ignored(tmp_path):
@@ -158,7 +173,8 @@ def test_prepare_stops_at_what_cannot_be_read_or_skips_and_counts_it(
     'skip'.split()
   )
   printed = capsys.readouterr().out
-  assert 'skipped, unreadable: 10, such as ' in printed
+  assert 'skipped, cannot be read: 10\n' in printed
+  assert 'and 5 more' in printed and 'unreadable' not in printed
   assert ': 24 images' in printed
 
 

@@ -324,7 +324,7 @@ def test_too_little_space_is_refused_before_starting(tmp_path, monkeypatch):
   assert not (tmp_path / 'new').exists()
 
 
-def test_images_that_become_much_smaller_are_reported(tmp_path, capsys):
+def test_images_that_become_smaller_or_larger_are_reported(tmp_path, capsys):
   csv = write_set(tmp_path, size=64)
   packed = pack.pack(csv, tmp_path / 'out', pack.Options(size=16), workers=1)
   sides = packed.description['original_sides']
@@ -335,7 +335,13 @@ def test_images_that_become_much_smaller_are_reported(tmp_path, capsys):
   )
   assert '--crop opencv' in printed and 'a larger --size' in printed
   pack.pack(csv, tmp_path / 'other', pack.Options(size=48), workers=1)
-  assert 'shrunk' not in capsys.readouterr().out
+  printed = capsys.readouterr().out
+  assert 'shrunk' not in printed and 'enlarged' not in printed
+  out = tmp_path / 'large'
+  pack.pack(csv, out, pack.Options(size=96), workers=1)
+  printed = capsys.readouterr().out
+  assert 'enlarged: half of the images have a longer side of 64' in printed
+  assert f'written: {out}; train with --config.data.path={out}' in printed
 
 
 def test_an_image_over_the_limit_is_unreadable(tmp_path, capsys):

@@ -51,10 +51,18 @@ def test_the_command_prints_a_table(tmp_path):
   done = run(write_set(tmp_path), tmp_path / 'out')
   assert done.returncode == 0, done.stderr
   lines = [line.split() for line in done.stdout.splitlines()]
-  assert lines[0] == ['class', 'labelled', 'unlabelled', 'test', 'skipped']
+  assert lines[0] == [
+    'class',
+    'role',
+    'labelled',
+    'unlabelled',
+    'test',
+    'skipped',
+  ]
   assert lines[3] == ['m2', 'novel', '0', '8', '2', '0']
-  assert lines[-1][0] == 'total'
-  assert sum(map(int, lines[-1][1:])) == 30
+  assert lines[4][0] == 'total'
+  assert sum(map(int, lines[4][1:])) == 30
+  assert lines[-1][-1] == f'--config.data.path={tmp_path}/out'
   assert '30/30' in done.stderr
 
 

@@ -75,7 +75,7 @@ def test_the_table_adds_up():
     )
   )
   assert [line.split() for line in text.splitlines()] == [
-    ['class', 'labelled', 'unlabelled', 'test', 'skipped', 'no_face'],
+    ['class', 'role', 'labelled', 'unlabelled', 'test', 'skipped', 'no_face'],
     ['m0', 'known', '1,000', '20', '3', '1', '4'],
     ['m1', 'novel', '0', '7', '2', '0', '0'],
     ['total', '1,000', '27', '5', '1', '4'],

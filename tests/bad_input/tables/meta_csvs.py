@@ -139,6 +139,7 @@ CASES = (
   _option('--out file', 'file', make=together(table, file('file'))),
   _option('--out 0', 'out', make=table),
   _option('--out file/packed', 'file', make=together(table, file('file'))),
+  _option('--out gs:/bucket/packed', 'write gs://bucket/packed', make=table),
   _option('--out nosuch://bucket/packed', 'nosuch://bucket/packed'),
   _option('--out /proc/packed', '/proc'),
   _option(f'--out {"x" * 300}', 'xxx'),

@@ -50,6 +50,7 @@ CASES = (
     ('faces',),
     file('faces/a.png', b'x'),
   ),
+  _option('--known A,phone camera', 'camera', 'quotes'),
   _option("--root ''", '--root'),
   _option("--out ''", '--out'),
   _known('A,B,C', '--known'),
