@@ -2,18 +2,20 @@
 
 import collections
 import csv
+import dataclasses
 import os
+import statistics
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
 import jax
 
+from input_pipeline import text_tables
 from input_pipeline.escape import from_spreadsheet, spreadsheet, terminal
 from input_pipeline.files import write_whole
 from input_pipeline.image_folders import FolderScan, skipped_lines
 from input_pipeline.loose_images import crop_of, file_batches, max_pixels_of
 from input_pipeline.original_sizes import unlike_lines
-from input_pipeline.pillow_images import HEIC_REMEDY
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.evaluation.new_images import list_new_images
@@ -23,6 +25,11 @@ from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.experiment import Experiment
 
 ATTRIBUTION_COLUMNS = ('image', 'source', 'confidence', 'output', 'error')
+
+_LEAD = (
+  'A name is a lead, not proof: an image of any other source gets one of these '
+  'names too.'
+)
 
 # One line of the table: the cells by column. A column may be missing.
 Line = dict[str, str | int]
@@ -78,13 +85,13 @@ def attribute(
       table.writerows(lines)
     print_summary(lines, set(map(spreadsheet, scan.others)), path)
     for line in (
-      *skipped_lines([scan]),
+      # The unreadable ones have been counted and named.
+      *skipped_lines([dataclasses.replace(scan, unreadable={})]),
       *unlike_lines([*sides.values()], dataset.description),
       *_heap_warnings(predictions, names, dataset.num_known),
     ):
       print(line)
-  bad = unreadable or scan.unreadable or HEIC_REMEDY in scan.others.values()
-  return 1 if bad else 0
+  return 1 if unreadable or scan.unreadable else 0
 
 
 def _heap_warnings(
@@ -133,7 +140,9 @@ def attributions(
 def print_summary(
   lines: Sequence[Line], no_images: Collection[str], path: os.PathLike
 ) -> None:
-  """Prints the number of images of each source, and the errors on stderr.
+  """Prints how many images each source got, and the errors on stderr.
+
+  The mean confidence of each source is printed too.
 
   Args:
     lines: the lines of the table.
@@ -142,11 +151,37 @@ def print_summary(
   """
   images = [line for line in lines if line['image'] not in no_images]
   counts = collections.Counter(line.get('source') for line in images)
-  print(' images  source')
-  for source, count in counts.most_common():
-    name = from_spreadsheet(str(source)) if source else '(unreadable)'
-    print(f'{count:7}  {terminal(name)}')
+  print(_source_table(images, counts))
+  if counts.keys() - {None}:
+    print(_LEAD)
   print(f'written: {path}')
   for line in images:
     if 'error' in line:
       print(terminal(str(line['error'])), file=sys.stderr)
+
+
+def _source_table(
+  images: Sequence[Line], counts: collections.Counter[str | int | None]
+) -> str:
+  """Returns a table of the sources, most images first.
+
+  Args:
+    images: the lines of the images.
+    counts: the number of images of each source; None for unreadable ones.
+  """
+  confidences = collections.defaultdict(list)
+  for line in images:
+    if 'confidence' in line:
+      confidences[line['source']].append(float(line['confidence']))
+  rows = [
+    (
+      str(count),
+      from_spreadsheet(str(source)),
+      text_tables.percent(statistics.fmean(confidences[source])),
+    )
+    if source
+    else (str(count), '(unreadable)', '')
+    for source, count in counts.most_common()
+  ]
+  header = ('images', 'source', 'mean confidence, %')
+  return text_tables.aligned(header, rows, 'rlr')

@@ -44,10 +44,13 @@ class EpochEvaluator:
       experiment.dataset, settings.selection, settings.metric
     )
     if self._rule.reason:
-      say(
+      line = (
         f'{settings.metric} cannot select the best checkpoint: '
         f'{self._rule.reason}; it is selected by {self._rule.text}'
       )
+      if self._rule.basis is selection.Basis.HEAP:
+        line += ' (the heap: the images without a true class)'
+      say(line)
 
   def evaluate_epoch(self, step: int, train_state: TrainState) -> EpochResult:
     """Returns the test metrics and the `selection_score` of a network.
@@ -70,6 +73,8 @@ class EpochEvaluator:
         scores = {report_fields.SELECTION_SCORE: score}
       case selection.Basis.HEAP:
         scores = self._heap_scores(train_state, result, heap)
+        score = scores[report_fields.SELECTION_SCORE]
+        summary += f'  selection score {score:.4f} (1 to 2)'
       case selection.Basis.LAST:
         # The latest checkpoint counts as the best.
         scores = {report_fields.SELECTION_SCORE: float(step)}

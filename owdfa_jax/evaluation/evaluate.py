@@ -134,6 +134,7 @@ def evaluate_split(
       output_names(experiment),
       dataset.num_known,
       num_in_use,
+      result['per_class'],
     )
   return result, predictions
 

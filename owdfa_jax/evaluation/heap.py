@@ -24,6 +24,9 @@ LEAST_NOVEL_SHARE = 0.05
 COLLAPSE_SHARE = 0.9
 # With fewer images, a single one would decide about a warning.
 LEAST_IMAGES = 20
+# A warning names the outputs whose mean confidence is less than this part of
+# the way from chance, at which all outputs are as probable, to certainty.
+LEAST_CERTAINTY = 0.1
 
 
 def heap_summary(
@@ -32,6 +35,7 @@ def heap_summary(
   names: Sequence[str],
   num_known: int,
   num_outputs: int | None = None,
+  per_class: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
   """Returns a summary of the predictions for images without a true class.
 
@@ -41,6 +45,8 @@ def heap_summary(
     names: the name of each output.
     num_known: the number of known classes.
     num_outputs: how many outputs pruning left in use; None for all.
+    per_class: where the images with a true class went, as
+      `metrics.per_class_table` returns it; the warnings use it.
 
   Returns:
     A dict for JSON:
@@ -52,6 +58,7 @@ def heap_summary(
     - novel_share: the share of images with a novel output.
     - score: how well the heap is divided, see `heap_score`.
     - mean_confidence, median_confidence.
+    - chance_confidence: the confidence if all outputs in use were as probable.
     - low_confidence_share: the share of images with a confidence below
       `LOW_CONFIDENCE`.
     - per_output: `output`, `name`, `known`, `count`, `share` and
@@ -75,6 +82,7 @@ def heap_summary(
     'score': heap_score(predicted, confidence, len(names)),
     'mean_confidence': float(np.mean(confidence)),
     'median_confidence': float(np.median(confidence)),
+    'chance_confidence': 1 / num_outputs,
     'low_confidence_share': float(np.mean(confidence < LOW_CONFIDENCE)),
     'per_output': [
       {
@@ -88,7 +96,30 @@ def heap_summary(
       for k in given
     ],
   }
-  return summary | {'warnings': heap_warnings(summary)}
+  return summary | {'warnings': heap_warnings(summary, per_class)}
+
+
+def novel_source_counts(
+  per_class: Sequence[Mapping[str, Any]],
+) -> tuple[int, int]:
+  """Returns how many images of novel classes got a novel output, of how many.
+
+  Args:
+    per_class: what `metrics.per_class_table` returns.
+  """
+  novel = [entry for entry in per_class if not entry['known']]
+  got = sum(round(entry['novel_share'] * entry['count']) for entry in novel)
+  return got, sum(entry['count'] for entry in novel)
+
+
+def has_next_to_nothing_novel(got: int, total: int) -> bool:
+  """Returns whether next to no image got a novel output.
+
+  Args:
+    got: how many images got one.
+    total: of how many; False for 0.
+  """
+  return got < LEAST_NOVEL_SHARE * total
 
 
 def heap_score(
@@ -112,16 +143,20 @@ def heap_score(
   return evenness * float(np.mean(confidence, dtype=np.float64))
 
 
-def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
+def heap_warnings(
+  summary: Mapping[str, Any], per_class: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
   """Returns a line for each sign that the sources were not separated.
 
   The signs are: next to no image got a novel output, one output got nearly all
-  images, or one novel output got nearly all images with a novel one.
+  images, one novel output got nearly all images with a novel one, or the
+  confidence in an output is near chance.
 
   Args:
     summary: what `heap_summary` returns, with or without its warnings.
+    per_class: as in `heap_summary`.
   """
-  images, share = summary['num_images'], summary['novel_share']
+  images = summary['num_images']
   if images < LEAST_IMAGES:
     return []
   most, num_outputs = summary['per_output'][0], summary['num_outputs']
@@ -134,12 +169,8 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
       'the network has no novel output, so every image without a true class '
       'got the name of a known class, whatever its source'
     )
-  elif share < LEAST_NOVEL_SHARE:
-    lines.append(
-      f'{num_novel} of {images} images without a true class got a novel '
-      'output: either they hold next to no novel source, or the network calls '
-      'novel sources by the names of known classes; do not rely on these names'
-    )
+  elif has_next_to_nothing_novel(num_novel, images):
+    lines.append(_next_to_nothing_novel(num_novel, images, per_class))
   if num_outputs > 1 and most['share'] >= COLLAPSE_SHARE:
     lines.append(
       f'{most_name} got {most["count"]} of {images} images without a true '
@@ -156,7 +187,42 @@ def heap_warnings(summary: Mapping[str, Any]) -> list[str]:
       f'{num_novel} images with a novel output: either there is one novel '
       'source, or the network does not separate novel sources'
     )
-  return lines
+  return lines + _near_chance(summary)
+
+
+def _next_to_nothing_novel(
+  num_novel: int, images: int, per_class: Sequence[Mapping[str, Any]]
+) -> str:
+  """Returns the warning, with the cause if the novel classes show it."""
+  line = (
+    f'{num_novel} of {images} images without a true class got a novel output'
+  )
+  got, total = novel_source_counts(per_class)
+  cause = 'the network calls novel sources by the names of known classes'
+  if has_next_to_nothing_novel(got, total):
+    line += f', and {got} of {total} images of novel classes did: {cause}'
+  else:
+    line += f': either they hold next to no novel source, or {cause}'
+  return f'{line}; do not rely on these names'
+
+
+def _near_chance(summary: Mapping[str, Any]) -> list[str]:
+  """Returns a line that names the outputs with a confidence near chance."""
+  chance, num_outputs = summary['chance_confidence'], summary['num_outputs']
+  limit = chance + LEAST_CERTAINTY * (1 - chance)
+  # Of a single output, the confidence is always 1.
+  weak = [
+    f'{escape.terminal(entry["name"])} ({percent(entry["mean_confidence"])} %)'
+    for entry in summary['per_output']
+    if entry['mean_confidence'] < limit
+  ]
+  if not weak:
+    return []
+  return [
+    f'mean confidence near chance, {percent(chance)} % of {num_outputs} '
+    f'outputs: {", ".join(weak)}; images with such an output may be of any '
+    'source'
+  ]
 
 
 def heap_lines(summary: Mapping[str, Any]) -> str:
@@ -167,21 +233,25 @@ def heap_lines(summary: Mapping[str, Any]) -> str:
       'known' if entry['known'] else 'novel',
       str(entry['count']),
       percent(entry['share']),
-      f'{entry["mean_confidence"]:.2f}',
+      percent(entry['mean_confidence']),
     )
     for entry in summary['per_output']
   ]
   header = ('output', 'known', 'images', 'share', 'mean confidence')
   return '\n'.join(
     [
-      f'{summary["num_images"]} images without a true class: '
+      f'the heap, {summary["num_images"]} images without a true class: '
       f'{percent(summary["novel_share"])} % got a novel output; they got '
       f'{summary["num_outputs_given"]} of {summary["num_outputs"]} outputs, '
       f'{summary["num_novel_outputs_given"]} of '
       f'{summary["num_novel_outputs"]} novel ones',
-      f'confidence: mean {summary["mean_confidence"]:.2f}, median '
-      f'{summary["median_confidence"]:.2f}; below {LOW_CONFIDENCE} for '
-      f'{percent(summary["low_confidence_share"])} % of them',
+      f'confidence: mean {percent(summary["mean_confidence"])} %, median '
+      f'{percent(summary["median_confidence"])} %, by chance '
+      f'{percent(summary["chance_confidence"])} %; below '
+      f'{100 * LOW_CONFIDENCE:.0f} % for '
+      f'{percent(summary["low_confidence_share"])} % of the images',
+      f'score of the heap: {percent(summary["score"])} % (evenness of the '
+      'outputs times mean confidence; no accuracy)',
       *(f'warning: {line}' for line in summary['warnings']),
       '',
       text_tables.aligned(header, rows, 'llrrr'),
@@ -203,7 +273,7 @@ def heap_table(reports: Mapping[str, Mapping[str, Any]], title: str) -> str:
       percent(heap['novel_share']),
       f'{heap["num_outputs_given"]} of {heap["num_outputs"]}',
       f'{heap["num_novel_outputs_given"]} of {heap["num_novel_outputs"]}',
-      f'{heap["mean_confidence"]:.2f}',
+      percent(heap['mean_confidence']),
     )
     for name, report in reports.items()
     for heap in [report['heap']]

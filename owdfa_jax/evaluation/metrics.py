@@ -249,6 +249,7 @@ def per_class_table(
     a known one.
   - predicted: the output that most rows have.
   - predicted_share: the share of rows with that output.
+  - novel_share: the share of rows with a novel output.
   """
   has_truth = true_label >= 0
   label, output = true_label[has_truth], predicted[has_truth]
@@ -279,6 +280,7 @@ def per_class_table(
         ),
         'predicted': most,
         'predicted_share': float(column[most] / count),
+        'novel_share': float(column[num_known:].sum() / count),
       }
     )
   return entries

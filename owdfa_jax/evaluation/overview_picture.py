@@ -27,8 +27,8 @@ ROW = 0.24
 GRID_COLUMNS, IMAGE, IMAGE_NAME, IMAGE_GAP = 4, 0.72, 0.27, 0.08
 # Approximate width of a letter of the labels, and their size in points.
 LETTER, LABEL_SIZE = 0.062, 7.5
-# Shares below this are shown by colour alone, so that the numbers stand out.
-LEAST_NUMBER = 0.05
+# Smaller shares have no number: it would be 0, and no tint is visible.
+LEAST_NUMBER = 0.005
 
 
 @dataclasses.dataclass(frozen=True)

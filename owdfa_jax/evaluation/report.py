@@ -9,7 +9,11 @@ from typing import IO, Any
 from input_pipeline import escape, text_tables
 from input_pipeline.files import write_whole
 from input_pipeline.text_tables import percent
-from owdfa_jax.evaluation.heap import heap_lines
+from owdfa_jax.evaluation.heap import (
+  has_next_to_nothing_novel,
+  heap_lines,
+  novel_source_counts,
+)
 from owdfa_jax.evaluation.predictions import Predictions, output_names
 from owdfa_jax.evaluation.report_files import (
   ATTRIBUTIONS_FILE,
@@ -40,7 +44,7 @@ def headline(result: Mapping[str, Any]) -> str:
     f'{TABLE_COLUMNS["known_acc"]} {percent(result["known_acc"])}  '
     f'without a true class: {percent(heap["novel_share"])} % novel, '
     f'{heap["num_outputs_given"]} of {heap["num_outputs"]} outputs, '
-    f'confidence {heap["mean_confidence"]:.2f}'
+    f'mean confidence {percent(heap["mean_confidence"])} %'
   )
 
 
@@ -105,6 +109,31 @@ def class_table(
 def _is_under_known_name(entry: Mapping[str, Any]) -> bool:
   # Reports of earlier versions lack the field.
   return bool(entry.get('under_known_name', False))
+
+
+def novel_class_lines(report: Mapping[str, Any]) -> list[str]:
+  """Returns a warning if next to no image of novel classes is called novel.
+
+  There is none where the warnings of the heap say so already.
+
+  Args:
+    report: the content of `report.json`.
+  """
+  got, total = novel_source_counts(report['per_class'])
+  if not has_next_to_nothing_novel(got, total):
+    return []
+  images = f'{got} of {total} images of novel classes'
+  heap = report['heap']
+  if heap is None:
+    tail = 'Novel ACC and New ACC may count these names as correct'
+  elif any(images in line for line in heap['warnings']):
+    return []
+  else:
+    tail = 'do not rely on these names'
+  return [
+    f'warning: {images} got a novel output: the network calls novel sources by '
+    f'the names of known classes; {tail}'
+  ]
 
 
 def truth_lines(report: Mapping[str, Any]) -> list[str]:
@@ -175,7 +204,8 @@ def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
     f'{report["num_examples"]} {report["split"]} images\n'
   )
   if report['per_class']:
-    print(f'{class_table(report["per_class"], names)}\n')
+    print(class_table(report['per_class'], names))
+    print(*novel_class_lines(report), '', sep='\n')
   if report['heap'] is not None:
     print(f'{heap_lines(report["heap"])}\n')
   print(f'{main_table({"": report})}\n')

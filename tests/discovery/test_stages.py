@@ -215,8 +215,8 @@ def test_stages_on_a_heap_show_where_it_went(tmp_path, capsys):
   stages.write_stage_report(epath.Path(tmp_path), reports)
   shown = capsys.readouterr().out
   assert '| 1-supervised | 75.00 | n/a | n/a |' in shown
-  assert '| 1-supervised | 0.00 | 2 of 3 | 0 of 1 | 0.75 |' in shown
-  assert '| 2-cpl | 50.00 | 2 of 3 | 1 of 1 | 0.75 |' in shown
+  assert '| 1-supervised | 0.00 | 2 of 3 | 0 of 1 | 75.00 |' in shown
+  assert '| 2-cpl | 50.00 | 2 of 3 | 1 of 1 | 75.00 |' in shown
   assert '20 of 24 images have no true class' in shown
   report = read_json(tmp_path / 'report.json')
   assert report['all_acc'] is None

@@ -2,15 +2,19 @@
 
 import os
 import pathlib
+import shutil
 
+import numpy as np
 import pytest
 
 from helpers import imagesets
 from helpers.csv_files import read_csv
 from helpers.picture_cases import RGB, saved
-from input_pipeline import faces
+from input_pipeline import faces, image_folders
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.attribute import attribute
+
+DATA = pathlib.Path(__file__).parents[1] / 'data'
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -31,7 +35,14 @@ def test_every_new_image_gets_a_source(trained, tmp_path, capsys):
   assert not any(x['error'] for x in lines)
   path = trained.workdir / 'new_attributions.csv'
   printed = capsys.readouterr().out
-  assert printed.splitlines()[0].split() == ['images', 'source']
+  table, _ = printed.split('A name is a lead, not proof')
+  header, *rows = table.splitlines()
+  assert header.split() == 'images source mean confidence, %'.split()
+  for name in {x['source'] for x in lines}:
+    found = [float(x['confidence']) for x in lines if x['source'] == name]
+    (row,) = (row.split() for row in rows if row.split()[1] == name)
+    assert row[0] == str(len(found))
+    assert float(row[2]) == pytest.approx(100 * np.mean(found), abs=0.01)
   assert f'written: {path}' in printed
 
 
@@ -102,7 +113,21 @@ def test_every_file_of_the_folder_gets_a_line(trained, tmp_path, capsys):
   told = capsys.readouterr()
   assert '3  (unreadable)' in told.out
   assert 'skipped, not images: 1 .csv, 1 .mp4, 1 .txt' in told.out
+  # Each file that cannot be read is named once.
+  assert (told.out + told.err).count('f.png') == 1
   assert 'MP4' not in told.err and 'WAV' in told.err
+
+
+def test_heic_without_its_package_is_counted_once(
+  trained, tmp_path, monkeypatch, capsys
+):
+  (tmp_path / 'a.png').write_bytes(saved(RGB, 'PNG'))
+  shutil.copy(DATA / 'quarters.heic', tmp_path)
+  monkeypatch.setattr(image_folders, 'can_decode_heic', lambda: False)
+  assert attribute(trained, str(tmp_path)) == 1
+  told = capsys.readouterr()
+  assert '1  (unreadable)' in told.out and 'not images' not in told.out
+  assert (told.out + told.err).count('quarters.heic') == 1
 
 
 def test_an_image_over_the_limit_is_an_error_of_its_line(trained, tmp_path):

@@ -234,6 +234,7 @@ def test_per_class_table_by_hand():
     'under_known_name': False,
     'predicted': 0,
     'predicted_share': pytest.approx(2 / 3),
+    'novel_share': pytest.approx(1 / 3),
   }
   assert second == {
     'label': 2,
@@ -244,6 +245,7 @@ def test_per_class_table_by_hand():
     'under_known_name': False,
     'predicted': 4,
     'predicted_share': 0.75,
+    'novel_share': 0.75,
   }
 
 

@@ -3,12 +3,14 @@
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from owdfa_jax.evaluation import evaluate, overview, overview_data
 from owdfa_jax.evaluation.overview_picture import (
   KNOWN,
   NOVEL,
   TEXT,
+  draw_matrix,
   draw_overview,
   source_colour,
 )
@@ -116,6 +118,17 @@ def test_picture_fits_few_and_many_sources(num_sources):
   # Nothing touches the edge of the picture.
   for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
     assert (edge == 255).all()
+
+
+def test_every_share_that_is_tinted_has_a_number():
+  found = make_overview(4)
+  found.share[3] = [0.0, 0.004, 0.04, 0.956]
+  axes = Figure().add_subplot()
+  draw_matrix(axes, found, 0.3)
+  assert [text.get_text() for text in axes.texts] == [
+    *('100', '100', '100'),
+    *('4', '96'),
+  ]
 
 
 def test_row_of_images_without_a_true_class_has_a_colour_of_its_own():

@@ -30,7 +30,7 @@ def test_headline_of_a_heap_says_where_its_images_went():
   line = report.headline({'known_acc': 0.9, 'heap': heap})
   assert line == (
     'Known ACC 90.00  without a true class: 75.00 % novel, 3 of 4 outputs, '
-    'confidence 0.60'
+    'mean confidence 60.00 %'
   )
 
 
@@ -79,6 +79,35 @@ def test_class_table_marks_novel_classes_under_known_names():
   assert first.split() == 'A known 10 50.00 A 50.00'.split()
   assert second.split() == 'B novel* 10 50.00 A 50.00'.split()
   assert note == '* correct under the name of a known class: B as A'
+
+
+def test_novel_classes_under_known_names_are_a_warning():
+  entry = {'known': False, 'count': 20, 'novel_share': 0.0}
+  known = {'known': True, 'count': 20, 'novel_share': 1.0}
+  found = {'per_class': [known, entry, entry], 'heap': None}
+  (line,) = report.novel_class_lines(found)
+  assert line == (
+    'warning: 0 of 40 images of novel classes got a novel output: the network '
+    'calls novel sources by the names of known classes; Novel ACC and New ACC '
+    'may count these names as correct'
+  )
+  # At the limit: one image in twenty.
+  found['per_class'] = [entry, entry | {'novel_share': 0.1}]
+  assert report.novel_class_lines(found) == []
+  assert report.novel_class_lines({'per_class': [known], 'heap': None}) == []
+
+
+def test_warning_of_novel_classes_is_given_once():
+  per_class = [{'known': False, 'count': 20, 'novel_share': 0.0}]
+  names = ['a', 'b', 'novel-2']
+  for predicted, lines in [([0] * 10 + [1] * 10, 0), ([0] * 10 + [2] * 10, 1)]:
+    heap = heap_summary(
+      np.array(predicted), np.ones(20), names, 2, per_class=per_class
+    )
+    found = report.novel_class_lines({'per_class': per_class, 'heap': heap})
+    assert len(found) == lines
+    said = [*found, *heap['warnings']]
+    assert sum('0 of 20 images of novel classes' in line for line in said) == 1
 
 
 def test_numbers_that_are_no_json_are_not_written(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from helpers.csv_files import read_csv
 from helpers.runs import initial_state, tiny_experiment
+from input_pipeline.text_tables import percent
 from owdfa_jax.evaluation import evaluate, overview, overview_data
 from owdfa_jax.evaluation.epoch_evaluator import (
   EpochEvaluator,
@@ -82,7 +83,13 @@ def test_printed_report_shows_what_is_not_available(heap_run):
     assert f'warning: {warning}' in shown
   (line,) = (x for x in shown.splitlines() if 'cannot select' in x)
   assert 'all_nmi' in line and 'and the score of the heap' in line
+  assert line.endswith('(the heap: the images without a true class)')
   assert 'selected by Known ACC on test images and the' in shown
+  score = heap_run.report['last'][SELECTION_SCORE]
+  assert f'  selection score {score:.4f} (1 to 2)' in shown
+  assert f'score of the heap: {percent(heap_run.report["heap"]["score"])}' in (
+    shown
+  )
 
 
 def test_epoch_is_scored_by_known_images_and_the_heap(heap_run):
