@@ -24,10 +24,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     prog=prog or 'python -m input_pipeline.prepare',
     description='Makes meta CSVs, the input of packing, from image files.',
   )
-  commands = parser.add_subparsers(dest='command', required=True)
+  commands = parser.add_subparsers(dest='command')
   _add_folder(commands)
   prepare_commands.add_benchmark_commands(commands)
   arguments = parser.parse_args(argv)
+  if arguments.command is None:
+    parser.error(f'no command: give one of {", ".join(commands.choices)}')
   arguments.run(arguments)
 
 

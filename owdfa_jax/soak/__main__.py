@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     prog: the program's name.
   """
   parser = ArgumentParser(
-    prog,
+    prog or 'python -m owdfa_jax.soak',
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
@@ -47,8 +47,18 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     metavar='DIR',
     help='an empty folder',
   )
-  add('--kills', type=int, default=60, help='least number (default: 60)')
-  add('--seed', type=int, default=0, help='of the moments (default: 0)')
+  add(
+    '--kills',
+    type=int,
+    default=60,
+    help='the least number of kills in all (default: 60)',
+  )
+  add(
+    '--seed',
+    type=int,
+    default=0,
+    help='seed of the random moments (default: 0)',
+  )
   add(
     '--kinds',
     default=','.join(KINDS),

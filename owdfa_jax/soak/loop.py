@@ -12,6 +12,13 @@ from owdfa_jax.soak.differences import first_difference
 from owdfa_jax.soak.moments import Life
 from owdfa_jax.soak.trials import WAYS, Kill, Trial
 
+# What the lines and the table mean.
+KEY = """\
+kills: SIGKILL and SIGTERM go to the process, 'SIGKILL all' to its workers too;
+'full disk' lets no file of the process grow from that moment on
+moments: at random, or when a file or folder appears; # is a number in its name
+"""
+
 
 class Soak:
   """Runs commands in one folder, and compares what they make."""
@@ -43,6 +50,7 @@ class Soak:
     Raises:
       UserError: a command failed.
     """
+    print(KEY, flush=True)
     for number, arguments in enumerate(kinds.INPUTS, 1):
       self._trial(arguments, f'inputs-{number}').run()
     number = 0
@@ -54,8 +62,9 @@ class Soak:
       trial = self._trial(kinds.KINDS[name], f'{name}-{number}')
       killed = trial.run_with_kills(self._lives[name], self._draws)
       self._kills.setdefault(name, []).append(killed)
-      moments = ', '.join(f'{kill.way} at {kill.moment}' for kill in killed)
-      print(f'{name}: {len(killed)} kills: {moments}', flush=True)
+      moments = ', '.join(f'{kill.way} {kill.moment}' for kill in killed)
+      kills_of_run = '1 kill' if len(killed) == 1 else f'{len(killed)} kills'
+      print(f'{name}: {kills_of_run}: {moments}', flush=True)
       if not self._is_same(trial, name):
         return 1
     print(f'\n{self.table()}\n\nno result differs')

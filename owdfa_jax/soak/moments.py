@@ -80,11 +80,11 @@ class Moment(NamedTuple):
   count: int = 0
 
   def describe(self) -> str:
-    """Returns the moment in words."""
+    """Returns the moment in words; `loop.KEY` explains them."""
     if not self.event:
-      return f'{self.seconds:.2f} s'
-    later = f' + {1000 * self.seconds:.0f} ms' if self.seconds else ''
-    return f'{self.event} ({self.count}){later}'
+      return f'{self.seconds:.2f} s after its start'
+    later = f'{1000 * self.seconds:.0f} ms after'
+    return f'{later} file {self.count} named {self.event}'
 
 
 def draw_moment(life: Life, draws: random.Random) -> Moment:

@@ -23,7 +23,11 @@ from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
 from owdfa_jax.training.setup import Training, set_up_training
 from owdfa_jax.training.state import TrainState, abstract_state, create_state
-from owdfa_jax.training.workdir import claim_workdir, open_workdir
+from owdfa_jax.training.workdir import (
+  claim_workdir,
+  open_workdir,
+  say_older_report,
+)
 from owdfa_jax.training.writers import Writers, check_wandb
 
 
@@ -60,6 +64,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       return 0
     state = restore_or_initialise(experiment, training, checkpoints)
     claim_workdir(experiment)
+    say_older_report(experiment.workdir)
     skipped = skipped_before(experiment.workdir, start)
     divergence = Divergence(experiment, total, skipped, checkpoints.latest_step)
     with (
@@ -100,6 +105,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
             f'stopped by a signal: step {step} of {total} is saved; run the '
             'same command again to resume'
           )
+          say_older_report(experiment.workdir)
           return interrupt.exit_status
     divergence.say_total()
   return 0

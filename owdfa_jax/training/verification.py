@@ -54,11 +54,16 @@ def choose_checkpoint(
   scores = read_scores(workdir)
   steps = [*scores.metrics, *scores.damage]
   if wanted == 'best':
-    for damage in scores.damage.values():
-      say(f'damaged checkpoint: {damage}; the best of the others is used')
     # If all are damaged, verifying one of them raises the error.
     best = scores.best_step()
     step = max(steps) if best is None else best
+    # The arrays of a checkpoint may be damaged although its metrics are not.
+    if scores.damage and not find_damage(workdir / CHECKPOINTS / str(step)):
+      for damage in scores.damage.values():
+        say(
+          f'damaged checkpoint: {damage}; step {step}, the best of the others, '
+          'is used'
+        )
   else:
     step = max(steps) if wanted == 'latest' else int(wanted)
   # Another process may still see an older list of the folder.
@@ -90,6 +95,10 @@ def verify_checkpoint(folder: epath.Path, setting: str) -> None:
     remedy = _REMEDY
     if sound:
       remedy += f', or take another one: {setting.format(step=sound[-1])}'
+    elif folder.parent.name == CHECKPOINTS:
+      remedy += f', or remove {folder.parent} and train again from the start'
+    else:
+      remedy += ', or take another one'
     raise UserError(
       f'damaged checkpoint: {damage}; {_list_sound(sound)}; {remedy}'
     )

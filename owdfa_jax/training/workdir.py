@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator
 
 import jax
+from etils import epath
 
-from input_pipeline.files import write_whole
+from input_pipeline.files import read_text, write_whole
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import (
@@ -19,6 +20,9 @@ from owdfa_jax.training.run_record import (
 )
 from owdfa_jax.training.verification import verify_all
 from owdfa_jax.training.workdir_lock import lock_workdir
+
+# The evaluation at the end of a training writes it.
+_REPORT_FILE = 'report.json'
 
 
 @contextlib.contextmanager
@@ -75,3 +79,22 @@ def claim_workdir(experiment: Experiment) -> None:
     ) as file:
       settings = run_settings(experiment)
       file.write(json.dumps(settings, indent=2, allow_nan=False) + '\n')
+
+
+def say_older_report(workdir: epath.Path) -> None:
+  """Prints of which step the report in a workdir is, if there is one.
+
+  For a run that goes on: its report stays the older one until it is complete.
+
+  Args:
+    workdir: the folder of the run.
+  """
+  try:
+    step = json.loads(read_text(workdir / _REPORT_FILE))['checkpoint_step']
+  except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    return  # none, or none that anybody could read
+  if isinstance(step, int):
+    say(
+      f'{_REPORT_FILE} and attributions.csv are of step {step}; the end of '
+      'this training writes them anew, and so does --mode=eval'
+    )

@@ -39,3 +39,12 @@ def test_a_mistake_is_one_line_and_exit_status_1(root, tmp_path, capsys):
   error = capsys.readouterr().err
   assert error.startswith('error: no known classes')
   assert error.count('\n') == 1 and 'Traceback' not in error
+
+
+def test_missing_command_names_the_commands(capsys):
+  with pytest.raises(SystemExit):
+    prepare.main([])
+  assert capsys.readouterr().err == (
+    'error: no command: give one of folder, owdfa, owdfapp, owdfa40; see '
+    '`python -m input_pipeline.prepare --help`\n'
+  )

@@ -10,7 +10,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.soak import kinds
 from owdfa_jax.soak.__main__ import main
 from owdfa_jax.soak.differences import first_difference
-from owdfa_jax.soak.loop import Soak
+from owdfa_jax.soak.loop import KEY, Soak
 from owdfa_jax.soak.moments import (
   Life,
   Moment,
@@ -62,6 +62,7 @@ def test_sound_program_passes(toy, tmp_path, capsys):
   assert Soak(str(tmp_path), seed=1).run(['toy'], 8) == 0
   out = capsys.readouterr().out
   assert 'no result differs' in out
+  assert out.startswith(KEY)
   (row,) = [line for line in out.splitlines() if line.startswith('all ')]
   _, runs, kills, at_random, at_a_file, *ways = row.split()
   assert sum(map(int, ways)) == int(kills)
@@ -113,6 +114,26 @@ def test_moments_are_within_the_life():
   times = [moment.seconds for moment in moments if not moment.event]
   assert 90 < len(times) < 150
   assert min(times) < 0.2 and 1.8 < max(times) <= 2.2
+
+
+@pytest.mark.parametrize(
+  'moment, words',
+  [
+    (Moment(1.5), '1.50 s after its start'),
+    (Moment(0.017, 'out/#', 2), '17 ms after file 2 named out/#'),
+  ],
+)
+def test_moment_in_words(moment, words):
+  assert moment.describe() == words
+
+
+def test_missing_option_is_one_line(capsys):
+  with pytest.raises(SystemExit):
+    main([])
+  assert capsys.readouterr().err == (
+    'error: the following arguments are required: --workdir; see '
+    '`python -m owdfa_jax.soak --help`\n'
+  )
 
 
 def test_waits_for_a_file_to_appear(tmp_path):

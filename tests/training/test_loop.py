@@ -87,10 +87,13 @@ def test_resumed_run_equals_the_uninterrupted_one(
 ):
   shorter = tiny_experiment(packed, tmp_path, epochs=1)
   assert train_with_evaluation(shorter) == 0
+  (tmp_path / 'report.json').write_text('{"checkpoint_step": 7}')
   capsys.readouterr()
   resumed = tiny_experiment(packed, tmp_path)
   assert train_with_evaluation(resumed) == 0
-  assert '2 epochs instead of 1' in capsys.readouterr().out
+  out = capsys.readouterr().out
+  assert '2 epochs instead of 1' in out
+  assert 'attributions.csv are of step 7;' in out
   assert_equal_states(saved_state(resumed), saved_state(whole))
   losses = lambda e: [line.get('train/loss') for line in read_log(e.workdir)]
   assert losses(resumed) == losses(whole)

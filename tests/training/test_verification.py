@@ -203,7 +203,24 @@ def test_best_is_chosen_without_metrics_of_the_latest(run, damage, capsys):
   damage(pathlib.Path(run, 'checkpoints', '4'))
   folder, metrics = choose_checkpoint(run)
   assert (folder.name, metrics) == ('2', None)
-  assert '/4' in capsys.readouterr().out
+  out = capsys.readouterr().out
+  assert '/4' in out
+  assert 'step 2, the best of the others, is used' in out
+
+
+def test_nothing_is_used_if_no_checkpoint_is_sound(run, capsys):
+  damage_model(run, 2)  # its metrics are sound
+  for _ in range(2):
+    empty(pathlib.Path(run, 'checkpoints', '4'))
+    folder, _ = choose_checkpoint(run)
+    with pytest.raises(
+      UserError,
+      match=f'no other checkpoint is sound; .* or remove {run}/checkpoints and '
+      'train again',
+    ):
+      verify_checkpoint(folder, '')
+    assert capsys.readouterr().out == ''
+    empty(pathlib.Path(run, 'checkpoints', '2'))
 
 
 def test_initial_weights_are_verified(run):

@@ -4,12 +4,13 @@ import json
 import shutil
 
 import pytest
+from etils import epath
 
 from helpers import imagesets
 from helpers.runs import start_run, tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
-from owdfa_jax.training.workdir import claim_workdir
+from owdfa_jax.training.workdir import claim_workdir, say_older_report
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,22 @@ def test_damaged_config_of_a_workdir(packed, tmp_path):
   (tmp_path / 'config.json').write_text('{"seed": ')
   with pytest.raises(UserError, match='damaged file.*config.json'):
     claim_workdir(tiny_experiment(packed, tmp_path))
+
+
+@pytest.mark.parametrize(
+  'content, said',
+  [
+    ('{"checkpoint_step": 30}', 'report.json and attributions.csv are of step'),
+    ('{"checkpoint_step"', ''),
+    ('[]', ''),
+    ('{"checkpoint_step": null}', ''),
+    (None, ''),
+  ],
+)
+def test_older_report_is_named(tmp_path, capsys, content, said):
+  if content is not None:
+    (tmp_path / 'report.json').write_text(content)
+  say_older_report(epath.Path(tmp_path))
+  out = capsys.readouterr().out
+  assert out.startswith(said)
+  assert ('step 30; ' in out) == bool(said) == bool(out)
