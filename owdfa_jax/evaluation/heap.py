@@ -219,8 +219,8 @@ def _near_chance(summary: Mapping[str, Any]) -> list[str]:
   if not weak:
     return []
   return [
-    f'mean confidence near chance, {percent(chance)} % of {num_outputs} '
-    f'outputs: {", ".join(weak)}; images with such an output may be of any '
+    f'mean confidence near chance ({percent(chance)} % with {num_outputs} '
+    f'outputs): {", ".join(weak)}; images with such an output may be of any '
     'source'
   ]
 

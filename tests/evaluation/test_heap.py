@@ -91,7 +91,9 @@ def test_outputs_with_a_confidence_near_chance_are_a_warning():
   confidence = np.repeat([0.9, 0.29, 0.21, 0.27], 10)
   (line,) = heap_summary(predicted, confidence, NAMES, 2)['warnings']
   # A tenth of the way from 1/5 to 1 is 0.28.
-  assert line.startswith('mean confidence near chance, 20.00 % of 5 outputs:')
+  assert line.startswith(
+    'mean confidence near chance (20.00 % with 5 outputs):'
+  )
   assert 'novel-2 (21.00 %), novel-3 (27.00 %); images' in line
   assert heap_summary(predicted, confidence + 0.08, NAMES, 2)['warnings'] == []
 
