@@ -111,8 +111,8 @@ def check_estimate(
 ) -> None:
   """Raises `UserError` if training would have fewer outputs than named classes.
 
-  Two classes would share an output. Runs that were trained so before this was
-  checked can still be evaluated.
+  Two classes would share an output. For runs that begin: those that began
+  before this was checked can still be continued and evaluated.
   """
   estimate = config.data.num_classes
   counted = config.method.params.get('estimate_classes', False)
@@ -166,7 +166,6 @@ def check_training_split(inputs: RunInputs) -> None:
   Also if the settings ask for something that this data cannot give.
   """
   config = inputs.config
-  check_estimate(config, inputs.dataset)
   held_out = validation_rows(
     inputs.dataset, config.seed, validation_share(config)
   )

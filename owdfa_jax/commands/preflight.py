@@ -17,6 +17,7 @@ from owdfa_jax.discovery.stage_plan import (
 from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.settings import (
   RunInputs,
+  check_estimate,
   check_initial_weights,
   check_run,
   check_training_split,
@@ -74,17 +75,24 @@ def check_inputs(
       check_resumable(inputs, also_changeable=unknown)
       check_can_be_made(inputs.workdir)
       check_is_no_data(inputs.workdir)
-      # A run that resumes does not read its initial weights again.
-      init = inputs.config.model.init
-      if init and not has_checkpoint(inputs.workdir):
-        check_initial_weights(init)
-        if not epath.Path(init).expanduser().is_dir():
-          read_weights(init)  # only for its errors; the run reads it again
+      if not has_checkpoint(inputs.workdir):
+        check_start(inputs)
     elif mode != 'timing':
       check_checkpoint(inputs)
       check_same_network(inputs)
       check_takes_reports(inputs.workdir)
   return stages[-1]
+
+
+def check_start(inputs: RunInputs) -> None:
+  """Raises `UserError` if a run cannot begin; a run that resumes may go on."""
+  check_estimate(inputs.config, inputs.dataset)
+  # A run that resumes does not read its initial weights again.
+  init = inputs.config.model.init
+  if init:
+    check_initial_weights(init)
+    if not epath.Path(init).expanduser().is_dir():
+      read_weights(init)  # only for its errors; the run reads it again
 
 
 def take_number_of_classes(

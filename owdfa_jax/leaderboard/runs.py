@@ -16,7 +16,13 @@ from owdfa_jax.discovery.stage_plan import check_stages
 from owdfa_jax.leaderboard.row_configs import make_row_config
 from owdfa_jax.leaderboard.rows import Row, read_rows, read_seeds, slug
 from owdfa_jax.setting_checks import check_fields
-from owdfa_jax.settings import RunInputs, check_run, check_training_split
+from owdfa_jax.settings import (
+  RunInputs,
+  check_estimate,
+  check_run,
+  check_training_split,
+)
+from owdfa_jax.training.run_record import has_checkpoint
 
 # Rows that differ in these settings have other data or another way of
 # evaluation, and cannot be compared.
@@ -121,8 +127,15 @@ def make_run(
   else:
     parts = (check_run(config, folder),)
   for part in parts:
-    check_training_split(part)
+    _check_training(part)
   return Run(row, seed, config, folder, parts)
+
+
+def _check_training(part: RunInputs) -> None:
+  """Raises `UserError` if an ordinary run cannot begin, or cannot go on."""
+  check_training_split(part)
+  if not has_checkpoint(part.workdir):
+    check_estimate(part.config, part.dataset)
 
 
 def check_same_for_all(runs: list[Run]) -> None:

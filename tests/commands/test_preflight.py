@@ -1,11 +1,14 @@
 """Which workdirs a command may start in, continue or evaluate."""
 
+import json
 import os
 
 import pytest
 
+from helpers import imagesets
 from helpers.runs import start_run, tiny_config
 from helpers.staged_runs import tiny_stages
+from input_pipeline import pack
 from input_pipeline.errors import UserError
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.discovery.stage_plan import plan_stages
@@ -47,6 +50,21 @@ def test_evaluation_takes_the_number_of_classes_of_the_run(unsorted, tmp_path):
     check_inputs(other, str(tmp_path), 'eval')
   with pytest.raises(UserError, match='number of novel classes is unknown'):
     check_inputs(tiny_config(unsorted), str(tmp_path), 'train')
+
+
+def test_a_run_of_too_few_outputs_may_resume(tmp_path):
+  csv = imagesets.write_set(tmp_path, novel=3, per_class=20, size=32)
+  options = pack.Options(size=32)
+  packed = pack.pack(csv, tmp_path / 'packed', options, workers=1).path
+  path = packed / 'description.json'
+  content = json.loads(path.read_text()) | {'novel_count_known': False}
+  path.write_text(json.dumps(content))
+  config = tiny_config(packed, data__num_classes=4)
+  run = tmp_path / 'run'
+  with pytest.raises(UserError, match='3 novel classes .*: at least 5'):
+    check_inputs(config, str(run), 'train')
+  start_run(packed, run, data__num_classes=4)
+  check_inputs(config, str(run), 'train')
 
 
 def test_timing_needs_no_workdir(packed, tmp_path):

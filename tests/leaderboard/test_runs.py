@@ -149,7 +149,7 @@ def test_shipped_rows_are_methods_between_bounds(monkeypatch):
       'check_run',
       lambda config, _: types.SimpleNamespace(config=config),
     )
-  monkeypatch.setattr(runs, 'check_training_split', lambda part: None)
+  monkeypatch.setattr(runs, '_check_training', lambda part: None)
   for run in runs.make_runs(config, 'unused'):
     make_method(run.last.config)
   with pytest.raises(UserError, match='unknown'):
