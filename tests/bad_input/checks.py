@@ -7,6 +7,9 @@ from bad_input.case import Case, Ended
 
 # Characters of the error's line, see `escape.message`.
 LONGEST = 2000 + len('error: ')
+# Megabytes that a command may take besides if it has a trained run, since it may
+# evaluate the network, and compiles it unless a program was kept.
+COMPILING = 400
 # A progress bar, as tqdm draws it.
 _BAR = re.compile(r'\d+%\|')
 
@@ -18,7 +21,7 @@ def problems(case: Case, ended: Ended) -> list[str]:
     found.append('it did not end')
   if 'Traceback (most recent call last)' in ended.err:
     found.append('it shows a traceback')
-  if ended.memory > case.memory:
+  if ended.memory > case.memory + COMPILING * case.trained:
     found.append(f'it takes {ended.memory} MB')
   left = [
     path

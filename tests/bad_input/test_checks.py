@@ -16,6 +16,13 @@ def test_a_clear_line_is_no_problem():
   assert not problems(CASE, SOUND._replace(err=bar + SOUND.err))
 
 
+def test_a_trained_run_may_compile_its_network():
+  compiled = SOUND._replace(memory=CASE.memory + 200)
+  assert problems(CASE, compiled)
+  assert not problems(CASE._replace(trained=True), compiled)
+  assert problems(CASE._replace(trained=True), SOUND._replace(memory=999))
+
+
 @pytest.mark.parametrize(
   'change, problem',
   [
