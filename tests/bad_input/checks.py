@@ -7,8 +7,8 @@ from bad_input.case import Case, Ended
 
 # Characters of the error's line, see `escape.message`.
 LONGEST = 2000 + len('error: ')
-# Megabytes that a command may take besides if it has a trained run, since it may
-# evaluate the network, and compiles it unless a program was kept.
+# Megabytes that a command may take besides if it has a trained run, since it
+# may evaluate the network, and compiles it unless a program was kept.
 COMPILING = 400
 # A progress bar, as tqdm draws it.
 _BAR = re.compile(r'\d+%\|')
