@@ -138,7 +138,7 @@ def test_evaluation_of_a_missing_checkpoint(
   packed, tmp_path, checkpoint, named
 ):
   start_run(packed, tmp_path)
-  (tmp_path / 'checkpoints' / '5').rmdir()
+  shutil.rmtree(tmp_path / 'checkpoints' / '5')
   experiment = tiny_experiment(packed, tmp_path, eval__checkpoint=checkpoint)
   with pytest.raises(UserError, match=named):
     evaluate(experiment)
