@@ -29,8 +29,7 @@ LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
 _PARTIAL = re.compile(r'\..*\.[0-9a-f]{12}\.partial', re.DOTALL)
 # One slash: `pathlib` turns the two of a URL into one.
 _URL = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
-# Of a path without its second slash, as in gs:/bucket.
-_ONE_SLASH = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/(?!/)')
+_ONE_SLASH = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/(?!/)')  # gs:/bucket
 _KINDS = {
   stat.S_IFIFO: 'a named pipe',
   stat.S_IFCHR: 'a device',
@@ -112,11 +111,9 @@ def cache_folder() -> str:
   (`$XDG_CACHE_HOME`, by default `~/.cache`). For a user without a home folder
   it is ''.
   """
-  own = os.environ.get('OWDFA_CACHE')
-  if own:
+  if own := os.environ.get('OWDFA_CACHE'):
     return absolute(own)
-  user = os.environ.get('XDG_CACHE_HOME') or os.path.join('~', '.cache')
-  user = os.path.expanduser(user)
+  user = os.path.expanduser(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
   # Without a home folder `~` stays, and would become a folder of that name.
   return '' if user.startswith('~') else absolute(f'{user}/owdfa-jax')
 
@@ -335,8 +332,7 @@ def write_whole(
     ) from error
 
 
-# The folders where this process has looked for partial files.
-_searched: set[str] = set()
+_searched: set[str] = set()  # folders where partial files were looked for
 
 
 def _remove_partial_files(folder: str) -> None:
@@ -344,9 +340,7 @@ def _remove_partial_files(folder: str) -> None:
   folder = os.path.abspath(folder)
   if folder not in _searched:
     _searched.add(folder)
-    leftovers.remove_leftovers(
-      folder, lambda name: _PARTIAL.fullmatch(name) is not None
-    )
+    leftovers.remove_leftovers(folder, lambda x: bool(_PARTIAL.fullmatch(x)))
 
 
 def _partial_name(path: str) -> str:

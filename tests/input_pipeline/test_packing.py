@@ -10,14 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from helpers.imagesets import image, meta_row, write_set
-from input_pipeline import (
-  features,
-  images,
-  meta,
-  pack,
-  splits,
-  summary,
-)
+from input_pipeline import features, images, meta, pack, splits, summary
 from input_pipeline.errors import UserError
 from input_pipeline.image_headers import probe
 
