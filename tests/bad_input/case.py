@@ -20,7 +20,9 @@ class Case(NamedTuple):
     is_error: whether the command must fail. If not, it must print the words
       and end with status 0.
     leaves: patterns of the files that the command may add or change.
-    memory: the megabytes that the command may take beyond an idle process.
+    memory: the megabytes that the command may take beyond an idle process. To
+      make a network takes about 200; what a bad input must not do takes far
+      more than the default.
     trained: whether the input has a trained run, which takes seconds to make.
   """
 
@@ -30,7 +32,7 @@ class Case(NamedTuple):
   make: Make = lambda folder: None
   is_error: bool = True
   leaves: tuple[str, ...] = ()
-  memory: int = 200
+  memory: int = 400
   trained: bool = False
 
   @property
