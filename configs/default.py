@@ -88,6 +88,9 @@ def _model() -> ml_collections.ConfigDict:
   model = ml_collections.ConfigDict()
   # A key of owdfa_jax.models.resnet.CONFIGS.
   model.backbone = 'resnet50'
+  # What the network sees: 'rgb', the pixels, normalised; 'residual', the pixels
+  # without their smooth part; 'both', six channels. See docs/methods.md.
+  model.front_end = 'rgb'
   # Multiplies the number of channels.
   model.width = 1.0
   # What the backbone computes in; losses and similarities are always float32.

@@ -12,7 +12,11 @@ from input_pipeline.supervision import SUPERVISION
 from owdfa_jax.configs import default
 from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
 from owdfa_jax.methods.parameters import PARAMETERS
-from owdfa_jax.models.names import BACKBONE_NAMES, DTYPE_NAMES
+from owdfa_jax.models.names import (
+  BACKBONE_NAMES,
+  DTYPE_NAMES,
+  FRONT_END_NAMES,
+)
 from owdfa_jax.report_fields import SELECTION_METRICS
 from owdfa_jax.setting_ranges import RANGES, check_number
 
@@ -29,6 +33,7 @@ CHOICES = {
   'method.name': tuple(PARAMETERS),
   'model.backbone': BACKBONE_NAMES,
   'model.dtype': DTYPE_NAMES,
+  'model.front_end': FRONT_END_NAMES,
   'on_divergence': ('stop', 'skip'),
   'optimizer.schedule': ('step', 'cosine'),
 }

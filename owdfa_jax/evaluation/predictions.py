@@ -15,7 +15,6 @@ from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
-from owdfa_jax.training import augment
 from owdfa_jax.training.state import BatchStats, Params
 
 
@@ -187,7 +186,7 @@ def make_forward(
     params: Params, batch_stats: BatchStats, batch: DeviceBatch
   ) -> DeviceBatch:
     model = nnx.merge(graphdef, params, batch_stats)
-    outputs = model(augment.normalise(batch['image']), train=False)
+    outputs = model.classify_images(batch['image'], train=False)
     probability = jax.nn.softmax(outputs.logits)
     real_probability = probability[:, jnp.array(real, jnp.int32)].sum(-1)
     columns = {

@@ -14,6 +14,7 @@ from owdfa_jax import vectors
 from owdfa_jax.models import frequency_attention, perspectives, resnet
 from owdfa_jax.models.batch_norm import BatchNorm
 from owdfa_jax.models.counterfactual import CounterfactualBranch
+from owdfa_jax.models.front_end import FRONT_ENDS, network_input, num_channels
 from owdfa_jax.models.outputs import Branches, Head, Outputs, mask_pruned
 
 DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
@@ -23,7 +24,7 @@ _NO_BRANCHES = Branches()
 
 
 class Backbone(Protocol):
-  """Maps normalised images [B, H, W, 3] to a feature map [B, h, w, C].
+  """Maps the network's input [B, H, W, channels] to a map [B, h, w, C].
 
   Attributes:
     num_features: C, channels of the feature map.
@@ -69,6 +70,7 @@ class Classifier(nnx.Module):
     num_outputs: int,
     *,
     branches: Branches = _NO_BRANCHES,
+    front_end: str = 'rgb',
     dropout: float = 0.2,
     rngs: nnx.Rngs,
   ) -> None:
@@ -78,11 +80,14 @@ class Classifier(nnx.Module):
       backbone: computes the feature map.
       num_outputs: K, width of the head.
       branches: what else to compute.
+      front_end: what `classify_images` makes of images, a key of
+        `front_end.FRONT_ENDS`; the backbone has its number of channels.
       dropout: share of the features dropped before the head.
       rngs: source of the initial parameters.
     """
     width = backbone.num_features
     self.branches = branches
+    self.front_end = front_end
     self.backbone = backbone
     # The neck has no bias, so features have mean 0 and the head needs no bias.
     self.bottleneck = BatchNorm(width, use_bias=False)
@@ -103,7 +108,7 @@ class Classifier(nnx.Module):
       self.live = InUse(jnp.ones(num_outputs, bool))
     if branches.frequency_attention:
       self.frequency_attention = frequency_attention.FrequencyAttention(
-        rngs=rngs
+        num_channels(front_end), rngs=rngs
       )
     if branches.projection:
       self.projector = Projector(width, branches.projection, rngs=rngs)
@@ -115,13 +120,23 @@ class Classifier(nnx.Module):
         first, num_outputs, maps=2 * max(4, first // 8), rngs=rngs
       )
 
+  def classify_images(
+    self, images: jax.Array, *, train: bool, key: jax.Array | None = None
+  ) -> Outputs:
+    """Classifies images as they are, uint8 or float32 [B, H, W, 3], 0..255.
+
+    The other arguments are those of `__call__`.
+    """
+    x = network_input(images, self.front_end)
+    return self(x, train=train, key=key)
+
   def __call__(
     self, images: jax.Array, *, train: bool, key: jax.Array | None = None
   ) -> Outputs:
-    """Classifies images.
+    """Classifies what the front end made of images.
 
     Args:
-      images: normalised, float32 [B, H, W, 3].
+      images: the network's input, float32 [B, H, W, channels].
       train: use and update the batch statistics, and return what the branches
         compute; else use the running statistics.
       key: draws the dropout and the counterfactual branch's maps. Training
@@ -242,6 +257,7 @@ def create(
   image_size: int,
   width: float = 1.0,
   branches: Branches = _NO_BRANCHES,
+  front_end: str = 'rgb',
   dropout: float = 0.2,
   dtype: str = 'float32',
   rngs: nnx.Rngs,
@@ -254,22 +270,35 @@ def create(
     image_size: side of the images in pixels.
     width: multiplies the backbone's channels.
     branches: what to compute besides logits and the global feature.
+    front_end: what the network sees, a key of `front_end.FRONT_ENDS`.
     dropout: share of the features dropped before the head.
     dtype: what the backbone computes in, a key of `DTYPES`.
     rngs: source of the initial parameters.
 
   Raises:
-    UserError: the backbone or dtype is unknown, or the feature map is smaller
-      than the largest grid.
+    UserError: the backbone, front end or dtype is unknown, or the feature map
+      is smaller than the largest grid.
   """
   check_choice('--config.model.backbone', backbone, resnet.CONFIGS)
+  check_choice('--config.model.front_end', front_end, FRONT_ENDS)
   check_choice('--config.model.dtype', dtype, DTYPES)
   config = resnet.CONFIGS[backbone]
   # Pooling would fail with a message about shapes that names no setting.
   check_grids(backbone, image_size, config.stride, branches.grids)
-  network = resnet.ResNet(config, width=width, dtype=DTYPES[dtype], rngs=rngs)
+  network = resnet.ResNet(
+    config,
+    width=width,
+    channels=num_channels(front_end),
+    dtype=DTYPES[dtype],
+    rngs=rngs,
+  )
   return Classifier(
-    network, num_outputs, branches=branches, dropout=dropout, rngs=rngs
+    network,
+    num_outputs,
+    branches=branches,
+    front_end=front_end,
+    dropout=dropout,
+    rngs=rngs,
   )
 
 

@@ -51,14 +51,14 @@ class FrequencyAttention(nnx.Module):
   of a spectrum is thousands of times the others.
   """
 
-  def __init__(self, *, rngs: nnx.Rngs) -> None:
-    self.hidden = nnx.Conv(3, 16, (3, 3), precision=_EXACT, rngs=rngs)
+  def __init__(self, channels: int = 3, *, rngs: nnx.Rngs) -> None:
+    self.hidden = nnx.Conv(channels, 16, (3, 3), precision=_EXACT, rngs=rngs)
     self.gate = nnx.Conv(16, 1, (3, 3), precision=_EXACT, rngs=rngs)
 
   def __call__(self, images: jax.Array) -> jax.Array:
-    """Maps normalised images [B, H, W, 3] to [B, 8, 8, 1] in (0, 1)."""
+    """Maps the network's input [B, H, W, C] to [B, 8, 8, 1] in (0, 1)."""
     spectrum = dct(images.astype(jnp.float32))
-    # One mask for the three channels.
+    # One mask for all channels.
     mask = nnx.sigmoid(self.gate(nnx.relu(self.hidden(spectrum))))
     filtered = inverse_dct(spectrum * mask).mean(-1, keepdims=True)
     pooled = perspectives.average_pool(nnx.sigmoid(filtered), GRID)

@@ -8,3 +8,5 @@ Settings are checked against these names before anything slow is imported;
 BACKBONE_NAMES = ('resnet18', 'resnet34', 'resnet50', 'small')
 # Keys of `owdfa_jax.models.classifier.DTYPES`.
 DTYPE_NAMES = ('float32', 'bfloat16')
+# Keys of `owdfa_jax.models.front_end.FRONT_ENDS`.
+FRONT_END_NAMES = ('rgb', 'residual', 'both')

@@ -173,6 +173,7 @@ class ResNet(nnx.Module):
     config: ResNetConfig,
     *,
     width: float = 1.0,
+    channels: int = 3,
     dtype: jnp.dtype = jnp.float32,
     rngs: nnx.Rngs,
   ) -> None:
@@ -180,14 +181,15 @@ class ResNet(nnx.Module):
 
     Args:
       config: its shape.
-      width: multiplies all channels.
+      width: multiplies the channels of all layers.
+      channels: of the input.
       dtype: what it computes in; parameters are float32.
       rngs: source of the initial parameters.
     """
     widths = [round(width * features) for features in config.widths]
     features = widths[0]
     self.conv1 = conv(
-      3, features, config.stem_kernel, 2, dtype=dtype, rngs=rngs
+      channels, features, config.stem_kernel, 2, dtype=dtype, rngs=rngs
     )
     self.bn1 = BatchNorm(features)
     self.stem_pool = config.stem_pool
@@ -216,7 +218,7 @@ class ResNet(nnx.Module):
     return [getattr(self, f'layer{i + 1}') for i in range(self.num_stages)]
 
   def stem(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Computes all before `layer1`: [B, H, W, 3] to [B, H', W', C']."""
+    """Computes all before `layer1`: [B, H, W, C] to [B, H', W', C']."""
     x = nnx.relu(self.bn1(self.conv1(images), train=train))
     if self.stem_pool:
       # Padded as PyTorch does, for the same reason as in `conv`.
@@ -224,10 +226,10 @@ class ResNet(nnx.Module):
     return x
 
   def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Maps normalised images to the feature map.
+    """Maps the network's input to the feature map.
 
     Args:
-      images: [B, H, W, 3].
+      images: [B, H, W, channels].
       train: use and update the batch statistics, see `BatchNorm`.
 
     Returns:

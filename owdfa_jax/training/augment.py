@@ -12,8 +12,6 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 # The papers resize a crop to 292 pixels, and that to 256.
 ENLARGEMENT = 292 / 256
 # Share of the area and aspect ratio of a random crop; draws until one fits.
@@ -81,12 +79,6 @@ def random_view(key: jax.Array, images: jax.Array, view: str) -> jax.Array:
   num, size = images.shape[:2]
   draws = draw_transforms(key, num, size, VIEWS[view])
   return apply_transforms(draws, images, VIEWS[view])
-
-
-def normalise(images: jax.Array) -> jax.Array:
-  """Maps grey levels [..., 3] to float32 with ImageNet's mean 0 and std 1."""
-  mean, std = jnp.array(IMAGENET_MEAN), jnp.array(IMAGENET_STD)
-  return (images.astype(jnp.float32) / 255 - mean) / std
 
 
 def draw_transforms(key: jax.Array, num: int, size: int, view: View) -> Draws:

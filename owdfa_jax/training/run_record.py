@@ -46,11 +46,12 @@ CHANGEABLE_SETTINGS = (
   'data.num_workers',
 )
 # Settings that runs of earlier versions do not record, and their values there.
-LATER_SETTINGS = {'passes_per_epoch': 1}
+LATER_SETTINGS = {'passes_per_epoch': 1, 'model.front_end': 'rgb'}
 # The settings (or beginnings of their names) that a checkpoint's network
 # depends on: evaluation must have the same.
 NETWORK_SETTINGS = (
   'model.backbone',
+  'model.front_end',
   'model.width',
   'model.dtype',
   'method.',

@@ -16,6 +16,7 @@ from owdfa_jax.methods.base import (
   Method,
   VisibleLabels,
 )
+from owdfa_jax.models.classifier import Classifier
 from owdfa_jax.models.outputs import Outputs
 from owdfa_jax.parallel import DeviceBatch, Placement, compile_together
 from owdfa_jax.training import augment
@@ -132,7 +133,7 @@ def make_train_step(
 
 
 def forward_view(
-  model: Callable[..., Outputs], image: jax.Array, view: str, key: jax.Array
+  model: Classifier, image: jax.Array, view: str, key: jax.Array
 ) -> Outputs:
   """Returns the network's outputs for a random view of a batch.
 
@@ -143,8 +144,8 @@ def forward_view(
     key: determines the view and the dropout.
   """
   augment_key, dropout_key = jax.random.split(key)
-  images = augment.normalise(augment.random_view(augment_key, image, view))
-  return model(images, train=True, key=dropout_key)
+  images = augment.random_view(augment_key, image, view)
+  return model.classify_images(images, train=True, key=dropout_key)
 
 
 def make_end_epoch(

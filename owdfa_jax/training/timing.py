@@ -121,9 +121,12 @@ def make_network_gradient(
     params: Params, batch_stats: BatchStats, batch: DeviceBatch
   ) -> jax.Array:
     model = nnx.merge(graphdef, params, batch_stats, copy=True)
-    images = augment.normalise(batch['image'])
-    logits = model(images, train=True, key=jax.random.key(0)).logits
-    return common.margin_cross_entropy(logits, batch['label'], 0.0).mean()
+    outputs = model.classify_images(
+      batch['image'], train=True, key=jax.random.key(0)
+    )
+    return common.margin_cross_entropy(
+      outputs.logits, batch['label'], 0.0
+    ).mean()
 
   return jax.jit(jax.grad(loss))
 

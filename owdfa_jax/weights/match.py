@@ -32,6 +32,7 @@ IGNORED = '.num_batches_tracked'
 _TO_TORCH: dict[int, Shape] = {2: (1, 0), 4: (3, 2, 0, 1)}
 _FROM_TORCH: dict[int, Shape] = {2: (1, 0), 4: (2, 3, 1, 0)}
 _BACKBONE = 'backbone.'
+RGB_CHANNELS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,8 @@ class LoadReport:
     other_shapes: the network's tensors outside of the backbone that have
       another shape in the source; they are unchanged. For each its name, the
       source's shape and ours.
+    widened: those of the loaded tensors that the source has for three channels
+      and the network for more; see `widen`.
   """
 
   source: str
@@ -57,6 +60,7 @@ class LoadReport:
   missing: tuple[str, ...]
   unused: tuple[str, ...]
   other_shapes: tuple[tuple[str, Shape, Shape], ...]
+  widened: tuple[str, ...] = ()
 
   def __str__(self) -> str:
     """Returns one line for the log."""
@@ -67,6 +71,8 @@ class LoadReport:
       others = ', '.join(f'{prefix}*' for prefix in self.others)
       taken += f', not its other one {others}'
     parts = [taken]
+    if self.widened:
+      parts.append(f'repeated for further channels: {some_names(self.widened)}')
     if self.missing:
       parts.append(f'not in the source: {some_names(self.missing)}')
     if self.other_shapes:
@@ -139,11 +145,14 @@ def fill_network(
   parts = {name.removeprefix(_BACKBONE).split('.')[0] for name in ours}
   theirs = without_wrappers(theirs, parts)
   place, places = _places(theirs, shapes, where)
-  found, missing, other_shapes = {}, [], []
+  found, missing, other_shapes, widened = {}, [], [], []
   for name, (path, leaf) in ours.items():
     if name.startswith(leave_out):
       continue
     value = theirs.get(places.get(name, ''))
+    if value is not None and can_widen(value.shape, shapes[name]):
+      value = widen(value, shapes[name])
+      widened.append(name)
     if value is None:
       missing.append(name)
     elif value.shape != shapes[name]:
@@ -163,9 +172,44 @@ def fill_network(
     missing=tuple(missing),
     unused=tuple(sorted(theirs.keys() - set(places.values()))),
     other_shapes=tuple(other_shapes),
+    widened=tuple(widened),
   )
   filled = [found.get(name, leaf) for name, (_, leaf) in ours.items()]
   return *jax.tree.unflatten(structure, filled), report
+
+
+def can_widen(theirs: Shape, ours: Shape) -> bool:
+  """Returns whether `widen` makes a kernel of one shape into the other.
+
+  Args:
+    theirs: the shape of a kernel in PyTorch's layout, [out, 3, height, width].
+    ours: the wanted shape, [out, channels, height, width].
+  """
+  return (
+    len(theirs) == len(ours) == 4
+    and theirs[1] == RGB_CHANNELS < ours[1]
+    and ours[1] % RGB_CHANNELS == 0
+    and theirs[:1] + theirs[2:] == ours[:1] + ours[2:]
+  )
+
+
+def widen(kernel: np.ndarray, shape: Shape) -> np.ndarray:
+  """Repeats the kernel of a first convolution for the channels of a front end.
+
+  A front end gives three channels, one of each colour, for each of its maps.
+  Each map begins with the kernels of RGB images, divided by the number of maps:
+  edges in colour are edges in a residual, and the sum keeps its size. Kernels
+  of zero would leave the residual unused at first.
+
+  Args:
+    kernel: [out, 3, height, width].
+    shape: [out, channels, height, width].
+
+  Returns:
+    An array of that shape.
+  """
+  maps = shape[1] // RGB_CHANNELS
+  return np.tile(kernel / maps, (1, maps, 1, 1))
 
 
 def torch_name(path: tuple[Any, ...]) -> str:

@@ -1,6 +1,6 @@
 """The names that settings are checked against are those of the networks."""
 
-from owdfa_jax.models import classifier, names, resnet
+from owdfa_jax.models import classifier, front_end, names, resnet
 
 
 def test_backbones():
@@ -9,3 +9,7 @@ def test_backbones():
 
 def test_dtypes():
   assert names.DTYPE_NAMES == tuple(classifier.DTYPES)
+
+
+def test_front_ends():
+  assert names.FRONT_END_NAMES == tuple(front_end.FRONT_ENDS)

@@ -78,18 +78,6 @@ def test_brightness_and_contrast(golden):
 
 
 @pytest.mark.golden
-def test_normalise(golden):
-  file = golden('transforms')
-  suffix = '_normalized'
-  for key in file:
-    if key.endswith(suffix):
-      image = file[key.replace(suffix, '_resized_u8')]
-      np.testing.assert_allclose(
-        augment.normalise(jnp.asarray(image)), file[key], atol=1e-2
-      )
-
-
-@pytest.mark.golden
 def test_boxes_are_distributed_as_in_the_reference(golden):
   file = golden('transforms')
   height, width = map(int, file['rrc_stats_image_hw'])

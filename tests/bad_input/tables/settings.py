@@ -88,6 +88,7 @@ _OF_ALL = (
   'data.num_classes=0',
   'data.supervision=some',
   'model.backbone=resnet9',
+  'model.front_end=grey',
   'model.width=0',
   'model.width=-1',
   'model.width=nan',
