@@ -4,41 +4,17 @@ A head's novel outputs are trained without labels. Clusters of features need no
 labels and separate novel sources better.
 """
 
-import functools
-from typing import NamedTuple
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from owdfa_jax import vectors
-
-# A row's cluster depends on small differences of large distances, which the
-# default precision of accelerators would lose.
-_EXACT = jax.lax.Precision.HIGHEST
-_TINY = 1e-12
-
-
-class Clusters(NamedTuple):
-  """The clusters of N rows.
-
-  Attributes:
-    assigned: int32 [N], the cluster of each row.
-    margin: float32 [N] in [0, 1], 1 - the distance to the nearest centre over
-      the distance to the second nearest: 0 half-way between two centres, 1 on
-      a centre. For a labelled row the nearest centre may belong to another
-      cluster than `assigned`.
-    inertia: float32 [], the sum of squared distances of the rows to the centres
-      of their clusters.
-  """
-
-  assigned: jax.Array
-  margin: jax.Array
-  inertia: jax.Array
+from owdfa_jax.discovery import kmeans
+from owdfa_jax.discovery.kmeans import Clusters
+from owdfa_jax.discovery.whitening import PADDING
+from owdfa_jax.parallel import Placement, make_placement, round_up
 
 
 def semi_supervised_kmeans(
-  feature: jax.typing.ArrayLike,
+  feature: np.ndarray | jax.Array,
   label: np.ndarray,
   *,
   num_known: int,
@@ -46,6 +22,7 @@ def semi_supervised_kmeans(
   key: jax.Array,
   num_restarts: int = 10,
   num_iterations: int = 100,
+  placement: Placement | None = None,
 ) -> Clusters:
   """Clusters rows by the direction of their features.
 
@@ -58,22 +35,27 @@ def semi_supervised_kmeans(
   may be merged with another one while a large source is split. A wrong
   `num_clusters` also merges or splits sources.
 
-  Each iteration costs O(N K C) operations and O(N K) memory, with K clusters of
-  C-dimensional features. Restarts run one after the other, so they cost time
-  but no memory.
+  Each iteration costs O(N K C) operations. A device holds its share of the
+  features, a part of its distances at a time, and all centres; devices exchange
+  O(K C) numbers. Restarts run one after the other, so they cost time but no
+  memory.
 
   Args:
-    feature: float32 [N, C]; the length of a row does not matter.
+    feature: float32 [M, C], M >= N, on the host or split over the devices; rows
+      from N on are padding. The length of a row does not matter.
     label: int32 [N], a known class, or -1 for an unlabelled row. Every known
       class needs a labelled row.
     num_known: the number of known classes; their clusters are
       0 .. num_known - 1.
     num_clusters: K, the number of known and novel clusters.
-    key: draws the first centres of the novel clusters.
+    key: draws the first centres of the novel clusters. The draws do not depend
+      on the number of devices.
     num_restarts: how many times to start anew. The clusters of lowest inertia
       are returned.
     num_iterations: the largest number of iterations of one start; it ends
       earlier if no centre moves.
+    placement: the devices that share the rows; None uses one device of each
+      process.
 
   Raises:
     ValueError: a known class has no labelled row.
@@ -90,128 +72,51 @@ def semi_supervised_kmeans(
       f'label must have a row of every known class, got none of class '
       f'{missing[0]}'
     )
-  return _cluster(
-    jnp.asarray(feature),
-    jnp.asarray(label),
+  placement = placement or make_placement(jax.local_devices()[:1])
+  found = kmeans.cluster(
+    *split_rows(feature, label, placement),
     key,
+    placement=placement,
     num_known=num_known,
     num_clusters=num_clusters,
     num_restarts=num_restarts,
     num_iterations=num_iterations,
   )
-
-
-@functools.partial(
-  jax.jit,
-  static_argnames=(
-    'num_known',
-    'num_clusters',
-    'num_restarts',
-    'num_iterations',
-  ),
-)
-def _cluster(
-  feature: jax.Array,
-  label: jax.Array,
-  key: jax.Array,
-  *,
-  num_known: int,
-  num_clusters: int,
-  num_restarts: int,
-  num_iterations: int,
-) -> Clusters:
-  """Runs `semi_supervised_kmeans`, compiled."""
-  feature = vectors.unit(feature)
-  labelled = label >= 0
-  known_centres = _means(
-    feature, label, num_known, jnp.zeros_like(feature[:num_known])
+  rows = len(label)
+  return found._replace(
+    assigned=found.assigned[:rows], margin=found.margin[:rows]
   )
 
-  def cluster_once(key: jax.Array) -> Clusters:
-    first = _first_centres(feature, ~labelled, known_centres, num_clusters, key)
 
-    def move(loop: tuple[int, jax.Array, jax.Array]) -> tuple:
-      count, _, centres = loop
-      nearest = _squared_distances(feature, centres).argmin(1)
-      assigned = jnp.where(labelled, label, nearest)
-      return (
-        count + 1,
-        centres,
-        _means(feature, assigned, num_clusters, centres),
-      )
+def split_rows(
+  feature: np.ndarray | jax.Array, label: np.ndarray, placement: Placement
+) -> tuple[jax.Array, jax.Array]:
+  """Splits rows over devices, padded so that each device has as many.
 
-    def is_moving(loop: tuple[int, jax.Array, jax.Array]) -> jax.Array:
-      count, before, centres = loop
-      return (count < num_iterations) & jnp.any(before != centres)
+  Args:
+    feature: float32 [M, C], on the host, where every process has all rows, or
+      on the devices.
+    label: int32 [N], N <= M.
+    placement: the devices.
 
-    start = 0, jnp.full_like(first, jnp.inf), first
-    _, _, centres = jax.lax.while_loop(is_moving, move, start)
-    return _assign(feature, label, centres)
-
-  # `map` rather than `vmap`: one start's distances in memory at a time, and a
-  # start that has converged stops.
-  runs = jax.lax.map(cluster_once, jax.random.split(key, num_restarts))
-  return jax.tree.map(lambda x: x[runs.inertia.argmin()], runs)
-
-
-def _assign(
-  feature: jax.Array, label: jax.Array, centres: jax.Array
-) -> Clusters:
-  squared = _squared_distances(feature, centres)
-  assigned = jnp.where(label >= 0, label, squared.argmin(1)).astype(jnp.int32)
-  own = jnp.take_along_axis(squared, assigned[:, None], 1)[:, 0]
-  nearest = jnp.sqrt(jnp.sort(squared, axis=1)[:, :2])
-  margin = 1 - nearest[:, 0] / jnp.maximum(nearest[:, 1], _TINY)
-  return Clusters(assigned, margin, own.sum())
-
-
-def _first_centres(
-  feature: jax.Array,
-  unlabelled: jax.Array,
-  known_centres: jax.Array,
-  num_clusters: int,
-  key: jax.Array,
-) -> jax.Array:
-  """Appends centres drawn by k-means++ to those of the known classes.
-
-  Each new centre is an unlabelled row, drawn with a probability in proportion
-  to its squared distance from the nearest centre so far.
+  Returns:
+    The features [P, C] and the labels int32 [P], `PADDING` from row N on.
   """
-  num_known = len(known_centres)
-  # Put centres that are not drawn yet at distance > 2 from every row, so that
-  # none is the nearest.
-  far = jnp.full((num_clusters - num_known, feature.shape[1]), 4.0)
-  centres = jnp.concatenate([known_centres, far])
-
-  def draw(n: int, centres: jax.Array) -> jax.Array:
-    distance = _squared_distances(feature, centres).min(1)
-    weight = jnp.where(unlabelled, jnp.log(distance + _TINY), -jnp.inf)
-    row = jax.random.categorical(jax.random.fold_in(key, n), weight)
-    return centres.at[n].set(feature[row])
-
-  return jax.lax.fori_loop(num_known, num_clusters, draw, centres)
+  padded = round_up(len(feature), placement)
+  if padded > len(feature):
+    feature = np.pad(feature, ((0, padded - len(feature)), (0, 0)))
+  label = np.pad(
+    label.astype(np.int32), (0, padded - len(label)), constant_values=PADDING
+  )
+  return _split(feature, placement), _split(label, placement)
 
 
-def _means(
-  feature: jax.Array, assigned: jax.Array, num_clusters: int, empty: jax.Array
-) -> jax.Array:
-  """Returns the mean [K, C] of each cluster's rows.
-
-  A cluster without rows gets its row of `empty`. Rows assigned to -1 belong to
-  no cluster.
-  """
-  member = jax.nn.one_hot(assigned, num_clusters)
-  size = member.sum(0)[:, None]
-  total = jnp.einsum('nk,nc->kc', member, feature, precision=_EXACT)
-  return jnp.where(size > 0, total / jnp.maximum(size, 1), empty)
-
-
-def _squared_distances(feature: jax.Array, centres: jax.Array) -> jax.Array:
-  """Returns squared distances [N, K] between rows and centres."""
-  product = jnp.matmul(feature, centres.T, precision=_EXACT)
-  squares = (feature**2).sum(1, keepdims=True) + (centres**2).sum(1)
-  # Rounding can make the distance of a row from itself negative.
-  return jnp.maximum(squares - 2 * product, 0)
+def _split(rows: np.ndarray | jax.Array, placement: Placement) -> jax.Array:
+  if isinstance(rows, jax.Array):
+    return jax.device_put(rows, placement.by_batch)
+  return jax.make_array_from_callback(
+    rows.shape, placement.by_batch, lambda part: rows[part]
+  )
 
 
 def match_outputs(

@@ -1,12 +1,20 @@
 """Semi-supervised k-means: known clusters, scikit-learn, invariants."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from owdfa_jax.discovery.clusters import match_outputs, semi_supervised_kmeans
+from owdfa_jax.discovery import kmeans
+from owdfa_jax.discovery.clusters import (
+  match_outputs,
+  semi_supervised_kmeans,
+  split_rows,
+)
+from owdfa_jax.parallel import make_placement
 
 NUM_KNOWN, NUM_ALL = 3, 7
 
@@ -130,3 +138,52 @@ def test_two_clusters_never_share_an_output():
   renamed = match_outputs(assigned, np.minimum(predicted, 3), 2, np.arange(6))
   pairs = set(zip(assigned.tolist(), renamed.tolist(), strict=True))
   assert len(pairs) == len(set(assigned)) == len(set(renamed))
+
+
+def test_number_of_devices_and_size_of_chunks_do_not_matter(blobs):
+  feature, label, _ = blobs
+  feature = feature[:205] + 0.2  # 205 rows: padding on eight devices
+  label = label[:205]
+  one = cluster(feature, label)
+  eight = cluster(feature, label, placement=make_placement())
+  placement = make_placement()
+  split = split_rows(feature, label, placement)
+  # 26 rows a device, in chunks of 10, 10 and 6.
+  chunks = kmeans.cluster(
+    *split,
+    jax.random.key(0),
+    placement=placement,
+    num_known=NUM_KNOWN,
+    num_clusters=NUM_ALL,
+    num_restarts=10,
+    num_iterations=100,
+    most_distances=70,
+  )
+  for found in (eight, chunks):
+    np.testing.assert_array_equal(found.assigned[:205], one.assigned)
+    np.testing.assert_allclose(found.margin[:205], one.margin, atol=1e-5)
+    np.testing.assert_allclose(found.centres, one.centres, atol=1e-5)
+    np.testing.assert_allclose(found.inertia, one.inertia, rtol=1e-5)
+
+
+def test_no_device_gets_the_features_of_others():
+  placement = make_placement()
+  rows, channels = 800, 96
+  program = kmeans.cluster.lower(
+    jax.ShapeDtypeStruct(
+      (rows, channels), np.float32, sharding=placement.by_batch
+    ),
+    jax.ShapeDtypeStruct((rows,), np.int32, sharding=placement.by_batch),
+    jax.random.key(0),
+    placement=placement,
+    num_known=2,
+    num_clusters=5,
+    num_restarts=2,
+    num_iterations=10,
+  ).compile()
+  moved = re.findall(
+    r'= \S*\[([\d,]*)\]\S* (?:all-gather|all-to-all|collective-permute)\(',
+    program.as_text(),
+  )
+  # The places of the drawn rows, and what is returned of each row.
+  assert moved and {shape.count(',') for shape in moved} == {0}

@@ -1,0 +1,170 @@
+"""Whitening of features, so that distances show what separates sources.
+
+A few directions of a network's features vary much within each source, because
+of content, and hide the directions that separate sources. Whitening divides
+each direction by its own spread.
+
+All functions are pure. Rows may be split over devices: statistics are sums over
+rows, so no device sees the features of another.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from owdfa_jax.evaluation.centres import Whitening, whiten
+
+# The label of an unlabelled row, and that of a row which only fills an array up
+# to a length that devices can share evenly.
+UNLABELLED = -1
+PADDING = -2
+# The names of the kinds of whitening.
+NAMES = ('pca_within_class', 'within_class', 'pca', 'none')
+# See `Kind`. The fewer the labelled rows and classes, the larger the shrinkage
+# has to be.
+SHRINKAGE = 0.3
+COMPONENTS = 32
+
+# Variances below this share of the largest one are rounding errors.
+_LEAST_SHARE = 1e-6
+_EXACT = jax.lax.Precision.HIGHEST
+_TINY = 1e-30
+
+
+class Kind(NamedTuple):
+  """A kind of whitening.
+
+  Attributes:
+    name: one of `NAMES`. 'within_class' divides by the spread of labelled rows
+      around the mean of their class, 'pca' by the spread of all rows along
+      their principal components, 'pca_within_class' by both in this order, and
+      'none' leaves features as they are.
+    shrinkage: l in [0, 1] of the scatter within classes: how far it is moved
+      towards that of a sphere. At 1 it changes nothing.
+    components: D, the number of principal components.
+  """
+
+  name: str
+  shrinkage: float = SHRINKAGE
+  components: int = COMPONENTS
+
+  def __str__(self) -> str:
+    """Returns the name, with the numbers that belong to it."""
+    numbers = {
+      'pca_within_class': f' {self.components} {self.shrinkage}',
+      'within_class': f' {self.shrinkage}',
+      'pca': f' {self.components}',
+      'none': '',
+    }
+    return self.name + numbers[self.name]
+
+
+def fit(
+  kind: Kind,
+  feature: jax.typing.ArrayLike,
+  label: jax.typing.ArrayLike,
+  num_known: int,
+) -> Whitening:
+  """Returns the whitening of a kind for the features of training rows.
+
+  Args:
+    kind: what to divide by.
+    feature: float32 [N, C].
+    label: int32 [N]: a known class, `UNLABELLED` or `PADDING`.
+    num_known: the number of known classes.
+  """
+  feature, label = jnp.asarray(feature), jnp.asarray(label)
+  match kind.name:
+    case 'within_class':
+      return within_class(feature, label, num_known, kind.shrinkage)
+    case 'pca':
+      return principal(feature, label, kind.components)
+    case 'pca_within_class':
+      first = principal(feature, label, kind.components)
+      second = within_class(
+        whiten(first, feature), label, num_known, kind.shrinkage
+      )
+      # The mean of whitened features is 0.
+      matrix = jnp.matmul(first.matrix, second.matrix, precision=_EXACT)
+      return Whitening(first.mean, matrix)
+  size = feature.shape[1]
+  return Whitening(jnp.zeros(size), jnp.eye(size))
+
+
+@functools.partial(jax.jit, static_argnames='num_known')
+def within_class(
+  feature: jax.Array,
+  label: jax.Array,
+  num_known: int,
+  shrinkage: jax.typing.ArrayLike = SHRINKAGE,
+) -> Whitening:
+  """Whitens by the scatter of labelled rows around the mean of their class.
+
+  S = 1/N_L sum_c sum_{i in c} (f_i - mu_c)(f_i - mu_c)^T over the N_L labelled
+  rows, S_l = (1 - l) S + l (tr S / C) I, and g(f) = S_l^(-1/2) (f - mean f).
+  The root is symmetric, so that a rotation of the features rotates g.
+
+  With few labelled rows S has directions of no spread at all; without shrinkage
+  these would become the longest.
+
+  Args:
+    feature: float32 [N, C].
+    label: int32 [N]: a known class, `UNLABELLED` or `PADDING`.
+    num_known: the number of known classes.
+    shrinkage: l in [0, 1].
+  """
+  member = jax.nn.one_hot(label, num_known)
+  size = member.sum(0)
+  total = jnp.einsum('nk,nc->kc', member, feature, precision=_EXACT)
+  means = total / jnp.maximum(size, 1)[:, None]
+  labelled = member.sum(1, keepdims=True)
+  apart = labelled * (feature - means[jnp.maximum(label, 0)])
+  scatter = jnp.einsum('nc,nd->cd', apart, apart, precision=_EXACT)
+  scatter /= jnp.maximum(size.sum(), 1)
+  channels = feature.shape[1]
+  sphere = jnp.trace(scatter) / channels * jnp.eye(channels)
+  scatter = (1 - shrinkage) * scatter + shrinkage * sphere
+  variance, direction = jnp.linalg.eigh(scatter)
+  # Divides by the spread along each direction, and turns back.
+  scaled = direction / _spread(variance)
+  matrix = jnp.matmul(scaled, direction.T, precision=_EXACT)
+  return Whitening(_mean(feature, label), matrix)
+
+
+@functools.partial(jax.jit, static_argnames='components')
+def principal(
+  feature: jax.Array, label: jax.Array, components: int = COMPONENTS
+) -> Whitening:
+  """Whitens the first principal components of all rows.
+
+  Needs no labels. Directions that separate sources are divided by their spread
+  too, so it helps less than `within_class` where that has enough labelled rows.
+
+  Args:
+    feature: float32 [N, C].
+    label: int32 [N]; rows of `PADDING` do not count.
+    components: D, at most C of which are used.
+  """
+  mean = _mean(feature, label)
+  is_row = (label > PADDING)[:, None]
+  apart = is_row * (feature - mean)
+  scatter = jnp.einsum('nc,nd->cd', apart, apart, precision=_EXACT)
+  scatter /= jnp.maximum(is_row.sum(), 1)
+  variance, direction = jnp.linalg.eigh(scatter)
+  # Ascending variances: the last ones are the first components.
+  scaled = direction / _spread(variance)
+  return Whitening(mean, scaled[:, ::-1][:, :components])
+
+
+def _mean(feature: jax.Array, label: jax.Array) -> jax.Array:
+  """Returns the mean [C] of all rows except padding."""
+  is_row = (label > PADDING)[:, None]
+  return (is_row * feature).sum(0) / jnp.maximum(is_row.sum(), 1)
+
+
+def _spread(variance: jax.Array) -> jax.Array:
+  """Returns standard deviations [C] of ascending variances, none of them 0."""
+  least = jnp.maximum(_LEAST_SHARE * variance[-1], _TINY)
+  return jnp.sqrt(jnp.maximum(variance, least))
