@@ -24,6 +24,7 @@ from input_pipeline.shards import (
   Shard,
   Written,
 )
+from input_pipeline.tiles import Tiling
 
 
 def write_shards_with_beam(
@@ -154,13 +155,14 @@ def _shard_of(fields: dict | None) -> Shard:
     raise UserError(
       'a worker does not see the output folder; put it on a shared file system'
     )
-  crop = fields['crop']
+  crop, tiling = fields['crop'], fields['tiling']
   return Shard(
     **fields
     | {
       'rows': tuple(ImageRow(**row) for row in fields['rows']),
       'encoding': Encoding(**fields['encoding']),
       'crop': None if crop is None else faces.Crop(**crop),
+      'tiling': None if tiling is None else Tiling(**tiling),
     }
   )
 

@@ -14,6 +14,7 @@ from input_pipeline.escape import (
   markdown_text,
   prose,
 )
+from input_pipeline.summary import group_lines
 
 _NO_LICENCE = (
   'The terms of this collection are not stated. Those of each source apply.'
@@ -52,6 +53,7 @@ def _content(description: dict, card: Card) -> str:
     f'{splits["test"]["records"]:,} test images',
     f'- {description["num_classes"]} classes, {description["num_known"]} known',
   ]
+  lines += [f'- {line}' for line in group_lines(description)]
   if not description['novel_count_known']:
     lines.append('- the class of some unlabelled images is not known')
   counts = [entry['counts'] for entry in description['classes']]

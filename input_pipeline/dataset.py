@@ -29,15 +29,33 @@ class Split:
     label: int32 [N], true labels, -1 where unknown.
     tag: int8 [N], 1 labelled, 2 unlabelled.
     row_ids: the ids of the rows; None in packs made before indices held them.
+    row_group: int32 [N], the number of each row's group, below N; None if each
+      row is a group of its own.
   """
 
   source: TFRecordSource
   label: np.ndarray
   tag: np.ndarray
   row_ids: RowIds | None = None
+  row_group: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.label)
+
+  @property
+  def has_groups(self) -> bool:
+    """Whether the rows were packed in groups: tiles of images, or frames."""
+    return self.row_group is not None
+
+  @property
+  def group(self) -> np.ndarray:
+    """The number of each row's group, int32 [N], below N.
+
+    A group is what comes from one image or one video, and gets one verdict.
+    """
+    if self.row_group is None:
+      return np.arange(len(self), dtype=np.int32)
+    return self.row_group
 
   def ids(self, rows: Iterable[int]) -> list[str]:
     """Returns the ids of `rows`: image paths as the meta CSV has them.
@@ -197,6 +215,7 @@ def _open_split(
     label=index['label'],
     tag=index['tag'],
     row_ids=row_ids,
+    row_group=index.get('group'),
   )
 
 

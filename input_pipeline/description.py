@@ -66,11 +66,14 @@ def describe(
     ],
     'truth_unknown': counts[-1],
     'original_sides': describe_sides(
-      [record.side for _, _, record in packed], plan.encoding.size
+      [record.side for _, _, record in packed if not record.tile],
+      plan.encoding.size,
+      resized=not plan.options.tiles,
     ),
     'splits': {
       split: {
         'records': len(columns[split]['label']),
+        **_count_groups(columns[split]),
         'shards': len(results),
         'bytes': data_bytes(results),
         'sha256': _hash_of_records(results),
@@ -98,6 +101,13 @@ def describe(
     },
     'made': _describe_making(plan),
   }
+
+
+def _count_groups(columns: dict[str, np.ndarray]) -> dict[str, int]:
+  """Returns the number of groups of a split; {} if its rows share none."""
+  if 'group' not in columns:
+    return {}
+  return {'groups': int(columns['group'].max()) + 1}
 
 
 def _describe_class(entry: meta.ClassInfo, counts: dict[str, int]) -> dict:
@@ -185,7 +195,8 @@ def _find_duplicates(
   """
   groups: dict[str, list[tuple[str, ImageRow]]] = {}
   for split, row, record in packed:
-    groups.setdefault(record.sha256, []).append((split, row))
+    if not record.tile:
+      groups.setdefault(record.sha256, []).append((split, row))
   copies = [group for group in groups.values() if len(group) > 1]
   kinds = {
     'in_two_classes': [

@@ -4,24 +4,28 @@ Known classes get the first ids, in the order given. Novel classes follow,
 sorted by name. Files are sorted too, so the same folders give the same CSV.
 """
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-
-import numpy as np
 
 from input_pipeline import meta
 from input_pipeline.class_names import typed
 from input_pipeline.duplicates import duplicate_groups, duplicate_lines
 from input_pipeline.errors import UserError, check_choice
 from input_pipeline.escape import distinct
+from input_pipeline.files import absolute
 from input_pipeline.folder_checks import (
   check_excluded,
   check_outside,
   check_test_classes,
   nested_lines,
   order_classes,
+)
+from input_pipeline.folder_split import (
+  FolderImage,
+  check_split,
+  draw_labelled,
+  split_by_group,
 )
 from input_pipeline.image_folders import (
   FolderScan,
@@ -31,25 +35,6 @@ from input_pipeline.image_folders import (
 from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 from input_pipeline.pack_options import ON_ERROR
 from input_pipeline.text_tables import aligned
-
-
-@dataclasses.dataclass(frozen=True)
-class FolderImage:
-  """One image file, and what its folder says about it.
-
-  Attributes:
-    path: absolute.
-    method: the name of the class folder.
-    label: the class id, -1 where unknown.
-    tag: 1 labelled, 2 unlabelled.
-    split: 'train' or 'test'; None if packing makes the split.
-  """
-
-  path: str
-  method: str
-  label: int
-  tag: int
-  split: str | None
 
 
 def prepare_folder(
@@ -63,12 +48,16 @@ def prepare_folder(
   test_root: pathlib.Path | None = None,
   unlabelled: pathlib.Path | None = None,
   on_error: str = 'stop',
+  split: str = 'by_image',
+  group_by: str | None = None,
+  test_share: float | None = None,
 ) -> list[str]:
   """Writes `out`/meta.csv.
 
   One `RandomState(seed)` draws the labelled images: for each known class in
   the order given, the first int(labelled_fraction * n) of its permutation(n)
-  over the sorted files.
+  over the sorted files. With `split='by_group'` the test images are drawn
+  first, and n groups take the place of n files.
 
   Args:
     root: a folder with one folder for each class.
@@ -80,6 +69,10 @@ def prepare_folder(
     test_root: class folders of the test set; None: packing makes the split.
     unlabelled: a folder of images of unknown class.
     on_error: 'stop' or 'skip' at links, folders and files that cannot be read.
+    split: 'by_image': packing makes the split, unless there is a `test_root`;
+      'by_group': no group of images is on both sides.
+    group_by: the rule of 'by_group', see `blocks.block_rule`.
+    test_share: the share of the test set of 'by_group'; None is 0.2.
 
   Returns:
     The lines of a summary.
@@ -91,12 +84,15 @@ def prepare_folder(
   check_choice('--on_error', on_error, ON_ERROR)
   NumberRange(0, 1, above=True).check('--labelled_fraction', labelled_fraction)
   whole(0, LARGEST_SEED).check('--seed', seed)
+  name_block = check_split(
+    split, group_by, test_share, has_test_root=test_root is not None
+  )
   names = order_classes(root, known, exclude, needs_novel=unlabelled is None)
   check_excluded(exclude, root, test_root)
   for option, other in ('test_root', test_root), ('unlabelled', unlabelled):
     if other is not None:
       check_outside(root, other, option, exclude)
-  split = None if test_root is None else 'train'
+  side = None if test_root is None else 'train'
   scans: list[FolderScan] = []
 
   def scan(folder: pathlib.Path) -> FolderScan:
@@ -105,10 +101,15 @@ def prepare_folder(
 
   roots = [root] if test_root is None else [root, test_root]
   loose = {place: _scan(place, on_error, deep=False) for place in roots}
-  images = _class_images(root, names, split, scan)
-  images = _draw_labelled(images, len(known), labelled_fraction, seed)
+  images = _class_images(root, names, side, scan)
+  heap = []
   if unlabelled is not None:
-    images += _unlabelled_images(unlabelled, split, scan)
+    heap = _unlabelled_images(unlabelled, side, scan)
+  if name_block is not None:
+    images = split_by_group([*images, *heap], name_block, test_share, seed)
+    heap = [image for image in images if image.label == -1]
+    images = [image for image in images if image.label != -1]
+  images = draw_labelled(images, len(known), labelled_fraction, seed) + heap
   if test_root is not None:
     present = check_test_classes(test_root, names, exclude)
     there = [name if name in present else None for name in names]
@@ -131,7 +132,7 @@ def prepare_folder(
     *nested_lines(root, names, [image.path for image in images]),
     *duplicates,
   ]
-  if split is None:
+  if images[0].split is None:
     others = '' if unlabelled is None else ' and of the unlabelled images'
     lines.append(
       f'packing will hold out 20 % of each class{others} as the test set; '
@@ -171,32 +172,16 @@ def _class_images(
           f'--exclude {typed([name])}'
         )
       images += [
-        FolderImage(path, name, label, meta.UNLABELLED, split)
+        FolderImage(
+          path, name, label, meta.UNLABELLED, split, _below(root / name, path)
+        )
         for path in found.images
       ]
   return images
 
 
-def _draw_labelled(
-  images: list[FolderImage], num_known: int, fraction: float, seed: int
-) -> list[FolderImage]:
-  # Frozen generator: the draw stays the same with every NumPy version.
-  draws = np.random.RandomState(seed)
-  labels = np.array([image.label for image in images])
-  labelled = set()
-  for label in range(num_known):
-    rows = np.flatnonzero(labels == label)
-    count = int(fraction * len(rows))
-    if not count:
-      raise UserError(
-        f'class {images[rows[0]].method!r} has {len(rows)} images: '
-        f'--labelled_fraction={fraction} labels none; raise it or add images'
-      )
-    labelled |= set(rows[draws.permutation(len(rows))[:count]].tolist())
-  return [
-    dataclasses.replace(image, tag=meta.LABELLED) if i in labelled else image
-    for i, image in enumerate(images)
-  ]
+def _below(folder: pathlib.Path, path: str) -> str:
+  return os.path.relpath(path, absolute(folder))
 
 
 def _nothing_in(folder: pathlib.Path, scan: FolderScan) -> str:
@@ -219,7 +204,9 @@ def _unlabelled_images(
       f'{_nothing_in(folder, found)}; add some or leave --unlabelled out'
     )
   return [
-    FolderImage(path, 'Unknown', -1, meta.UNLABELLED, split)
+    FolderImage(
+      path, 'Unknown', -1, meta.UNLABELLED, split, _below(folder, path)
+    )
     for path in found.images
   ]
 

@@ -1,6 +1,7 @@
 """The meta CSV: the images of a dataset, their classes and their tags.
 
-Its columns are those of the released benchmark, plus an optional `split`.
+Its columns are those of the released benchmark, plus two that may be missing,
+`split` and `group`.
 """
 
 import collections
@@ -21,6 +22,7 @@ from input_pipeline.meta_rows import (
   COLUMNS,
   DROPPED,
   LABELLED,
+  OPTIONAL,
   UNLABELLED,
   bad_field,
   parse_rows,
@@ -78,6 +80,8 @@ class Meta:
     image_source: the dataset that the image comes from.
     img_path: the image's path as written in the file.
     split: 'train' or 'test'; None if the file has no such column.
+    group: images with the same text are of one group, such as the frames of a
+      video; '' is a group of one. None if the file has no such column.
   """
 
   path: pathlib.Path
@@ -90,6 +94,7 @@ class Meta:
   image_source: np.ndarray
   img_path: np.ndarray
   split: np.ndarray | None
+  group: np.ndarray | None = None
 
   def __len__(self) -> int:
     return len(self.label)
@@ -141,9 +146,11 @@ def read_meta(path: str | os.PathLike) -> Meta:
     image_source=np.array(columns['image_source'], object),
     img_path=np.array(columns['img_path'], object),
     split=np.array(columns['split'], object) if 'split' in columns else None,
+    group=np.array(columns['group'], object) if 'group' in columns else None,
   )
   _check_labels(meta)
   _check_classes(meta, lines)
+  _check_groups(meta, lines)
   return meta
 
 
@@ -154,8 +161,8 @@ def write_meta(
 
   Args:
     path: the file; its folder is made if need be.
-    rows: one mapping for each row, from `COLUMNS` (and `split`, in all rows or
-      in none) to values.
+    rows: one mapping for each row, from `COLUMNS` (and of `split` and `group`
+      those that the first row has) to values.
 
   Raises:
     UserError: the file cannot be written, or a name is not valid Unicode.
@@ -175,8 +182,7 @@ def write_meta(
 def format_meta(rows: Iterable[Mapping[str, object]]) -> str:
   """Returns the text of a meta CSV; `rows` are those of `write_meta`."""
   rows = list(rows)
-  has_split = bool(rows) and 'split' in rows[0]
-  columns = [*COLUMNS, 'split'] if has_split else COLUMNS
+  columns = [*COLUMNS, *(n for n in OPTIONAL if rows and n in rows[0])]
   text = io.StringIO(newline='')
   # The same line ends on all systems, since packing hashes the file.
   writer = csv.DictWriter(text, columns, lineterminator='\n')
@@ -265,3 +271,19 @@ def _check_classes(meta: Meta, lines: list[int]) -> None:
         f'bad meta CSV: {meta.path}: two labels are both called '
         f'{quoted(name)} (same method and image_source); give them one label'
       )
+
+
+def _check_groups(meta: Meta, lines: list[int]) -> None:
+  """Checks that the rows of a group have one label."""
+  if meta.group is None:
+    return
+  first: dict[str, int] = {}
+  for row in np.flatnonzero(meta.tag != DROPPED).tolist():
+    group = meta.group[row]
+    origin = first.setdefault(group, row)
+    if group and meta.label[row] != meta.label[origin]:
+      rule = (
+        f'label {meta.label[row]}, but line {lines[origin]} of this group has '
+        f'{meta.label[origin]}'
+      )
+      raise bad_field(meta.path, lines[row], 'group', group, rule)

@@ -24,6 +24,8 @@ COLUMNS = (
   'compression',
   'frame_idx',
 )
+# Columns that may follow, each by itself, in this order.
+OPTIONAL = ('split', 'group')
 INTEGERS = ('label', 'forgery_label', 'face_type', 'tag')
 DROPPED, LABELLED, UNLABELLED = 0, 1, 2
 
@@ -55,10 +57,11 @@ def parse_rows(
   rows, lines = [], []
   try:
     header = next(reader, [])
-    if tuple(header) not in (COLUMNS, (*COLUMNS, 'split')):
+    further = [name for name in OPTIONAL if name in header]
+    if header != [*COLUMNS, *further]:
       raise UserError(
         f'bad meta CSV: {file}, line 1: header {quoted(",".join(header))}; it '
-        f'must be {",".join(COLUMNS)} (and, optionally, split)'
+        f'must be {",".join(COLUMNS)} (and, optionally, split, group)'
       )
     for fields in reader:
       if fields:  # an empty line gives no fields
@@ -132,4 +135,6 @@ def _parse_row(
   check('method', unknown or row['method'] != '', 'is empty')
   if 'split' in row:
     check('split', row['split'] in ('train', 'test'), 'must be train or test')
+  if 'group' in row:
+    check('group', is_one_line(row['group']), 'has control characters')
   return row

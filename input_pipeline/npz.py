@@ -26,6 +26,7 @@ def read_npz(
   path: str | os.PathLike,
   required: Iterable[str],
   optional: Iterable[str] = (),
+  further: Iterable[str] = (),
 ) -> dict[str, np.ndarray]:
   """Reads arrays of an uncompressed `.npz` file, without pickle.
 
@@ -33,6 +34,7 @@ def read_npz(
     path: the file.
     required: the names of arrays that must be there.
     optional: further names; if one of them is there, all must be.
+    further: further names; each of them may be there or not.
 
   Raises:
     OSError: the file cannot be read, is not a regular file or is too large.
@@ -41,7 +43,7 @@ def read_npz(
   """
   raw = io.BytesIO(files.read_regular(path, files.LIST_LIMIT))
   try:
-    return _read_arrays(raw, [*required], [*optional])
+    return _read_arrays(raw, [*required], [*optional], [*further])
   # A damaged file makes zipfile and NumPy raise almost anything, such as
   # NotImplementedError for an unknown compression, SyntaxError for a header or
   # RecursionError for a deep one.
@@ -51,7 +53,7 @@ def read_npz(
 
 
 def _read_arrays(
-  raw: BinaryIO, required: list[str], optional: list[str]
+  raw: BinaryIO, required: list[str], optional: list[str], further: list[str]
 ) -> dict[str, np.ndarray]:
   with zipfile.ZipFile(raw) as archive:
     _check_number_of_members(raw, archive)
@@ -59,6 +61,7 @@ def _read_arrays(
     names = required
     if not present.isdisjoint(f'{name}.npy' for name in optional):
       names = required + optional
+    names = names + [name for name in further if f'{name}.npy' in present]
     return {name: _read_array(archive, name) for name in names}
 
 

@@ -14,12 +14,15 @@ _FACTOR = 2
 _LEAST_SHARE = 0.05
 
 
-def describe_sides(sides: Sequence[int], size: int) -> dict[str, float]:
+def describe_sides(
+  sides: Sequence[int], size: int, *, resized: bool = True
+) -> dict[str, float]:
   """Returns what the description says about the sizes of the images.
 
   Args:
     sides: the longer side of each image before it was resized, in pixels.
     size: S, the side of the packed images.
+    resized: whether whole images were packed; False for tiles of them.
 
   Returns:
     `median`, the median of `sides`, and `shrunk_share`, the share of images
@@ -27,7 +30,7 @@ def describe_sides(sides: Sequence[int], size: int) -> dict[str, float]:
   """
   if not sides:
     return {'median': 0, 'shrunk_share': 0.0}
-  shrunk = np.asarray(sides) >= _FACTOR * size
+  shrunk = resized & (np.asarray(sides) >= _FACTOR * size)
   return {
     'median': int(np.median(sides)),
     'shrunk_share': round(float(shrunk.mean()), 4),
@@ -48,7 +51,9 @@ def shrunk_lines(description: Mapping[str, Any]) -> list[str]:
   size, median = description['image_size'], sides['median']
   crop = description['made']['arguments']['crop']
   remedy = (
-    'crop the faces (--crop opencv) or give' if crop == 'none' else 'give'
+    'cut tiles (--tiles 6), crop the faces (--crop opencv) or give'
+    if crop == 'none'
+    else 'give'
   )
   what = 'images' if crop == 'none' else 'images or faces'
   return [
@@ -85,7 +90,9 @@ def unlike_lines(
     description: the description of the packed directory.
   """
   packed = description.get('original_sides', {}).get('median', 0)
-  if not packed or not len(sides):
+  tiles = description['made'].get('arguments', {}).get('tiles', 0)
+  # Tiles are cut, not resized.
+  if not packed or not len(sides) or tiles:
     return []
   median = int(np.median(sides))
   if packed < _FACTOR * median and median < _FACTOR * packed:

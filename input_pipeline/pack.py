@@ -129,7 +129,7 @@ def _add_options(add: Callable[..., None]) -> None:
   )
   add('quality', int, 'quality of JPEG, 1 to 100')
   add('ratio', float, 'share of training images, if the CSV has no split')
-  add('seed', int, 'seed of the split, if the CSV has none')
+  add('seed', int, 'seed of the split, if the CSV has none, and of the tiles')
   add('shards', int, 'shards in each split', 'by the number of images')
   add('on_error', str, 'what to do at an unreadable image', None, ON_ERROR)
   add('max_pixels', int, 'most pixels of an image; larger ones are unreadable')
@@ -142,6 +142,13 @@ def _add_options(add: Callable[..., None]) -> None:
   )
   add('margin', float, "growth of a face's box; 1.2 adds a tenth on each side")
   add('align', str, "dlib's 68-point file, to turn faces upright", 'no turning')
+  add(
+    'tiles',
+    int,
+    'pieces to cut from each image at native resolution, instead of resizing',
+    '0: whole images, resized',
+  )
+  add('tile_grid', int, 'tiles begin at multiples of this many pixels')
   add('card', str, 'TOML file with texts for the data card', 'none')
 
 

@@ -6,10 +6,13 @@ from input_pipeline.errors import UserError, check_choice
 from input_pipeline.image_headers import LARGEST_LIMIT, MAX_PIXELS
 from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 from input_pipeline.packed_format import MOST_SHARDS, SIZES
+from input_pipeline.tiles import MOST_TILES, Tiling
 
 DETECTORS = ('none', 'opencv', 'dlib')
 FORMATS = ('png', 'jpeg')
 ON_ERROR = ('stop', 'skip')
+# Of `prepare folder`.
+SPLIT_RULES = ('by_image', 'by_group')
 LOCAL = 'local'
 BEAM_RUNNERS = (
   'DirectRunner',
@@ -25,6 +28,8 @@ _RANGES = {
   'shards': NumberRange(1, MOST_SHARDS, whole=True, optional=True),
   'margin': NumberRange(1, 4),
   'max_pixels': whole(1, LARGEST_LIMIT),
+  'tiles': whole(0, MOST_TILES),
+  'tile_grid': whole(1, SIZES[1]),
 }
 _WORKERS = NumberRange(1, 4096, whole=True, optional=True)
 
@@ -39,7 +44,7 @@ class Options:
       are S x S pixels, and encodes all as PNG otherwise.
     quality: the JPEG quality, 1 to 100.
     ratio: training share of the released split.
-    seed: the seed of the released split.
+    seed: the seed of the released split, and of the positions of tiles.
     shards: the number of shards in each split; None: by the number of images.
     on_error: 'stop' or 'skip' at an unreadable image.
     crop: the detector of the faces to cut out, 'opencv' or 'dlib'; 'none' packs
@@ -49,6 +54,10 @@ class Options:
     align: the path of dlib's 68-point file, to turn faces upright; or None.
     card: the path of a TOML file for the data card; or None.
     max_pixels: the most pixels of an image; a larger one is unreadable.
+    tiles: the most tiles of S x S pixels that are cut from an image at native
+      resolution; 0 packs whole images, resized.
+    tile_grid: tiles begin at multiples of this, in pixels. JPEG compresses
+      blocks of 8 x 8 pixels.
   """
 
   size: int = 256
@@ -63,6 +72,8 @@ class Options:
   align: str | None = None
   card: str | None = None
   max_pixels: int = MAX_PIXELS
+  tiles: int = 0
+  tile_grid: int = 8
 
   def __post_init__(self) -> None:
     """Raises `UserError` for a value out of range."""
@@ -77,6 +88,21 @@ class Options:
         f'--align={self.align} needs --crop=dlib, not --crop={self.crop}; give '
         'it or leave --align out'
       )
+    if self.tiles and (self.crop != 'none' or self.format == 'jpeg'):
+      other, why = f'--crop={self.crop}', 'a face is cut off the grid'
+      if self.crop == 'none':
+        other, why = '--format=jpeg', 'compression changes the traces'
+      raise UserError(
+        f'--tiles={self.tiles} does not go with {other} ({why}); leave one of '
+        'them out'
+      )
+
+  @property
+  def tiling(self) -> Tiling | None:
+    """How tiles are cut; None if whole images are packed."""
+    if not self.tiles:
+      return None
+    return Tiling(self.tiles, self.tile_grid, self.seed)
 
 
 def check_max_pixels(value: int | None) -> None:

@@ -9,8 +9,9 @@ from input_pipeline.escape import quoted
 
 NAME = 'owdfa'
 FORMAT = 'owdfa-packed'
-# Unchanged by the ids in the index: older readers ignore columns that they do
-# not know, and this reader falls back on the records of a pack without ids.
+# Unchanged by the ids and the groups in the index: older readers ignore columns
+# that they do not know. This reader falls back on the records of a pack without
+# ids, and takes each row of a pack without groups for a group of its own.
 FORMAT_VERSION = 1
 DESCRIPTION = 'description.json'
 SPLITS = ('train', 'test')

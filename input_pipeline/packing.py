@@ -31,6 +31,7 @@ from input_pipeline.plan import (
   Plan,
   check_trainable,
   deal_rows,
+  drop_single_groups,
   estimated_bytes,
   face_crop,
   make_index,
@@ -188,10 +189,12 @@ def _write_metadata(
   staging: pathlib.Path, name: str, plan: Plan, written: list[Written]
 ) -> dict:
   """Writes all files but the shards; returns the description."""
-  columns = {}
+  columns, ids = {}, {}
   for split in plan.rows:
-    columns[split], ids = make_index(plan, written, split)
-    write_index(staging / index_name(split), columns[split], ids)
+    columns[split], ids[split] = make_index(plan, written, split)
+  columns = drop_single_groups(columns)
+  for split in plan.rows:
+    write_index(staging / index_name(split), columns[split], ids[split])
   # Skipped images may have left a class without any.
   train = columns['train']
   check_trainable(plan.table, plan.classes, train['label'], train['tag'])

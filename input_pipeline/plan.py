@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from input_pipeline import files, meta, splits
 from input_pipeline.data_card import Card
 from input_pipeline.dataset import empty_class
 from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted
 from input_pipeline.faces import Crop
 from input_pipeline.image_headers import probe
 from input_pipeline.pack_options import Options
@@ -50,11 +51,13 @@ def make_plan(table: meta.Meta, card: Card, options: Options) -> Plan:
   """Splits the rows and chooses the encoding.
 
   Raises:
-    UserError: a split is empty, or a class has no training image.
+    UserError: a split is empty, a class has no training image, or a group has
+      images in both splits.
   """
   train, test = splits.split_rows(table, ratio=options.ratio, seed=options.seed)
   classes = meta.classes(table)
   check_trainable(table, classes, table.label[train], table.tag[train])
+  _check_groups(table, train, test)
   rows = dict(zip(SPLITS, (train, test), strict=True))
   encoding = _choose_encoding(table, rows, options)
   return Plan(table, card, options, classes, rows, encoding)
@@ -84,6 +87,24 @@ def check_trainable(
     )
 
 
+def _check_groups(
+  table: meta.Meta, train: np.ndarray, test: np.ndarray
+) -> None:
+  """Raises `UserError` if a group has images in both splits."""
+  if table.group is None:
+    return
+  of_training = {table.group[row]: row for row in train.tolist()}
+  of_training.pop('', None)
+  for row in test.tolist():
+    if (other := of_training.get(table.group[row])) is not None:
+      raise UserError(
+        f'a group in both splits: {table.path}: group '
+        f'{quoted(table.group[row])} has {table.img_path[other]} for training '
+        f'and {table.img_path[row]} for the test; give the CSV a column split '
+        'that keeps a group together'
+      )
+
+
 def face_crop(options: Options) -> Crop | None:
   """Returns how faces are cut out; None if whole images are packed."""
   if options.crop == 'none':
@@ -95,13 +116,14 @@ def estimated_bytes(plan: Plan) -> int:
   """Returns an upper bound of the size of the packed directory."""
   every_row = np.concatenate([*plan.rows.values()])
   overhead = _METADATA_BYTES + 2 * MAX_SHARDS * _SHARD_BYTES
-  overhead += len(every_row) * _RECORD_BYTES
+  num_records = len(every_row) * _most_records(plan.options)
+  overhead += num_records * _RECORD_BYTES
   encoding = plan.encoding
   if not encoding.keep:
     pixels = encoding.size**2
     # PNG may store the pixels as they are; JPEG stays below that.
     per_image = 3 * pixels if encoding.format == 'png' else 2 * pixels
-    return len(every_row) * per_image + overhead
+    return num_records * per_image + overhead
   total = 0
   for row in every_row:
     # Packing itself reports files that are missing.
@@ -122,7 +144,8 @@ def deal_rows(plan: Plan, split: str, folder: str) -> Iterator[Shard]:
     The shards; their sizes differ by at most one row.
   """
   table, rows, options = plan.table, plan.rows[split], plan.options
-  by_size = min(MAX_SHARDS, -(-len(rows) // IMAGES_PER_SHARD))
+  num_records = len(rows) * _most_records(options)
+  by_size = min(MAX_SHARDS, -(-num_records // IMAGES_PER_SHARD))
   count = min(options.shards or by_size, len(rows))
   for shard in range(count):
     yield Shard(
@@ -147,7 +170,13 @@ def deal_rows(plan: Plan, split: str, folder: str) -> Iterator[Shard]:
       crop=face_crop(options),
       skip_unreadable=options.on_error == 'skip',
       max_pixels=options.max_pixels,
+      tiling=options.tiling,
     )
+
+
+def _most_records(options: Options) -> int:
+  """Returns the most records that are made of an image."""
+  return max(1, options.tiles)
 
 
 def make_index(
@@ -155,21 +184,29 @@ def make_index(
 ) -> tuple[dict[str, np.ndarray], list[str]]:
   """Returns the index of a split, in the split's order.
 
+  The tiles of an image follow each other.
+
   Args:
     plan: the packing.
     written: the results of all shards.
     split: 'train' or 'test'.
 
   Returns:
-    The columns of `split_index.INDEX_DTYPES` and the ids, without the skipped
-    rows.
+    The columns of `split_index.INDEX_DTYPES`, `group`, and the ids, without the
+    skipped rows.
 
   Raises:
     UserError: no row is left.
   """
   # Rows were dealt to the shards in turn; sorting restores their order.
   entries = sorted(
-    (record.number, result.shard.number, record.offset, record.length)
+    (
+      record.number,
+      record.tile,
+      result.shard.number,
+      record.offset,
+      record.length,
+    )
     for result in written
     if result.shard.split == split
     for record in result.records
@@ -179,7 +216,7 @@ def make_index(
       f'empty split: no image of the {split} split could be read; check the '
       'paths in the CSV'
     )
-  number, shard, offset, length = np.array(entries, np.int64).T
+  number, _, shard, offset, length = np.array(entries, np.int64).T
   rows = plan.rows[split][number]
   columns = {
     'shard': shard,
@@ -187,8 +224,46 @@ def make_index(
     'length': length,
     'label': plan.table.label[rows],
     'tag': plan.table.tag[rows],
+    'group': _group_numbers(plan.table, rows),
   }
   return columns, plan.table.img_path[rows].tolist()
+
+
+def _group_numbers(table: meta.Meta, rows: np.ndarray) -> np.ndarray:
+  """Numbers the groups of a split's records by their first record.
+
+  Args:
+    table: the meta CSV.
+    rows: int [N], the row of the CSV that each record was made from.
+
+  Returns:
+    int32 [N].
+  """
+  numbers: dict[str | int, int] = {}
+  names = rows.tolist()
+  if table.group is not None:
+    # A row without a group is one by itself: its number stands for it.
+    names = [table.group[row] or row for row in names]
+  found = [numbers.setdefault(name, len(numbers)) for name in names]
+  return np.array(found, np.int32)
+
+
+def drop_single_groups(
+  columns: Mapping[str, Mapping[str, np.ndarray]],
+) -> dict[str, dict[str, np.ndarray]]:
+  """Returns the columns of all splits, without `group` if no rows share one.
+
+  Args:
+    columns: what `make_index` returns, by split.
+  """
+  shared = any(
+    column['group'].max() + 1 < len(column['group'])
+    for column in columns.values()
+  )
+  return {
+    split: {k: v for k, v in of_split.items() if shared or k != 'group'}
+    for split, of_split in columns.items()
+  }
 
 
 def _choose_encoding(
@@ -197,6 +272,7 @@ def _choose_encoding(
   """Keeps the files as they are only if all of them fit."""
   keep = (
     options.format is None
+    and not options.tiles
     and options.crop == 'none'
     and _all_fit(table, np.concatenate([*rows.values()]), options.size)
   )

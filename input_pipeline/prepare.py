@@ -9,7 +9,7 @@ from input_pipeline.class_names import split_names
 from input_pipeline.errors import one_line_errors
 from input_pipeline.escape import terminal_lines
 from input_pipeline.files import path_type
-from input_pipeline.pack_options import ON_ERROR
+from input_pipeline.pack_options import ON_ERROR, SPLIT_RULES
 
 
 @one_line_errors()
@@ -101,6 +101,25 @@ def _add_labels(add: Callable[..., object]) -> None:
     help='seed that draws the labelled images (default: %(default)s)',
   )
   add(
+    '--split',
+    choices=SPLIT_RULES,
+    default=SPLIT_RULES[0],
+    help='how the test set is held out: image by image when packing, or here, '
+    'with no group on both sides (default: %(default)s)',
+  )
+  add(
+    '--group_by',
+    metavar='RULE',
+    help='what a group of --split=by_group is, across all classes: file_name '
+    '(the same name, without its suffix), prefix:_ (the name up to the first '
+    '_) or pattern:REGEX (its first group, in the path below the class folder)',
+  )
+  add(
+    '--test_share',
+    type=float,
+    help='share of the test set of --split=by_group (default: 0.2)',
+  )
+  add(
     '--exclude',
     type=split_names,
     action='extend',
@@ -124,6 +143,9 @@ def _run_folder(arguments: argparse.Namespace) -> None:
     test_root=arguments.test_root,
     unlabelled=arguments.unlabelled,
     on_error=arguments.on_error,
+    split=arguments.split,
+    group_by=arguments.group_by,
+    test_share=arguments.test_share,
   )
   print(terminal_lines('\n'.join(lines)))
 

@@ -18,6 +18,7 @@ from input_pipeline.files import file_sha256
 from input_pipeline.image_headers import probe
 from input_pipeline.shards import ImageRow, Packed, Shard, Written
 from input_pipeline.tfrecord import write_record
+from input_pipeline.tiles import cut_tiles
 
 # Called with the number of images done since the last call.
 Progress = Callable[[int], object]
@@ -60,7 +61,7 @@ def _write_file(
     with open(path, 'wb') as file:
       for row in shard.rows:
         try:
-          written.records.append(_pack_image(file, row, written, known))
+          written.records += _pack_image(file, row, written, known)
         except UserError as error:
           if not shard.skip_unreadable:
             raise UserError(
@@ -84,10 +85,10 @@ def _pack_image(
   row: ImageRow,
   written: Written,
   known: Mapping[str, faces.FaceBox | None],
-) -> Packed:
-  """Appends the record of one image to the open shard."""
+) -> list[Packed]:
+  """Appends the records of one image to the open shard: one, or its tiles."""
   encoding, crop = written.shard.encoding, written.shard.crop
-  max_pixels = written.shard.max_pixels
+  max_pixels, tiling = written.shard.max_pixels, written.shard.tiling
   data = images.read_file(row.file, max_pixels)
   # Decoded even if its bytes are kept: every packed image must be readable.
   image = images.decode_file(data, row.file, max_pixels)
@@ -99,12 +100,39 @@ def _pack_image(
     face = _find_face(image, sha256, crop, written.detected, known)
     image = image if face is None else _cut_face(image, face, crop, row)
   if encoding.keep and plain and fits:
-    stored = data
+    parts = [data]
   else:
     image_format = encoding.format
-    resized = images.resize_image(image, encoding.size)
-    stored = images.encode_image(resized, image_format, encoding.quality)
-  record = features.encode_record(
+    pictures = (
+      [images.resize_image(image, encoding.size)]
+      if tiling is None
+      else cut_tiles(image, encoding.size, tiling, sha256, row.file)
+    )
+    parts = [
+      images.encode_image(picture, image_format, encoding.quality)
+      for picture in pictures
+    ]
+  records = []
+  for tile, stored in enumerate(parts):
+    record = _encode_record(row, stored, sha256)
+    records.append(
+      Packed(
+        number=row.number,
+        offset=write_record(file, record),
+        length=len(record),
+        format=image_format,
+        sha256=sha256,
+        record_sha256=hashlib.sha256(record).hexdigest(),
+        face=face is not None,
+        side=max(image.shape[:2]),
+        tile=tile,
+      )
+    )
+  return records
+
+
+def _encode_record(row: ImageRow, stored: bytes, sha256: str) -> bytes:
+  return features.encode_record(
     features.Record(
       image=stored,
       label=row.label,
@@ -115,16 +143,6 @@ def _pack_image(
       image_source=row.image_source,
       sha256=sha256,
     )
-  )
-  return Packed(
-    number=row.number,
-    offset=write_record(file, record),
-    length=len(record),
-    format=image_format,
-    sha256=sha256,
-    record_sha256=hashlib.sha256(record).hexdigest(),
-    face=face is not None,
-    side=max(image.shape[:2]),
   )
 
 

@@ -8,6 +8,7 @@ import dataclasses
 from input_pipeline.faces import Crop, FaceBox
 from input_pipeline.image_headers import MAX_PIXELS
 from input_pipeline.packed_format import SPLITS
+from input_pipeline.tiles import Tiling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Shard:
     crop: how faces are cut out; None packs whole images.
     skip_unreadable: whether to leave out unreadable images instead of stopping.
     max_pixels: the most pixels of an image that is read.
+    tiling: how tiles are cut at native resolution; None resizes the images.
   """
 
   split: str
@@ -77,6 +79,7 @@ class Shard:
   crop: Crop | None
   skip_unreadable: bool
   max_pixels: int = MAX_PIXELS
+  tiling: Tiling | None = None
 
   @property
   def path(self) -> str:
@@ -96,8 +99,9 @@ class Packed:
     sha256: the hash of the original image file.
     record_sha256: the hash of its data.
     face: whether a face was found and cut out.
-    side: the longer side of the image, or of the face, before it was resized,
-      in pixels.
+    side: the longer side of the image, or of the face, before it was resized
+      or cut into tiles, in pixels.
+    tile: the number of the tile among those of its image.
   """
 
   number: int
@@ -108,6 +112,7 @@ class Packed:
   record_sha256: str
   face: bool
   side: int
+  tile: int = 0
 
 
 @dataclasses.dataclass

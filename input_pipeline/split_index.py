@@ -29,6 +29,10 @@ INDEX_DTYPES = {
 # string array would take 4 bytes for every character of the longest path in
 # every row: gigabytes for a million images.
 ID_DTYPES = {'id_bytes': np.uint8, 'id_end': np.int64}
+# The number of each row's group, below N. It is missing where each row is a
+# group of its own, as in packs made before there were groups.
+GROUP_DTYPES = {'group': np.int32}
+_DTYPES = INDEX_DTYPES | ID_DTYPES | GROUP_DTYPES
 
 # In bytes. A message of protocol buffers has at most 2 GiB, and the ends of
 # records must not overflow.
@@ -83,7 +87,8 @@ def write_index(
 
   Args:
     path: the file.
-    columns: [N] each, of `INDEX_DTYPES`.
+    columns: [N] each, of `INDEX_DTYPES` and, if rows share groups,
+      `GROUP_DTYPES`.
     ids: the id of each of the N rows.
   """
   encoded = [text.encode() for text in ids]
@@ -91,9 +96,8 @@ def write_index(
     'id_bytes': np.frombuffer(b''.join(encoded), np.uint8),
     'id_end': np.cumsum([len(part) for part in encoded]),
   }
-  dtypes = INDEX_DTYPES | ID_DTYPES
   everything = {
-    name: column.astype(dtypes[name])
+    name: column.astype(_DTYPES[name])
     for name, column in {**columns, **id_columns}.items()
   }
   np.savez(path, allow_pickle=False, **everything)
@@ -111,8 +115,9 @@ def read_index(
     num_classes: the classes of the dataset.
 
   Returns:
-    The columns of `INDEX_DTYPES`, [N] each, and the ids of the rows; None for
-    the ids if the pack was made before indices held them.
+    The columns of `INDEX_DTYPES`, [N] each, `group` if the index has it, and
+    the ids of the rows; None for the ids if the pack was made before indices
+    held them.
 
   Raises:
     UserError: the index is missing, damaged, or of other data.
@@ -131,6 +136,11 @@ def read_index(
   )
   if not sound:
     raise damaged_file(path, f'it does not fit {DESCRIPTION}')
+  group = columns.get('group')
+  if group is not None and not (
+    len(group) == num_rows and _is_between(group, 0, num_rows - 1)
+  ):
+    raise damaged_file(path, 'its groups do not fit its rows')
   ids = None
   if 'id_end' in columns:
     try:
@@ -150,7 +160,7 @@ def _load_columns(path: pathlib.Path) -> dict[str, np.ndarray]:
   if not path.is_file():
     raise UserError(f'missing index: {path}; copy it here or pack again')
   try:
-    columns = npz.read_npz(path, INDEX_DTYPES, ID_DTYPES)
+    columns = npz.read_npz(path, INDEX_DTYPES, ID_DTYPES, GROUP_DTYPES)
   except OSError as error:
     raise UserError(
       f'cannot read the index {path}: {error.strerror}; check the file'
@@ -158,7 +168,7 @@ def _load_columns(path: pathlib.Path) -> dict[str, np.ndarray]:
   except npz.Damaged as error:
     raise damaged_file(path, str(error)) from error
   for name, column in columns.items():
-    dtype = (INDEX_DTYPES | ID_DTYPES)[name]
+    dtype = _DTYPES[name]
     if column.dtype != dtype or column.ndim != 1:
       raise damaged_file(
         path, f'column {name!r} is not a {np.dtype(dtype)} vector'

@@ -33,6 +33,7 @@ def summary(description: dict) -> str:
   lines = [table, *map(_skipped, description['skipped'])]
   if total.get('no_face'):
     lines.append(f'no face was found in {total["no_face"]:,}: packed whole')
+  lines += group_lines(description)
   lines += [*shrunk_lines(description), *enlarged_lines(description)]
   for kind, found in description['duplicates'].items():
     if found['groups']:
@@ -41,6 +42,30 @@ def summary(description: dict) -> str:
       for ids in found['examples']:
         lines.append('  ' + ' = '.join(map(terminal, ids[:_MOST_PATHS])))
   return '\n'.join(lines)
+
+
+def group_lines(description: dict) -> list[str]:
+  """Returns a line on tiles, and a line on groups, where there are any.
+
+  Args:
+    description: the description of the packed directory.
+  """
+  lines = []
+  # Directories packed before these existed lack them.
+  if tiles := description['made']['arguments'].get('tiles', 0):
+    size = description['image_size']
+    lines.append(
+      f'up to {tiles} tiles of {size} x {size} pixels of each image, at native '
+      'resolution; the counts are of tiles, those of skipped are of images'
+    )
+  splits = description['splits']
+  if all('groups' in split for split in splits.values()):
+    train, test = (splits[split]['groups'] for split in ('train', 'test'))
+    lines.append(
+      f'{train:,} groups for training and {test:,} for the test: what comes '
+      'from one image or video gets one verdict'
+    )
+  return lines
 
 
 def _skipped(entry: dict) -> str:

@@ -86,6 +86,16 @@ def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:
   return steps
 
 
+def check_every_label(dataset: PackedDataset) -> None:
+  """Raises `UserError` if a training image has no true class."""
+  missing = int((dataset.train.label == -1).sum())
+  if missing:
+    raise UserError(
+      f'--config.data.supervision=all needs every label: {dataset.path} has '
+      f'{missing} training images of unknown class; choose another supervision'
+    )
+
+
 def check_training_data(
   dataset: PackedDataset,
   batch_size: int,
@@ -117,12 +127,8 @@ def check_training_data(
       f'no unlabelled images: {dataset.path} has none to train on; label fewer '
       'images, or give --config.data.supervision=labelled'
     )
-  if supervision == 'all' and (split.label == -1).any():
-    raise UserError(
-      f'--config.data.supervision=all needs every label: {dataset.path} has '
-      f'{(split.label == -1).sum()} training images of unknown class; choose '
-      'another supervision'
-    )
+  if supervision == 'all':
+    check_every_label(dataset)
   # Class-balanced sampling draws from every known class in turn.
   usable = split.tag == LABELLED
   usable[held_out] = False

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from input_pipeline.benchmarks.picks import Pick
+from input_pipeline.blocks import draw_test_blocks
 from input_pipeline.splits import released_split
 
 TRAIN_SHARE = 0.8
@@ -57,10 +58,8 @@ def split_by_video(picks: Sequence[Pick], seed: int) -> list[Pick]:
 
   About 80 % of each class are for training. Images that share a recording,
   directly or through other images, form a block: FaceForensics++'s fakes with
-  the real videos that they were made from. Blocks are shuffled, and those of
-  several classes come first, because they are the hardest to fit in. A block
-  becomes test data if that brings no group (class and dataset) further from
-  its 20 %. A class of very few videos may get no test image.
+  the real videos that they were made from. `blocks.draw_test_blocks` draws the
+  blocks of the test set, by class and dataset.
 
   Args:
     picks: the images.
@@ -70,25 +69,7 @@ def split_by_video(picks: Sequence[Pick], seed: int) -> list[Pick]:
     The images in the same order, with `split` set.
   """
   keys = [(pick.entry, pick.image.image_source) for pick in picks]
-  quota = {
-    key: round((1 - TRAIN_SHARE) * count)
-    for key, count in collections.Counter(keys).items()
-  }
-  blocks = _blocks(picks)
-  generator = np.random.RandomState(seed)
-  shuffled = [blocks[i] for i in generator.permutation(len(blocks))]
-  shuffled.sort(key=lambda rows: -len({keys[row] for row in rows}))
-  held_out = collections.Counter()
-  test: set[int] = set()
-  for rows in shuffled:
-    size = collections.Counter(keys[row] for row in rows)
-    # Adding `count` brings a group no further from its quota as long as at
-    # most half of `count` exceeds it.
-    if all(
-      2 * held_out[key] + count <= 2 * quota[key] for key, count in size.items()
-    ):
-      held_out += size
-      test.update(rows)
+  test = draw_test_blocks(_blocks(picks), keys, 1 - TRAIN_SHARE, seed)
   return _set_split(picks, set(range(len(picks))) - test)
 
 

@@ -32,7 +32,7 @@ def test_help_shows_each_default_once(capsys, monkeypatch):
   monkeypatch.setenv('COLUMNS', '200')
   text = help_of(pack.main, capsys)
   options = re.split(r'\n  --', text.split('options:')[1])[1:]
-  assert len(options) == 18
+  assert len(options) == 20
   for option in options:
     required = option.startswith(('meta', 'out'))
     assert option.count('(default: ') == (not required), option
