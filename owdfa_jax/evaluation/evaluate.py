@@ -1,6 +1,6 @@
 """Evaluates a run's checkpoint and reports its metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -43,7 +43,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     UserError: there is no such checkpoint, its network's outputs are not
       finite, or the report cannot be written.
   """
-  config, classes = experiment.config, experiment.dataset.classes
+  config = experiment.config
   restored = restore_network(experiment)
   split, rows = eval_rows(experiment.dataset, config.eval.split)
   result, predictions = evaluate_split(
@@ -60,19 +60,13 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     'selection': recorded_setting(experiment, 'eval.selection'),
     'selected_by': selected_by(experiment, restored.latest_metrics),
     'split': config.eval.split,
-    **result,
-    'per_class': [
-      {'name': classes[entry['label']].name, **entry}
-      for entry in result['per_class']
-    ],
+    **with_class_names(result, experiment.dataset),
     'last': test_metrics(experiment.dataset, restored.latest_metrics),
   }
-  reasons = metrics.not_available(result)
-  reasons |= {k: v for k, v in _NULL_FIELDS.items() if report[k] is None}
-  report['not_available'] = reasons
+  report['not_available'] = null_reasons(report)
   # Every process of a pod has all predictions; one of them writes.
   if jax.process_index() == 0:
-    write_report(experiment, report, predictions)
+    write_report(experiment, report, predictions, output_names(experiment))
   return report
 
 
@@ -97,15 +91,66 @@ def evaluate_split(
   Returns:
     The metrics of `metrics.open_world_metrics` with `num_outputs_in_use` and
     `heap`, the summary of the images without a true class (`heap_summary`),
-    None without such images; and the predictions they were computed from.
+    None without such images; where the images are in groups, `groups`, the
+    same for the verdicts; and the predictions they were computed from.
 
   Raises:
     UserError: the network's outputs are not finite.
   """
-  dataset = experiment.dataset
+  of_split = getattr(experiment.dataset, split)
   predictions = predictor.predict(
-    params, batch_stats, predictor.batches(split, rows)
+    params,
+    batch_stats,
+    predictor.batches(split, rows),
+    of_split.group if of_split.has_groups else None,
   )
+  in_use = classifier.in_use_from_statistics(batch_stats)
+  result = measure_predictions(
+    experiment.dataset,
+    split,
+    predictions,
+    output_names(experiment),
+    None if in_use is None else int(in_use.sum()),
+  )
+  return result, predictions
+
+
+def measure_predictions(
+  dataset: PackedDataset,
+  split: str,
+  predictions: Predictions,
+  names: Sequence[str],
+  num_in_use: int | None = None,
+) -> dict[str, Any]:
+  """Computes the metrics of predictions, whatever made them.
+
+  Args:
+    dataset: the packed images.
+    split: 'train' or 'test', whose rows were predicted.
+    predictions: for some rows of the split.
+    names: the name of each output.
+    num_in_use: how many outputs pruning left in use; None for all.
+
+  Returns:
+    The first result of `evaluate_split`.
+  """
+  result = _measure(dataset, split, predictions, names, num_in_use)
+  verdicts = predictions.verdicts
+  if verdicts is not None:
+    result[report_fields.GROUPS] = _measure(
+      dataset, split, verdicts, names, num_in_use
+    )
+  return result
+
+
+def _measure(
+  dataset: PackedDataset,
+  split: str,
+  predictions: Predictions,
+  names: Sequence[str],
+  num_in_use: int | None,
+) -> dict[str, Any]:
+  """Computes the metrics of predictions for rows, or of verdicts."""
   true_label = getattr(dataset, split).label[predictions.row]
   is_fake = None
   # Detection needs classes of both kinds.
@@ -122,8 +167,6 @@ def evaluate_split(
     is_fake=is_fake,
     fake_probability=predictions.fake_probability,
   )
-  in_use = classifier.in_use_from_statistics(batch_stats)
-  num_in_use = None if in_use is None else int(in_use.sum())
   result[report_fields.NUM_OUTPUTS_IN_USE] = num_in_use
   in_heap = true_label < 0
   result['heap'] = None
@@ -131,12 +174,48 @@ def evaluate_split(
     result['heap'] = heap_summary(
       predictions.predicted[in_heap],
       predictions.confidence[in_heap],
-      output_names(experiment),
+      names,
       dataset.num_known,
       num_in_use,
       result['per_class'],
     )
-  return result, predictions
+  return result
+
+
+def with_class_names(
+  result: Mapping[str, Any], dataset: PackedDataset
+) -> dict[str, Any]:
+  """Returns a result whose entries of `per_class` have the classes' names.
+
+  Args:
+    result: what `measure_predictions` returns.
+    dataset: the packed images.
+  """
+  named = {
+    **result,
+    'per_class': [
+      {'name': dataset.classes[entry['label']].name, **entry}
+      for entry in result['per_class']
+    ],
+  }
+  if (groups := result.get(report_fields.GROUPS)) is not None:
+    groups = with_class_names(groups, dataset)
+    groups['not_available'] = null_reasons(groups)
+    named[report_fields.GROUPS] = groups
+  return named
+
+
+def null_reasons(report: Mapping[str, Any]) -> dict[str, str]:
+  """Returns the reason for each field of a report that is None.
+
+  Args:
+    report: the content of `report.json` so far.
+  """
+  reasons = metrics.not_available(report)
+  # The verdicts of groups have no field `last`.
+  return reasons | {
+    k: v for k, v in _NULL_FIELDS.items() if report.get(k, ...) is None
+  }
 
 
 def selected_by(

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,10 @@ from flax import nnx
 
 from input_pipeline import pipeline
 from input_pipeline.batches import Batch
+from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
+from owdfa_jax.evaluation.groups import VerdictSums
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.training.state import BatchStats, Params
@@ -28,12 +31,15 @@ class Predictions:
     confidence: float32 [N], the probability of that output.
     fake_probability: float32 [N], the probability of all outputs except the
       known classes of real images.
+    verdicts: the predictions for G groups of these images, [G] each; their
+      `row` is the first row of the group. None if there are no groups.
   """
 
   row: np.ndarray
   predicted: np.ndarray
   confidence: np.ndarray
   fake_probability: np.ndarray
+  verdicts: 'Predictions | None' = None
 
 
 class Predictor:
@@ -47,20 +53,21 @@ class Predictor:
       graphdef: the network's static definition.
     """
     self._experiment = experiment
-    # Use known classes only: we cannot tell which novel outputs hold real
-    # images.
-    real = [
-      entry.label
-      for entry in experiment.dataset.classes
-      if entry.face_type == 1 and entry.known
-    ]
+    self._real = real = real_classes(experiment.dataset)
     self._forward = make_forward(graphdef, real, experiment.placement)
+    self._forward_for_groups = make_forward(
+      graphdef, real, experiment.placement, with_log_probability=True
+    )
     self._forward_with_features = make_forward(
       graphdef, real, experiment.placement, with_features=True
     )
 
   def predict(
-    self, params: Params, batch_stats: BatchStats, batches: Iterator[Batch]
+    self,
+    params: Params,
+    batch_stats: BatchStats,
+    batches: Iterator[Batch],
+    group: np.ndarray | None = None,
   ) -> Predictions:
     """Classifies images.
 
@@ -69,6 +76,7 @@ class Predictor:
       batch_stats: the network's statistics, on the devices.
       batches: `image` uint8 [b, S, S, 3], `index` int32 [b] and `mask` bool
         [b]: this process's part of each global batch.
+      group: int [M], the group of each `index`; None for no verdicts.
 
     Returns:
       The predictions for the rows with a true `mask`, sorted by `index`.
@@ -76,8 +84,14 @@ class Predictor:
     Raises:
       UserError: the network's logits or features are not finite.
     """
-    forward = functools.partial(self._forward, params, batch_stats)
-    return Predictions(**self._collect(forward, batches))
+    if group is None:
+      forward = functools.partial(self._forward, params, batch_stats)
+      return Predictions(**self._collect(forward, batches))
+    forward = functools.partial(self._forward_for_groups, params, batch_stats)
+    sums = VerdictSums(group)
+    columns = self._collect(forward, batches, sums)
+    verdicts = Predictions(**sums.columns(self._real))
+    return Predictions(**columns, verdicts=verdicts)
 
   def predict_with_features(
     self, params: Params, batch_stats: BatchStats, batches: Iterator[Batch]
@@ -126,15 +140,22 @@ class Predictor:
     self,
     forward: Callable[[DeviceBatch], DeviceBatch],
     batches: Iterator[Batch],
-  ) -> Batch:
-    """Runs all batches; returns the columns without padding, in row order."""
+    sums: VerdictSums | None = None,
+  ) -> dict[str, Any]:
+    """Runs all batches; returns the columns without padding, in row order.
+
+    With `sums`, log-probabilities are added to them.
+    """
     placement = self._experiment.placement
     collected = []
     for batch in batches:
       batch = {name: batch[name] for name in ('image', 'index', 'mask')}
       results = parallel.to_host(forward(placement.put_batch(batch)))
       is_image = results.pop('mask')
-      collected.append({name: x[is_image] for name, x in results.items()})
+      results = {name: x[is_image] for name, x in results.items()}
+      if sums is not None:
+        sums.add(results['row'], results.pop('log_probability'))
+      collected.append(results)
     columns = {
       name: np.concatenate([results[name] for results in collected])
       for name in collected[0]
@@ -170,6 +191,7 @@ def make_forward(
   placement: parallel.Placement,
   *,
   with_features: bool = False,
+  with_log_probability: bool = False,
 ) -> Callable[[Params, BatchStats, DeviceBatch], DeviceBatch]:
   """Returns the compiled `(params, batch_stats, batch) -> columns`.
 
@@ -180,6 +202,7 @@ def make_forward(
       that every process of a pod sees all rows.
     with_features: return `feature` too, which is far larger than the other
       columns.
+    with_log_probability: return `log_probability` too, float32 [b, K].
   """
 
   def forward(
@@ -200,18 +223,40 @@ def make_forward(
         & jnp.isfinite(outputs.feature).all(-1)
       ),
     }
+    if with_log_probability:
+      columns['log_probability'] = jax.nn.log_softmax(outputs.logits)
     return columns | ({'feature': outputs.feature} if with_features else {})
 
   return jax.jit(forward, out_shardings=placement.replicated)
 
 
 def output_names(experiment: Experiment) -> list[str]:
-  """Returns a name for each of the network's outputs.
+  """Returns a name for each of the network's outputs; see `name_outputs`."""
+  return name_outputs(experiment.dataset, experiment.num_outputs)
+
+
+def name_outputs(dataset: PackedDataset, num_outputs: int) -> list[str]:
+  """Returns a name for each of K outputs.
 
   Known classes have names. A novel output is a cluster of images, and the
   data does not say which source it stands for: it is `novel-<output>`.
+
+  Args:
+    dataset: whose known classes come first.
+    num_outputs: K.
   """
-  dataset = experiment.dataset
   known = [entry.name for entry in dataset.classes[: dataset.num_known]]
-  novel = range(dataset.num_known, experiment.num_outputs)
+  novel = range(dataset.num_known, num_outputs)
   return known + [f'novel-{output}' for output in novel]
+
+
+def real_classes(dataset: PackedDataset) -> list[int]:
+  """Returns the known classes of real (not forged) images.
+
+  Only known classes: nothing tells which novel outputs hold real images.
+  """
+  return [
+    entry.label
+    for entry in dataset.classes
+    if entry.face_type == 1 and entry.known
+  ]

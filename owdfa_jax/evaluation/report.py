@@ -14,15 +14,19 @@ from owdfa_jax.evaluation.heap import (
   heap_lines,
   novel_source_counts,
 )
-from owdfa_jax.evaluation.predictions import Predictions, output_names
+from owdfa_jax.evaluation.predictions import Predictions
 from owdfa_jax.evaluation.report_files import (
   ATTRIBUTIONS_FILE,
+  GROUP_ATTRIBUTIONS_FILE,
   REPORT_FILE,
   split_file,
 )
-from owdfa_jax.experiment import Experiment
-from owdfa_jax.report_fields import NUM_OUTPUTS_IN_USE, TABLE_COLUMNS
-from owdfa_jax.settings import eval_rows
+from owdfa_jax.report_fields import (
+  NUM_OUTPUTS_IN_USE,
+  TABLE_COLUMNS,
+  main_figures,
+)
+from owdfa_jax.settings import RunInputs, eval_rows
 
 _REMEDY = 'free some space, then run again with --mode=eval'
 
@@ -70,7 +74,9 @@ def main_table(
 
 
 def class_table(
-  per_class: Sequence[Mapping[str, Any]], names: Sequence[str]
+  per_class: Sequence[Mapping[str, Any]],
+  names: Sequence[str],
+  counted: str = 'images',
 ) -> str:
   """Returns a table of the true classes and where their images went.
 
@@ -80,8 +86,9 @@ def class_table(
   Args:
     per_class: the entries of a report.
     names: the name of each output.
+    counted: what has been counted.
   """
-  header = ('class', 'known', 'images', 'correct', 'most often called', 'share')
+  header = ('class', 'known', counted, 'correct', 'most often called', 'share')
   marked = [entry for entry in per_class if _is_under_known_name(entry)]
   sources = [entry['name'] for entry in per_class]
   all_names = [*sources, *names]
@@ -161,32 +168,40 @@ def truth_lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def write_report(
-  experiment: Experiment, report: dict[str, Any], predictions: Predictions
+  inputs: RunInputs,
+  report: dict[str, Any],
+  predictions: Predictions,
+  names: Sequence[str],
 ) -> None:
   """Prints the report; writes `report.json` and `attributions.csv`.
 
-  For splits other than 'test' the files are named as by `split_file`.
+  For splits other than 'test' the files are named as by `split_file`. Where the
+  images are in groups, `group_attributions.csv` has a line for each group.
 
   Args:
-    experiment: the run; the files go to its workdir.
+    inputs: the run; the files go to its workdir.
     report: the content of `report.json`.
     predictions: the predictions for the images of `eval.split`.
+    names: the name of each output.
 
   Raises:
     UserError: a file cannot be written.
   """
-  workdir, split = experiment.workdir, report['split']
-  names = output_names(experiment)
+  workdir, split = inputs.workdir, report['split']
   report_name = split_file(REPORT_FILE, split)
   write_json(workdir / report_name, report)
-  table_name = split_file(ATTRIBUTIONS_FILE, split)
-  with write_whole(
-    workdir / table_name, text=True, what='the attributions', remedy=_REMEDY
-  ) as file:
-    _write_attributions(file, experiment, predictions, names)
+  tables = {ATTRIBUTIONS_FILE: predictions}
+  if predictions.verdicts is not None:
+    tables[GROUP_ATTRIBUTIONS_FILE] = predictions.verdicts
+  table_names = [split_file(name, split) for name in tables]
+  for name, rows in zip(table_names, tables.values(), strict=True):
+    with write_whole(
+      workdir / name, text=True, what='the attributions', remedy=_REMEDY
+    ) as file:
+      _write_attributions(file, inputs, rows, names)
   print_report(report, names)
   folder = escape.terminal(str(workdir))
-  print(f'written: {folder}/{report_name}, {table_name}')
+  print(f'written: {folder}/{report_name}, {", ".join(table_names)}')
 
 
 def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
@@ -197,19 +212,27 @@ def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
     names: the name of each output.
   """
   which = report['checkpoint']
+  made_by = f'checkpoint: step {report["checkpoint_step"]} ({which})'
   if which == 'best':
-    which += f', selected by {report["selected_by"]}'
-  print(
-    f'\ncheckpoint: step {report["checkpoint_step"]} ({which}), '
-    f'{report["num_examples"]} {report["split"]} images\n'
-  )
-  if report['per_class']:
-    print(class_table(report['per_class'], names))
-    print(*novel_class_lines(report), '', sep='\n')
-  if report['heap'] is not None:
-    print(f'{heap_lines(report["heap"])}\n')
-  print(f'{main_table({"": report})}\n')
-  for line in truth_lines(report):
+    made_by = f'{made_by[:-1]}, selected by {report["selected_by"]})'
+  elif which is None:
+    made_by = 'no network'
+  main = main_figures(report)
+  groups = '' if main is report else f' in {main["num_examples"]} groups'
+  images = f'{report["num_examples"]} {report["split"]} images{groups}'
+  print(f'\n{made_by}, {images}\n')
+  if main['per_class']:
+    counted = 'groups' if groups else 'images'
+    print(class_table(main['per_class'], names, counted))
+    print(*novel_class_lines(main), '', sep='\n')
+  if main['heap'] is not None:
+    print(f'{heap_lines(main["heap"])}\n')
+  if groups:
+    rows = {'one verdict a group': main, 'image by image': report}
+    print(f'{main_table(rows, "figures of")}\n')
+  else:
+    print(f'{main_table({"": report})}\n')
+  for line in truth_lines(main):
     print(line)
   if report[NUM_OUTPUTS_IN_USE] is not None:
     print(f'outputs in use, known and novel: {report[NUM_OUTPUTS_IN_USE]}')
@@ -229,13 +252,16 @@ def write_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
 
 def _write_attributions(
   file: IO[str],
-  experiment: Experiment,
+  inputs: RunInputs,
   predictions: Predictions,
   names: Sequence[str],
 ) -> None:
-  """Writes a line for each image: path, source, confidence, true source."""
-  dataset = experiment.dataset
-  split_name, _ = eval_rows(dataset, experiment.config.eval.split)
+  """Writes a line for each image: path, source, confidence, true source.
+
+  A group has the path of its first image. Tiles have that of their image.
+  """
+  dataset = inputs.dataset
+  split_name, _ = eval_rows(dataset, inputs.config.eval.split)
   split = getattr(dataset, split_name)
   table = csv.writer(file)
   table.writerow(['image', 'source', 'confidence', 'output', 'true_source'])
