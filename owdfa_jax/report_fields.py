@@ -64,6 +64,11 @@ TABLE_COLUMNS = {
 # where every image has one.
 HEAP_NOVEL_SHARE = 'heap_novel_share'
 
+# The figures of one verdict a group, in a report on images in groups.
+GROUPS = 'groups'
+# Begins the names of those figures among the metrics of an epoch.
+OF_GROUPS = 'group_'
+
 # What earlier versions called these fields in reports and in the metrics of
 # checkpoints.
 _OLD_NAMES = {
@@ -79,6 +84,18 @@ def with_current_names(fields: Mapping[str, Any]) -> dict[str, Any]:
     fields: the fields that this version or an earlier one wrote.
   """
   return {_OLD_NAMES.get(name, name): value for name, value in fields.items()}
+
+
+def main_figures(report: Mapping[str, Any]) -> Mapping[str, Any]:
+  """Returns the figures that stand for a report or a result.
+
+  They are those of one verdict a group where the images are in groups, and of
+  the images themselves elsewhere.
+
+  Args:
+    report: the content of a `report.json`, or the metrics of an evaluation.
+  """
+  return report.get(GROUPS) or report
 
 
 def current_report(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,18 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 
 import jax
+import numpy as np
 
 from input_pipeline import text_tables
 from input_pipeline.escape import from_spreadsheet, spreadsheet, terminal
 from input_pipeline.files import write_whole
 from input_pipeline.image_folders import FolderScan, skipped_lines
-from input_pipeline.loose_images import crop_of, file_batches, max_pixels_of
+from input_pipeline.loose_images import (
+  crop_of,
+  file_batches,
+  max_pixels_of,
+  tiling_of,
+)
 from input_pipeline.original_sizes import unlike_lines
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.heap import heap_summary
@@ -40,8 +46,9 @@ def attribute(
 ) -> int:
   """Classifies every image under a folder with a checkpoint of the run.
 
-  Faces are cut out as they were for the training images. Prints how many
-  images each source got, and writes `new_attributions.csv` into the workdir:
+  Faces or tiles are cut out as they were for the training images; all tiles of
+  an image together give one verdict. Prints how many images each source got,
+  and writes `new_attributions.csv` into the workdir:
   a line per file with its source, or with the reason that it has none.
 
   Args:
@@ -62,19 +69,26 @@ def attribute(
   # Reading the batches fills these.
   unreadable: dict[int, str] = {}
   sides: dict[int, int] = {}
+  tiling = tiling_of(dataset)
+  batch_size = max(config.eval.batch_size, tiling.count if tiling else 1)
   batches = file_batches(
     scan.images,
     unreadable,
     sides,
     image_size=dataset.image_size,
-    batch_size=parallel.round_up(config.eval.batch_size, experiment.placement),
+    batch_size=parallel.round_up(batch_size, experiment.placement),
     crop=crop_of(dataset),
     max_pixels=max_pixels or max_pixels_of(dataset),
     num_threads=config.data.num_threads,
+    tiling=tiling,
   )
   predictions = restored.predictor.predict(
-    restored.params, restored.batch_stats, batches
+    restored.params,
+    restored.batch_stats,
+    batches,
+    np.arange(len(scan.images)) if tiling else None,
   )
+  predictions = predictions.verdicts or predictions
   if jax.process_index() == 0:
     names = output_names(experiment)
     lines = attributions(scan, predictions, names, unreadable)

@@ -1,5 +1,6 @@
 """Evaluates the network between epochs of training."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from owdfa_jax.training.state import TrainState
 
 # The fields of a heap's summary that are logged after each epoch.
 _HEAP_FIELDS = ('novel_share', 'num_outputs_given', 'mean_confidence')
+_NOT_LOGGED = ('per_class', 'heap', report_fields.GROUPS)
 
 
 class EpochEvaluator:
@@ -63,49 +65,48 @@ class EpochEvaluator:
       UserError: the network's outputs are not finite.
     """
     result = self._measure(train_state, 'test')
-    summary = report.headline(result)
-    heap = result.pop('heap')
-    if heap is not None:
-      result |= {f'heap_{name}': heap[name] for name in _HEAP_FIELDS}
+    main = report_fields.main_figures(result)
+    summary = report.headline(main)
+    if main is not result:
+      summary += ' (one verdict a group)'
     match self._rule.basis:
       case selection.Basis.METRIC:
-        score = self._labelled(train_state, result)[self._settings.metric]
+        score = self._labelled(train_state, main)[self._settings.metric]
         scores = {report_fields.SELECTION_SCORE: score}
       case selection.Basis.HEAP:
-        scores = self._heap_scores(train_state, result, heap)
+        scores = self._heap_scores(train_state, main)
         score = scores[report_fields.SELECTION_SCORE]
         summary += f'  selection score {score:.4f} (1 to 2)'
       case selection.Basis.LAST:
         # The latest checkpoint counts as the best.
         scores = {report_fields.SELECTION_SCORE: float(step)}
-    return EpochResult(metrics=result | scores, summary=summary)
+    return EpochResult(metrics=_logged(result) | scores, summary=summary)
 
   def _labelled(
-    self, train_state: TrainState, result: dict[str, Any]
-  ) -> dict[str, Any]:
+    self, train_state: TrainState, result: Mapping[str, Any]
+  ) -> Mapping[str, Any]:
     """Returns the metrics that select: of test or of validation images.
 
     Args:
       train_state: the state of the network.
-      result: its test metrics.
+      result: its test metrics, those of the verdicts if there are groups.
     """
     if self._settings.selection != 'validation':
       return result
-    return self._measure(train_state, 'train', self._validation_rows())
+    rows = self._validation_rows()
+    return report_fields.main_figures(self._measure(train_state, 'train', rows))
 
   def _heap_scores(
-    self,
-    train_state: TrainState,
-    result: dict[str, Any],
-    heap: dict[str, Any] | None,
+    self, train_state: TrainState, result: Mapping[str, Any]
   ) -> dict[str, float | None]:
     """Returns the selection score on a heap, and its two parts."""
-    experiment = self._experiment
+    experiment, heap = self._experiment, result['heap']
     labelled = self._labelled(train_state, result)
     if heap is None:
       # The heap has no test images.
       rows = selection.heap_rows(experiment.dataset, experiment.config.seed)
-      heap = self._measure(train_state, 'train', rows)['heap']
+      measured = self._measure(train_state, 'train', rows)
+      heap = report_fields.main_figures(measured)['heap']
     known_acc = labelled['known_acc']
     score = selection.combined_score(
       known_acc,
@@ -122,7 +123,7 @@ class EpochEvaluator:
   def _measure(
     self, train_state: TrainState, split: str, rows: np.ndarray | None = None
   ) -> dict[str, Any]:
-    """Returns metrics and the summary of the heap, None without one."""
+    """Returns what `evaluate_split` measures."""
     result, _ = evaluate_split(
       self._experiment,
       self._predictor,
@@ -131,7 +132,6 @@ class EpochEvaluator:
       split,
       rows,
     )
-    del result['per_class']
     return result
 
   def _validation_rows(self) -> np.ndarray:
@@ -139,6 +139,17 @@ class EpochEvaluator:
     return supervision.validation_rows(
       self._experiment.dataset, config.seed, validation_share(config)
     )
+
+
+def _logged(result: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the figures of a result that are logged, in one flat dict."""
+  figures = {k: v for k, v in result.items() if k not in _NOT_LOGGED}
+  if (heap := result['heap']) is not None:
+    figures |= {f'heap_{name}': heap[name] for name in _HEAP_FIELDS}
+  if (groups := result.get(report_fields.GROUPS)) is not None:
+    prefix = report_fields.OF_GROUPS
+    figures |= {prefix + name: v for name, v in _logged(groups).items()}
+  return figures
 
 
 def train_with_evaluation(experiment: Experiment) -> int:

@@ -4,6 +4,8 @@ import os
 
 REPORT_FILE = 'report.json'
 ATTRIBUTIONS_FILE = 'attributions.csv'
+# A line for each group, where images are in groups.
+GROUP_ATTRIBUTIONS_FILE = 'group_attributions.csv'
 NEW_ATTRIBUTIONS_FILE = 'new_attributions.csv'
 
 

@@ -1,0 +1,67 @@
+"""One verdict for each group of rows: the tiles of an image, or a video.
+
+The log-probabilities of a group's rows are added up. Bayes' rule gives the same
+sum, up to a constant, for rows that are independent given their source and for
+sources that are equally likely. Tiles of one image are not quite independent,
+so the probability of a verdict is too certain; its order of sources is not
+affected.
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+class VerdictSums:
+  """Adds up log-probabilities by group, in float64, from rows in any order.
+
+  Only the sums are kept, [G, K], never the log-probabilities of all rows.
+  """
+
+  def __init__(self, group: np.ndarray) -> None:
+    """Starts with no rows.
+
+    Args:
+      group: int [N], the number of the group of each row of a split, below N.
+    """
+    self._group = group
+    self._sums = np.zeros((0, 0))
+    self._first = np.zeros(0, np.int32)
+
+  def add(self, row: np.ndarray, log_probability: np.ndarray) -> None:
+    """Adds rows to the sums of their groups.
+
+    Args:
+      row: int [b], rows of the split.
+      log_probability: float32 [b, K].
+    """
+    if not self._sums.size:
+      groups = int(self._group.max()) + 1
+      self._sums = np.zeros((groups, log_probability.shape[1]))
+      self._first = np.full(groups, np.iinfo(np.int32).max, np.int32)
+    np.add.at(self._sums, self._group[row], log_probability)
+    np.minimum.at(self._first, self._group[row], row.astype(np.int32))
+
+  def columns(self, real: list[int]) -> dict[str, Any]:
+    """Returns the verdicts of the groups that rows were added to.
+
+    Args:
+      real: the known classes of real images.
+
+    Returns:
+      The columns of `predictions.Predictions`, [G] each, sorted by `row`, which
+      is the first row of the group that was added.
+    """
+    used = np.flatnonzero(self._first < np.iinfo(np.int32).max)
+    used = used[np.argsort(self._first[used], kind='stable')]
+    probability = self._sums[used]
+    # Relative to the largest, so that it does not vanish.
+    probability -= probability.max(1, keepdims=True)
+    np.exp(probability, out=probability)
+    probability /= probability.sum(1, keepdims=True)
+    return {
+      'row': self._first[used],
+      'predicted': probability.argmax(1).astype(np.int32),
+      'confidence': probability.max(1).astype(np.float32),
+      'fake_probability': (1 - probability[:, real].sum(1)).astype(np.float32),
+    }
