@@ -16,6 +16,7 @@ from input_pipeline.meta import UNLABELLED
 from input_pipeline.supervision import (
   check_training_data,
   given_label,
+  rows_of_their_groups,
   validation_rows,
 )
 
@@ -43,7 +44,8 @@ def train_batches(
   Each batch is this process's part, b rows, of a global batch: `image` uint8
   [b, S, S, 3] RGB; `label` int32 [b], the class id on labelled rows and -1 on
   all others; `true_label` int32 [b], for metrics only, -1 where unknown;
-  `index` int32 [b], the row of the training split.
+  `index` int32 [b], the row of the training split; `group` int32 [b], the
+  number of its group: rows with the same number come from one image or video.
 
   Args:
     dataset: an open packed dataset.
@@ -82,9 +84,12 @@ def train_batches(
     'batch_size', batch_size, process_count, process_count * halves
   )
   given = given_label(split, supervision, pseudo_label)
+  held_out = rows_of_their_groups(split, held_out)
+  unlabelled = split.tag == UNLABELLED
+  unlabelled[held_out] = False
   stream = sampling.make_stream(
     given,
-    split.tag == UNLABELLED,
+    unlabelled,
     seed=seed,
     supervision=supervision,
     held_out=held_out,
@@ -94,6 +99,7 @@ def train_batches(
   # A pseudo-labelled row is drawn in both halves of the stream. Its label
   # counts in the labelled half only.
   alternates = supervision == 'open_world'
+  group = split.group
 
   def make_batch(step: int) -> Batch:
     positions = sampling.batch_positions(
@@ -106,6 +112,7 @@ def train_batches(
       'label': np.where(hidden, -1, given[index]).astype(np.int32),
       'true_label': split.label[index],
       'index': index,
+      'group': group[index],
     }
 
   return iterate_batches(

@@ -116,18 +116,23 @@ def rows_by_class(
 
 
 def draw_validation_rows(
-  label: np.ndarray, tag: np.ndarray, share: float, seed: int
+  label: np.ndarray,
+  tag: np.ndarray,
+  share: float,
+  seed: int,
+  group: np.ndarray | None = None,
 ) -> np.ndarray:
   """Draws the labelled rows that are held out of training.
 
-  From a class of n labelled rows, max(1, int(share * n)) rows are drawn, but at
-  least one row stays for training.
+  From a class with n groups of labelled rows, max(1, int(share * n)) groups are
+  drawn, but at least one group stays for training.
 
   Args:
     label: int [n], true labels of the training rows.
     tag: int [n], their tags.
     share: the share held out, in [0, 1); 0 holds out nothing.
     seed: below 2**32.
+    group: int [n], the group of each row; None if each is one by itself.
 
   Returns:
     int32 [v], sorted.
@@ -137,10 +142,14 @@ def draw_validation_rows(
   held = [np.empty(0, np.int64)]
   if share:
     for c, rows in rows_by_class(label, tag == LABELLED).items():
-      # At least one row, so that every class is validated.
-      count = min(max(1, int(share * len(rows))), len(rows) - 1)
+      of_row = np.arange(len(label))[rows] if group is None else group[rows]
+      _, first = np.unique(of_row, return_index=True)
+      groups = of_row[np.sort(first)]  # in the order of their first rows
+      # At least one, so that every class is validated.
+      count = min(max(1, int(share * len(groups))), len(groups) - 1)
       draws = np.random.RandomState([seed, _HELD_OUT, c])
-      held.append(draws.permutation(rows)[:count])
+      drawn = draws.permutation(groups)[:count]
+      held.append(rows[np.isin(of_row, drawn)])
   return np.sort(np.concatenate(held)).astype(np.int32)
 
 
@@ -165,7 +174,8 @@ def make_stream(
     held_out: int [v], rows that never appear.
   """
   usable = given >= 0
-  # Validation rows are labelled, so they are in no other part of the stream.
+  # Validation rows are labelled, so they are in no other part of the stream;
+  # unlabelled rows of their groups are not in `unlabelled`.
   usable[held_out] = False
   balanced = BalancedStream(
     [

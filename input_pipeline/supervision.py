@@ -48,8 +48,8 @@ def validation_rows(
   Args:
     dataset: an open packed dataset.
     seed: the seed of the draw, from 0 to 2**32 - 1.
-    share: the share of each known class's labelled rows, in [0, 1); see
-      `sampling.draw_validation_rows`.
+    share: the share of each known class's labelled rows, or groups of rows, in
+      [0, 1); see `sampling.draw_validation_rows`.
 
   Returns:
     int32 [V], labelled rows of the training split, sorted.
@@ -61,8 +61,25 @@ def validation_rows(
   share_range.check('--config.data.validation_share', share)
   whole(0, LARGEST_SEED).check('--config.seed', seed)
   return sampling.draw_validation_rows(
-    dataset.train.label, dataset.train.tag, share, seed
+    dataset.train.label, dataset.train.tag, share, seed, dataset.train.row_group
   )
+
+
+def rows_of_their_groups(split: Split, rows: np.ndarray) -> np.ndarray:
+  """Returns the rows of the groups that some rows belong to.
+
+  A video may have labelled and unlabelled frames. None of them are trained on
+  if some are held out.
+
+  Args:
+    split: a split.
+    rows: int [n], rows of it.
+
+  Returns:
+    int32 [m], sorted.
+  """
+  group = split.group
+  return np.flatnonzero(np.isin(group, group[rows])).astype(np.int32)
 
 
 def steps_per_epoch(dataset: PackedDataset, batch_size: int) -> int:
