@@ -23,6 +23,7 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
   # Each row has a name, a config of this folder, and perhaps overrides, written
   # as main.py's --config.FIELD=VALUE takes them.
   config.rows = (
+    {'name': 'spectrum', 'config': 'spectrum'},
     {'name': 'lower bound', 'config': 'lower_bound'},
     {'name': 'ORCA', 'config': 'orca'},
     {'name': 'SimGCD', 'config': 'simgcd'},
@@ -39,6 +40,11 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
     },
     {'name': 'CPL in stages', 'config': 'staged:cpl'},
     {'name': 'upper bound', 'config': 'upper_bound'},
+    {
+      'name': 'spectrum (all labels)',
+      'config': 'spectrum',
+      'overrides': ('data.supervision=all',),
+    },
   )
   # Which checkpoint counts: that of the 'last' epoch or, as in the papers, the
   # one of the highest metric on the 'test' split.

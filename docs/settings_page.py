@@ -10,7 +10,7 @@ import inspect
 import re
 from typing import Any
 
-from owdfa_jax.configs import default, staged
+from owdfa_jax.configs import default, spectrum, staged
 from owdfa_jax.discovery.stage_plan import LABEL_BY
 from owdfa_jax.losses.pseudo_label_rules.parameters import RULE_PARAMETERS
 from owdfa_jax.methods.parameters import (
@@ -64,12 +64,15 @@ def settings_page() -> str:
       for field in fields:
         meaning = attribute(parameters, field.name)
         lines.append(row(f'{section}.{field.name}', field.default, meaning))
-  lines += ['', '## Training in stages', '', *_TABLE]
-  stages = staged.get_config('cpl,folder').stages
-  for name, meaning in comments(inspect.getsource(staged)).items():
-    if name.startswith('stages.'):
-      value = stages[name.removeprefix('stages.')]
-      lines.append(row(name, value, meaning))
+  for title, module, argument, prefix in (
+    ('Training in stages', staged, 'cpl,folder', 'stages.'),
+    ('The spectrum', spectrum, 'folder', 'spectrum.'),
+  ):
+    lines += ['', f'## {title}', '', *_TABLE]
+    values = flatten_settings(module.get_config(argument).to_dict())
+    for name, meaning in comments(inspect.getsource(module)).items():
+      if name.startswith(prefix):
+        lines.append(row(name, values[name], meaning))
   return '\n'.join(lines) + '\n'
 
 

@@ -23,13 +23,18 @@ from owdfa_jax.setting_ranges import RANGES, check_number
 # What an evaluation can cover. 'unlabelled' is the part of the training split
 # whose labels were hidden from training.
 EVAL_SPLITS = (*SPLITS, 'unlabelled')
+# How features are whitened before they are clustered; 'auto' chooses one of the
+# others by held-out known classes.
+WHITENINGS = ('auto', 'within_class', 'pca_within_class', 'pca', 'none')
 # Settings that name one of a few things.
 CHOICES = {
   'checkpoints.on_damage': ('stop', 'fall_back'),
   'data.supervision': SUPERVISION,
+  'eval.classify_by': ('head', 'centres'),
   'eval.metric': SELECTION_METRICS,
   'eval.selection': ('test', 'validation', 'last'),
   'eval.split': EVAL_SPLITS,
+  'eval.whitening': WHITENINGS,
   'method.name': tuple(PARAMETERS),
   'model.backbone': BACKBONE_NAMES,
   'model.dtype': DTYPE_NAMES,
@@ -40,9 +45,12 @@ CHOICES = {
 # What a stage of a staged run adds to its config, with values of their types.
 STAGE_FIELDS = {
   'data.label_by': '',
+  'data.whitening': '',
   'data.keep_share': 0.0,
   'data.keep_confidence': 0.0,
 }
+# What the config of a spectrum adds, with values of their types.
+SPECTRUM_FIELDS = {'spectrum.components': 64}
 _TYPES = {bool: 'true or false', str: 'a text'}
 
 
@@ -56,7 +64,10 @@ def check_config(config: ml_collections.ConfigDict) -> None:
       contradicts another one.
   """
   settings = _flat_settings(config)
-  check_fields(settings, _expected_settings(settings))
+  expected = _expected_settings(settings)
+  if 'spectrum' in config:
+    expected |= SPECTRUM_FIELDS
+  check_fields(settings, expected)
   for field, choices in CHOICES.items():
     check_choice(f'--config.{field}', settings[field], choices)
   if config.pseudo.rule:

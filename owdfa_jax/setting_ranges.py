@@ -45,6 +45,7 @@ RANGES: dict[str, NumberRange] = {
   'model.width': NumberRange(
     0.02, 16, reason='memory grows with its square; below, no channel is left'
   ),
+  'model.spectrum_features': whole(0, 2**12, 'each adds parameters'),
   'model.dropout': NumberRange(0, 1, below=True),
   'optimizer.learning_rate': NumberRange(_SMALLEST, _LARGEST),
   'optimizer.weight_decay': NumberRange(0, _LARGEST),
@@ -85,6 +86,8 @@ RANGES: dict[str, NumberRange] = {
   'pseudo.params.threshold': _SHARE,
   'pseudo.params.momentum': NumberRange(0, 1, below=True),
   'pseudo.params.quantile': _SHARE,
+  # The spectrum.
+  'spectrum.components': whole(1, 1000),
   # Training in stages.
   'stages.pretrain_epochs': _EPOCHS,
   'stages.rounds': whole(0, 1000),

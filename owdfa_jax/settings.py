@@ -16,7 +16,11 @@ from input_pipeline.errors import UserError
 from input_pipeline.files import absolute, check_slashes
 from input_pipeline.meta import UNLABELLED
 from input_pipeline.pseudo_labels import read_pseudo_labels
-from input_pipeline.supervision import check_training_data, validation_rows
+from input_pipeline.supervision import (
+  check_every_label,
+  check_training_data,
+  validation_rows,
+)
 from owdfa_jax.setting_checks import check_config
 from owdfa_jax.setting_ranges import MOST_OUTPUTS
 
@@ -190,6 +194,34 @@ def check_training_split(inputs: RunInputs) -> None:
       f'too many steps: --config.epochs={config.epochs} of {steps} steps each; '
       f'give fewer, at most {MOST_STEPS} steps together'
     )
+
+
+def check_spectrum(
+  config: ml_collections.ConfigDict, workdir: str
+) -> RunInputs:
+  """Checks the config and the data of a run without a network.
+
+  Args:
+    config: the settings, with a section `spectrum`.
+    workdir: the run's folder; it need not exist.
+
+  Returns:
+    What `discovery.spectrum_run.run_spectrum` needs.
+
+  Raises:
+    UserError: as `check_run`, or `data.supervision` does not fit.
+  """
+  inputs = check_run(config, workdir)
+  if config.data.supervision == 'labelled':
+    raise UserError(
+      'a spectrum clusters unlabelled images too: --config.data.supervision='
+      'labelled; give open_world, or all for a spectrum with all labels'
+    )
+  if config.data.supervision == 'all':
+    check_every_label(inputs.dataset)
+  else:
+    check_estimate(config, inputs.dataset)
+  return inputs
 
 
 def epoch_steps(

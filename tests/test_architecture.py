@@ -25,6 +25,7 @@ LEVELS = [
     'owdfa_jax.pods',
     'owdfa_jax.report_fields',
     'owdfa_jax.setting_ranges',
+    'owdfa_jax.spectrum',
     'owdfa_jax.vectors',
     'owdfa_jax.weights',
   },

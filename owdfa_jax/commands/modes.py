@@ -2,6 +2,7 @@
 
 import ml_collections
 
+from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import evaluate_stages, train_stages
 from owdfa_jax.evaluation.attribute import attribute
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
@@ -29,6 +30,9 @@ def run(
   Raises:
     UserError: the run cannot start, or cannot go on.
   """
+  if 'spectrum' in inputs.config:
+    run_spectrum(inputs)
+    return 0
   experiment = build_experiment(inputs)
   if mode == 'timing':
     time_step(experiment)

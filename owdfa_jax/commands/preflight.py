@@ -20,6 +20,7 @@ from owdfa_jax.settings import (
   check_estimate,
   check_initial_weights,
   check_run,
+  check_spectrum,
   check_training_split,
 )
 from owdfa_jax.training.run_record import (
@@ -55,6 +56,8 @@ def check_inputs(
   Raises:
     UserError: a setting, the data or the workdir does not fit.
   """
+  if 'spectrum' in config:
+    return check_spectrum_mode(config, workdir, mode)
   if mode in ('eval', 'attribute'):
     take_number_of_classes(config, workdir)
   if 'stages' in config:
@@ -82,6 +85,27 @@ def check_inputs(
       check_same_network(inputs)
       check_takes_reports(inputs.workdir)
   return stages[-1]
+
+
+def check_spectrum_mode(
+  config: ml_collections.ConfigDict, workdir: str, mode: str
+) -> RunInputs:
+  """Checks the inputs of a run without a network; see `check_inputs`.
+
+  Raises:
+    UserError: the mode needs a network, or an input does not fit.
+  """
+  if mode not in ('train', 'eval'):
+    raise UserError(
+      f'no network: --mode={mode} with the config of a spectrum, which trains '
+      'none; use --mode=train, or the config of a method'
+    )
+  inputs = check_spectrum(config, workdir)
+  check_stages_of_workdir(absolute(workdir), staged=False)
+  check_resumable(inputs)
+  check_can_be_made(inputs.workdir)
+  check_is_no_data(inputs.workdir)
+  return inputs
 
 
 def check_start(inputs: RunInputs) -> None:

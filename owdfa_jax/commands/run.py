@@ -108,6 +108,11 @@ def _run(argv: Sequence[str]) -> None:
     process_id=_PROCESS_ID.value,
     timeout=_POD_TIMEOUT.value,
   )
+  if _DISTRIBUTED.value and 'spectrum' in _CONFIG.value:
+    raise UserError(
+      'one process is enough: --distributed with the config of a spectrum, '
+      'which has no network; leave it out'
+    )
   if _DISTRIBUTED.value:
     with PodProcess(_POD_TIMEOUT.value) as pod:
       _check_and_run(pod)
@@ -125,7 +130,7 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
     raise UserError('no images to attribute: give --images=FOLDER')
   check_max_pixels(_MAX_PIXELS.value)
   remark = ''
-  if mode == 'train':
+  if mode == 'train' and 'spectrum' not in config:
     given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
     first = first_workdir(config, workdir)
     remark = raise_passes(config, first, given)

@@ -10,6 +10,7 @@ import ml_collections
 from input_pipeline import escape
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute, write_whole
+from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import train_stages
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
@@ -55,10 +56,11 @@ def compare(
   check_not_a_run(folder)
   chosen = choose_runs(config, list(runs))
   # Building shows what does not fit the devices before the first run trains.
-  for run in chosen:
+  networks = [run for run in chosen if not run.is_spectrum]
+  for run in networks:
     for part in run.parts:
       build_experiment(part)
-  if remark := short_runs({run.row.name: run.last for run in chosen}):
+  if remark := short_runs({run.row.name: run.last for run in networks}):
     say(remark)
   write_leaderboard(folder, runs, config.benchmark, command)
   for number, run in enumerate(chosen, 1):
@@ -84,6 +86,9 @@ def compare(
 
 def train_and_evaluate(run: Run) -> int:
   """Trains and evaluates a run; returns 0 or an interruption's exit status."""
+  if run.is_spectrum:
+    run_spectrum(run.last)
+    return 0
   if run.is_staged:
     return train_stages(run.config, run.folder)
   experiment = build_experiment(run.last)
@@ -170,9 +175,10 @@ def make_notes(
   num_novel = 'an unknown number of'
   if dataset.novel_count_known:
     num_novel = str(dataset.num_classes - dataset.num_known)
-  epochs = f'{entries[0].epochs} epochs'
-  if len({entry.epochs for entry in entries}) > 1:
-    epochs = 'epochs: ' + ', '.join(f'{e.name} {e.epochs}' for e in entries)
+  trained = [entry for entry in entries if entry.epochs]
+  epochs = 'no network' if not trained else f'{trained[0].epochs} epochs'
+  if len({entry.epochs for entry in trained}) > 1:
+    epochs = 'epochs: ' + ', '.join(f'{e.name} {e.epochs}' for e in trained)
   rule = selection_rule(dataset, config.eval.selection, config.eval.metric)
   checkpoint = {
     'latest': 'the last, none is selected',
@@ -187,6 +193,7 @@ def make_notes(
     f'{benchmark}: {dataset.num_known} known and {num_novel} novel classes, '
     f'{len(dataset.train)} training images; {epochs}; '
     f'checkpoint: {checkpoint}; evaluated on the {config.eval.split} split.',
+    *table.floor_notes(entries),
     *heap_notes(entries),
     *(f'Trained with {machine}.' for machine in sorted(machines)),
     f'`{command}`',

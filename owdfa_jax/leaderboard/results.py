@@ -42,10 +42,14 @@ FREE_SETTINGS = (
   'on_divergence',
   'max_skipped_in_a_row',
 )
+# What a run without a network depends on.
+SPECTRUM_SETTINGS = ('seed', 'data.', 'dataset', 'spectrum.')
 # The file beside a run's report that records the machine.
 MACHINE_FILE = 'machine.json'
 # Training with cross entropy alone gives a bound, depending on the labels.
 BOUNDS = {'labelled': 'lower', 'all': 'upper'}
+# So does a spectrum.
+FLOORS = {'open_world': 'floor', 'all': 'floor with all labels'}
 
 
 def collect_entries(runs: Sequence[Run]) -> list[Entry]:
@@ -73,7 +77,9 @@ def collect_entries(runs: Sequence[Run]) -> list[Entry]:
 
 
 def bound_kind(config: ml_collections.ConfigDict) -> str:
-  """Returns 'lower' or 'upper' if a run is a bound, '' if it has a method."""
+  """Returns which bound a run is, see `Entry.bound`; '' if it has a method."""
+  if 'spectrum' in config:
+    return FLOORS[config.data.supervision]
   if config.method.name != 'supervised':
     return ''
   return BOUNDS.get(config.data.supervision, '')
@@ -102,7 +108,13 @@ def finished_report(run: Run) -> dict[str, Any] | None:
         f'a run of unknown settings: {folder} has no {CONFIG_FILE}; remove '
         'that folder, or choose another --workdir'
       )
-    check_settings(part, lambda setting: not setting.startswith(free))
+    check_settings(
+      part,
+      lambda setting: (
+        not setting.startswith(free)
+        and (not run.is_spectrum or setting.startswith(SPECTRUM_SETTINGS))
+      ),
+    )
   folder = run.last.workdir
   report = current_report(_read_json(folder / name))
   if not _is_complete(report, run.last):
@@ -116,6 +128,11 @@ def finished_report(run: Run) -> dict[str, Any] | None:
 def _is_complete(report: dict[str, Any], part: RunInputs) -> bool:
   """Whether a report is of the evaluation asked for, after the last epoch."""
   config = part.config
+  if 'spectrum' in config:
+    return (
+      report.keys() >= {*TABLE_COLUMNS, 'spectrum'}
+      and report.get('split') == config.eval.split
+    )
   num_steps = config.epochs * epoch_steps(config, part.dataset)
   last = report.get('last') or {}
   return (

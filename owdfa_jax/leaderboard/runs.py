@@ -20,6 +20,7 @@ from owdfa_jax.settings import (
   RunInputs,
   check_estimate,
   check_run,
+  check_spectrum,
   check_training_split,
 )
 from owdfa_jax.training.run_record import has_checkpoint
@@ -45,7 +46,7 @@ class Run:
     config: the run's config; a staged run's has `stages`.
     folder: the run's workdir, `WORKDIR/<row>-<seed>`.
     parts: what it trains, one after the other: the stages of a staged run, or
-      the run itself.
+      the run itself. A run without a network is one part.
   """
 
   row: Row
@@ -60,13 +61,20 @@ class Run:
     return 'stages' in self.config
 
   @property
+  def is_spectrum(self) -> bool:
+    """Whether it has no network, see `configs/spectrum.py`."""
+    return 'spectrum' in self.config
+
+  @property
   def last(self) -> RunInputs:
     """The part whose network is evaluated for the table."""
     return self.parts[-1]
 
   @property
   def epochs(self) -> int:
-    """The epochs of all parts together."""
+    """The epochs of all parts together; 0 without a network."""
+    if self.is_spectrum:
+      return 0
     return sum(part.config.epochs for part in self.parts)
 
 
@@ -122,6 +130,8 @@ def make_run(
   Raises:
     UserError: settings or data do not fit.
   """
+  if 'spectrum' in config:
+    return Run(row, seed, config, folder, (check_spectrum(config, folder),))
   if 'stages' in config:
     parts = tuple(check_stages(config, folder))
   else:

@@ -22,8 +22,9 @@ class Entry:
 
   Attributes:
     name: the row's name in the table.
-    bound: 'lower', 'upper', or '' for a method.
-    epochs: the epochs of each of its runs.
+    bound: 'lower' or 'upper'; 'floor' for a spectrum, 'floor with all labels'
+      for one that is given them; or '' for a method.
+    epochs: the epochs of each of its runs; 0 without a network.
     seeds: the seeds of all its runs.
     reports: the content of `report.json` and the `machine` of each finished
       run, by seed.
@@ -59,7 +60,7 @@ class Entry:
 
 
 def bound_means(entries: Sequence[Entry], column: str) -> dict[str, float]:
-  """Returns the means of the rows that are bounds, by 'lower' and 'upper'."""
+  """Returns the means of the rows that are bounds, by `Entry.bound`."""
   means: dict[str, float] = {}
   for entry in entries:
     mean = entry.mean(column)
@@ -76,10 +77,42 @@ def gap_closed(entry: Entry, entries: Sequence[Entry]) -> float | None:
   when a bound is missing or the upper bound is not above the lower one.
   """
   bounds, mean = bound_means(entries, 'all_acc'), entry.mean('all_acc')
-  if entry.bound or mean is None or bounds.keys() != {'lower', 'upper'}:
+  if entry.bound or mean is None or not bounds.keys() >= {'lower', 'upper'}:
     return None
   gap = bounds['upper'] - bounds['lower']
   return (mean - bounds['lower']) / gap if gap > 0 else None
+
+
+def floor_notes(entries: Sequence[Entry]) -> list[str]:
+  """Returns notes on the rows whose All ACC is no higher than a spectrum's.
+
+  A row that is given all labels is compared with the spectrum that is given
+  them as well. There is no note where All ACC is not available.
+
+  Args:
+    entries: the rows.
+  """
+  means = bound_means(entries, 'all_acc')
+  networks = [entry for entry in entries if not entry.bound.startswith('floor')]
+  lines = []
+  for kind, words, rows in (
+    ('floor', 'the spectrum, which has no network', networks),
+    (
+      'floor with all labels',
+      'the spectrum with all labels given, which has no network',
+      [entry for entry in networks if entry.bound == 'upper'],
+    ),
+  ):
+    found = {entry.name: entry.mean('all_acc') for entry in rows}
+    compared = {k: v for k, v in found.items() if v is not None}
+    if kind not in means or not compared:
+      continue
+    below = [k for k, v in compared.items() if v <= means[kind]]
+    if below:
+      lines.append(f'Does not beat {words} (All ACC): {", ".join(below)}.')
+    elif kind == 'floor':
+      lines.append(f'Every row beats {words} (All ACC).')
+  return lines
 
 
 def leaderboard_markdown(entries: Sequence[Entry], notes: Sequence[str]) -> str:

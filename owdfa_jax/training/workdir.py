@@ -9,6 +9,7 @@ from etils import epath
 
 from input_pipeline.files import read_text, write_whole
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import (
   CONFIG_FILE,
@@ -43,7 +44,7 @@ def open_workdir(experiment: Experiment) -> Iterator[None]:
     yield
 
 
-def claim_workdir(experiment: Experiment) -> None:
+def claim_workdir(inputs: RunInputs) -> None:
   """Writes the run's settings to `config.json` in its workdir.
 
   Must come before the first checkpoint is saved, and after everything that may
@@ -53,11 +54,11 @@ def claim_workdir(experiment: Experiment) -> None:
   Raises:
     UserError: the workdir cannot be written, or it belongs to another run.
   """
-  workdir, epochs = experiment.workdir, experiment.config.epochs
-  check_resumable(experiment)
+  workdir, epochs = inputs.workdir, inputs.config.epochs
+  check_resumable(inputs)
   if (
     has_checkpoint(workdir)
-    and (before := recorded_setting(experiment, 'epochs')) != epochs
+    and (before := recorded_setting(inputs, 'epochs')) != epochs
   ):
     say(
       f'{epochs} epochs instead of {before}: the remaining steps use the '
@@ -67,7 +68,7 @@ def claim_workdir(experiment: Experiment) -> None:
     say(
       f'the run in {workdir} has no hash of its images, since an earlier '
       'version began it; from now on it takes those of --config.data.path='
-      f'{experiment.config.data.path} and no others'
+      f'{inputs.config.data.path} and no others'
     )
   # The processes of a pod share one file system.
   if jax.process_index() == 0:
@@ -77,7 +78,7 @@ def claim_workdir(experiment: Experiment) -> None:
       what='the settings of the run',
       remedy='choose another --workdir, one that can be written',
     ) as file:
-      settings = run_settings(experiment)
+      settings = run_settings(inputs)
       file.write(json.dumps(settings, indent=2, allow_nan=False) + '\n')
 
 

@@ -139,14 +139,19 @@ def test_text_that_looks_like_a_number_stays_text(packed, tmp_path):
 def test_shipped_rows_are_methods_between_bounds(monkeypatch):
   config = leaderboard.get_config('simulated1')
   names = [row.name for row in rows.read_rows(config.rows)]
-  assert names[0] == 'lower bound' and names[-1] == 'upper bound'
+  assert names[:2] == ['spectrum', 'lower bound']
+  assert names[-2:] == ['upper bound', 'spectrum (all labels)']
   assert {'CPL', 'MPSL'} < set(names)
   assert len(rows.read_seeds(config.seeds)) >= 3
   # The simulated data need not be there.
-  for module in (runs, stage_plan):
+  for module, check in (
+    (runs, 'check_run'),
+    (runs, 'check_spectrum'),
+    (stage_plan, 'check_run'),
+  ):
     monkeypatch.setattr(
       module,
-      'check_run',
+      check,
       lambda config, _: types.SimpleNamespace(config=config),
     )
   monkeypatch.setattr(runs, '_check_training', lambda part: None)

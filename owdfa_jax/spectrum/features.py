@@ -1,0 +1,109 @@
+"""The spectrum of an image: what is left of it without its content.
+
+Generators leave traces in the fine structure of an image, such as peaks in its
+spectrum. The residual, an image less its blur, has this fine structure and
+little of the content.
+"""
+
+import cv2
+import numpy as np
+
+# The standard deviation of the blur, in pixels.
+SIGMA = 1.0
+# The side of the windows that an image is cut into, in pixels: a spectrum has
+# the same size for images of 64 pixels and of 1024.
+WINDOW = 64
+# Neighbouring frequencies that are averaged, in each direction.
+POOL = 2
+# The amplitude that counts as none, in grey levels times pixels.
+_FLOOR = 0.1
+# The histogram of a residual has bins of this width in grey levels, and this
+# many on each side of the one around 0. The outermost take what is beyond.
+_BIN_WIDTH, _BINS_EACH_SIDE = 1.5, 4
+# Gives the 27 shares of a histogram a spread like that of a spectrum's
+# logarithms.
+_HISTOGRAM_SCALE = 5.0
+# The smallest image, in pixels: half of its window has one pooled frequency.
+LEAST_SIDE = 2 * POOL
+
+
+def image_residual(image: np.ndarray) -> np.ndarray:
+  """Returns an image less its Gaussian blur, in grey levels.
+
+  Args:
+    image: [S, S, 3], of any type of number; S is at least `LEAST_SIDE`.
+
+  Returns:
+    float32 [S, S, 3].
+  """
+  image = image.astype(np.float32)
+  return image - cv2.GaussianBlur(image, (0, 0), SIGMA)
+
+
+def log_spectrum(residual: np.ndarray) -> np.ndarray:
+  """Returns the mean logarithmic spectrum of the windows of a residual.
+
+  A window is multiplied by a Hann window in both directions. Windows overlap by
+  half or more and cover the image (Welch, "The use of fast Fourier transform
+  for the estimation of power spectra", 1967).
+
+  Args:
+    residual: float [S, S, 3].
+
+  Returns:
+    float32 [2 F, F, 3]: by row the frequencies 0 .. F - 1 and -F .. -1 in the
+    vertical direction, by column 0 .. F - 1 in the horizontal one. F is 16, or
+    less for images smaller than `WINDOW`.
+  """
+  side = min(WINDOW, len(residual) // LEAST_SIDE * LEAST_SIDE)
+  half, taper = side // 2, np.hanning(side).astype(np.float32)
+  taper = (taper[:, None] * taper)[..., None]
+  total = np.zeros((side, half, 3), np.float32)
+  starts = _window_starts(len(residual), side)
+  for top in starts:
+    for left in starts:
+      window = residual[top : top + side, left : left + side] * taper
+      amplitude = np.abs(np.fft.rfft2(window, axes=(0, 1)))[:, :half]
+      total += np.log(amplitude + _FLOOR)
+  total /= len(starts) ** 2
+  return total.reshape(side // POOL, POOL, half // POOL, POOL, 3).mean((1, 3))
+
+
+def residual_histogram(residual: np.ndarray) -> np.ndarray:
+  """Returns the share of each channel's values in each of 9 bins.
+
+  Args:
+    residual: float [S, S, 3], in grey levels.
+
+  Returns:
+    float32 [3, 9].
+  """
+  most = _BINS_EACH_SIDE
+  bins = np.clip(np.rint(residual / _BIN_WIDTH), -most, most).astype(int) + most
+  counts = [np.bincount(bins[..., c].ravel(), minlength=9) for c in range(3)]
+  return np.asarray(counts, np.float32) / bins[..., 0].size
+
+
+def spectrum_features(images: np.ndarray) -> np.ndarray:
+  """Returns the log-spectrum and the histogram of each image's residual.
+
+  Args:
+    images: uint8 [N, S, S, 3].
+
+  Returns:
+    float32 [N, D]; D is 1563 for S of `WINDOW` or more.
+  """
+  rows = []
+  for image in images:
+    residual = image_residual(image)
+    histogram = _HISTOGRAM_SCALE * residual_histogram(residual)
+    rows.append(
+      np.concatenate([log_spectrum(residual).ravel(), histogram.ravel()])
+    )
+  return np.stack(rows)
+
+
+def _window_starts(length: int, side: int) -> np.ndarray:
+  """Returns where windows start so that they cover `length` and overlap."""
+  count = 1 + -(-(length - side) // (side // 2))
+  return np.rint(np.linspace(0, length - side, count)).astype(int)

@@ -1,0 +1,108 @@
+"""Principal components of features, and whitening, in NumPy.
+
+A few directions vary much within each source, because of content, and hide
+those that separate sources. Whitening divides each direction by its own spread.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+# Rows that are copied at a time: with 1,600 features of 4 bytes, 26 MB.
+CHUNK = 4096
+# Components of less variance than this share of the largest are rounding
+# errors, which whitening would blow up.
+_LEAST_SHARE = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Projection:
+  """An affine map, x -> (x - mean) matrix.
+
+  Attributes:
+    mean: float32 [D].
+    matrix: float32 [D, C].
+  """
+
+  mean: np.ndarray
+  matrix: np.ndarray
+
+  def __call__(self, features: np.ndarray) -> np.ndarray:
+    """Maps float32 [N, D] to float32 [N, C]."""
+    parts = [(rows - self.mean) @ self.matrix for rows in row_chunks(features)]
+    return np.concatenate(parts)
+
+  def then(self, matrix: np.ndarray) -> 'Projection':
+    """Returns this map followed by a linear one, float [C, E]."""
+    return Projection(self.mean, (self.matrix @ matrix).astype(np.float32))
+
+
+def row_chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
+  """Yields consecutive parts of at most `CHUNK` rows, without copying them."""
+  for start in range(0, len(rows), CHUNK):
+    yield rows[start : start + CHUNK]
+
+
+def whitened_components(
+  features: np.ndarray, num_components: int
+) -> Projection:
+  """Returns the map to principal components, each of variance 1.
+
+  The features are brought to a standard deviation of 1 first, so it is the
+  correlation matrix that is decomposed. A constant feature has no effect.
+
+  Args:
+    features: float32 [N, D]; N is at least 1.
+    num_components: the largest number of components, C. There are fewer if the
+      rows do not span that many directions.
+  """
+  mean = features.mean(0, dtype=np.float64)
+  covariance = np.zeros((len(mean), len(mean)))
+  for rows in row_chunks(features):
+    centred = rows - mean
+    covariance += centred.T @ centred
+  covariance /= len(features)
+  deviation = np.sqrt(np.diag(covariance))
+  # A constant feature has rounding errors around its mean.
+  is_constant = deviation <= _LEAST_SHARE * (1 + np.abs(mean))
+  inverse = np.where(is_constant, 0, 1 / np.where(is_constant, 1, deviation))
+  correlation = covariance * inverse[:, None] * inverse
+  # Ascending, so the largest come last.
+  variance, direction = np.linalg.eigh(correlation)
+  variance = variance[-num_components:][::-1]
+  direction = direction[:, -num_components:][:, ::-1]
+  kept = variance > _LEAST_SHARE * max(variance[0], 1e-12)
+  matrix = inverse[:, None] * direction[:, kept] / np.sqrt(variance[kept])
+  return Projection(mean.astype(np.float32), matrix.astype(np.float32))
+
+
+def within_class_whitening(
+  scores: np.ndarray, label: np.ndarray, shrinkage: float
+) -> np.ndarray:
+  """Returns the matrix that whitens the scatter of rows within their classes.
+
+  S = (1/N_L) sum_i (x_i - mean of its class) (x_i - mean of its class)^T over
+  the N_L labelled rows, S_l = (1 - l) S + l I, and the matrix is S_l^(-1/2).
+  The rows have the covariance I, so shrinkage moves the scatter within classes
+  towards that of all rows.
+
+  Args:
+    scores: float32 [N, C], whitened components.
+    label: int [N], a class, or -1 on an unlabelled row.
+    shrinkage: l in (0, 1]; at 1 the matrix is the identity.
+
+  Returns:
+    float32 [C, C].
+  """
+  size = scores.shape[1]
+  scatter = np.zeros((size, size))
+  for number in np.unique(label[label >= 0]):
+    rows = scores[label == number].astype(np.float64)
+    rows -= rows.mean(0)
+    scatter += rows.T @ rows
+  scatter /= max(1, np.count_nonzero(label >= 0))
+  variance, direction = np.linalg.eigh(
+    (1 - shrinkage) * scatter + shrinkage * np.eye(size)
+  )
+  return ((direction / np.sqrt(variance)) @ direction.T).astype(np.float32)
