@@ -57,6 +57,24 @@ class Split:
       return np.arange(len(self), dtype=np.int32)
     return self.row_group
 
+  def select(self, rows: np.ndarray) -> 'Split':
+    """Returns some rows as a split; groups are numbered anew.
+
+    Args:
+      rows: int [M], in the order to have them.
+    """
+    group = None
+    if self.row_group is not None:
+      group = np.unique(self.row_group[rows], return_inverse=True)[1]
+      group = group.reshape(-1).astype(np.int32)
+    return Split(
+      source=self.source.select(rows),
+      label=self.label[rows],
+      tag=self.tag[rows],
+      row_ids=None if self.row_ids is None else self.row_ids.select(rows),
+      row_group=group,
+    )
+
   def ids(self, rows: Iterable[int]) -> list[str]:
     """Returns the ids of `rows`: image paths as the meta CSV has them.
 
@@ -86,6 +104,8 @@ class PackedDataset:
     image_size: S, images are S x S pixels.
     train: the training split.
     test: the test split.
+    unseen: test rows of classes that were left out, see
+      `left_out.leave_out`; None if none were.
   """
 
   path: pathlib.Path
@@ -96,6 +116,7 @@ class PackedDataset:
   image_size: int
   train: Split
   test: Split
+  unseen: Split | None = None
 
   @property
   def num_classes(self) -> int:

@@ -132,6 +132,12 @@ def prepare_folder(
     *nested_lines(root, names, [image.path for image in images]),
     *duplicates,
   ]
+  if name_block is not None:
+    sides = {image.block: image.split for image in images}
+    lines.append(
+      f'{len(sides)} groups, {[*sides.values()].count("test")} of them for the '
+      'test'
+    )
   if images[0].split is None:
     others = '' if unlabelled is None else ' and of the unlabelled images'
     lines.append(

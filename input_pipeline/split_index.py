@@ -73,6 +73,12 @@ class RowIds:
     """Returns the ids of `rows`, in their order."""
     return [self._id(row) for row in rows]
 
+  def select(self, rows: Iterable[int]) -> 'RowIds':
+    """Returns the ids of `rows` alone, in their order."""
+    ids = [text.encode() for text in self.take(rows)]
+    end = np.cumsum([len(text) for text in ids], dtype=np.int64)
+    return RowIds(np.frombuffer(b''.join(ids), np.uint8), end)
+
   def _id(self, row: int) -> str:
     if not 0 <= row < len(self):
       raise IndexError(f'row {row} of {len(self)}')

@@ -72,6 +72,16 @@ class TFRecordSource:
   def __len__(self) -> int:
     return len(self._offset)
 
+  def select(self, rows: np.ndarray) -> 'TFRecordSource':
+    """Returns a source of some of the records.
+
+    Args:
+      rows: int [M], the indices of the records, in the order to have them.
+    """
+    return TFRecordSource(
+      self._paths, self._shard[rows], self._offset[rows], self._length[rows]
+    )
+
   def __getitem__(self, index: int) -> bytes:
     """Returns the data of record `index`.
 

@@ -19,6 +19,7 @@ def write_meta_csvs(
   how: str | None,
   on_error: str,
   split_column: bool,
+  group_column: bool,
 ) -> list[str]:
   """Extracts frames, gathers the files and writes the CSVs, in this order.
 
@@ -28,6 +29,8 @@ def write_meta_csvs(
     how: 'link', 'copy' or None, as for `image_tree.gather_images`.
     on_error: 'stop' or 'skip' at a file that cannot be read.
     split_column: whether the CSVs have a column `split`.
+    group_column: whether they have a column `group`, the video of a frame. A
+      video must then be on one side of the split.
 
   Returns:
     Lines on what was skipped, found twice and written.
@@ -59,7 +62,8 @@ def write_meta_csvs(
   lines += overview.equal_file_lines(rest)
   for csv in csvs:
     kept = [pick for pick in csv.picks if pick.image.path not in bad]
-    lines += _write_csv(out / csv.name, csv, kept, paths, split_column)
+    columns = {'split': split_column, 'group': group_column}
+    lines += _write_csv(out / csv.name, csv, kept, paths, columns)
   return lines
 
 
@@ -68,7 +72,7 @@ def _write_csv(
   csv: ProtocolCsv,
   picks: Sequence[Pick],
   paths: Mapping[str, str],
-  split_column: bool,
+  columns: Mapping[str, bool],
 ) -> list[str]:
   lines = []
   entries = {pick.entry for pick in picks}
@@ -86,7 +90,7 @@ def _write_csv(
         'its images, or remove all of them and give --allow_missing'
       )
   done = 'replaced' if file.exists() else 'wrote'
-  meta.write_meta(file, _rows(picks, present, paths, split_column))
+  meta.write_meta(file, _rows(picks, present, paths, columns))
   return [*lines, f'{done} {file}: {len(picks)} images']
 
 
@@ -94,7 +98,7 @@ def _rows(
   picks: Sequence[Pick],
   classes: Sequence[BenchmarkClass],
   paths: Mapping[str, str],
-  split_column: bool,
+  columns: Mapping[str, bool],
 ) -> list[dict[str, object]]:
   """Returns the CSV's rows by label, in the order drawn within a class."""
   labels = {entry: label for label, entry in enumerate(classes)}
@@ -115,5 +119,6 @@ def _rows(
       'compression': image.compression,
       'frame_idx': image.frame_idx,
     }
-    rows.append(row | {'split': pick.split} if split_column else row)
+    further = {'split': pick.split, 'group': image.video}
+    rows.append(row | {k: v for k, v in further.items() if columns[k]})
   return rows

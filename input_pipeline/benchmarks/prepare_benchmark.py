@@ -68,6 +68,8 @@ def prepare_benchmark(arguments: argparse.Namespace, protocols: str) -> None:
     on_error=arguments.on_error,
     # The released CSVs have no such column; packing then applies that rule.
     split_column=is_owdfa40 or arguments.split != 'released',
+    # The other rules put frames of one video on both sides.
+    group_column=arguments.split == 'video',
   )
   _print_tables(csvs, factor)
   lines += [f'fewer images than the class table: {line}' for line in short]

@@ -14,6 +14,7 @@ from input_pipeline.errors import UserError
 
 PHOTO = ROOT / 'tests' / 'data' / 'face.jpg'
 BEAM = pack.Resources(runner='DirectRunner')
+CHOICES = [('none', 0), ('opencv', 0), ('none', 3)]
 needs_beam = pytest.mark.skipif(
   importlib.util.find_spec('apache_beam') is None,
   reason='Apache Beam is not installed',
@@ -41,12 +42,14 @@ def test_a_missing_beam_is_named(tmp_path, monkeypatch):
   assert not (tmp_path / 'out').exists()
 
 
-@pytest.mark.parametrize('crop', ['none', 'opencv'])
-def test_tasks_and_results_lose_nothing(tmp_path, monkeypatch, crop):
-  csv = write_set(tmp_path / 'images', suffix='jpg')
+@pytest.mark.parametrize(('crop', 'tiles'), CHOICES)
+def test_tasks_and_results_lose_nothing(tmp_path, monkeypatch, crop, tiles):
+  csv = write_set(tmp_path / 'images', suffix='jpg', size=32)
   (csv.parent / '1' / '3.jpg').write_bytes(PHOTO.read_bytes())
   (csv.parent / '1' / '4.jpg').write_bytes(b'')
-  options = pack.Options(size=16, shards=2, crop=crop, on_error='skip')
+  options = pack.Options(
+    size=16, shards=2, crop=crop, tiles=tiles, on_error='skip'
+  )
   fake_beam.install(monkeypatch)
   local = pack.Resources(workers=1)
   for name, resources in ('a', local), ('b', BEAM):
@@ -75,13 +78,14 @@ def test_a_folder_that_is_not_shared_is_named(
 
 
 @needs_beam
-@pytest.mark.parametrize('crop', ['none', 'opencv'])
-def test_the_direct_runner_changes_no_byte(tmp_path, crop):
-  csv = write_set(tmp_path / 'images', suffix='jpg')
+@pytest.mark.parametrize(('crop', 'tiles'), CHOICES)
+def test_the_direct_runner_changes_no_byte(tmp_path, crop, tiles):
+  csv = write_set(tmp_path / 'images', suffix='jpg', size=32)
   (csv.parent / '1' / '3.jpg').write_bytes(PHOTO.read_bytes())
   for name, runner in ('a', 'local'), ('b', 'DirectRunner'):
     out = tmp_path / name / 'out'
-    done = run(csv, out, f'--runner={runner}', f'--crop={crop}')
+    choice = f'--crop={crop}', f'--tiles={tiles}'
+    done = run(csv, out, f'--runner={runner}', *choice)
     assert done.returncode == 0, done.stderr
   assert content(tmp_path / 'a' / 'out') == content(tmp_path / 'b' / 'out')
   found = [tmp_path / name / 'out.detections.jsonl' for name in 'ab']
