@@ -1,0 +1,189 @@
+"""A score for "made by none of the sources that the network knows or found".
+
+Each source is a Gaussian among the features of the training rows. An image that
+a Gaussian of all rows explains better than that of any source is of none.
+
+All functions are pure. Rows may be split over devices: statistics are sums over
+rows.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from owdfa_jax.evaluation.centres import Whitening, whiten
+
+# The largest number of principal components, D.
+COMPONENTS = 64
+# Components of less variance than this share of the largest are rounding
+# errors, which whitening would blow up.
+_LEAST_SHARE = 1e-6
+# The scatter of all sources is moved by this share towards that of a sphere.
+_SPHERE = 0.05
+# Rows of this label belong to no source, and fill arrays up.
+_NO_SOURCE = -1
+_EXACT = jax.lax.Precision.HIGHEST
+
+
+class SourceDensities(NamedTuple):
+  """A Gaussian for each source, and one of variance 1 for all rows together.
+
+  Attributes:
+    whitening: the map of features to principal components of variance 1.
+    mean: float32 [K, D], of each source.
+    factor: float32 [K, D, D]; (z - mean) factor has the covariance I.
+    log_scale: float32 [K], the logarithm of the determinant of the factor;
+      minus infinity for a source without rows.
+  """
+
+  whitening: Whitening
+  mean: jax.Array
+  factor: jax.Array
+  log_scale: jax.Array
+
+
+@functools.partial(jax.jit, static_argnames=('num_sources', 'components'))
+def fit_densities(
+  feature: jax.Array,
+  assigned: jax.Array,
+  num_sources: int,
+  components: int = COMPONENTS,
+) -> SourceDensities:
+  """Fits the Gaussians of sources.
+
+  With z the D whitened components, S_k the scatter of the n_k rows of source k
+  around their mean, and G = sum_k S_k / N moved slightly towards a sphere, the
+  covariance of source k is (S_k + D G) / (n_k + D): a source of few rows has
+  nearly that of all sources.
+
+  Args:
+    feature: float32 [N, C].
+    assigned: int32 [N], the source of each row, or -1 to leave it out.
+    num_sources: K.
+    components: D, at most C of which are used.
+
+  References:
+    Lee et al., "A simple unified framework for detecting out-of-distribution
+    samples", NeurIPS 2018; Ren et al., "A simple fix to Mahalanobis distance
+    for improving near-OOD detection", 2021 (both with one covariance for all).
+    Friedman, "Regularized discriminant analysis", JASA 1989.
+  """
+  is_row = assigned > _NO_SOURCE
+  whitening = _principal(feature, is_row, components)
+  rows = whiten(whitening, feature)
+  size = rows.shape[1]
+  member = jax.nn.one_hot(assigned, num_sources)
+  count = member.sum(0)
+  total = jnp.einsum('nk,nd->kd', member, rows, precision=_EXACT)
+  mean = total / jnp.maximum(count, 1)[:, None]
+
+  def scatter_of(source: jax.Array) -> jax.Array:
+    apart = member[:, source, None] * (rows - mean[source])
+    return jnp.einsum('nd,ne->de', apart, apart, precision=_EXACT)
+
+  # One source after the other: no [N, K, D] in memory.
+  scatter = jax.lax.map(scatter_of, jnp.arange(num_sources))
+  pooled = scatter.sum(0) / jnp.maximum(is_row.sum(), 1)
+  # At least the share of rounding errors, if no row differs from its mean.
+  sphere = jnp.maximum(jnp.trace(pooled) / size, _LEAST_SHARE) * jnp.eye(size)
+  pooled = (1 - _SPHERE) * pooled + _SPHERE * sphere
+  covariance = (scatter + size * pooled) / (count + size)[:, None, None]
+  lower = jnp.linalg.cholesky(covariance)
+  identity = jnp.broadcast_to(jnp.eye(size), lower.shape)
+  inverse = jax.lax.linalg.triangular_solve(
+    lower, identity, left_side=True, lower=True
+  )
+  diagonal = jnp.diagonal(lower, axis1=1, axis2=2)
+  log_scale = jnp.where(count > 0, -jnp.log(diagonal).sum(1), -jnp.inf)
+  return SourceDensities(whitening, mean, inverse.mT, log_scale)
+
+
+@jax.jit
+def unseen_score(densities: SourceDensities, feature: jax.Array) -> jax.Array:
+  """Returns log N(z; 0, I) - max_k log N(z; mean_k, covariance_k).
+
+  The larger, the less likely an image is of one of the sources. It is no
+  probability.
+
+  Args:
+    densities: of the sources.
+    feature: float32 [N, C].
+
+  Returns:
+    float32 [N], on the devices of the rows.
+  """
+  rows = whiten(densities.whitening, feature)
+  turned = jnp.einsum('nd,kde->nke', rows, densities.factor, precision=_EXACT)
+  centre = jnp.einsum(
+    'kd,kde->ke', densities.mean, densities.factor, precision=_EXACT
+  )
+  # The normalising constants of both are the same.
+  of_source = densities.log_scale - ((turned - centre) ** 2).sum(-1) / 2
+  return -(rows**2).sum(-1) / 2 - of_source.max(-1)
+
+
+def threshold(seen_score: np.ndarray, false_alarm_rate: float) -> float:
+  """Returns the score above which an image counts as of none of the sources.
+
+  It is the lowest of the given scores above which at most the wanted share of
+  them lies.
+
+  Args:
+    seen_score: float [N], scores of images of the sources that were not trained
+      on; N is at least 1.
+    false_alarm_rate: the share of such images that may be rejected, in [0, 1).
+  """
+  ordered = np.sort(seen_score)
+  # Rounding must not take one more away than the rate allows.
+  rejected = int(np.floor(false_alarm_rate * len(ordered) + 1e-9))
+  return float(ordered[len(ordered) - 1 - rejected])
+
+
+def rejected_at(
+  seen_score: np.ndarray, unseen_score: np.ndarray, kept: float
+) -> float:
+  """Returns the share of unseen images that are rejected if seen ones are kept.
+
+  Args:
+    seen_score: float [N], of images of the sources.
+    unseen_score: float [M], of images of other sources.
+    kept: the share of seen images that is kept, in (0, 1].
+  """
+  limit = threshold(seen_score, 1 - kept)
+  return float(np.mean(unseen_score > limit))
+
+
+def auroc(seen_score: np.ndarray, unseen_score: np.ndarray) -> float:
+  """Returns the area under the ROC curve of telling unseen from seen images.
+
+  It is the chance that an unseen image has the higher score; equal scores count
+  as half.
+
+  Args:
+    seen_score: float [N], N at least 1.
+    unseen_score: float [M], M at least 1.
+  """
+  ordered = np.sort(seen_score)
+  below = np.searchsorted(ordered, unseen_score, 'left')
+  not_above = np.searchsorted(ordered, unseen_score, 'right')
+  return float((below + not_above).mean() / 2 / len(ordered))
+
+
+def _principal(
+  feature: jax.Array, is_row: jax.Array, components: int
+) -> Whitening:
+  """Returns the map to the first principal components, each of variance 1."""
+  count = jnp.maximum(is_row.sum(), 1)
+  mean = (is_row[:, None] * feature).sum(0) / count
+  apart = is_row[:, None] * (feature - mean)
+  scatter = jnp.einsum('nc,nd->cd', apart, apart, precision=_EXACT) / count
+  variance, direction = jnp.linalg.eigh(scatter)
+  variance = jnp.maximum(
+    variance, jnp.maximum(_LEAST_SHARE * variance[-1], 1e-30)
+  )
+  # Ascending, so the largest come last.
+  matrix = (direction / jnp.sqrt(variance))[:, ::-1]
+  return Whitening(mean, matrix[:, :components])
