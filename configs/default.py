@@ -86,19 +86,23 @@ def _data() -> ml_collections.ConfigDict:
 def _model() -> ml_collections.ConfigDict:
   """Returns the settings of the network and its initial weights."""
   model = ml_collections.ConfigDict()
-  # A key of owdfa_jax.models.resnet.CONFIGS.
+  # A key of owdfa_jax.models.backbones.BACKBONES.
   model.backbone = 'resnet50'
   # What the network sees: 'rgb', the pixels, normalised; 'residual', the pixels
   # without their smooth part; 'both', six channels. See docs/methods.md.
   model.front_end = 'rgb'
+  # Features that a branch on the local spectrum adds to those of the backbone; 0
+  # for no such branch. See docs/methods.md.
+  model.spectrum_features = 0
   # Multiplies the number of channels.
   model.width = 1.0
   # What the backbone computes in; losses and similarities are always float32.
   model.dtype = 'bfloat16'
   # Share of the head's inputs that a training step drops.
   model.dropout = 0.2
-  # Initial weights: a .safetensors, .npz or .pth file of a ResNet, the workdir
-  # of a run, or one of its checkpoints, RUN/checkpoints/STEP. '' for random.
+  # Initial weights: a .safetensors, .npz or .pth file, the workdir of a run, one
+  # of its checkpoints, RUN/checkpoints/STEP, or 'efficientnet_lite0', which a
+  # package brings. '' for random.
   model.init = ''
   # Whether to load the head from there too, if its shape fits.
   model.init_head = True
@@ -164,6 +168,15 @@ def _evaluation() -> ml_collections.ConfigDict:
   # last epoch.
   evaluation.selection = 'test'
   evaluation.metric = 'all_nmi'
+  # What names the source of an image: the network's 'head', or the nearest of
+  # the 'centres' of clusters of whitened features, found after training (or by
+  # the first evaluation) and written to RUN/centres-STEP.npz. Evaluations
+  # between epochs use the head.
+  evaluation.classify_by = 'head'
+  # How features are whitened for the centres: 'within_class', 'pca',
+  # 'pca_within_class' or 'none'; 'auto' takes what finds held-out known classes
+  # best.
+  evaluation.whitening = 'auto'
   return evaluation
 
 

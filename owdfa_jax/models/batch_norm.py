@@ -24,10 +24,13 @@ def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
 
 
 def standardise(
-  x: jax.Array, mean: jax.Array, variance: jax.Array
+  x: jax.Array,
+  mean: jax.Array,
+  variance: jax.Array,
+  epsilon: float = EPSILON,
 ) -> jax.Array:
   """Returns (x - mean) / sqrt(variance + epsilon), at least float32."""
-  return (_widen(x) - mean) * jax.lax.rsqrt(variance + EPSILON)
+  return (_widen(x) - mean) * jax.lax.rsqrt(variance + epsilon)
 
 
 def _widen(x: jax.Array) -> jax.Array:
@@ -49,16 +52,23 @@ class BatchNorm(nnx.Module):
     var: [C], running unbiased variance; starts at 1.
     momentum: the weight of the new statistics, as in PyTorch. (In Flax it is
       that of the old ones.)
+    epsilon: added to the variance.
   """
 
   def __init__(
-    self, num_features: int, *, use_bias: bool = True, momentum: float = 0.1
+    self,
+    num_features: int,
+    *,
+    use_bias: bool = True,
+    momentum: float = 0.1,
+    epsilon: float = EPSILON,
   ) -> None:
     self.scale = nnx.Param(jnp.ones(num_features))
     self.bias = nnx.Param(jnp.zeros(num_features)) if use_bias else None
     self.mean = nnx.BatchStat(jnp.zeros(num_features))
     self.var = nnx.BatchStat(jnp.ones(num_features))
     self.momentum = momentum
+    self.epsilon = epsilon
 
   def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
     """Maps [..., C] to the same shape and dtype.
@@ -75,7 +85,7 @@ class BatchNorm(nnx.Module):
       self._update(mean, variance, x.size // x.shape[-1])
     else:
       mean, variance = self.mean[...], self.var[...]
-    y = standardise(x, mean, variance) * self.scale[...]
+    y = standardise(x, mean, variance, self.epsilon) * self.scale[...]
     if self.bias is not None:
       y += self.bias[...]
     # The next layer computes in the input's dtype, say bfloat16.

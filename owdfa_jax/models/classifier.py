@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,38 +11,18 @@ from flax import nnx
 
 from input_pipeline.errors import UserError, check_choice
 from owdfa_jax import vectors
-from owdfa_jax.models import frequency_attention, perspectives, resnet
+from owdfa_jax.models import frequency_attention, perspectives
+from owdfa_jax.models.backbones import BACKBONES, Backbone
 from owdfa_jax.models.batch_norm import BatchNorm
 from owdfa_jax.models.counterfactual import CounterfactualBranch
 from owdfa_jax.models.front_end import FRONT_ENDS, network_input, num_channels
+from owdfa_jax.models.local_spectrum import SpectrumBranch
 from owdfa_jax.models.outputs import Branches, Head, Outputs, mask_pruned
 
 DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16}
 # ORCA and SimGCD multiply cosines by this before the softmax.
 COSINE_SCALE = 10.0
 _NO_BRANCHES = Branches()
-
-
-class Backbone(Protocol):
-  """Maps the network's input [B, H, W, channels] to a map [B, h, w, C].
-
-  Attributes:
-    num_features: C, channels of the feature map.
-    first_features: channels after the first stage.
-  """
-
-  num_features: int
-  first_features: int
-
-  def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Returns the feature map; `train` updates the batch statistics."""
-    ...
-
-  def first_and_last(
-    self, images: jax.Array, *, train: bool
-  ) -> tuple[jax.Array, jax.Array]:
-    """Returns the feature maps after the first and after the last stage."""
-    ...
 
 
 class InUse(nnx.BatchStat):
@@ -71,6 +51,7 @@ class Classifier(nnx.Module):
     *,
     branches: Branches = _NO_BRANCHES,
     front_end: str = 'rgb',
+    spectrum: SpectrumBranch | None = None,
     dropout: float = 0.2,
     rngs: nnx.Rngs,
   ) -> None:
@@ -82,12 +63,16 @@ class Classifier(nnx.Module):
       branches: what else to compute.
       front_end: what `classify_images` makes of images, a key of
         `front_end.FRONT_ENDS`; the backbone has its number of channels.
+      spectrum: computes further features from images, if given.
       dropout: share of the features dropped before the head.
       rngs: source of the initial parameters.
     """
     width = backbone.num_features
+    if spectrum is not None:
+      width += spectrum.num_features
     self.branches = branches
     self.front_end = front_end
+    self.spectrum = spectrum
     self.backbone = backbone
     # The neck has no bias, so features have mean 0 and the head needs no bias.
     self.bottleneck = BatchNorm(width, use_bias=False)
@@ -127,11 +112,22 @@ class Classifier(nnx.Module):
 
     The other arguments are those of `__call__`.
     """
-    x = network_input(images, self.front_end)
-    return self(x, train=train, key=key)
+    spectrum = None
+    if self.spectrum is not None:
+      spectrum = self.spectrum(images, train=train)
+    network = self.backbone
+    x = network_input(
+      images, self.front_end, network.pixel_mean, network.pixel_std
+    )
+    return self(x, train=train, key=key, spectrum=spectrum)
 
   def __call__(
-    self, images: jax.Array, *, train: bool, key: jax.Array | None = None
+    self,
+    images: jax.Array,
+    *,
+    train: bool,
+    key: jax.Array | None = None,
+    spectrum: jax.Array | None = None,
   ) -> Outputs:
     """Classifies what the front end made of images.
 
@@ -141,6 +137,7 @@ class Classifier(nnx.Module):
         compute; else use the running statistics.
       key: draws the dropout and the counterfactual branch's maps. Training
         needs it, unless the dropout is 0 and there is no such branch.
+      spectrum: [B, D], the features of the spectrum branch, if there is one.
     """
     first, last = self.backbone.first_and_last(images, train=train)
     feature_map = last.astype(jnp.float32)
@@ -148,7 +145,9 @@ class Classifier(nnx.Module):
       feature_map = frequency_attention.weigh_feature_map(
         self.frequency_attention(images), feature_map
       )
-    outputs = self.outputs_from(feature_map, train=train, key=key)
+    outputs = self.outputs_from(
+      feature_map, train=train, key=key, spectrum=spectrum
+    )
     if not (train and self.branches.counterfactual):
       return outputs
     if key is None:
@@ -166,10 +165,21 @@ class Classifier(nnx.Module):
     )
 
   def outputs_from(
-    self, feature_map: jax.Array, *, train: bool, key: jax.Array | None = None
+    self,
+    feature_map: jax.Array,
+    *,
+    train: bool,
+    key: jax.Array | None = None,
+    spectrum: jax.Array | None = None,
   ) -> Outputs:
-    """Computes everything after the backbone's feature map [B, h, w, C]."""
-    feature = self.bottleneck(feature_map.mean((1, 2)), train=train)
+    """Computes everything after the backbone's feature map [B, h, w, C].
+
+    The other arguments are those of `__call__`.
+    """
+    pooled = feature_map.mean((1, 2))
+    if spectrum is not None:
+      pooled = jnp.concatenate([pooled, spectrum], -1)
+    feature = self.bottleneck(pooled, train=train)
     logits = self.classify(
       self.dropout(feature, deterministic=not train, rngs=key)
     )
@@ -258,6 +268,7 @@ def create(
   width: float = 1.0,
   branches: Branches = _NO_BRANCHES,
   front_end: str = 'rgb',
+  spectrum_features: int = 0,
   dropout: float = 0.2,
   dtype: str = 'float32',
   rngs: nnx.Rngs,
@@ -265,12 +276,13 @@ def create(
   """Builds a classifier for square images.
 
   Args:
-    backbone: a key of `resnet.CONFIGS`.
+    backbone: a key of `backbones.BACKBONES`.
     num_outputs: K, width of the head.
     image_size: side of the images in pixels.
     width: multiplies the backbone's channels.
     branches: what to compute besides logits and the global feature.
     front_end: what the network sees, a key of `front_end.FRONT_ENDS`.
+    spectrum_features: features of the spectrum branch; 0 for none.
     dropout: share of the features dropped before the head.
     dtype: what the backbone computes in, a key of `DTYPES`.
     rngs: source of the initial parameters.
@@ -279,24 +291,29 @@ def create(
     UserError: the backbone, front end or dtype is unknown, or the feature map
       is smaller than the largest grid.
   """
-  check_choice('--config.model.backbone', backbone, resnet.CONFIGS)
+  check_choice('--config.model.backbone', backbone, BACKBONES)
   check_choice('--config.model.front_end', front_end, FRONT_ENDS)
   check_choice('--config.model.dtype', dtype, DTYPES)
-  config = resnet.CONFIGS[backbone]
+  family = BACKBONES[backbone]
+  config = family.configs[backbone]
   # Pooling would fail with a message about shapes that names no setting.
   check_grids(backbone, image_size, config.stride, branches.grids)
-  network = resnet.ResNet(
+  network = family.network(
     config,
     width=width,
     channels=num_channels(front_end),
     dtype=DTYPES[dtype],
     rngs=rngs,
   )
+  spectrum = None
+  if spectrum_features:
+    spectrum = SpectrumBranch(image_size, spectrum_features, rngs=rngs)
   return Classifier(
     network,
     num_outputs,
     branches=branches,
     front_end=front_end,
+    spectrum=spectrum,
     dropout=dropout,
     rngs=rngs,
   )

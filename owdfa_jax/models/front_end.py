@@ -6,7 +6,7 @@ smooth part, leaves the differences. Everything here acts on each image alone,
 and runs on the devices inside the compiled step.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +23,14 @@ RESIDUAL_LIMIT = 8.0
 _REACH = 4
 
 
-def normalise(images: jax.Array) -> jax.Array:
-  """Maps grey levels [..., 3] to float32 with ImageNet's mean 0 and std 1."""
-  mean, std = jnp.array(IMAGENET_MEAN), jnp.array(IMAGENET_STD)
-  return (images.astype(jnp.float32) / 255 - mean) / std
+def normalise(
+  images: jax.Array,
+  mean: Sequence[float] = IMAGENET_MEAN,
+  std: Sequence[float] = IMAGENET_STD,
+) -> jax.Array:
+  """Maps grey levels [..., 3] to float32 (x / 255 - mean) / std."""
+  scaled = images.astype(jnp.float32) / 255
+  return (scaled - jnp.array(mean)) / jnp.array(std)
 
 
 def residual(images: jax.Array, sigma: float = RESIDUAL_SIGMA) -> jax.Array:
@@ -87,10 +91,10 @@ def _blur_axis(images: jax.Array, axis: int, weights: np.ndarray) -> jax.Array:
 
 
 # By name, the maps whose channels the network gets, three from each.
-FRONT_ENDS: dict[str, tuple[Callable[[jax.Array], jax.Array], ...]] = {
-  'rgb': (normalise,),
-  'residual': (residual,),
-  'both': (normalise, residual),
+FRONT_ENDS = {
+  'rgb': ('rgb',),
+  'residual': ('residual',),
+  'both': ('rgb', 'residual'),
 }
 
 
@@ -99,14 +103,25 @@ def num_channels(front_end: str) -> int:
   return 3 * len(FRONT_ENDS[front_end])
 
 
-def network_input(images: jax.Array, front_end: str) -> jax.Array:
+def network_input(
+  images: jax.Array,
+  front_end: str,
+  mean: Sequence[float] = IMAGENET_MEAN,
+  std: Sequence[float] = IMAGENET_STD,
+) -> jax.Array:
   """Computes the network's input.
 
   Args:
     images: uint8 or float32 [B, S, S, 3], grey levels 0..255.
     front_end: a key of `FRONT_ENDS`.
+    mean: what the backbone expects to be subtracted from RGB in 0..1.
+    std: what it expects RGB to be divided by then.
 
   Returns:
     float32 [B, S, S, channels].
   """
-  return jnp.concatenate([part(images) for part in FRONT_ENDS[front_end]], -1)
+  maps = {
+    'rgb': lambda: normalise(images, mean, std),
+    'residual': lambda: residual(images),
+  }
+  return jnp.concatenate([maps[name]() for name in FRONT_ENDS[front_end]], -1)

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from owdfa_jax.models.batch_norm import BatchNorm
+from owdfa_jax.models.convolutions import conv
+from owdfa_jax.models.front_end import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,51 +62,6 @@ CONFIGS = {
     stem_pool=False,
   ),
 }
-
-
-def kaiming_normal(
-  key: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype
-) -> jax.Array:
-  """Draws Normal(0, sqrt(2 / fan_out)) for a kernel [h, w, in, out]."""
-  height, width, _, out_features = shape
-  # Drawn flat: the values are the same, but XLA takes several times as long
-  # to compile a draw of four axes, and a network has dozens of shapes.
-  values = jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)
-  return values * math.sqrt(2 / (height * width * out_features))
-
-
-def conv(
-  in_features: int,
-  out_features: int,
-  kernel: int,
-  stride: int,
-  *,
-  dtype: jnp.dtype,
-  rngs: nnx.Rngs,
-) -> nnx.Conv:
-  """Returns a convolution without bias, initialised as torchvision's.
-
-  Args:
-    in_features: channels of the input.
-    out_features: channels of the output.
-    kernel: side of the square kernel.
-    stride: in both directions.
-    dtype: what it computes in.
-    rngs: source of the initial parameters.
-  """
-  return nnx.Conv(
-    in_features,
-    out_features,
-    (kernel, kernel),
-    strides=stride,
-    # Explicit, as 'SAME' at stride 2 pads (0, 1) where PyTorch pads (1, 1).
-    padding=kernel // 2,
-    # A batch norm with a bias follows.
-    use_bias=False,
-    dtype=dtype,
-    kernel_init=kaiming_normal,
-    rngs=rngs,
-  )
 
 
 class Block(nnx.Module):
@@ -165,8 +122,14 @@ class ResNet(nnx.Module):
   Attributes:
     num_features: C, channels of the feature map.
     first_features: channels after the first stage.
+    pixel_mean: what the published weights expect to be subtracted from pixels
+      in 0..1.
+    pixel_std: what they expect them to be divided by then.
     stride: image pixels for each pixel of the feature map.
   """
+
+  pixel_mean = IMAGENET_MEAN
+  pixel_std = IMAGENET_STD
 
   def __init__(
     self,

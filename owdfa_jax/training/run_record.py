@@ -36,8 +36,10 @@ CHANGEABLE_SETTINGS = (
   'max_skipped_in_a_row',
   'eval.batch_size',
   'eval.checkpoint',
+  'eval.classify_by',
   'eval.every_epochs',
   'eval.split',
+  'eval.whitening',
   'checkpoints.',
   'log.',
   'compilation_cache',
@@ -46,12 +48,21 @@ CHANGEABLE_SETTINGS = (
   'data.num_workers',
 )
 # Settings that runs of earlier versions do not record, and their values there.
-LATER_SETTINGS = {'passes_per_epoch': 1, 'model.front_end': 'rgb'}
+LATER_SETTINGS: dict[str, Any] = {
+  'passes_per_epoch': 1,
+  'model.front_end': 'rgb',
+  'model.spectrum_features': 0,
+  'eval.classify_by': 'head',
+  'eval.whitening': 'auto',
+}
+# The same for rounds of staged runs, which have settings of their own.
+LATER_ROUND_SETTINGS = {'data.whitening': 'none'}
 # The settings (or beginnings of their names) that a checkpoint's network
 # depends on: evaluation must have the same.
 NETWORK_SETTINGS = (
   'model.backbone',
   'model.front_end',
+  'model.spectrum_features',
   'model.width',
   'model.dtype',
   'method.',
@@ -304,7 +315,10 @@ def _recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
   path = workdir / CONFIG_FILE
   try:
     settings = json.loads(read_text(path))
-    return LATER_SETTINGS | flatten_settings(settings)
+    settings = LATER_SETTINGS | flatten_settings(settings)
+    if 'data.label_by' in settings:
+      settings = LATER_ROUND_SETTINGS | settings
+    return settings
   except FileNotFoundError:
     return None
   except OSError as error:
