@@ -42,6 +42,10 @@ def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   stages.round_learning_rate_factor = 0.5
   # What labels the unlabelled images: the 'head', or 'clusters' of features.
   stages.label_by = 'clusters'
+  # How features are whitened before they are clustered: 'none' as in earlier
+  # versions; 'within_class', 'pca', 'pca_within_class', or 'auto', which takes
+  # what finds held-out known classes best.
+  stages.whitening = 'none'
   # Of the images given to a class, this share keeps the label, the most
   # confident first.
   stages.keep_share = 0.5

@@ -2,11 +2,13 @@
 
 import ml_collections
 
+from owdfa_jax.discovery.find_centres import (
+  attribute_with_run,
+  evaluate_run,
+)
 from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import evaluate_stages, train_stages
-from owdfa_jax.evaluation.attribute import attribute
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
-from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.timing import time_step
@@ -39,10 +41,10 @@ def run(
     return 0
   if mode == 'attribute':
     assert images is not None
-    return attribute(experiment, images, max_pixels)
+    return attribute_with_run(experiment, images, max_pixels)
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status
-  evaluate(experiment)
+  evaluate_run(experiment)
   return 0
 
 

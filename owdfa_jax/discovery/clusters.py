@@ -9,7 +9,8 @@ import numpy as np
 
 from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.kmeans import Clusters
-from owdfa_jax.discovery.whitening import PADDING
+from owdfa_jax.discovery.whitening import PADDING, Kind, fit
+from owdfa_jax.evaluation.centres import Whitening, whiten
 from owdfa_jax.parallel import Placement, make_placement, round_up
 
 
@@ -88,6 +89,32 @@ def semi_supervised_kmeans(
   )
 
 
+def whiten_rows(
+  kind: Kind,
+  feature: np.ndarray | jax.Array,
+  label: np.ndarray,
+  *,
+  num_known: int,
+  placement: Placement | None = None,
+) -> tuple[Whitening, jax.Array]:
+  """Fits a whitening to rows and whitens them, on the devices.
+
+  Args:
+    kind: what to divide by.
+    feature: as for `semi_supervised_kmeans`.
+    label: as for `semi_supervised_kmeans`.
+    num_known: the number of known classes.
+    placement: as for `semi_supervised_kmeans`.
+
+  Returns:
+    The whitening, and the features [P, D], split over the devices.
+  """
+  placement = placement or make_placement(jax.local_devices()[:1])
+  split, padded = split_rows(feature, label, placement)
+  fitted = fit(kind, split, padded, num_known)
+  return fitted, whiten(fitted, split)
+
+
 def split_rows(
   feature: np.ndarray | jax.Array, label: np.ndarray, placement: Placement
 ) -> tuple[jax.Array, jax.Array]:
@@ -125,7 +152,7 @@ def match_outputs(
   num_known: int,
   outputs: np.ndarray,
 ) -> np.ndarray:
-  """Renames clusters as outputs of a head, so that both agree on most rows.
+  """Names clusters after outputs of a head, so that both agree on most rows.
 
   Without this the next round would teach each output the images of another
   source than the one it stands for.
@@ -138,10 +165,9 @@ def match_outputs(
       clusters; the known classes come first.
 
   Returns:
-    int32 [N], the output that each row's cluster is renamed as.
+    int32 [K], the output of each cluster.
   """
-  # Imported here because SciPy takes long to load, and only runs in stages
-  # come here.
+  # Imported here because SciPy takes long to load, and few runs come here.
   from scipy import optimize
 
   overlap = np.zeros((len(outputs), outputs.max() + 1), np.int64)
@@ -150,4 +176,4 @@ def match_outputs(
   cluster, output = optimize.linear_sum_assignment(novel, maximize=True)
   output_of_cluster = outputs.astype(np.int32)
   output_of_cluster[num_known + cluster] = outputs[num_known + output]
-  return output_of_cluster[assigned]
+  return output_of_cluster

@@ -1,19 +1,21 @@
 """Labels unlabelled images by a trained network, for a round of training."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import ml_collections
 import numpy as np
+from etils import epath
 from jax.experimental import multihost_utils
 
-from input_pipeline import pseudo_labels, supervision
-from input_pipeline.meta import LABELLED, UNLABELLED
-from owdfa_jax.discovery import clusters
+from input_pipeline import pseudo_labels
+from input_pipeline.meta import UNLABELLED
+from owdfa_jax.discovery.discover import find_sources
+from owdfa_jax.discovery.whitening_choice import Choice
+from owdfa_jax.evaluation.report import write_json
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.models import classifier
-from owdfa_jax.settings import eval_rows, validation_share
+from owdfa_jax.settings import eval_rows
 from owdfa_jax.training.progress import say
 
 
@@ -24,11 +26,13 @@ class PredictedLabels(NamedTuple):
     row: int [N], the rows of the training split.
     label: int32 [N], outputs of the network.
     confidence: float32 [N] in [0, 1].
+    choice: how features were whitened; None if there are no clusters.
   """
 
   row: np.ndarray
   label: np.ndarray
   confidence: np.ndarray
+  choice: Choice | None = None
 
 
 def label_unlabelled(
@@ -39,11 +43,11 @@ def label_unlabelled(
   Args:
     experiment: a trained run.
     path: the file, in the format of `input_pipeline.pseudo_labels`.
-    settings: `label_by`, a key of `LABELLERS`, and the limits for
-      `select_confident`: `keep_confidence` and `keep_share`.
+    settings: `label_by`, a key of `LABELLERS`; `whitening`, for clusters; and
+      the limits for `select_confident`: `keep_confidence` and `keep_share`.
   """
   dataset = experiment.dataset
-  predicted = LABELLERS[settings.label_by](experiment)
+  predicted = LABELLERS[settings.label_by](experiment, settings.whitening)
   kept = select_confident(
     predicted, settings.keep_confidence, settings.keep_share
   )
@@ -51,9 +55,23 @@ def label_unlabelled(
   label[predicted.row[kept]] = predicted.label[kept]
   if jax.process_index() == 0:
     pseudo_labels.write_pseudo_labels(path, dataset, label)
+    how = {} if predicted.choice is None else predicted.choice.report()
+    write_json(
+      labelling_file(path),
+      {'label_by': settings.label_by, **how, 'kept': int(kept.sum())},
+    )
   # The other processes of a pod read the file next.
   multihost_utils.sync_global_devices('pseudo-labels are written')
   say(describe_labels(predicted.label[kept], len(kept), dataset.num_known))
+
+
+def labelling_file(path: str | epath.Path) -> epath.Path:
+  """Returns the path of the JSON file that says how labels were made.
+
+  Args:
+    path: the file of the pseudo-labels.
+  """
+  return epath.Path(path).with_suffix('.json')
 
 
 def describe_labels(label: np.ndarray, total: int, num_known: int) -> str:
@@ -72,13 +90,17 @@ def describe_labels(label: np.ndarray, total: int, num_known: int) -> str:
   )
 
 
-def label_by_head(experiment: Experiment) -> PredictedLabels:
+def label_by_head(
+  experiment: Experiment, whitening: str = 'none'
+) -> PredictedLabels:
   """Labels rows by the most probable output; its probability is the confidence.
 
   Args:
     experiment: a trained run.
+    whitening: without effect.
   """
-  restored = restore_network(experiment)
+  del whitening
+  restored = restore_network(experiment, by_head=True)
   split, rows = eval_rows(experiment.dataset, 'unlabelled')
   predictions = restored.predictor.predict(
     restored.params,
@@ -90,71 +112,33 @@ def label_by_head(experiment: Experiment) -> PredictedLabels:
   )
 
 
-def label_by_clusters(experiment: Experiment) -> PredictedLabels:
+def label_by_clusters(
+  experiment: Experiment, whitening: str = 'none'
+) -> PredictedLabels:
   """Labels rows by clusters of features; a row's margin is the confidence.
 
-  Each cluster gets the output that most of its rows have.
+  Each cluster gets the output that most of its rows have. The rows of a group,
+  such as the tiles of one image, get the same label.
 
   Args:
     experiment: a trained run.
+    whitening: how features are whitened before, one of
+      `setting_checks.WHITENINGS`.
   """
-  dataset = experiment.dataset
-  restored = restore_network(experiment)
-  # All training rows: the labelled ones hold the clusters of known classes.
-  predictions, features = restored.predictor.predict_with_features(
-    restored.params, restored.batch_stats, restored.predictor.batches('train')
+  restored = restore_network(experiment, by_head=True)
+  found = find_sources(experiment, restored, whitening)
+  row = np.flatnonzero(experiment.dataset.train.tag == UNLABELLED)
+  group = found.features.group[row]
+  return PredictedLabels(
+    row,
+    found.output[found.clusters.assigned[group]],
+    np.asarray(found.clusters.margin)[group],
+    found.choice,
   )
-  outputs = indices_in_use(experiment, restored.batch_stats)
-  found = clusters.semi_supervised_kmeans(
-    features,
-    trained_label(experiment),
-    num_known=dataset.num_known,
-    num_clusters=len(outputs),
-    # The run's seed, so that labelling again gives the same labels.
-    key=jax.random.key(experiment.config.seed),
-  )
-  row = np.flatnonzero(dataset.train.tag == UNLABELLED)
-  assigned, margin = (
-    jax.device_get(x)[row] for x in (found.assigned, found.margin)
-  )
-  label = clusters.match_outputs(
-    assigned, predictions.predicted[row], dataset.num_known, outputs
-  )
-  return PredictedLabels(row, label, margin)
 
 
 # The functions behind `stage_plan.LABEL_BY`.
 LABELLERS = {'head': label_by_head, 'clusters': label_by_clusters}
-
-
-def trained_label(experiment: Experiment) -> np.ndarray:
-  """Returns the labels that the training used, int32 [N]; -1 on other rows.
-
-  Labelled rows that are held out for validation were not used either.
-
-  Args:
-    experiment: a trained run.
-  """
-  dataset, config = experiment.dataset, experiment.config
-  label = np.where(dataset.train.tag == LABELLED, dataset.train.label, -1)
-  held_out = supervision.validation_rows(
-    dataset, config.seed, validation_share(config)
-  )
-  label[held_out] = -1
-  return label.astype(np.int32)
-
-
-def indices_in_use(experiment: Experiment, batch_stats: Any) -> np.ndarray:
-  """Returns the outputs that pruning left in use, int [K], ascending.
-
-  Args:
-    experiment: a trained run.
-    batch_stats: its network's statistics.
-  """
-  in_use = classifier.in_use_from_statistics(batch_stats)
-  if in_use is None:
-    return np.arange(experiment.num_outputs)
-  return np.flatnonzero(jax.device_get(in_use))
 
 
 def select_confident(

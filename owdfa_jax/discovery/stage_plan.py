@@ -13,6 +13,7 @@ from etils import epath
 from input_pipeline.errors import UserError, check_choice
 from owdfa_jax.configs import staged
 from owdfa_jax.setting_checks import (
+  WHITENINGS,
   check_config,
   check_fields,
   flatten_settings,
@@ -96,6 +97,7 @@ class Stage:
       case StageKind.ROUND:
         # Recorded with the run: other labels make another run.
         config.data.label_by = settings.label_by
+        config.data.whitening = settings.whitening
         config.data.keep_share = settings.keep_share
         config.data.keep_confidence = settings.keep_confidence
         config.optimizer.learning_rate *= settings.round_learning_rate_factor
@@ -176,6 +178,6 @@ def check_stage_settings(config: ml_collections.ConfigDict) -> None:
       'stages make their own pseudo-labels: --config.data.pseudo_labels='
       f'{config.data.pseudo_labels}; leave it out'
     )
-  check_choice(
-    '--config.stages.label_by', settings['stages.label_by'], LABEL_BY
-  )
+  for name, choices in (('label_by', LABEL_BY), ('whitening', WHITENINGS)):
+    field = f'stages.{name}'
+    check_choice(f'--config.{field}', settings[field], choices)

@@ -17,16 +17,17 @@ import jax
 import ml_collections
 from etils import epath
 
+from input_pipeline import strict_json
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
-from owdfa_jax.discovery.labelling import label_unlabelled
+from input_pipeline.files import absolute, read_text
+from owdfa_jax.discovery.find_centres import evaluate_run
+from owdfa_jax.discovery.labelling import label_unlabelled, labelling_file
 from owdfa_jax.discovery.stage_plan import (
   StageKind,
   check_stages,
   plan_stages,
 )
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
-from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.heap import heap_table
 from owdfa_jax.evaluation.report import main_table, truth_lines, write_json
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
@@ -78,7 +79,7 @@ def _train_in_order(
     )
     if status := train_with_evaluation(experiment):
       return status
-    reports[stage.name] = evaluate(experiment)
+    reports[stage.name] = evaluate_run(experiment)
     step = reports[stage.name]['checkpoint_step']
     init = checkpoint_path(experiment.workdir, step)
     if following is not None and following.kind is StageKind.ROUND:
@@ -86,6 +87,7 @@ def _train_in_order(
       # A round that has trained on these labels must find them unchanged.
       if not has_checkpoint(folder / following.name):
         label_unlabelled(experiment, labels, config.stages)
+      reports[stage.name] |= read_labelling(labels)
   if jax.process_index() == 0:
     write_stage_report(folder, reports)
   return 0
@@ -101,12 +103,38 @@ def evaluate_stages(config: ml_collections.ConfigDict, workdir: str) -> None:
   Raises:
     UserError: a stage has no checkpoint yet.
   """
-  reports = {
-    experiment.workdir.name: evaluate(experiment)
-    for experiment in set_up_stages(config, workdir)
-  }
+  reports: dict[str, dict[str, Any]] = {}
+  for experiment in set_up_stages(config, workdir):
+    report = evaluate_run(experiment)
+    step = report['checkpoint_step']
+    labels = experiment.workdir / f'pseudo_labels-{step}.npz'
+    reports[experiment.workdir.name] = report | read_labelling(labels)
   if jax.process_index() == 0:
     write_stage_report(epath.Path(absolute(workdir)), reports)
+
+
+def read_labelling(labels: str | epath.Path) -> dict[str, Any]:
+  """Returns how the pseudo-labels of a stage were made, for its report.
+
+  Args:
+    labels: the file of the pseudo-labels.
+
+  Returns:
+    `labelling`, what `label_unlabelled` wrote beside it; {} without such a
+    file, as for runs of earlier versions.
+
+  Raises:
+    UserError: the file is damaged or cannot be read.
+  """
+  path = labelling_file(labels)
+  try:
+    return {'labelling': strict_json.loads(read_text(path))}
+  except FileNotFoundError:
+    return {}
+  except (OSError, ValueError) as error:
+    raise UserError(
+      f'damaged file: {path} ({error}); remove it: it is only reported'
+    ) from error
 
 
 def set_up_stages(

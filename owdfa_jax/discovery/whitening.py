@@ -25,7 +25,7 @@ NAMES = ('pca_within_class', 'within_class', 'pca', 'none')
 # See `Kind`. The fewer the labelled rows and classes, the larger the shrinkage
 # has to be.
 SHRINKAGE = 0.3
-COMPONENTS = 32
+COMPONENTS = 64
 
 # Variances below this share of the largest one are rounding errors.
 _LEAST_SHARE = 1e-6

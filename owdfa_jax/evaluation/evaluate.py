@@ -60,6 +60,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     'selection': recorded_setting(experiment, 'eval.selection'),
     'selected_by': selected_by(experiment, restored.latest_metrics),
     'split': config.eval.split,
+    **_classifier(config.eval.classify_by, restored.centres_made),
     **with_class_names(result, experiment.dataset),
     'last': test_metrics(experiment.dataset, restored.latest_metrics),
   }
@@ -68,6 +69,14 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   if jax.process_index() == 0:
     write_report(experiment, report, predictions, output_names(experiment))
   return report
+
+
+def _classifier(
+  classify_by: str, made: Mapping[str, Any] | None
+) -> dict[str, Any]:
+  """Returns the fields of the report on what classified the images."""
+  fields: dict[str, Any] = {'classified_by': classify_by}
+  return fields if made is None else fields | {'centres': dict(made)}
 
 
 def evaluate_split(

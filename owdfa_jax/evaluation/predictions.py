@@ -15,6 +15,7 @@ from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
+from owdfa_jax.evaluation.centres import Centres, centre_logits
 from owdfa_jax.evaluation.groups import VerdictSums
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
@@ -45,14 +46,21 @@ class Predictions:
 class Predictor:
   """The compiled forward pass of a run's network."""
 
-  def __init__(self, experiment: Experiment, graphdef: nnx.GraphDef):
+  def __init__(
+    self,
+    experiment: Experiment,
+    graphdef: nnx.GraphDef,
+    centres: Centres | None = None,
+  ):
     """Prepares the forward pass; the first batch compiles it.
 
     Args:
       experiment: the run.
       graphdef: the network's static definition.
+      centres: what classifies images in place of the network's head.
     """
     self._experiment = experiment
+    self._centres = centres
     self._real = real = real_classes(experiment.dataset)
     self._forward = make_forward(graphdef, real, experiment.placement)
     self._forward_for_groups = make_forward(
@@ -85,33 +93,41 @@ class Predictor:
       UserError: the network's logits or features are not finite.
     """
     if group is None:
-      forward = functools.partial(self._forward, params, batch_stats)
+      forward = self._bind(self._forward, params, batch_stats)
       return Predictions(**self._collect(forward, batches))
-    forward = functools.partial(self._forward_for_groups, params, batch_stats)
+    forward = self._bind(self._forward_for_groups, params, batch_stats)
     sums = VerdictSums(group)
     columns = self._collect(forward, batches, sums)
     verdicts = Predictions(**sums.columns(self._real))
     return Predictions(**columns, verdicts=verdicts)
 
   def predict_with_features(
-    self, params: Params, batch_stats: BatchStats, batches: Iterator[Batch]
-  ) -> tuple[Predictions, np.ndarray]:
-    """Classifies images and returns their global features too.
+    self,
+    params: Params,
+    batch_stats: BatchStats,
+    batches: Iterator[Batch],
+    take: Callable[[jax.Array], None],
+  ) -> Predictions:
+    """Classifies images, and passes on features, which stay on the devices.
 
-    The arguments are those of `predict`.
-
-    Returns:
-      The predictions, and float32 [N, C] features in the same order.
+    Args:
+      params: as for `predict`.
+      batch_stats: as for `predict`.
+      batches: as for `predict`.
+      take: gets the features of each batch in turn, float32 [B, C], split over
+        the devices. Those of padding are among them.
 
     Raises:
       UserError: the network's logits or features are not finite.
     """
-    forward = functools.partial(
-      self._forward_with_features, params, batch_stats
-    )
-    columns = self._collect(forward, batches)
-    features = columns.pop('feature')
-    return Predictions(**columns), features
+    forward = self._bind(self._forward_with_features, params, batch_stats)
+
+    def forward_and_take(batch: DeviceBatch) -> DeviceBatch:
+      results = forward(batch)
+      take(results.pop('feature'))
+      return results
+
+    return Predictions(**self._collect(forward_and_take, batches))
 
   def batches(
     self, split: str, rows: np.ndarray | None = None
@@ -135,6 +151,11 @@ class Predictor:
       process_count=jax.process_count(),
       num_threads=config.data.num_threads,
     )
+
+  def _bind(
+    self, forward: Callable, params: Params, batch_stats: BatchStats
+  ) -> Callable[[DeviceBatch], DeviceBatch]:
+    return functools.partial(forward, params, batch_stats, self._centres)
 
   def _collect(
     self,
@@ -192,25 +213,33 @@ def make_forward(
   *,
   with_features: bool = False,
   with_log_probability: bool = False,
-) -> Callable[[Params, BatchStats, DeviceBatch], DeviceBatch]:
-  """Returns the compiled `(params, batch_stats, batch) -> columns`.
+) -> Callable[[Params, BatchStats, Centres | None, DeviceBatch], DeviceBatch]:
+  """Returns the compiled `(params, batch_stats, centres, batch) -> columns`.
+
+  Without `centres` the network's head classifies.
 
   Args:
     graphdef: the network's static definition.
     real: labels of the known classes of real (not forged) images.
     placement: batches are split over its devices. Results are replicated, so
       that every process of a pod sees all rows.
-    with_features: return `feature` too, which is far larger than the other
-      columns.
+    with_features: return `feature` too. It is far larger than the other columns
+      and stays split by rows.
     with_log_probability: return `log_probability` too, float32 [b, K].
   """
 
   def forward(
-    params: Params, batch_stats: BatchStats, batch: DeviceBatch
+    params: Params,
+    batch_stats: BatchStats,
+    centres: Centres | None,
+    batch: DeviceBatch,
   ) -> DeviceBatch:
     model = nnx.merge(graphdef, params, batch_stats)
     outputs = model.classify_images(batch['image'], train=False)
-    probability = jax.nn.softmax(outputs.logits)
+    logits = outputs.logits
+    if centres is not None:
+      logits = centre_logits(centres, outputs.feature)
+    probability = jax.nn.softmax(logits)
     real_probability = probability[:, jnp.array(real, jnp.int32)].sum(-1)
     columns = {
       'row': batch['index'],
@@ -224,10 +253,14 @@ def make_forward(
       ),
     }
     if with_log_probability:
-      columns['log_probability'] = jax.nn.log_softmax(outputs.logits)
-    return columns | ({'feature': outputs.feature} if with_features else {})
+      columns['log_probability'] = jax.nn.log_softmax(logits)
+    place = jax.lax.with_sharding_constraint
+    columns = place(columns, placement.replicated)
+    if with_features:
+      columns['feature'] = place(outputs.feature, placement.by_batch)
+    return columns
 
-  return jax.jit(forward, out_shardings=placement.replicated)
+  return jax.jit(forward)
 
 
 def output_names(experiment: Experiment) -> list[str]:

@@ -1,8 +1,17 @@
 """Restores the network of a run's checkpoint for evaluation."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
+from etils import epath
+
+from input_pipeline.errors import UserError
+from owdfa_jax.evaluation.centres_file import (
+  belongs_to,
+  centres_path,
+  read_centres,
+)
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.training import state
@@ -28,6 +37,9 @@ class RestoredNetwork:
     step: the checkpoint's step.
     latest_metrics: the metrics of the latest checkpoint, with its step as
       `checkpoint_step`; None if it was saved between evaluations.
+    folder: the checkpoint's folder.
+    centres_made: how the centres that classify were made, see `CentresFile`;
+      None if the head classifies.
   """
 
   predictor: Predictor
@@ -35,17 +47,25 @@ class RestoredNetwork:
   batch_stats: state.BatchStats
   step: int
   latest_metrics: dict[str, Any] | None
+  folder: epath.Path
+  centres_made: Mapping[str, Any] | None = None
 
 
-def restore_network(experiment: Experiment) -> RestoredNetwork:
+def restore_network(
+  experiment: Experiment, *, by_head: bool = False
+) -> RestoredNetwork:
   """Restores the checkpoint that `eval.checkpoint` names.
 
   Only parameters and statistics are read. They may have been saved from any
   number of devices.
 
+  Args:
+    experiment: the run.
+    by_head: the head classifies, whatever `eval.classify_by` says.
+
   Raises:
-    UserError: there is no such checkpoint, or it is damaged or of another
-      network.
+    UserError: there is no such checkpoint, it is damaged or of another network,
+      or it lacks the centres that are to classify.
   """
   check_checkpoint(experiment)
   check_same_network(experiment)
@@ -57,10 +77,22 @@ def restore_network(experiment: Experiment) -> RestoredNetwork:
   )
   verify_checkpoint(folder, '--config.eval.checkpoint={step}')
   params, batch_stats = restore_model(folder, params, batch_stats)
+  centres = made = None
+  if experiment.config.eval.classify_by == 'centres' and not by_head:
+    found = read_centres(experiment.workdir, int(folder.name))
+    if found is None or not belongs_to(found, folder, experiment.config):
+      raise UserError(
+        'the checkpoint has no centres: '
+        f'{centres_path(experiment.workdir, int(folder.name))}; evaluate the '
+        'run with --mode=eval first, or give --config.eval.classify_by=head'
+      )
+    centres, made = found.centres, found.made
   return RestoredNetwork(
-    Predictor(experiment, graphdef),
+    Predictor(experiment, graphdef, centres),
     params,
     batch_stats,
     int(folder.name),
     latest_metrics,
+    folder,
+    made,
   )

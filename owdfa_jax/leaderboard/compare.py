@@ -10,10 +10,10 @@ import ml_collections
 from input_pipeline import escape
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute, write_whole
+from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import train_stages
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
-from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.selection import selection_rule
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.leaderboard import table
@@ -23,6 +23,7 @@ from owdfa_jax.leaderboard.results import (
   finished_report,
 )
 from owdfa_jax.leaderboard.runs import Run, choose_runs
+from owdfa_jax.report_fields import GROUPS
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import CHECKPOINTS, CONFIG_FILE
 from owdfa_jax.training.small_data import short_runs
@@ -94,7 +95,7 @@ def train_and_evaluate(run: Run) -> int:
   experiment = build_experiment(run.last)
   if status := train_with_evaluation(experiment):
     return status
-  evaluate(experiment)
+  evaluate_run(experiment)
   return 0
 
 
@@ -193,11 +194,24 @@ def make_notes(
     f'{benchmark}: {dataset.num_known} known and {num_novel} novel classes, '
     f'{len(dataset.train)} training images; {epochs}; '
     f'checkpoint: {checkpoint}; evaluated on the {config.eval.split} split.',
+    *group_notes(entries),
     *table.floor_notes(entries),
     *heap_notes(entries),
     *(f'Trained with {machine}.' for machine in sorted(machines)),
     f'`{command}`',
   ]
+
+
+def group_notes(entries: Sequence[table.Entry]) -> list[str]:
+  """Returns a note if the figures count groups, not images.
+
+  Args:
+    entries: the rows of the table.
+  """
+  reports = [report for entry in entries for report in entry.reports.values()]
+  if not any(report.get(GROUPS) for report in reports):
+    return []
+  return ['One verdict a group of images, such as the tiles of one image.']
 
 
 def heap_notes(entries: Sequence[table.Entry]) -> list[str]:

@@ -75,6 +75,27 @@ def can_be_verified(folder: str | os.PathLike) -> bool:
   return os.path.lexists(os.path.join(folder, MANIFEST))
 
 
+def checkpoint_digest(folder: str | os.PathLike) -> str:
+  """Returns a digest of all files of a complete checkpoint, hexadecimal.
+
+  It tells two checkpoints of the same step apart.
+
+  Args:
+    folder: the folder of the checkpoint.
+
+  Raises:
+    OSError: a file cannot be read.
+  """
+  root = os.fspath(folder)
+  if can_be_verified(root):
+    # It holds the digests of all other files.
+    return hashlib.sha256(
+      read_regular(os.path.join(root, MANIFEST))
+    ).hexdigest()
+  files = {name: _measure(os.path.join(root, name)) for name in _walk(root)}
+  return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
 def find_damage(folder: str | os.PathLike, only: str = '') -> str:
   """Returns what is wrong with a checkpoint, or '' if it is as it was saved.
 

@@ -124,20 +124,19 @@ def test_known_class_without_a_labelled_row_is_named(blobs):
     cluster(feature, np.where(label == 1, -1, label))
 
 
-def test_clusters_are_renamed_as_the_outputs_that_agree_most():
+def test_clusters_are_named_after_the_outputs_that_agree_most():
   assigned = np.array([0, 1, 2, 2, 2, 3, 3, 3])
   predicted = np.array([1, 1, 5, 5, 4, 4, 4, 0])
-  renamed = match_outputs(assigned, predicted, 2, np.array([0, 1, 4, 5]))
+  output = match_outputs(assigned, predicted, 2, np.array([0, 1, 4, 5]))
   # Known clusters keep their names, whatever the head predicts.
-  assert renamed.tolist() == [0, 1, 5, 5, 5, 4, 4, 4]
+  assert output.tolist() == [0, 1, 5, 4]
 
 
 def test_two_clusters_never_share_an_output():
   rng = np.random.default_rng(4)
   assigned, predicted = rng.integers(0, 6, (2, 50))
-  renamed = match_outputs(assigned, np.minimum(predicted, 3), 2, np.arange(6))
-  pairs = set(zip(assigned.tolist(), renamed.tolist(), strict=True))
-  assert len(pairs) == len(set(assigned)) == len(set(renamed))
+  output = match_outputs(assigned, np.minimum(predicted, 3), 2, np.arange(6))
+  assert sorted(output.tolist()) == list(range(6))
 
 
 def test_number_of_devices_and_size_of_chunks_do_not_matter(blobs):

@@ -49,15 +49,18 @@ def test_predicts_chosen_rows_in_order(packed, tmp_path):
   np.testing.assert_array_equal(some.row, [3, 7, 11])
 
 
-def test_features_belong_to_the_same_predictions(packed, tmp_path):
+def test_features_are_those_of_the_batches(packed, tmp_path):
   predictor, network = untrained_network(tiny_experiment(packed, tmp_path))
   plain = predictor.predict(*network, predictor.batches('test'))
-  predictions, features = predictor.predict_with_features(
-    *network, predictor.batches('test')
+  parts = []
+  predictions = predictor.predict_with_features(
+    *network, predictor.batches('test'), parts.append
   )
   np.testing.assert_array_equal(predictions.predicted, plain.predicted)
-  assert len(features) == len(plain.row)
-  assert features.dtype == np.float32 and features.std() > 0
+  feature = np.concatenate(parts)
+  assert len(feature) >= len(plain.row)
+  assert feature.dtype == np.float32 and feature[: len(plain.row)].std() > 0
+  assert all(part.sharding.spec == jax.P('data') for part in parts)
 
 
 def test_without_a_real_class_every_image_is_fake(packed, tmp_path):

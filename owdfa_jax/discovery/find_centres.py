@@ -1,0 +1,104 @@
+"""Finds the whitened centres of a run's checkpoint, where none are on file.
+
+With `eval.classify_by='centres'` they classify in place of the network's head.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from owdfa_jax.discovery.discover import Sources, find_sources
+from owdfa_jax.evaluation.attribute import attribute
+from owdfa_jax.evaluation.centres import Centres
+from owdfa_jax.evaluation.centres_file import (
+  belongs_to,
+  centres_path,
+  read_centres,
+  write_centres,
+)
+from owdfa_jax.evaluation.evaluate import evaluate
+from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.experiment import Experiment
+from owdfa_jax.training.progress import say
+
+
+def evaluate_run(experiment: Experiment) -> dict[str, Any]:
+  """Evaluates a run's checkpoint; finds its centres before, if need be.
+
+  Args:
+    experiment: a trained run.
+
+  Returns:
+    The content of `report.json`.
+
+  Raises:
+    UserError: see `evaluate`; or the centres on file are damaged or cannot be
+      written.
+  """
+  ensure_centres(experiment)
+  return evaluate(experiment)
+
+
+def attribute_with_run(
+  experiment: Experiment, images: str, max_pixels: int | None = None
+) -> int:
+  """Attributes new images; finds the run's centres before, if need be.
+
+  The arguments, the result and the errors are those of `attribute`.
+  """
+  ensure_centres(experiment)
+  return attribute(experiment, images, max_pixels)
+
+
+def ensure_centres(experiment: Experiment) -> None:
+  """Writes the centres of the checkpoint that `eval.checkpoint` names.
+
+  Does nothing if the head classifies, or if the file has centres of this
+  checkpoint and of these settings.
+
+  Args:
+    experiment: a trained run.
+
+  Raises:
+    UserError: there is no such checkpoint, or the file is damaged or cannot be
+      written.
+  """
+  config, workdir = experiment.config, experiment.workdir
+  if config.eval.classify_by != 'centres':
+    return
+  restored = restore_network(experiment, by_head=True)
+  path = centres_path(workdir, restored.step)
+  found = read_centres(workdir, restored.step)
+  if found is not None and belongs_to(found, restored.folder, config):
+    return
+  if found is not None:
+    say(f'{path} is of another network or another eval.whitening: made anew')
+  sources = find_sources(experiment, restored, config.eval.whitening)
+  centres = name_centres(sources, experiment.num_outputs)
+  made = {'setting': config.eval.whitening, **sources.choice.report()}
+  if jax.process_index() == 0:
+    write_centres(workdir, restored.folder, centres, made)
+  # The other processes of a pod read the file next.
+  multihost_utils.sync_global_devices('centres are written')
+  say(f'written: {path}')
+
+
+def name_centres(sources: Sources, num_outputs: int) -> Centres:
+  """Returns the centres in the order of the network's outputs.
+
+  Args:
+    sources: what `find_sources` returned.
+    num_outputs: the number of the network's outputs, those out of use included.
+  """
+  found = np.asarray(sources.clusters.centres)
+  direction = np.zeros((num_outputs, found.shape[1]), np.float32)
+  direction[sources.output] = found
+  in_use = np.zeros(num_outputs, bool)
+  in_use[sources.output] = True
+  return Centres(
+    jax.device_get(sources.whitening),
+    jax.numpy.asarray(direction),
+    jax.numpy.asarray(in_use),
+  )

@@ -1,0 +1,181 @@
+"""The features of a split, averaged by group and kept on the devices.
+
+A group (the tiles of an image, the frames of a video) has one source, so the
+mean of its features says more than that of a single row. Without groups each
+row is a group of its own.
+
+Rows are read in such an order that all rows of a group go to the same device.
+So nothing but images goes to the devices, and no feature goes between them.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from owdfa_jax import parallel
+from owdfa_jax.evaluation.predictions import Predictions
+from owdfa_jax.evaluation.restore import RestoredNetwork
+from owdfa_jax.experiment import Experiment
+
+
+class GroupFeatures(NamedTuple):
+  """The features of G groups, and what the network predicts for N rows.
+
+  Attributes:
+    feature: float32 [P, C], P >= G, split over the devices; row g is the mean
+      of the features of group g. From G on there are zeros.
+    group: int32 [N], the group of each row.
+    predictions: of all rows.
+  """
+
+  feature: jax.Array
+  group: np.ndarray
+  predictions: Predictions
+
+  def label_of_groups(self, label: np.ndarray) -> np.ndarray:
+    """Returns the label of each group, int32 [G]; -1 if no row has one.
+
+    Args:
+      label: int32 [N], of the rows of one group either the same or -1.
+    """
+    found = np.full(int(self.group.max()) + 1, -1, np.int32)
+    np.maximum.at(found, self.group, label.astype(np.int32))
+    return found
+
+
+def collect_features(
+  experiment: Experiment, restored: RestoredNetwork, split: str = 'train'
+) -> GroupFeatures:
+  """Runs the network on a split, and averages its features by group.
+
+  Each device holds its share of the groups: about G / devices features.
+
+  Args:
+    experiment: the run.
+    restored: its network.
+    split: 'train' or 'test'.
+
+  Raises:
+    UserError: the network's logits or features are not finite.
+  """
+  placement = experiment.placement
+  group = getattr(experiment.dataset, split).group
+  batch_size = parallel.round_up(experiment.config.eval.batch_size, placement)
+  row, place = reading_order(group, placement.mesh.size, batch_size)
+  means = _Means(group, row, place, batch_size, placement)
+  predictions = restored.predictor.predict_with_features(
+    restored.params,
+    restored.batch_stats,
+    restored.predictor.batches(split, row),
+    means.add,
+  )
+  # Rows of padding are predicted again and again.
+  first = np.unique(predictions.row, return_index=True)[1]
+  predictions = Predictions(
+    predictions.row[first],
+    predictions.predicted[first],
+    predictions.confidence[first],
+    predictions.fake_probability[first],
+  )
+  return GroupFeatures(means.feature, group, predictions)
+
+
+def reading_order(
+  group: np.ndarray, num_devices: int, batch_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns an order of rows in which each device gets whole groups.
+
+  Args:
+    group: int [N], the group of each row.
+    num_devices: D; each gets batch_size / D consecutive rows of a batch.
+    batch_size: B, a multiple of D.
+
+  Returns:
+    The row to read at each place, int32 [M], M a multiple of B; and the place
+    of its group among the groups of its device, int32 [M], -1 for padding.
+  """
+  each = -(-(int(group.max()) + 1) // num_devices)
+  by_group = np.argsort(group, kind='stable')
+  device = group[by_group] // each
+  rows = [by_group[device == d] for d in range(num_devices)]
+  share = batch_size // num_devices
+  steps = -(-max(map(len, rows)) // share)
+  order = np.zeros((num_devices, steps * share), np.int32)
+  place = np.full_like(order, -1)
+  for d, mine in enumerate(rows):
+    order[d, : len(mine)] = mine
+    place[d, : len(mine)] = group[mine] - d * each
+  # From devices by places to batches of all devices.
+  shape = num_devices, steps, share
+  return (
+    order.reshape(shape).swapaxes(0, 1).ravel(),
+    place.reshape(shape).swapaxes(0, 1).ravel(),
+  )
+
+
+class _Means:
+  """Adds the features of batches to the means of their groups."""
+
+  def __init__(
+    self,
+    group: np.ndarray,
+    row: np.ndarray,
+    place: np.ndarray,
+    batch_size: int,
+    placement: parallel.Placement,
+  ):
+    sizes = np.bincount(group)
+    self._groups = parallel.round_up(len(sizes), placement)
+    self._weight = (1 / sizes[group[row]]).astype(np.float32)
+    self._place, self._placement = place, placement
+    self._batch_size = batch_size
+    self._done = 0
+    self._feature: jax.Array | None = None
+
+  @property
+  def feature(self) -> jax.Array:
+    assert self._feature is not None
+    return self._feature
+
+  def add(self, feature: jax.Array) -> None:
+    """Adds the features [B, C] of the next batch."""
+    part = slice(self._done, self._done + self._batch_size)
+    self._done += self._batch_size
+    by_batch = self._placement.by_batch
+    place, weight = (
+      jax.make_array_from_callback(x.shape, by_batch, x.__getitem__)
+      for x in (self._place[part], self._weight[part])
+    )
+    if self._feature is None:
+      shape = self._groups, feature.shape[1]
+      self._feature = jnp.zeros(shape, device=by_batch)
+    self._feature = _add(
+      self._feature, feature, place, weight, placement=self._placement
+    )
+
+
+@functools.partial(jax.jit, static_argnames='placement', donate_argnums=0)
+def _add(
+  total: jax.Array,
+  feature: jax.Array,
+  place: jax.Array,
+  weight: jax.Array,
+  *,
+  placement: parallel.Placement,
+) -> jax.Array:
+  """Adds weighted rows to the groups of their own device."""
+
+  def add(
+    total: jax.Array, feature: jax.Array, place: jax.Array, weight: jax.Array
+  ) -> jax.Array:
+    # Out of bounds for padding: such rows are dropped.
+    place = jnp.where(place < 0, len(total), place)
+    return total.at[place].add(weight[:, None] * feature, mode='drop')
+
+  by_row = jax.P('data')
+  return jax.shard_map(
+    add, mesh=placement.mesh, in_specs=(by_row,) * 4, out_specs=by_row
+  )(total, feature, place, weight)
