@@ -70,7 +70,7 @@ def _matched(path: str, pattern: re.Pattern[str], rule: str) -> str:
 
 def _does_not_fit(path: str, rule: str, why: str) -> UserError:
   return UserError(
-    f'an image of no group: --group_by={shortened(rule, 200)}: {quoted(path)} '
+    f'an image of no block: --group_by={shortened(rule, 200)}: {quoted(path)} '
     f'({why}); rename the image or give another rule'
   )
 

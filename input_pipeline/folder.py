@@ -57,7 +57,7 @@ def prepare_folder(
   One `RandomState(seed)` draws the labelled images: for each known class in
   the order given, the first int(labelled_fraction * n) of its permutation(n)
   over the sorted files. With `split='by_group'` the test images are drawn
-  first, and n groups take the place of n files.
+  first, and n blocks take the place of n files.
 
   Args:
     root: a folder with one folder for each class.
@@ -70,8 +70,8 @@ def prepare_folder(
     unlabelled: a folder of images of unknown class.
     on_error: 'stop' or 'skip' at links, folders and files that cannot be read.
     split: 'by_image': packing makes the split, unless there is a `test_root`;
-      'by_group': no group of images is on both sides.
-    group_by: the rule of 'by_group', see `blocks.block_rule`.
+      'by_group': no block of images is on both sides.
+    group_by: the rule that names blocks, see `blocks.block_rule`.
     test_share: the share of the test set of 'by_group'; None is 0.2.
 
   Returns:
@@ -133,10 +133,10 @@ def prepare_folder(
     *duplicates,
   ]
   if name_block is not None:
-    sides = {image.block: image.split for image in images}
+    sides = [*{image.block: image.split for image in images}.values()]
     lines.append(
-      f'{len(sides)} groups, {[*sides.values()].count("test")} of them for the '
-      'test'
+      f'{len(sides)} blocks of images that belong together, '
+      f'{sides.count("test")} of them for the test'
     )
   if images[0].split is None:
     others = '' if unlabelled is None else ' and of the unlabelled images'

@@ -45,7 +45,7 @@ def check_split(
   *,
   has_test_root: bool,
 ) -> Callable[[str], str] | None:
-  """Returns the rule that names groups; None for a split by image.
+  """Returns the rule that names blocks; None for a split by image.
 
   Args:
     split: one of `pack_options.SPLIT_RULES`.
@@ -111,7 +111,7 @@ def split_by_group(
   )
   if not 0 < len(test) < len(images):
     raise UserError(
-      f'no split by group: {len(images)} images are in {len(blocks)} groups, '
+      f'no split by group: {len(images)} images are in {len(blocks)} blocks, '
       'too few or too large to share out; give another --group_by or '
       '--test_share'
     )
@@ -152,7 +152,7 @@ def draw_labelled(
     if not count:
       method = next(image.method for image in images if image.label == label)
       raise UserError(
-        f'class {method!r} has {len(blocks)} images or groups to train on: '
+        f'class {method!r} has {len(blocks)} images or blocks to train on: '
         f'--labelled_fraction={fraction} labels none; raise it or add images'
       )
     for block in draws.permutation(len(blocks))[:count]:

@@ -105,12 +105,12 @@ def _add_labels(add: Callable[..., object]) -> None:
     choices=SPLIT_RULES,
     default=SPLIT_RULES[0],
     help='how the test set is held out: image by image when packing, or here, '
-    'with no group on both sides (default: %(default)s)',
+    'with no block of images on both sides (default: %(default)s)',
   )
   add(
     '--group_by',
     metavar='RULE',
-    help='what a group of --split=by_group is, across all classes: file_name '
+    help='which images of any class are a block of --split=by_group: file_name '
     '(the same name, without its suffix), prefix:_ (the name up to the first '
     '_) or pattern:REGEX (its first group, in the path below the class folder)',
   )

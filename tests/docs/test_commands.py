@@ -109,6 +109,11 @@ def own_images(folder):
     for i in range(20):
       image = imagesets.image(32, 100 * number + i)
       cv2.imwrite(str(folder / 'faces' / name / f'{i:04d}.png'), image)
+  for number, name in enumerate(('FLUX', 'Kolors', 'SANA')):
+    (folder / 'images' / name).mkdir(parents=True)
+    for i in range(10):
+      image = imagesets.image(96, 100 * number + 50 + i)
+      cv2.imwrite(str(folder / 'images' / name / f'prompt{i}.png'), image)
   (folder / 'new_images').mkdir()
   cv2.imwrite(str(folder / 'new_images' / '1.png'), imagesets.image(40, 999))
 

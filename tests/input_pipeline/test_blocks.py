@@ -44,7 +44,7 @@ def test_rules_name_the_block_of_a_path(rule, path, name):
   ],
 )
 def test_an_image_that_a_rule_does_not_fit_is_named(rule, path):
-  with pytest.raises(UserError, match=f'an image of no group: .*{path}'):
+  with pytest.raises(UserError, match=f'an image of no block: .*{path}'):
     blocks.block_rule(rule)(path)
 
 
@@ -88,7 +88,9 @@ def test_a_prompt_of_several_classes_is_on_one_side(tmp_path):
     # int(.75 * 9), of the training images alone.
     assert labelled.sum() == (6 if label < 2 else 0)
     assert (table.split[labelled] == 'train').all()
-  assert '12 groups, 3 of them for the test' in '\n'.join(lines)
+  assert '12 blocks of images that belong together, 3 of them' in '\n'.join(
+    lines
+  )
   assert 'packing will hold out' not in '\n'.join(lines)
 
 
@@ -121,7 +123,7 @@ def test_images_of_a_group_are_labelled_together(tmp_path):
     ),
     (
       ['--split=by_group', '--group_by=pattern:^.', '--test_share=0.3'],
-      'no split by group: 48 images are in 1 groups',
+      'no split by group: 48 images are in 1 blocks',
     ),
   ],
 )

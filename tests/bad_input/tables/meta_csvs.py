@@ -27,6 +27,11 @@ def _row(name: str, *words: str, **fields: object) -> Case:
   return _csv(name, rows(fields), 'meta.csv, line ', *words)
 
 
+def _grouped(name: str, *changes: dict, where: str) -> Case:
+  make = rows(*changes, columns=(*COLUMNS, 'group'))
+  return _csv(f'group: {name}', make, 'meta.csv, line ', where)
+
+
 def _option(options: str, *words: str, make: Make = table) -> Case:
   return Case(f'pack {options}'[:70], f'{PACK} {options}', words, make)
 
@@ -53,6 +58,24 @@ CASES = (
   _csv('a header of 10 MB', file('meta.csv', 'a,' * 5_000_000), 'meta.csv'),
   _csv('semicolons', file('meta.csv', ';'.join(COLUMNS) + '\n')),
   _csv('a field of 1 MB', rows({'method': 'x' * 1_000_000})),
+  _csv('group before split', rows(columns=(*COLUMNS, 'group', 'split'))),
+  _grouped(
+    'a group of two labels', {'group': 'v'}, {}, {}, {'group': 'v'}, where='v'
+  ),
+  _grouped('an escape sequence', {'group': 'a\x1b[31m'}, where='group='),
+  _csv(
+    'a group in both splits',
+    rows(
+      *(
+        {'split': split, 'group': 'v' if label == 0 else ''}
+        for label in range(3)
+        for split in ('train', 'train', 'test')
+      ),
+      columns=(*COLUMNS, 'split', 'group'),
+    ),
+    'meta.csv',
+    "group 'v'",
+  ),
   _csv(
     'a quote that is not closed',
     together(rows(), edited('meta.csv', lambda x: x + b'"abc')),
@@ -126,6 +149,13 @@ CASES = (
   _option('--shards 100000', 'shards=100000'),
   _option('--on_error ignore', 'ignore'),
   _option('--crop face', 'face'),
+  _option('--tiles -1', 'tiles=-1'),
+  _option('--tiles 5000', 'tiles=5000'),
+  _option('--tiles two', 'two'),
+  _option('--tiles 2 --tile_grid 0', 'tile_grid=0'),
+  _option('--tiles 2 --crop opencv', '--tiles=2', '--crop=opencv'),
+  _option('--tiles 2 --format jpeg', '--tiles=2', '--format=jpeg'),
+  _option('--tiles 2 --size 64', 'smaller than a tile', '--on_error skip'),
   _option('--margin nan --crop opencv', 'margin=nan'),
   _option('--margin 0.5 --crop opencv', 'margin=0.5'),
   _option('--margin 9 --crop opencv', 'margin=9'),

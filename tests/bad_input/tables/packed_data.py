@@ -71,6 +71,20 @@ def _bomb(folder) -> None:
       archive.writestr(part, content)
 
 
+def _with_groups(first: int) -> Make:
+  """Adds groups to the index: that of the first row, and 0 for the others."""
+
+  def make(folder):
+    path = folder / _INDEX
+    with np.load(path) as content:
+      arrays = dict(content)
+    arrays['group'] = np.zeros(len(arrays['label']), np.int32)
+    arrays['group'][0] = first
+    np.savez(path, **arrays)
+
+  return make
+
+
 def _of_classes(change):
   return lambda content: content['classes'][0].update(change)
 
@@ -224,6 +238,8 @@ CASES = (
   ),
   _indexed('negative lengths', length=lambda x: -x),
   _indexed('a shard that is not there', shard=lambda x: x + 1),
+  _data('groups beyond the rows', _with_groups(10**6), _INDEX),
+  _data('groups below 0', _with_groups(-1), _INDEX),
   _indexed('ids that overlap', id_end=lambda x: x[::-1].copy()),
   _indexed(
     'ids with control characters',

@@ -29,6 +29,11 @@ def _folders(name: str, *words: str, make: Make) -> Case:
   return Case(f'class folders: {name}', PREPARE, words, together(classes, make))
 
 
+def _grouped(rule: str, *words: str) -> Case:
+  rule, option, value = rule.partition(' --')
+  return _option(f"--split by_group --group_by '{rule}'{option}{value}", *words)
+
+
 CASES = (
   Case('prepare: no words', 'prepare', ('command',)),
   Case('prepare: an unknown benchmark', 'prepare owdfa9', ('owdfa9',)),
@@ -86,6 +91,17 @@ CASES = (
   _option(
     '--unlabelled heap', 'heap', make=together(classes, file('heap'))
   )._replace(name='prepare: the heap is a file'),
+  _option('--split by_class', 'by_class'),
+  _option('--split by_group', '--group_by'),
+  _option('--group_by file_name', '--split=by_group'),
+  _option('--test_share 0.3', '--split=by_group'),
+  _grouped('by name', 'by name'),
+  _grouped('prefix:_', 'prefix:_', '.png'),
+  _grouped('pattern:(', 'pattern:('),
+  _grouped('pattern:x', 'pattern:x', '.png'),
+  _grouped('pattern:png', 'no split by group'),
+  _grouped('file_name --test_share nan', 'test_share=nan'),
+  _grouped('file_name --test_root test', '--test_root'),
   _option('--out file', 'file', make=together(classes, file('file'))),
   _option('--out file/x', 'file', make=together(classes, file('file'))),
   _option('--out /proc/x', '/proc/x'),

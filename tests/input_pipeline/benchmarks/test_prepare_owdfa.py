@@ -121,6 +121,12 @@ def test_other_split_rules_write_a_column(
   printed = capsys.readouterr().out
   assert ('  0 of' in printed) == (rule == 'video')
   assert 'test images are frames of a video' in printed
+  # Frames of one video get one verdict, where the split keeps them together.
+  assert (table.group is not None) == (rule == 'video')
+  if rule == 'video':
+    groups = set(table.group) - {''}
+    assert 0 < len(groups) < np.sum(table.group != '')
+    assert not set(table.group[train]) & set(table.group[test]) - {''}
 
 
 def test_a_dry_run_prints_all_findings_and_writes_nothing(
