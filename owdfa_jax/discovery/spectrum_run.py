@@ -1,9 +1,11 @@
 """A run without a network: fits a spectrum's clusters, and reports on them."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
+from input_pipeline.dataset import Split
 from input_pipeline.supervision import given_label
 from owdfa_jax.evaluation.evaluate import (
   measure_predictions,
@@ -22,7 +24,12 @@ from owdfa_jax.spectrum.model import (
   fit_clusters,
   fit_regression,
 )
-from owdfa_jax.spectrum.reading import read_features
+from owdfa_jax.spectrum.reading import (
+  mean_by_group,
+  read_scores,
+  read_training_scores,
+)
+from owdfa_jax.spectrum.whitening import Projection
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.workdir import claim_workdir
 from owdfa_jax.training.workdir_lock import lock_workdir
@@ -55,28 +62,33 @@ def run_spectrum(inputs: RunInputs) -> dict[str, Any]:
   """
   with lock_workdir(inputs.workdir):
     claim_workdir(inputs)
-    model = fit_spectrum(inputs)
+    components, model = fit_spectrum(inputs)
     say(describe_fit(model))
-    return _evaluate(inputs, model)
+    return _evaluate(inputs, components, model)
 
 
-def fit_spectrum(inputs: RunInputs) -> SpectrumModel:
+def fit_spectrum(inputs: RunInputs) -> tuple[Projection, SpectrumModel]:
   """Fits the classifier to the training rows, with the labels that are given.
 
   Args:
     inputs: of the run.
+
+  Returns:
+    The map from features to components, and the classifier of components.
   """
   config, dataset = inputs.config, inputs.dataset
-  features = read_features(
-    dataset, 'train', num_threads=config.data.num_threads
+  components, scores = read_training_scores(
+    dataset, config.spectrum.components, config.data.num_threads
   )
   label = given_label(dataset.train, config.data.supervision, None)
-  components = config.spectrum.components
+  if dataset.train.has_groups:
+    # The rows of a group have one label, or none.
+    scores, first = mean_by_group(scores, dataset.train.group)
+    label = label[first]
   if config.data.supervision == 'all':
-    return fit_regression(features, label, dataset.num_classes, components)
-  return fit_clusters(
-    features, label, count_classes(config, dataset), components, config.seed
-  )
+    return components, fit_regression(scores, label, dataset.num_classes)
+  num_classes = count_classes(config, dataset)
+  return components, fit_clusters(scores, label, num_classes, config.seed)
 
 
 def describe_fit(model: SpectrumModel) -> str:
@@ -91,16 +103,21 @@ def describe_fit(model: SpectrumModel) -> str:
   return line
 
 
-def _evaluate(inputs: RunInputs, model: SpectrumModel) -> dict[str, Any]:
+def _evaluate(
+  inputs: RunInputs, components: Projection, model: SpectrumModel
+) -> dict[str, Any]:
   """Evaluates the classifier on `eval.split`, and writes the report."""
   config, dataset = inputs.config, inputs.dataset
   split, rows = eval_rows(dataset, config.eval.split)
-  features = read_features(dataset, split, rows, config.data.num_threads)
-  log_probability = model.log_probability(features)
+  scores = read_scores(
+    dataset, split, components, rows, config.data.num_threads
+  )
   if rows is None:
-    rows = np.arange(len(log_probability))
-  predictions = predictions_of(log_probability, rows, real_classes(dataset))
-  names = name_outputs(dataset, log_probability.shape[1])
+    rows = np.arange(len(scores))
+  predictions = classify_spectra(
+    model, scores, rows, getattr(dataset, split), real_classes(dataset)
+  )
+  names = name_outputs(dataset, model.num_outputs)
   result = measure_predictions(dataset, split, predictions, names)
   report: dict[str, Any] = {
     **dict.fromkeys(_OF_NETWORKS),
@@ -115,16 +132,33 @@ def _evaluate(inputs: RunInputs, model: SpectrumModel) -> dict[str, Any]:
   return report
 
 
-def predictions_of(
-  log_probability: np.ndarray, rows: np.ndarray, real: list[int]
+def classify_spectra(
+  model: SpectrumModel,
+  scores: np.ndarray,
+  rows: np.ndarray,
+  split: Split,
+  real: list[int],
 ) -> Predictions:
-  """Returns the predictions that log-probabilities mean.
+  """Classifies images, and groups of them by the mean of their spectra.
 
   Args:
-    log_probability: float32 [N, K].
+    model: the classifier.
+    scores: float32 [N, C], components.
     rows: int [N], the rows of the split.
+    split: the split.
     real: the known classes of real images.
   """
+  predictions = _predictions(model.log_probability(scores), rows, real)
+  if not split.has_groups:
+    return predictions
+  means, first = mean_by_group(scores, split.group[rows])
+  verdicts = _predictions(model.log_probability(means), rows[first], real)
+  return dataclasses.replace(predictions, verdicts=verdicts)
+
+
+def _predictions(
+  log_probability: np.ndarray, rows: np.ndarray, real: list[int]
+) -> Predictions:
   probability = np.exp(log_probability)
   return Predictions(
     row=rows.astype(np.int32),

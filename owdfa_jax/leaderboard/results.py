@@ -17,6 +17,7 @@ from owdfa_jax.report_fields import (
   HEAP_NOVEL_SHARE,
   TABLE_COLUMNS,
   current_report,
+  main_figures,
 )
 from owdfa_jax.settings import RunInputs, epoch_steps
 from owdfa_jax.training.run_record import (
@@ -89,7 +90,8 @@ def finished_report(run: Run) -> dict[str, Any] | None:
   """Returns the report of a finished run; None if the run is not finished.
 
   Returns:
-    The content of the run's `report.json`, `HEAP_NOVEL_SHARE`, and `machine`,
+    The content of the run's `report.json`, with the figures of groups in the
+    place of those of images; `HEAP_NOVEL_SHARE`; and `machine`,
     the machine that finished the run, or None if that is not recorded.
 
   Raises:
@@ -119,6 +121,8 @@ def finished_report(run: Run) -> dict[str, Any] | None:
   report = current_report(_read_json(folder / name))
   if not _is_complete(report, run.last):
     return None
+  # One verdict a group, if there are groups.
+  report |= main_figures(report)
   return report | {
     HEAP_NOVEL_SHARE: (report.get('heap') or {}).get('novel_share'),
     'machine': _read_json(folder / MACHINE_FILE).get('machine'),

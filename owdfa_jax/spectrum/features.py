@@ -10,21 +10,23 @@ import numpy as np
 
 # The standard deviation of the blur, in pixels.
 SIGMA = 1.0
-# The side of the windows that an image is cut into, in pixels: a spectrum has
-# the same size for images of 64 pixels and of 1024.
-WINDOW = 64
-# Neighbouring frequencies that are averaged, in each direction.
-POOL = 2
-# The amplitude that counts as none, in grey levels times pixels.
-_FLOOR = 0.1
+# The sides of the windows that an image is cut into, in pixels, each with the
+# number of neighbouring frequencies that are averaged in each direction. Large
+# windows separate close frequencies, small ones give a steadier mean. So a
+# spectrum has the same size for images of 64 pixels and of 1024.
+WINDOWS = ((64, 2), (32, 1))
+# The standard deviation of rounding to whole grey levels: weaker frequencies
+# cannot be told from it.
+_ROUNDING = 12**-0.5
 # The histogram of a residual has bins of this width in grey levels, and this
 # many on each side of the one around 0. The outermost take what is beyond.
 _BIN_WIDTH, _BINS_EACH_SIDE = 1.5, 4
 # Gives the 27 shares of a histogram a spread like that of a spectrum's
 # logarithms.
 _HISTOGRAM_SCALE = 5.0
-# The smallest image, in pixels: half of its window has one pooled frequency.
-LEAST_SIDE = 2 * POOL
+# The side of a window is a multiple of this: half of the smallest window has
+# one pooled frequency.
+LEAST_SIDE = 4
 
 
 def image_residual(image: np.ndarray) -> np.ndarray:
@@ -40,33 +42,38 @@ def image_residual(image: np.ndarray) -> np.ndarray:
   return image - cv2.GaussianBlur(image, (0, 0), SIGMA)
 
 
-def log_spectrum(residual: np.ndarray) -> np.ndarray:
+def log_spectrum(residual: np.ndarray, window: int, pool: int) -> np.ndarray:
   """Returns the mean logarithmic spectrum of the windows of a residual.
 
   A window is multiplied by a Hann window in both directions. Windows overlap by
   half or more and cover the image (Welch, "The use of fast Fourier transform
-  for the estimation of power spectra", 1967).
+  for the estimation of power spectra", 1967). The amplitude of rounding noise,
+  which every image has, is added to all amplitudes.
 
   Args:
-    residual: float [S, S, 3].
+    residual: float [S, S, 3], in grey levels; S is at least `LEAST_SIDE`.
+    window: the side of the windows in pixels, W, a multiple of `LEAST_SIDE`;
+      less for smaller images.
+    pool: P, 1 or 2: how many neighbouring frequencies are averaged in each
+      direction.
 
   Returns:
-    float32 [2 F, F, 3]: by row the frequencies 0 .. F - 1 and -F .. -1 in the
-    vertical direction, by column 0 .. F - 1 in the horizontal one. F is 16, or
-    less for images smaller than `WINDOW`.
+    float32 [W / P, W / 2 P, 3]: by row the vertical frequencies 0 .. W / 2 - 1
+    and -W / 2 .. -1, by column the horizontal ones from 0 on.
   """
-  side = min(WINDOW, len(residual) // LEAST_SIDE * LEAST_SIDE)
+  side = min(window, len(residual) // LEAST_SIDE * LEAST_SIDE)
   half, taper = side // 2, np.hanning(side).astype(np.float32)
   taper = (taper[:, None] * taper)[..., None]
+  floor = _ROUNDING * np.sqrt((taper**2).sum())
   total = np.zeros((side, half, 3), np.float32)
   starts = _window_starts(len(residual), side)
   for top in starts:
     for left in starts:
-      window = residual[top : top + side, left : left + side] * taper
-      amplitude = np.abs(np.fft.rfft2(window, axes=(0, 1)))[:, :half]
-      total += np.log(amplitude + _FLOOR)
+      part = residual[top : top + side, left : left + side] * taper
+      amplitude = np.abs(np.fft.rfft2(part, axes=(0, 1)))[:, :half]
+      total += np.log(amplitude + floor)
   total /= len(starts) ** 2
-  return total.reshape(side // POOL, POOL, half // POOL, POOL, 3).mean((1, 3))
+  return total.reshape(side // pool, pool, half // pool, pool, 3).mean((1, 3))
 
 
 def residual_histogram(residual: np.ndarray) -> np.ndarray:
@@ -85,21 +92,20 @@ def residual_histogram(residual: np.ndarray) -> np.ndarray:
 
 
 def spectrum_features(images: np.ndarray) -> np.ndarray:
-  """Returns the log-spectrum and the histogram of each image's residual.
+  """Returns the log-spectra and the histogram of each image's residual.
 
   Args:
     images: uint8 [N, S, S, 3].
 
   Returns:
-    float32 [N, D]; D is 1563 for S of `WINDOW` or more.
+    float32 [N, D]; D is 3,099 for S of 64 or more.
   """
   rows = []
   for image in images:
     residual = image_residual(image)
-    histogram = _HISTOGRAM_SCALE * residual_histogram(residual)
-    rows.append(
-      np.concatenate([log_spectrum(residual).ravel(), histogram.ravel()])
-    )
+    parts = [log_spectrum(residual, *window) for window in WINDOWS]
+    parts.append(_HISTOGRAM_SCALE * residual_histogram(residual))
+    rows.append(np.concatenate([part.ravel() for part in parts]))
   return np.stack(rows)
 
 

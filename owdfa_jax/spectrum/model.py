@@ -1,4 +1,4 @@
-"""Classifies images by their spectra: fits on training rows, scores others."""
+"""Classifies images by the whitened components of their spectra."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,9 +13,7 @@ from owdfa_jax.spectrum.clustering import (
 )
 from owdfa_jax.spectrum.shrinkage import choose_shrinkage
 from owdfa_jax.spectrum.whitening import (
-  Projection,
   row_chunks,
-  whitened_components,
   within_class_whitening,
 )
 
@@ -35,8 +33,12 @@ class SpectrumModel(Protocol):
   def facts(self) -> Mapping[str, Any]:
     """How it was made, for a report: a dict for JSON."""
 
-  def log_probability(self, features: np.ndarray) -> np.ndarray:
-    """Returns float32 [N, K] for float32 [N, D] features."""
+  @property
+  def num_outputs(self) -> int:
+    """The number of outputs, K."""
+
+  def log_probability(self, scores: np.ndarray) -> np.ndarray:
+    """Returns float32 [N, K] for components, float32 [N, C]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,20 +46,25 @@ class NearestCentre:
   """Classifies by the nearest whitened centre; see `fit_clusters`.
 
   Attributes:
-    projection: the map to whitened components.
+    whitening: float32 [C, C], see `within_class_whitening`.
     centres: float32 [K, C]; those of known classes come first.
     temperature: the squared distance that counts as one nat.
     facts: see `SpectrumModel`.
   """
 
-  projection: Projection
+  whitening: np.ndarray
   centres: np.ndarray
   temperature: float
   facts: Mapping[str, Any]
 
-  def log_probability(self, features: np.ndarray) -> np.ndarray:
+  @property
+  def num_outputs(self) -> int:
+    """The number of outputs, K."""
+    return len(self.centres)
+
+  def log_probability(self, scores: np.ndarray) -> np.ndarray:
     """Returns float32 [N, K]: log softmax of minus squared distances."""
-    rows = unit_rows(self.projection(features))
+    rows = unit_rows(scores @ self.whitening)
     parts = [
       _log_softmax(-squared_distances(part, self.centres) / self.temperature)
       for part in row_chunks(rows)
@@ -70,42 +77,38 @@ class Regression:
   """Classifies by logistic regression; see `fit_regression`.
 
   Attributes:
-    projection: the map to whitened components.
     weight: float32 [C, K].
     bias: float32 [K].
     facts: see `SpectrumModel`.
   """
 
-  projection: Projection
   weight: np.ndarray
   bias: np.ndarray
   facts: Mapping[str, Any]
 
-  def log_probability(self, features: np.ndarray) -> np.ndarray:
+  @property
+  def num_outputs(self) -> int:
+    """The number of outputs, K."""
+    return len(self.bias)
+
+  def log_probability(self, scores: np.ndarray) -> np.ndarray:
     """Returns float32 [N, K]."""
-    return _log_softmax(self.projection(features) @ self.weight + self.bias)
+    return _log_softmax(scores @ self.weight + self.bias)
 
 
 def fit_clusters(
-  features: np.ndarray,
-  label: np.ndarray,
-  num_classes: int,
-  num_components: int,
-  seed: int,
+  scores: np.ndarray, label: np.ndarray, num_classes: int, seed: int
 ) -> NearestCentre:
-  """Fits whitened components, clusters the rows, and returns their centres.
+  """Whitens the components, clusters the rows, and returns their centres.
 
   Args:
-    features: float32 [N, D] of the training rows.
+    scores: float32 [N, C], whitened components of the training rows.
     label: int [N], a known class, or -1 on an unlabelled row. Every known class
       has a labelled row.
     num_classes: K, the number of known and novel classes.
-    num_components: the largest number of components.
     seed: draws the first centres, and the classes to hold out.
   """
-  components = whitened_components(features, num_components)
-  scores = components(features)
-  choice = choose_shrinkage(scores, label, num_classes, seed)
+  choice = choose_shrinkage(scores, label, seed)
   whitening = within_class_whitening(scores, label, choice.shrinkage)
   rows = unit_rows(scores @ whitening)
   found = constrained_kmeans(
@@ -119,7 +122,7 @@ def fit_clusters(
     'held_out_accuracy': choice.accuracy,
   }
   return NearestCentre(
-    projection=components.then(whitening),
+    whitening=whitening,
     centres=found.centres,
     temperature=_fit_temperature(rows, label, found.centres),
     facts=facts,
@@ -127,24 +130,18 @@ def fit_clusters(
 
 
 def fit_regression(
-  features: np.ndarray,
-  label: np.ndarray,
-  num_classes: int,
-  num_components: int,
+  scores: np.ndarray, label: np.ndarray, num_classes: int
 ) -> Regression:
-  """Fits whitened components and a logistic regression, with all labels given.
+  """Fits a logistic regression, with all labels given.
 
   Args:
-    features: float32 [N, D] of the training rows.
+    scores: float32 [N, C], whitened components of the training rows.
     label: int [N], the class of each row; every class has one.
     num_classes: K.
-    num_components: the largest number of components.
   """
   # scikit-learn takes a second to load.
   from sklearn.linear_model import LogisticRegression
 
-  components = whitened_components(features, num_components)
-  scores = components(features)
   facts = {
     'classifier': 'logistic regression, all labels given',
     'components': scores.shape[1],
@@ -159,7 +156,7 @@ def fit_regression(
       weight[:, 1], bias[1] = found.coef_[0], found.intercept_[0]
     else:
       weight[:], bias[:] = found.coef_.T, found.intercept_
-  return Regression(components, weight, bias, facts)
+  return Regression(weight, bias, facts)
 
 
 def _fit_temperature(

@@ -1,4 +1,10 @@
-"""Reads the features of packed images, a batch at a time."""
+"""Reads the whitened components of packed images, a batch at a time.
+
+Components are a linear map of features, and far fewer. Features are kept for
+at most `_MOST_ROWS` training images, which decide on the components.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from tqdm import tqdm
@@ -6,31 +12,121 @@ from tqdm import tqdm
 from input_pipeline import pipeline
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax.spectrum.features import spectrum_features
+from owdfa_jax.spectrum.whitening import Projection, whitened_components
 
 _BATCH = 256
+# The features of that many images take about 250 MB.
+_MOST_ROWS = 20_000
 
 
-def read_features(
+def read_training_scores(
+  dataset: PackedDataset, num_components: int, num_threads: int = 1
+) -> tuple[Projection, np.ndarray]:
+  """Fits whitened components to training images, and returns those of all.
+
+  Args:
+    dataset: an open packed dataset.
+    num_components: the largest number of components, C.
+    num_threads: threads that decode images.
+
+  Returns:
+    The components, fitted to the mean spectra of groups if there are groups;
+    and float32 [N, C], those of each row of the training split.
+
+  Raises:
+    UserError: a record is damaged.
+  """
+  split = dataset.train
+  # Whole groups, evenly spaced.
+  groups = np.unique(split.group)[:: 1 + (len(split) - 1) // _MOST_ROWS]
+  rows = np.flatnonzero(np.isin(split.group, groups))
+  features = _read(
+    dataset, 'train', rows, num_threads, spectrum_features, 'spectra'
+  )
+  means = features
+  if split.has_groups:
+    means, _ = mean_by_group(features, split.group[rows])
+  components = whitened_components(means, num_components)
+  if len(rows) == len(split):
+    return components, components(features)
+  return components, read_scores(
+    dataset, 'train', components, num_threads=num_threads
+  )
+
+
+def read_scores(
   dataset: PackedDataset,
   split: str,
+  components: Projection,
   rows: np.ndarray | None = None,
   num_threads: int = 1,
 ) -> np.ndarray:
-  """Returns the features of rows of a split, with a progress bar.
-
-  In memory are a few batches of images, and the features of all rows.
+  """Returns the components of images, float32 [N, C] in order of the rows.
 
   Args:
     dataset: an open packed dataset.
     split: 'train' or 'test'.
+    components: maps features to components.
     rows: int [N], ascending; None for all.
     num_threads: threads that decode images.
 
-  Returns:
-    float32 [N, D], in the order of the rows.
-
   Raises:
     UserError: there is no row, or a record is damaged.
+  """
+  if rows is None:
+    rows = np.arange(len(getattr(dataset, split)))
+  return _read(
+    dataset,
+    split,
+    rows,
+    num_threads,
+    lambda images: components(spectrum_features(images)),
+    f'spectra, {split}',
+  )
+
+
+def mean_by_group(
+  rows: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the mean row of each group, such as that of the tiles of an image.
+
+  The mean spectrum of the tiles varies less than that of one tile.
+
+  Args:
+    rows: float32 [N, D].
+    group: int [N], the number of each row's group.
+
+  Returns:
+    float32 [G, D], the groups in the order of their first rows, and int [G],
+    the position of the first row of each.
+  """
+  _, first, number = np.unique(group, return_index=True, return_inverse=True)
+  order = np.argsort(first, kind='stable')
+  place = np.empty_like(order)
+  place[order] = np.arange(len(order))
+  total = np.zeros((len(first), rows.shape[1]), np.float32)
+  np.add.at(total, place[number], rows)
+  size = np.bincount(place[number]).astype(np.float32)
+  return total / size[:, None], first[order]
+
+
+def _read(
+  dataset: PackedDataset,
+  split: str,
+  rows: np.ndarray,
+  num_threads: int,
+  function: Callable[[np.ndarray], np.ndarray],
+  title: str,
+) -> np.ndarray:
+  """Returns the function's results for images, in the order of `rows`.
+
+  Args:
+    dataset: an open packed dataset.
+    split: 'train' or 'test'.
+    rows: int [N], ascending.
+    num_threads: threads that decode images.
+    function: maps uint8 [b, S, S, 3] to float32 [b, D].
+    title: of the progress bar.
   """
   batches = pipeline.evaluation_batches(
     dataset,
@@ -41,14 +137,13 @@ def read_features(
     # Each image is read once.
     cache_bytes=0,
   )
-  total = len(getattr(dataset, split)) if rows is None else len(rows)
-  features, index = [], []
-  with tqdm(desc=f'spectra, {split}', total=total, unit='image') as bar:
+  results, index = [], []
+  with tqdm(desc=title, total=len(rows), unit='image') as bar:
     for batch in batches:
       is_image = batch['mask']
-      features.append(spectrum_features(batch['image'][is_image]))
+      results.append(function(batch['image'][is_image]))
       index.append(batch['index'][is_image])
       bar.update(int(is_image.sum()))
   # Threads deliver batches in any order.
   order = np.argsort(np.concatenate(index), kind='stable')
-  return np.concatenate(features)[order]
+  return np.concatenate(results)[order]

@@ -61,6 +61,12 @@ def test_constant_features_and_directions_that_rows_lack_are_left_out():
   assert np.isfinite(scores).all()
 
 
+def test_few_rows_have_few_components():
+  rows = mixed_rows(count=29)
+  assert whitening.whitened_components(rows, 64)(rows).shape == (29, 2)
+  assert whitening.whitened_components(rows[:3], 64)(rows).shape == (29, 1)
+
+
 def test_rows_that_are_all_alike_have_no_component():
   rows = np.ones((5, 4), np.float32)
   assert whitening.whitened_components(rows, 2)(rows).shape == (5, 0)
