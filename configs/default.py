@@ -41,6 +41,7 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
 
   config.data = _data()
   config.model = _model()
+  config.augment = _augmentation()
   config.method = _method(method)
   config.pseudo = _pseudo()
   config.optimizer = _optimizer()
@@ -78,6 +79,9 @@ def _data() -> ml_collections.ConfigDict:
   data.num_threads = 2
   # Processes that decode images, if threads are too slow; 0 for this one alone.
   data.num_workers = 0
+  # Names of classes, with commas: their images take no part in training, and
+  # their test images stand for sources that nobody has seen; '' for none.
+  data.leave_out = ''
   # Share of the labelled rows held out when eval.selection is 'validation'.
   data.validation_share = 0.1
   return data
@@ -91,8 +95,8 @@ def _model() -> ml_collections.ConfigDict:
   # What the network sees: 'rgb', the pixels, normalised; 'residual', the pixels
   # without their smooth part; 'both', six channels. See docs/methods.md.
   model.front_end = 'rgb'
-  # Features that a branch on the local spectrum adds to those of the backbone; 0
-  # for no such branch. See docs/methods.md.
+  # Features that a branch on the local spectrum adds to those of the backbone;
+  # 0 for no such branch. See docs/methods.md.
   model.spectrum_features = 0
   # Multiplies the number of channels.
   model.width = 1.0
@@ -107,6 +111,38 @@ def _model() -> ml_collections.ConfigDict:
   # Whether to load the head from there too, if its shape fits.
   model.init_head = True
   return model
+
+
+def _augmentation() -> ml_collections.ConfigDict:
+  """Returns the settings of the random views; the defaults are the papers'."""
+  augment = ml_collections.ConfigDict()
+  # 'resized' cuts out a part of an image and enlarges it, which interpolates
+  # every pixel; 'shifted' moves the image by whole pixels and mirrors it at the
+  # border, which interpolates none; 'none' does neither.
+  augment.crop = 'resized'
+  # Probability of either.
+  augment.crop_probability = 0.2
+  # The largest shift, as a share of the side.
+  augment.largest_shift = 0.125
+  # Probability of another brightness and contrast.
+  augment.colour_probability = 0.2
+  # The largest change of brightness as a share of 255, and of contrast as a
+  # share of itself. The strong view of CAL, ORCA and SimGCD has twice that.
+  augment.colour_strength = 0.2
+  # Probability of shrinking an image and enlarging it again.
+  augment.resize_probability = 0.0
+  # The least share of the side that shrinking leaves; the most is 1.
+  augment.smallest_resize = 0.5
+  # Probability of adding normal noise.
+  augment.noise_probability = 0.0
+  # The largest standard deviation of the noise, in grey levels.
+  augment.largest_noise = 4.0
+  # Probability of encoding and decoding an image as JPEG, with halved chroma.
+  augment.jpeg_probability = 0.0
+  # The range of its quality, as libjpeg means it.
+  augment.lowest_quality = 60
+  augment.highest_quality = 95
+  return augment
 
 
 def _method(method: str) -> ml_collections.ConfigDict:
@@ -177,6 +213,12 @@ def _evaluation() -> ml_collections.ConfigDict:
   # 'pca_within_class' or 'none'; 'auto' takes what finds held-out known classes
   # best.
   evaluation.whitening = 'auto'
+  # The share of images of the run's own sources that may be called "none of
+  # these": it sets the threshold of unseen_score, on test images.
+  evaluation.false_alarm_rate = 0.05
+  # Images of sources that the run has not seen, to measure how many of them are
+  # told: a folder of images or a packed directory; '' for none.
+  evaluation.unseen_path = ''
   return evaluation
 
 

@@ -28,6 +28,7 @@ EVAL_SPLITS = (*SPLITS, 'unlabelled')
 WHITENINGS = ('auto', 'within_class', 'pca_within_class', 'pca', 'none')
 # Settings that name one of a few things.
 CHOICES = {
+  'augment.crop': ('resized', 'shifted', 'none'),
   'checkpoints.on_damage': ('stop', 'fall_back'),
   'data.supervision': SUPERVISION,
   'eval.classify_by': ('head', 'centres'),
@@ -177,6 +178,15 @@ def check_consistency(config: ml_collections.ConfigDict) -> None:
     raise UserError(
       f'no images to validate on: --config.data.validation_share={share}; give '
       'a share above 0 and below 1, or another --config.eval.selection'
+    )
+  lowest, highest = (
+    config.augment[f'{which}_quality'] for which in ('lowest', 'highest')
+  )
+  if lowest > highest:
+    raise UserError(
+      f'no quality of JPEG is left: --config.augment.lowest_quality={lowest}, '
+      f'--config.augment.highest_quality={highest}; give a lowest one that is '
+      'not above the highest'
     )
   known, classes = config.data.num_known, config.data.num_classes
   if known is not None and classes is not None and known > classes:

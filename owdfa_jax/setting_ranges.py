@@ -27,6 +27,7 @@ _CLASSES = NumberRange(
   optional=True,
   reason='the evaluation compares every output with every class',
 )
+_QUALITY = whole(1, 100)
 _BATCH = whole(1, 2**16, 'a batch is kept in memory')
 _PARALLEL = whole(0, 256, 'each takes memory')
 
@@ -47,12 +48,28 @@ RANGES: dict[str, NumberRange] = {
   ),
   'model.spectrum_features': whole(0, 2**12, 'each adds parameters'),
   'model.dropout': NumberRange(0, 1, below=True),
+  'augment.crop_probability': _SHARE,
+  'augment.largest_shift': NumberRange(0, 0.5),
+  'augment.colour_probability': _SHARE,
+  'augment.colour_strength': NumberRange(
+    0, 0.5, reason='the strong view has twice that'
+  ),
+  'augment.resize_probability': _SHARE,
+  'augment.smallest_resize': NumberRange(
+    0.1, 1, reason='a smaller one leaves nothing to see'
+  ),
+  'augment.noise_probability': _SHARE,
+  'augment.largest_noise': NumberRange(0, 255),
+  'augment.jpeg_probability': _SHARE,
+  'augment.lowest_quality': _QUALITY,
+  'augment.highest_quality': _QUALITY,
   'optimizer.learning_rate': NumberRange(_SMALLEST, _LARGEST),
   'optimizer.weight_decay': NumberRange(0, _LARGEST),
   'optimizer.decay_epochs': _EPOCHS,
   'optimizer.decay_factor': _SHARE,
   'eval.every_epochs': _EPOCHS,
   'eval.batch_size': _BATCH,
+  'eval.false_alarm_rate': NumberRange(0, 1, below=True),
   'log.every_steps': whole(1, 10**9),
   # CPL and MPSL, with CDAL.
   'method.params.margin': NumberRange(0, 1e3),

@@ -124,7 +124,7 @@ class Method(abc.ABC):
   def views(self) -> tuple[str, ...]:
     """The augmented views of a batch that `loss` compares.
 
-    Names of `owdfa_jax.training.augment.VIEWS`. Each view is a forward pass of
+    Names of `owdfa_jax.training.views.VIEW_NAMES`. Each view is a forward pass of
     its own, in this order.
     """
     return ('standard',)

@@ -5,12 +5,19 @@ chosen ones. There is one draw per row of the global batch, whichever device the
 row is on, so the result does not depend on the number of devices.
 """
 
-import dataclasses
 import functools
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+
+from owdfa_jax.training.degradations import (
+  Degradations,
+  degrade,
+  draw_degradations,
+  shift,
+)
+from owdfa_jax.training.views import View
 
 # The papers resize a crop to 292 pixels, and that to 256.
 ENLARGEMENT = 292 / 256
@@ -18,32 +25,6 @@ ENLARGEMENT = 292 / 256
 CROP_SCALE = (0.5, 1.0)
 CROP_RATIO = (3 / 4, 4 / 3)
 CROP_TRIES = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-  """The probabilities of the transforms of a view.
-
-  Attributes:
-    flip: probability of a horizontal flip.
-    crop: probability of a random resized crop.
-    jitter: probability of a brightness and contrast change.
-    strength: the largest change: of brightness as a share of 255, of contrast
-      as a share of itself, up or down.
-  """
-
-  flip: float = 0.0
-  crop: float = 0.0
-  jitter: float = 0.0
-  strength: float = 0.0
-
-
-VIEWS = {
-  'none': View(),
-  'standard': View(flip=0.5, crop=0.2, jitter=0.2, strength=0.2),
-  'weak': View(flip=0.5),
-  'strong': View(flip=0.5, crop=0.2, jitter=0.2, strength=0.4),
-}
 
 
 @flax.struct.dataclass
@@ -56,6 +37,8 @@ class Draws:
     box: float32 [B, 4], the crop in whole pixels: top, left, height, width.
     contrast: float32 [B], a factor.
     brightness: float32 [B], grey levels to add.
+    shift: int32 [B, 2], pixels down and right; None for none.
+    degradations: what follows, if anything.
   """
 
   flip: jax.Array
@@ -63,22 +46,24 @@ class Draws:
   box: jax.Array
   contrast: jax.Array
   brightness: jax.Array
+  shift: jax.Array | None = None
+  degradations: Degradations | None = None
 
 
-def random_view(key: jax.Array, images: jax.Array, view: str) -> jax.Array:
+def random_view(key: jax.Array, images: jax.Array, view: View) -> jax.Array:
   """Returns a random view of each image.
 
   Args:
     key: determines the transforms.
     images: uint8 [B, S, S, 3].
-    view: a key of `VIEWS`.
+    view: the transforms and their probabilities.
 
   Returns:
     float32 [B, S, S, 3], whole grey levels 0..255.
   """
   num, size = images.shape[:2]
-  draws = draw_transforms(key, num, size, VIEWS[view])
-  return apply_transforms(draws, images, VIEWS[view])
+  draws = draw_transforms(key, num, size, view)
+  return apply_transforms(draws, images, view)
 
 
 def draw_transforms(key: jax.Array, num: int, size: int, view: View) -> Draws:
@@ -87,13 +72,25 @@ def draw_transforms(key: jax.Array, num: int, size: int, view: View) -> Draws:
   jitter = jax.random.bernoulli(keys[3], view.jitter, (num,))
   contrast = view.strength * jax.random.uniform(keys[4], (num,), minval=-1)
   brightness = view.strength * jax.random.uniform(keys[5], (num,), minval=-1)
+  # Keys of their own, so that the draws above stay those of the papers' views.
+  shift_key, degradation_key = jax.random.split(jax.random.fold_in(key, 1))
   return Draws(
     flip=jax.random.bernoulli(keys[0], view.flip, (num,)),
     crop=jax.random.bernoulli(keys[1], view.crop, (num,)),
     box=draw_boxes(keys[2], num, size, size),
     contrast=1 + jnp.where(jitter, contrast, 0),
     brightness=255 * jnp.where(jitter, brightness, 0),
+    shift=draw_shifts(shift_key, num, size, view) if view.shift else None,
+    degradations=draw_degradations(degradation_key, num, size, view),
   )
+
+
+def draw_shifts(key: jax.Array, num: int, size: int, view: View) -> jax.Array:
+  """Draws shifts in whole pixels, int32 [B, 2], 0 for rows that stay."""
+  draw_key, which_key = jax.random.split(key)
+  largest = round(view.ranges.largest_shift * size)
+  pixels = jax.random.randint(draw_key, (num, 2), -largest, largest + 1)
+  return pixels * jax.random.bernoulli(which_key, view.shift, (num, 1))
 
 
 def draw_boxes(key: jax.Array, num: int, height: int, width: int) -> jax.Array:
@@ -133,7 +130,7 @@ def draw_boxes(key: jax.Array, num: int, height: int, width: int) -> jax.Array:
 
 
 def apply_transforms(draws: Draws, images: jax.Array, view: View) -> jax.Array:
-  """Applies drawn transforms: flip, crop, colour, resize.
+  """Applies drawn transforms: flip, crop, colour, resize, then degradations.
 
   Args:
     draws: the transforms of each image.
@@ -143,12 +140,21 @@ def apply_transforms(draws: Draws, images: jax.Array, view: View) -> jax.Array:
   Returns:
     float32 [B, S, S, 3], whole grey levels 0..255.
   """
-  images = images.astype(jnp.float32)
+  images = _flip_crop_colour(draws, images.astype(jnp.float32), view)
+  if draws.degradations is None:
+    return images
+  return degrade(draws.degradations, images)
+
+
+def _flip_crop_colour(draws: Draws, images: jax.Array, view: View) -> jax.Array:
+  """Applies the transforms that the papers have, and shifts."""
   size = images.shape[1]
   rows = (-1, 1, 1, 1)
   if view.flip:
     flip = draws.flip.reshape(rows)
     images = jnp.where(flip, images[:, :, ::-1], images)
+  if draws.shift is not None:
+    images = shift(images, draws.shift)
   adjusted = images
   if view.jitter:
     adjusted = adjust_colour(images, draws.contrast, draws.brightness)

@@ -15,6 +15,10 @@ from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256, read_text
 from owdfa_jax.setting_checks import flatten_settings
 from owdfa_jax.settings import RunInputs, validation_share
+from owdfa_jax.training.later_settings import (
+  LATER_ROUND_SETTINGS,
+  LATER_SETTINGS,
+)
 from owdfa_jax.training.packed_facts import (
   dataset_digest,
   packed_differences,
@@ -38,7 +42,9 @@ CHANGEABLE_SETTINGS = (
   'eval.checkpoint',
   'eval.classify_by',
   'eval.every_epochs',
+  'eval.false_alarm_rate',
   'eval.split',
+  'eval.unseen_path',
   'eval.whitening',
   'checkpoints.',
   'log.',
@@ -47,16 +53,6 @@ CHANGEABLE_SETTINGS = (
   'data.num_threads',
   'data.num_workers',
 )
-# Settings that runs of earlier versions do not record, and their values there.
-LATER_SETTINGS: dict[str, Any] = {
-  'passes_per_epoch': 1,
-  'model.front_end': 'rgb',
-  'model.spectrum_features': 0,
-  'eval.classify_by': 'head',
-  'eval.whitening': 'auto',
-}
-# The same for rounds of staged runs, which have settings of their own.
-LATER_ROUND_SETTINGS = {'data.whitening': 'none'}
 # The settings (or beginnings of their names) that a checkpoint's network
 # depends on: evaluation must have the same.
 NETWORK_SETTINGS = (
@@ -67,6 +63,7 @@ NETWORK_SETTINGS = (
   'model.dtype',
   'method.',
   'data.num_classes',
+  'data.leave_out',
   'dataset',
 )
 

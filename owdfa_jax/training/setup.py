@@ -16,6 +16,7 @@ from owdfa_jax.training.state import (
   make_init,
 )
 from owdfa_jax.training.step import TrainStep, make_end_epoch, make_train_step
+from owdfa_jax.training.views import Augmentation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +72,7 @@ def set_up_training(experiment: Experiment) -> Training:
       epoch_info_at,
       config.seed,
       placement,
+      Augmentation(**config.augment),
     ),
     end_epoch=make_end_epoch(graphdef, method, epoch_info_at, placement),
     steps_per_epoch=steps,

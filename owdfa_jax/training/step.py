@@ -29,6 +29,7 @@ from owdfa_jax.training.state import (
   split_network,
 )
 from owdfa_jax.training.step_report import StepReport
+from owdfa_jax.training.views import PAPERS, Augmentation, View, make_view
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -43,6 +44,7 @@ def make_train_step(
   epoch_info_at: Callable[[jax.Array], EpochInfo],
   seed: int,
   placement: Placement,
+  augmentation: Augmentation = PAPERS,
 ) -> TrainStep:
   """Returns the compiled step: (state, batch) -> (state, report).
 
@@ -63,7 +65,9 @@ def make_train_step(
     seed: below 2**32. The seed and the step number determine all random
       draws.
     placement: the devices.
+    augmentation: the transforms of views; by default those of the papers.
   """
+  views = [make_view(name, augmentation) for name in method.views]
 
   def train_step(
     train_state: TrainState, batch: DeviceBatch
@@ -71,7 +75,7 @@ def make_train_step(
     # The key depends on the seed and the step only, so a resumed run draws
     # what an uninterrupted one does.
     step_key = jax.random.fold_in(jax.random.key(seed), train_state.step)
-    method_key, *view_keys = jax.random.split(step_key, 1 + len(method.views))
+    method_key, *view_keys = jax.random.split(step_key, 1 + len(views))
     # A loss sees these fields of the batch and no others: no true labels.
     labels = VisibleLabels(label=batch['label'], index=batch['index'])
     epoch_info = epoch_info_at(train_state.step)
@@ -84,7 +88,7 @@ def make_train_step(
       model = nnx.merge(graphdef, params, train_state.batch_stats, copy=True)
       outputs = tuple(
         forward_view(model, batch['image'], view, key)
-        for view, key in zip(method.views, view_keys, strict=True)
+        for view, key in zip(views, view_keys, strict=True)
       )
       loss, extras = method.loss(
         Context(
@@ -133,14 +137,14 @@ def make_train_step(
 
 
 def forward_view(
-  model: Classifier, image: jax.Array, view: str, key: jax.Array
+  model: Classifier, image: jax.Array, view: View, key: jax.Array
 ) -> Outputs:
   """Returns the network's outputs for a random view of a batch.
 
   Args:
     model: the network; its batch statistics are updated.
     image: uint8 [B, S, S, 3].
-    view: a key of `augment.VIEWS`.
+    view: the transforms and their probabilities.
     key: determines the view and the dropout.
   """
   augment_key, dropout_key = jax.random.split(key)

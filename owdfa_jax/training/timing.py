@@ -6,7 +6,7 @@ the machine affects them alike.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grain
@@ -29,6 +29,7 @@ from owdfa_jax.training.state import (
   create_state,
 )
 from owdfa_jax.training.step import TrainStep
+from owdfa_jax.training.views import Augmentation, View, make_view
 
 ROUNDS = 8
 
@@ -60,8 +61,11 @@ def time_step(experiment: Experiment) -> dict[str, float]:
     jnp.copy, (state.params, state.batch_stats)
   )
   batches = uncached_batches(experiment)
+  augmentation = Augmentation(**experiment.config.augment)
   batch = experiment.placement.put_batch(next(batches))
-  augment_views = make_augment_views(experiment.method.views)
+  augment_views = make_augment_views(
+    [make_view(name, augmentation) for name in experiment.method.views]
+  )
   network_gradient = make_network_gradient(training.graphdef)
   seconds = median_seconds(
     {
@@ -98,7 +102,7 @@ def uncached_batches(
 
 
 def make_augment_views(
-  views: tuple[str, ...],
+  views: Sequence[View],
 ) -> Callable[[jax.Array], list[jax.Array]]:
   """Returns the compiled augmentation: uint8 images -> one array per view."""
   return jax.jit(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from owdfa_jax.training import augment
-from owdfa_jax.training.augment import VIEWS, Draws
+from owdfa_jax.training.augment import Draws
+from owdfa_jax.training.views import VIEWS, Augmentation, make_view
 
 draw_boxes = jax.jit(augment.draw_boxes, static_argnums=(1, 2, 3))
 draw_transforms = jax.jit(augment.draw_transforms, static_argnums=(1, 2, 3))
@@ -18,6 +19,13 @@ apply_transforms = jax.jit(augment.apply_transforms, static_argnums=2)
 random_view = jax.jit(augment.random_view, static_argnums=2)
 
 KEY = jax.random.key(0)
+FURTHER = Augmentation(
+  resize_probability=0.5, noise_probability=0.5, jpeg_probability=0.5
+)
+SHIFTED = make_view(
+  'standard',
+  Augmentation('shifted', crop_probability=0.5, colour_probability=0.0),
+)
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
 
 
@@ -170,14 +178,57 @@ def test_order_is_flip_crop_colour_resize():
 
 
 def test_augmented_values_are_grey_levels():
-  result = random_view(KEY, np.tile(IMAGES, (8, 1, 1, 1)), 'strong')
+  result = random_view(KEY, np.tile(IMAGES, (8, 1, 1, 1)), VIEWS['strong'])
   assert result.dtype == jnp.float32 and result.shape == (64, 16, 16, 3)
   np.testing.assert_array_equal(result, np.round(result))
   assert result.min() >= 0 and result.max() <= 255
 
 
+def test_settings_leave_the_draws_of_the_papers_as_they_are():
+  papers = draw_transforms(KEY, 100, 16, VIEWS['strong'])
+  further = augment.draw_transforms(KEY, 100, 16, make_view('strong', FURTHER))
+  assert papers.shift is None and papers.degradations is None
+  assert further.degradations is not None
+  for field in ('flip', 'crop', 'box', 'contrast', 'brightness'):
+    # Another program may round the last bit otherwise.
+    np.testing.assert_allclose(
+      getattr(papers, field), getattr(further, field), rtol=1e-6
+    )
+
+
+def test_views_by_their_settings():
+  assert make_view('weak', FURTHER) == VIEWS['weak']
+  assert make_view('none', FURTHER) == VIEWS['none']
+  assert (SHIFTED.crop, SHIFTED.shift) == (0, 0.5)
+  without = make_view('standard', Augmentation(crop='none'))
+  assert (without.crop, without.shift) == (0, 0)
+  strengths = [
+    make_view(name, Augmentation(colour_strength=0.3)).strength
+    for name in ('standard', 'strong')
+  ]
+  assert strengths == [0.3, 0.6]
+
+
+def test_shifts_are_whole_pixels_of_the_drawn_rows():
+  drawn = np.asarray(augment.draw_shifts(KEY, 2000, 64, SHIFTED))
+  moved = drawn[(drawn != 0).any(1)]
+  assert abs(len(moved) / 2000 - 0.5) < 0.05
+  assert moved.min() == -8 and moved.max() == 8
+  by = np.stack(np.meshgrid([-2, 0, 1, 2], [-1, 0]), -1).reshape(8, 2)
+  flip = jnp.arange(8) % 2 == 0
+  drawn = draws(8, flip=flip, shift=jnp.asarray(by))
+  result = augment.apply_transforms(drawn, IMAGES, SHIFTED)
+  for image, mirror, (down, right), moved in zip(
+    IMAGES, flip, by, result, strict=True
+  ):
+    mirrored = image[:, ::-1] if mirror else image
+    padded = np.pad(mirrored, ((2, 2), (2, 2), (0, 0)), mode='reflect')
+    expected = padded[2 - down : 18 - down, 2 - right : 18 - right]
+    np.testing.assert_array_equal(moved, expected)
+
+
 def test_view_none_changes_nothing():
-  np.testing.assert_array_equal(random_view(KEY, IMAGES, 'none'), IMAGES)
+  np.testing.assert_array_equal(random_view(KEY, IMAGES, VIEWS['none']), IMAGES)
 
 
 def test_same_result_on_one_and_eight_devices():
@@ -186,6 +237,6 @@ def test_same_result_on_one_and_eight_devices():
   )
   images = np.tile(IMAGES, (4, 1, 1, 1))
   sharded = jax.device_put(images, jax.NamedSharding(mesh, jax.P('data')))
-  one = random_view(KEY, images, 'strong')
-  np.testing.assert_array_equal(one, random_view(KEY, sharded, 'strong'))
+  one = random_view(KEY, images, VIEWS['strong'])
+  np.testing.assert_array_equal(one, random_view(KEY, sharded, VIEWS['strong']))
   assert not np.array_equal(one, images)
