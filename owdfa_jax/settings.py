@@ -23,6 +23,7 @@ from input_pipeline.supervision import (
 )
 from owdfa_jax.setting_checks import check_config
 from owdfa_jax.setting_ranges import MOST_OUTPUTS
+from owdfa_jax.weights.packages import PACKAGES, find_weights
 
 # Steps are counted in int32.
 MOST_STEPS = 2**31 - 1
@@ -236,18 +237,28 @@ def epoch_steps(
   return one_pass * config.passes_per_epoch
 
 
-def check_initial_weights(init: str) -> None:
-  """Raises `UserError` if there is nothing at the path `model.init`."""
+def find_initial_weights(init: str) -> epath.Path:
+  """Returns the path that `model.init` names: of a file or a folder.
+
+  Args:
+    init: a path, or a key of `weights.packages.PACKAGES`.
+
+  Raises:
+    UserError: there is nothing at the path, or a package is not installed.
+  """
   if '://' in init:
     raise UserError(
       f'weights cannot be read from a bucket or the web: --config.model.init='
       f'{init}; download them and give the path of the file'
     )
-  if not epath.Path(init).expanduser().exists():
+  path = epath.Path(find_weights(init)).expanduser()
+  if not path.exists():
     raise UserError(
       f'no such weights: --config.model.init={escape.shortened(init, 300)}; '
-      'give a .safetensors, .npz or .pth file, or the workdir of a run'
+      'give a .safetensors, .npz or .pth file, the workdir of a run, or one of '
+      f'the names {", ".join(PACKAGES)}'
     )
+  return path
 
 
 def validation_share(config: ml_collections.ConfigDict) -> float:

@@ -18,10 +18,10 @@ from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.settings import (
   RunInputs,
   check_estimate,
-  check_initial_weights,
   check_run,
   check_spectrum,
   check_training_split,
+  find_initial_weights,
 )
 from owdfa_jax.training.run_record import (
   CONFIG_FILE,
@@ -114,9 +114,9 @@ def check_start(inputs: RunInputs) -> None:
   # A run that resumes does not read its initial weights again.
   init = inputs.config.model.init
   if init:
-    check_initial_weights(init)
-    if not epath.Path(init).expanduser().is_dir():
-      read_weights(init)  # only for its errors; the run reads it again
+    path = find_initial_weights(init)
+    if not path.is_dir():
+      read_weights(path)  # only for its errors; the run reads it again
 
 
 def take_number_of_classes(

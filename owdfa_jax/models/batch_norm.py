@@ -16,7 +16,7 @@ def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
 
   Both are at least float32.
   """
-  x = _widen(x)
+  x = widen(x)
   mean = x.mean(axes, keepdims=True)
   # Two passes: E[x^2] - E[x]^2 cancels where the mean outweighs the spread.
   variance = jnp.square(x - mean).mean(axes)
@@ -30,11 +30,11 @@ def standardise(
   epsilon: float = EPSILON,
 ) -> jax.Array:
   """Returns (x - mean) / sqrt(variance + epsilon), at least float32."""
-  return (_widen(x) - mean) * jax.lax.rsqrt(variance + epsilon)
+  return (widen(x) - mean) * jax.lax.rsqrt(variance + epsilon)
 
 
-def _widen(x: jax.Array) -> jax.Array:
-  """Converts to float32, unless `x` is wider already."""
+def widen(x: jax.Array) -> jax.Array:
+  """Converts to float32, unless `x` is wider already; for sums."""
   return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from owdfa_jax.models.batch_norm import widen
 from owdfa_jax.models.convolutions import kaiming_normal
 
-# The sides of an image's first two axes after the batch: rows, columns.
+# The axes of rows and columns.
 _SPATIAL = (1, 2)
 
 
@@ -25,7 +26,7 @@ class DepthwiseConv(nnx.Module):
   Attributes:
     kernel: [k, k, 1, C], named and shaped as in `nnx.Conv`.
     stride: in both directions.
-    dtype: what it returns; products are summed in float32.
+    dtype: what it returns; products are summed in float32 at least.
   """
 
   def __init__(
@@ -102,10 +103,10 @@ def _shifted_sums(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   slow: it pads each shifted image by itself, and sums over all pixels with the
   channels outermost.
   """
-  weights = kernel.astype(jnp.float32)
-  total = jnp.zeros((), jnp.float32)
+  weights = widen(kernel)
+  total = jnp.zeros((), weights.dtype)
   for (i, j), shifted in _shifts(x, len(kernel), stride):
-    total += shifted.astype(jnp.float32) * weights[i, j, 0]
+    total += widen(shifted) * weights[i, j, 0]
   return total.astype(x.dtype)
 
 
@@ -146,12 +147,12 @@ def _image_gradient(
     padding[axis] = (low, x.shape[axis] + last - low - spread, stride - 1)
   zero = jnp.zeros((), cotangent.dtype)
   padded = jax.lax.pad(cotangent, zero, padding)
-  weights = kernel.astype(jnp.float32)
-  total = jnp.zeros((), jnp.float32)
+  weights = widen(kernel)
+  total = jnp.zeros((), weights.dtype)
   for i in range(size):
     for j in range(size):
       shifted = padded[:, i : i + x.shape[1], j : j + x.shape[2]]
-      total += shifted.astype(jnp.float32) * weights[last - i, last - j, 0]
+      total += widen(shifted) * weights[last - i, last - j, 0]
   return total.astype(x.dtype)
 
 
@@ -168,18 +169,20 @@ def _kernel_gradient(
   batch, height, width, channels = cotangent.shape
   padded = _pad(x, size, stride)
 
-  def add_row(row: jax.Array, sums: jax.Array) -> jax.Array:
+  def add_row(
+    row: jax.Array, sums: tuple[jax.Array, ...]
+  ) -> tuple[jax.Array, ...]:
     theirs = jax.lax.dynamic_index_in_dim(cotangent, row, 1, keepdims=False)
     rows = jax.lax.dynamic_slice_in_dim(padded, row * stride, size, 1)
     products = [
-      rows[:, i, j : j + (width - 1) * stride + 1 : stride].astype(jnp.float32)
-      * theirs.astype(jnp.float32)
+      widen(rows[:, i, j : j + (width - 1) * stride + 1 : stride])
+      * widen(theirs)
       for i in range(size)
       for j in range(size)
     ]
     return tuple(a + b for a, b in zip(sums, products, strict=True))
 
-  zeros = jnp.zeros((batch, width, channels), jnp.float32)
+  zeros = jnp.zeros((batch, width, channels), widen(x).dtype)
   sums = jax.lax.fori_loop(0, height, add_row, (zeros,) * size**2)
   gradient = jnp.stack([each.sum((0, 1)) for each in sums])
   return gradient.reshape(kernel.shape).astype(kernel.dtype)

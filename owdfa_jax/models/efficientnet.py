@@ -1,7 +1,7 @@
 """EfficientNet-Lite: inverted bottlenecks with depthwise convolutions.
 
 Paths read as in the state dict of the package `efficientnet-lite-pytorch`,
-without the underscores at the beginning of its names: `blocks.0.depthwise_conv`.
+without the underscores that its names begin with: `blocks.0.depthwise_conv`.
 
 References:
   Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural

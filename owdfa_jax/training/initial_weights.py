@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from etils import epath
 
 from input_pipeline.errors import UserError
 from owdfa_jax import weights
 from owdfa_jax.models.classifier import IN_USE_NAME
-from owdfa_jax.settings import check_initial_weights
+from owdfa_jax.settings import find_initial_weights
 from owdfa_jax.training.checkpoints import read_network
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.state import TrainState
@@ -26,8 +25,9 @@ def load_initial_weights(
   Prints which weights were used and which were not.
 
   Args:
-    init: a file of weights (see `weights.read_weights`), the workdir of a run
-      (for its best checkpoint), or one checkpoint, `RUN/checkpoints/STEP`.
+    init: a file of weights (see `weights.read_weights`), the short name of one
+      (`weights.packages.PACKAGES`), the workdir of a run (for its best
+      checkpoint), or one checkpoint, `RUN/checkpoints/STEP`.
     state: keeps its own values where `init` has no weights of that shape.
     with_head: whether to load the last layer too.
 
@@ -35,8 +35,7 @@ def load_initial_weights(
     UserError: `init` does not exist, is not a checkpoint or a file of weights,
       belongs to another backbone, or has weights that are not finite.
   """
-  check_initial_weights(init)
-  path = epath.Path(init).expanduser()
+  path = find_initial_weights(init)
   if path.is_dir():
     source = weights.to_state_dict(*read_network(path))
   else:

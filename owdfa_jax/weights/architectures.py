@@ -26,6 +26,7 @@ _MARKS = (
   ('in_proj_weight', 'transformer'),
   ('denseblock', 'DenseNet'),
   ('Mixed_', 'Inception network'),
+  ('depthwise_conv.', 'EfficientNet'),
   ('conv_dw.', 'EfficientNet or MobileNet'),
   ('conv_stem.', 'EfficientNet or MobileNet'),
   ('dwconv.', 'ConvNeXt'),

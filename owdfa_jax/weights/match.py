@@ -17,7 +17,7 @@ from owdfa_jax.weights.prefixes import (
   count_fits,
   locate,
 )
-from owdfa_jax.weights.wrappers import without_wrappers
+from owdfa_jax.weights.wrappers import without_underscores, without_wrappers
 
 # Our names of leaves that have another name in a state dict.
 TORCH_LEAVES = {
@@ -144,6 +144,8 @@ def fill_network(
   theirs = {k: v for k, v in source.items() if not k.endswith(IGNORED)}
   parts = {name.removeprefix(_BACKBONE).split('.')[0] for name in ours}
   theirs = without_wrappers(theirs, parts)
+  words = {word for name in ours for word in name.split('.')}
+  theirs = without_underscores(theirs, words)
   place, places = _places(theirs, shapes, where)
   found, missing, other_shapes, widened = {}, [], [], []
   for name, (path, leaf) in ours.items():

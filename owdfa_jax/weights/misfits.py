@@ -11,7 +11,7 @@ from owdfa_jax.weights.prefixes import Shape
 _NAMES_SHOWN = 5
 _ADVICE = (
   'choose the network of these weights (--config.model.backbone, '
-  '--config.model.width)'
+  '--config.model.width, --config.model.front_end)'
 )
 
 
@@ -48,7 +48,8 @@ def check_backbone(
     raise UserError(
       f'no weights for the backbone: {where} has {some_names(there)}, the '
       f'network {some_names(list(backbone))}{networks}; give a ResNet with the '
-      'names of torchvision or timm (--config.model.init)'
+      'names of torchvision or timm, or an EfficientNet-Lite0 with those of '
+      'efficientnet-lite-pytorch (--config.model.init)'
     )
   for name, their_shape, shape in other_shapes:
     if name in backbone:
