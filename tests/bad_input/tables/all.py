@@ -13,6 +13,7 @@ from bad_input.tables import (
   settings,
   simulate,
   small_files,
+  spectrum,
   weights,
   workdirs,
 )
@@ -33,6 +34,7 @@ CASES = tuple(
     benchmarks,
     simulate,
     boards,
+    spectrum,
     attribute,
   )
   for case in module.CASES
