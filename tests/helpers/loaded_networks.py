@@ -15,18 +15,20 @@ from owdfa_jax.models.batch_norm import BatchNorm
 class Network(nnx.Module):
   """A backbone, a BN neck and a head, as every classifier has them."""
 
-  def __init__(self, name, width, num_outputs, rngs):
+  def __init__(self, name, width, num_outputs, channels, rngs):
     config = resnet.CONFIGS[name]
-    self.backbone = resnet.ResNet(config, width=width, rngs=rngs)
+    self.backbone = resnet.ResNet(
+      config, width=width, channels=channels, rngs=rngs
+    )
     features = self.backbone.num_features
     self.bottleneck = BatchNorm(features, use_bias=False)
     self.fc2 = nnx.Linear(features, num_outputs, use_bias=False, rngs=rngs)
 
 
-def make(name='small', width=0.125, num_outputs=3, devices=8):
+def make(name='small', width=0.125, num_outputs=3, devices=8, channels=3):
   """Returns (graphdef, params, batch_stats) of a network of zeros."""
   network = nnx.eval_shape(
-    lambda: Network(name, width, num_outputs, nnx.Rngs(0))
+    lambda: Network(name, width, num_outputs, channels, nnx.Rngs(0))
   )
   graphdef, *variables = nnx.split(network, nnx.Param, nnx.BatchStat)
   zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), variables)

@@ -1,5 +1,6 @@
 """Workdirs whose checkpoints or recorded settings cannot be read."""
 
+import json
 import os
 
 import pytest
@@ -60,6 +61,45 @@ def test_settings_in_a_pipe(packed, tmp_path):
   os.mkfifo(tmp_path / 'config.json')
   with pytest.raises(UserError, match='config.json .*pipe'):
     run_record.check_resumable(inputs)
+
+
+def forget(workdir, *names):
+  """Takes settings out of a record, as a version without them wrote it."""
+  path = workdir / 'config.json'
+  settings = json.loads(path.read_text())
+  for name in names:
+    section, _, field = name.rpartition('.')
+    (settings[section] if section else settings).pop(field)
+  path.write_text(json.dumps(settings))
+
+
+def test_runs_of_earlier_versions_go_on_with_what_they_had(packed, tmp_path):
+  start_run(packed, tmp_path)
+  forget(tmp_path, 'augment', 'model.front_end', 'model.spectrum_features')
+  inputs = tiny_experiment(packed, tmp_path)
+  run_record.check_resumable(inputs)
+  run_record.check_same_network(inputs)
+  other = tiny_experiment(packed, tmp_path, augment__jpeg_probability=0.5)
+  with pytest.raises(UserError, match='augment.jpeg_probability=0.0 .now 0.5'):
+    run_record.check_resumable(other)
+  run_record.check_same_network(other)
+
+
+@pytest.mark.parametrize(
+  'changes, message',
+  [
+    ({'model__front_end': 'residual'}, 'model.front_end=rgb .now residual'),
+    ({'model__spectrum_features': 3}, 'model.spectrum_features=0 .now 3'),
+  ],
+)
+def test_a_network_of_another_front_end_is_refused(
+  packed, tmp_path, changes, message
+):
+  start_run(packed, tmp_path)
+  inputs = tiny_experiment(packed, tmp_path, **changes)
+  for check in (run_record.check_resumable, run_record.check_same_network):
+    with pytest.raises(UserError, match=message):
+      check(inputs)
 
 
 def test_setting_that_is_not_recorded_is_the_one_given(packed, tmp_path):
