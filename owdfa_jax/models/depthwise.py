@@ -57,12 +57,14 @@ class DepthwiseConv(nnx.Module):
 
   def __call__(self, x: jax.Array) -> jax.Array:
     """Maps [B, H, W, C] to [B, ceil(H / stride), ceil(W / stride), C]."""
-    return depthwise(
+    return depthwise_convolution(
       x.astype(self.dtype), self.kernel[...].astype(self.dtype), self.stride
     )
 
 
-def depthwise(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+def depthwise_convolution(
+  x: jax.Array, kernel: jax.Array, stride: int
+) -> jax.Array:
   """Computes a depthwise convolution, padded as TensorFlow's 'SAME'.
 
   Args:

@@ -29,7 +29,7 @@ _FIRST_STAGES = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
+class StageShape:
   """A sequence of blocks.
 
   Attributes:
@@ -57,7 +57,7 @@ class EfficientNetConfig:
     num_features: channels of the last convolution, a 1x1.
   """
 
-  stages: tuple[Stage, ...]
+  stages: tuple[StageShape, ...]
   stem_features: int = 32
   num_features: int = 1280
 
@@ -68,13 +68,13 @@ class EfficientNetConfig:
 
 
 _LITE0 = (
-  Stage(depth=1, kernel=3, stride=1, expansion=1, features=16),
-  Stage(depth=2, kernel=3, stride=2, expansion=6, features=24),
-  Stage(depth=2, kernel=5, stride=2, expansion=6, features=40),
-  Stage(depth=3, kernel=3, stride=2, expansion=6, features=80),
-  Stage(depth=3, kernel=5, stride=1, expansion=6, features=112),
-  Stage(depth=4, kernel=5, stride=2, expansion=6, features=192),
-  Stage(depth=1, kernel=3, stride=1, expansion=6, features=320),
+  StageShape(depth=1, kernel=3, stride=1, expansion=1, features=16),
+  StageShape(depth=2, kernel=3, stride=2, expansion=6, features=24),
+  StageShape(depth=2, kernel=5, stride=2, expansion=6, features=40),
+  StageShape(depth=3, kernel=3, stride=2, expansion=6, features=80),
+  StageShape(depth=3, kernel=5, stride=1, expansion=6, features=112),
+  StageShape(depth=4, kernel=5, stride=2, expansion=6, features=192),
+  StageShape(depth=1, kernel=3, stride=1, expansion=6, features=320),
 )
 CONFIGS = {
   'efficientnet_lite0': EfficientNetConfig(_LITE0),
@@ -86,7 +86,7 @@ CONFIGS = {
 }
 
 
-class Block(nnx.Module):
+class InvertedBottleneck(nnx.Module):
   """An inverted bottleneck: 1x1 to many channels, depthwise, 1x1 to few.
 
   The few channels are not passed through a ReLU6. The input is added where it
@@ -96,7 +96,7 @@ class Block(nnx.Module):
   def __init__(
     self,
     in_features: int,
-    stage: Stage,
+    stage: StageShape,
     stride: int,
     out_features: int,
     *,
@@ -179,7 +179,9 @@ class EfficientNet(nnx.Module):
       for index in range(stage.depth):
         stride = stage.stride if index == 0 else 1
         blocks.append(
-          Block(features, stage, stride, out_features, dtype=dtype, rngs=rngs)
+          InvertedBottleneck(
+            features, stage, stride, out_features, dtype=dtype, rngs=rngs
+          )
         )
         features = out_features
     self.blocks = nnx.List(blocks)
