@@ -16,7 +16,7 @@ def moments(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
 
   Both are at least float32.
   """
-  x = widen(x)
+  x = at_least_float32(x)
   mean = x.mean(axes, keepdims=True)
   # Two passes: E[x^2] - E[x]^2 cancels where the mean outweighs the spread.
   variance = jnp.square(x - mean).mean(axes)
@@ -30,10 +30,10 @@ def standardise(
   epsilon: float = EPSILON,
 ) -> jax.Array:
   """Returns (x - mean) / sqrt(variance + epsilon), at least float32."""
-  return (widen(x) - mean) * jax.lax.rsqrt(variance + epsilon)
+  return (at_least_float32(x) - mean) * jax.lax.rsqrt(variance + epsilon)
 
 
-def widen(x: jax.Array) -> jax.Array:
+def at_least_float32(x: jax.Array) -> jax.Array:
   """Converts to float32, unless `x` is wider already; for sums."""
   return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

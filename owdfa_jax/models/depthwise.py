@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from owdfa_jax.models.batch_norm import widen
+from owdfa_jax.models.batch_norm import at_least_float32
 from owdfa_jax.models.convolutions import kaiming_normal
 
 # The axes of rows and columns.
@@ -105,10 +105,10 @@ def _shifted_sums(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   slow: it pads each shifted image by itself, and sums over all pixels with the
   channels outermost.
   """
-  weights = widen(kernel)
+  weights = at_least_float32(kernel)
   total = jnp.zeros((), weights.dtype)
   for (i, j), shifted in _shifts(x, len(kernel), stride):
-    total += widen(shifted) * weights[i, j, 0]
+    total += at_least_float32(shifted) * weights[i, j, 0]
   return total.astype(x.dtype)
 
 
@@ -149,12 +149,12 @@ def _image_gradient(
     padding[axis] = (low, x.shape[axis] + last - low - spread, stride - 1)
   zero = jnp.zeros((), cotangent.dtype)
   padded = jax.lax.pad(cotangent, zero, padding)
-  weights = widen(kernel)
+  weights = at_least_float32(kernel)
   total = jnp.zeros((), weights.dtype)
   for i in range(size):
     for j in range(size):
       shifted = padded[:, i : i + x.shape[1], j : j + x.shape[2]]
-      total += widen(shifted) * weights[last - i, last - j, 0]
+      total += at_least_float32(shifted) * weights[last - i, last - j, 0]
   return total.astype(x.dtype)
 
 
@@ -177,14 +177,14 @@ def _kernel_gradient(
     theirs = jax.lax.dynamic_index_in_dim(cotangent, row, 1, keepdims=False)
     rows = jax.lax.dynamic_slice_in_dim(padded, row * stride, size, 1)
     products = [
-      widen(rows[:, i, j : j + (width - 1) * stride + 1 : stride])
-      * widen(theirs)
+      at_least_float32(rows[:, i, j : j + (width - 1) * stride + 1 : stride])
+      * at_least_float32(theirs)
       for i in range(size)
       for j in range(size)
     ]
     return tuple(a + b for a, b in zip(sums, products, strict=True))
 
-  zeros = jnp.zeros((batch, width, channels), widen(x).dtype)
+  zeros = jnp.zeros((batch, width, channels), at_least_float32(x).dtype)
   sums = jax.lax.fori_loop(0, height, add_row, (zeros,) * size**2)
   gradient = jnp.stack([each.sum((0, 1)) for each in sums])
   return gradient.reshape(kernel.shape).astype(kernel.dtype)
