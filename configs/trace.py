@@ -1,0 +1,40 @@
+"""Trace: CPL on the traces of generators instead of the picture.
+
+The network sees the residual of an image, its pixels without their smooth part,
+and the local spectrum of that residual. It is trained as CPL is, on views that
+interpolate no pixel. Whitened features of all training images are then
+clustered, and the centres of the clusters name the source of an image.
+
+python main.py --config=configs/trace.py:folder64 \
+  --config.data.path=data/packed/mine --workdir=runs/trace
+"""
+
+import ml_collections
+
+from owdfa_jax.configs import benchmarks, default
+
+# What sees the trace of a generator; for other methods too.
+NETWORK = {
+  'model.front_end': 'residual',
+  'model.spectrum_features': 128,
+  # A resized crop interpolates every pixel, and so blurs the trace.
+  'augment.crop': 'none',
+  'augment.colour_probability': 0.0,
+}
+# For the small network. Half the width costs a quarter and loses nothing here.
+SMALL = {'model.width': 0.5, 'optimizer.learning_rate': 2e-3}
+
+
+def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
+  """Returns the settings of Trace on `benchmark`."""
+  config = default.get_config('cpl', benchmark)
+  benchmarks.apply_method(config, benchmark)
+  config.update_from_flattened_dict(NETWORK)
+  if config.model.backbone == 'small':
+    config.update_from_flattened_dict(SMALL)
+  config.eval.classify_by = 'centres'
+  config.eval.whitening = 'pca_within_class'
+  # Evaluations between epochs use the head, so they cannot select the epoch of
+  # the best centres.
+  config.eval.selection = 'last'
+  return config
