@@ -39,7 +39,12 @@ class VerdictSums:
       groups = int(self._group.max()) + 1
       self._sums = np.zeros((groups, log_probability.shape[1]))
       self._first = np.full(groups, np.iinfo(np.int32).max, np.int32)
-    np.add.at(self._sums, self._group[row], log_probability)
+    # By runs of equal groups: `np.add.at` takes seven times as long.
+    order = np.argsort(self._group[row], kind='stable')
+    found, start = np.unique(self._group[row][order], return_index=True)
+    if len(found):
+      in_order = log_probability[order]
+      self._sums[found] += np.add.reduceat(in_order, start, 0, np.float64)
     np.minimum.at(self._first, self._group[row], row.astype(np.int32))
 
   def columns(self, real: list[int]) -> dict[str, Any]:

@@ -258,13 +258,20 @@ def _write_attributions(
 ) -> None:
   """Writes a line for each image: path, source, confidence, true source.
 
-  A group has the path of its first image. Tiles have that of their image.
+  A group has the path of its first image, which is in the column `group` of the
+  lines of its images. Tiles have the path of their image.
   """
   dataset = inputs.dataset
   split_name, _ = eval_rows(dataset, inputs.config.eval.split)
   split = getattr(dataset, split_name)
+  group, verdicts = split.group, predictions.verdicts
+  first = {}
+  if verdicts is not None:
+    names_of_groups = map(escape.spreadsheet, split.ids(verdicts.row))
+    first = dict(zip(group[verdicts.row], names_of_groups, strict=True))
+  header = ['image', 'source', 'confidence', 'output', 'true_source']
   table = csv.writer(file)
-  table.writerow(['image', 'source', 'confidence', 'output', 'true_source'])
+  table.writerow(header + ['group'] * (verdicts is not None))
   for row, image, output, confidence in zip(
     predictions.row,
     split.ids(predictions.row),
@@ -280,5 +287,6 @@ def _write_attributions(
         f'{confidence:.4f}',
         output,
         escape.spreadsheet(dataset.classes[label].name) if label >= 0 else '',
+        *([first[group[row]]] if first else []),
       ]
     )

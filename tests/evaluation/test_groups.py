@@ -10,13 +10,18 @@ import pytest
 
 from helpers import imagesets
 from helpers.csv_files import read_csv
-from helpers.runs import tiny_experiment
+from helpers.runs import initial_state, tiny_experiment
 from input_pipeline import pack
+from input_pipeline.supervision import validation_rows
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import evaluate, metrics
 from owdfa_jax.evaluation.attribute import attribute
-from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
+from owdfa_jax.evaluation.epoch_evaluator import (
+  EpochEvaluator,
+  train_with_evaluation,
+)
 from owdfa_jax.evaluation.groups import VerdictSums
+from owdfa_jax.training.setup import set_up_training
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 TILES = 3
@@ -93,9 +98,11 @@ def test_many_certain_rows_do_not_vanish():
 
 @pytest.fixture(scope='module')
 def tiled(tmp_path_factory):
-  """A run of one epoch on tiles of 3 classes, and the folder of its images."""
+  """A run of one epoch on tiles of 4 classes, and the folder of its images."""
   root = tmp_path_factory.mktemp('tiled')
-  csv = imagesets.write_set(root / 'images', per_class=16, size=48)
+  csv = imagesets.write_set(
+    root / 'images', known=2, novel=2, per_class=12, size=48
+  )
   options = pack.Options(size=32, tiles=TILES)
   pack.pack(csv, root / 'packed', options, workers=1)
   experiment = tiny_experiment(root / 'packed', root / 'run', epochs=1)
@@ -116,11 +123,13 @@ def test_a_report_has_figures_of_groups_beside_those_of_tiles(tiled, capsys):
   groups = report['groups']
   assert report['num_examples'] == TILES * groups['num_examples'] > 0
   assert groups['not_available'] == report['not_available']
-  assert [entry['name'] for entry in groups['per_class']] == ['m0', 'm1', 'm2']
-  assert '9 groups' in printed and 'one verdict a group' in printed
+  classes = [entry['name'] for entry in groups['per_class']]
+  assert classes == ['m0', 'm1', 'm2', 'm3']
+  assert '8 groups' in printed and 'one verdict a group' in printed
   lines = read_csv(experiment.workdir / 'group_attributions.csv')
-  assert len({line['image'] for line in lines}) == len(lines) == 9
+  assert len({line['image'] for line in lines}) == len(lines) == 8
   tiles = read_csv(experiment.workdir / 'attributions.csv')
+  assert all(line['group'] == line['image'] for line in tiles)
   assert [line['image'] for line in tiles[::TILES]] == [
     line['image'] for line in lines
   ]
@@ -170,3 +179,23 @@ def test_a_new_image_smaller_than_a_tile_is_an_error(tiled, tmp_path, capsys):
   imagesets.write_set(tmp_path, known=1, novel=0, per_class=1, size=20)
   assert attribute(experiment, str(tmp_path)) == 1
   assert 'a tile has 32 x 32 and is not enlarged' in capsys.readouterr().err
+
+
+def test_held_out_groups_select_by_their_verdicts(tiled, tmp_path):
+  experiment, images = tiled
+  experiment = tiny_experiment(
+    images.parent / 'packed',
+    tmp_path,
+    eval__selection='validation',
+    eval__metric='known_acc',
+    data__validation_share=0.4,
+  )
+  training = set_up_training(experiment)
+  evaluator = EpochEvaluator(experiment, training.graphdef)
+  result = evaluator.evaluate_epoch(5, initial_state(experiment))
+  train = experiment.dataset.train
+  held = validation_rows(experiment.dataset, experiment.config.seed, 0.4)
+  groups = len(set(train.group[held].tolist()))
+  assert len(held) == TILES * groups
+  score = result.metrics[report_fields.SELECTION_SCORE]
+  assert score * groups == pytest.approx(round(score * groups))
