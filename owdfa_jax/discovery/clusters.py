@@ -9,7 +9,7 @@ import numpy as np
 
 from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.kmeans import Clusters
-from owdfa_jax.discovery.whitening import PADDING, Kind, fit
+from owdfa_jax.discovery.whitening import PADDING, WhiteningKind, fit
 from owdfa_jax.evaluation.centres import Whitening, whiten
 from owdfa_jax.parallel import Placement, make_placement, round_up
 
@@ -21,16 +21,19 @@ def semi_supervised_kmeans(
   num_known: int,
   num_clusters: int,
   key: jax.Array,
-  num_restarts: int = 10,
+  num_restarts: int = 3,
   num_iterations: int = 100,
+  start_factor: int = 4,
   placement: Placement | None = None,
 ) -> Clusters:
   """Clusters rows by the direction of their features.
 
   This is k-means on the unit sphere with one constraint: a labelled row always
   belongs to the cluster of its class. The clusters of known classes start at
-  the means of their labelled rows, those of novel classes by k-means++ among
-  the unlabelled rows.
+  the means of their labelled rows. Those of novel classes start from several
+  times as many centres, drawn by k-means++ among the unlabelled rows, which are
+  then merged (see `ward.merge_centres`). From as many centres as clusters,
+  k-means mostly ends with some sources split and others merged.
 
   k-means prefers clusters of similar size and spread: a source with few images
   may be merged with another one while a large source is split. A wrong
@@ -55,6 +58,8 @@ def semi_supervised_kmeans(
       are returned.
     num_iterations: the largest number of iterations of one start; it ends
       earlier if no centre moves.
+    start_factor: how many centres are drawn for each novel cluster. With 1
+      none are merged; use 10 restarts then.
     placement: the devices that share the rows; None uses one device of each
       process.
 
@@ -75,13 +80,14 @@ def semi_supervised_kmeans(
     )
   placement = placement or make_placement(jax.local_devices()[:1])
   found = kmeans.cluster(
-    *split_rows(feature, label, placement),
+    *rows_on_devices(feature, label, placement),
     key,
     placement=placement,
     num_known=num_known,
     num_clusters=num_clusters,
     num_restarts=num_restarts,
     num_iterations=num_iterations,
+    start_factor=start_factor,
   )
   rows = len(label)
   return found._replace(
@@ -90,7 +96,7 @@ def semi_supervised_kmeans(
 
 
 def whiten_rows(
-  kind: Kind,
+  kind: WhiteningKind,
   feature: np.ndarray | jax.Array,
   label: np.ndarray,
   *,
@@ -110,12 +116,12 @@ def whiten_rows(
     The whitening, and the features [P, D], split over the devices.
   """
   placement = placement or make_placement(jax.local_devices()[:1])
-  split, padded = split_rows(feature, label, placement)
+  split, padded = rows_on_devices(feature, label, placement)
   fitted = fit(kind, split, padded, num_known)
   return fitted, whiten(fitted, split)
 
 
-def split_rows(
+def rows_on_devices(
   feature: np.ndarray | jax.Array, label: np.ndarray, placement: Placement
 ) -> tuple[jax.Array, jax.Array]:
   """Splits rows over devices, padded so that each device has as many.

@@ -9,7 +9,7 @@ from input_pipeline import supervision
 from input_pipeline.meta import LABELLED, UNLABELLED
 from owdfa_jax.discovery import clusters, whitening_choice
 from owdfa_jax.discovery.kmeans import Clusters
-from owdfa_jax.discovery.whitening import Kind
+from owdfa_jax.discovery.whitening import KINDS
 from owdfa_jax.discovery.whitening_choice import Choice, choose_whitening
 from owdfa_jax.evaluation.centres import Whitening
 from owdfa_jax.evaluation.group_features import GroupFeatures, collect_features
@@ -56,8 +56,9 @@ def find_sources(
   features = collect_features(experiment, restored)
   label = features.label_of_groups(trained_label(experiment))
   outputs = indices_in_use(experiment, restored.batch_stats)
-  choice = Choice(Kind(whitening), {}, 'the setting')
-  if whitening == 'auto':
+  if whitening != 'auto':
+    choice = Choice(KINDS[whitening], {}, 'the setting')
+  else:
     choice = choose_whitening(
       features.feature,
       label,
@@ -66,7 +67,7 @@ def find_sources(
       seed=experiment.config.seed,
       placement=placement,
     )
-    say(whitening_choice.describe(choice))
+    say(whitening_choice.describe_choice(choice))
   fitted, whitened = clusters.whiten_rows(
     choice.kind,
     features.feature,
@@ -79,6 +80,8 @@ def find_sources(
     label,
     num_known=num_known,
     num_clusters=len(outputs),
+    # The setting of earlier versions, whose clusters these were.
+    **({'start_factor': 1, 'num_restarts': 10} if whitening == 'none' else {}),
     # The run's seed, so that the same network gives the same clusters.
     key=jax.random.key(experiment.config.seed),
     placement=placement,

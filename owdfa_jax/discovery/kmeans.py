@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import vectors
+from owdfa_jax.discovery.ward import merge_centres
 from owdfa_jax.discovery.whitening import PADDING, UNLABELLED
 from owdfa_jax.parallel import Placement
 
@@ -22,6 +23,8 @@ _EXACT = jax.lax.Precision.HIGHEST
 _TINY = 1e-12
 # The most distances that a device computes at a time: 64 MiB of float32.
 MOST_DISTANCES = 2**24
+# Of the centres that are merged; these need not have converged.
+_START_ITERATIONS = 5
 # More than any squared distance between unit vectors.
 _FAR = 16.0
 
@@ -54,6 +57,7 @@ class Clusters(NamedTuple):
     'num_clusters',
     'num_restarts',
     'num_iterations',
+    'start_factor',
     'most_distances',
   ),
 )
@@ -67,6 +71,7 @@ def cluster(
   num_clusters: int,
   num_restarts: int,
   num_iterations: int,
+  start_factor: int,
   most_distances: int = MOST_DISTANCES,
 ) -> Clusters:
   """Runs `clusters.semi_supervised_kmeans` on rows that are on the devices.
@@ -80,11 +85,13 @@ def cluster(
     num_clusters: K.
     num_restarts: how many times to start anew.
     num_iterations: the largest number of iterations of one start.
+    start_factor: how many centres a novel cluster starts from.
     most_distances: the most distances that a device computes at a time.
   """
   feature = vectors.unit(feature)
+  num_novel = num_clusters - num_known
   chunk = min(
-    max(1, most_distances // num_clusters),
+    max(1, most_distances // (num_known + start_factor * num_novel)),
     len(feature) // placement.mesh.size,
   )
   centres_of = _on_devices(placement, _centres, chunk)
@@ -94,21 +101,31 @@ def cluster(
   labelled = jnp.where(label >= 0, label, PADDING)
   known_centres = jnp.zeros((num_known, feature.shape[1]))
   if num_known:
-    known_centres = centres_of(feature, labelled, known_centres)
+    known_centres = centres_of(feature, labelled, known_centres)[0]
+
+  def iterate(first: jax.Array, iterations: int) -> tuple[jax.Array, jax.Array]:
+    """Returns the centres, and how many unlabelled rows each has."""
+
+    def move(loop: tuple) -> tuple:
+      count, _, centres, _ = loop
+      return count + 1, centres, *centres_of(feature, label, centres)
+
+    def is_moving(loop: tuple) -> jax.Array:
+      count, before, centres, _ = loop
+      return (count < iterations) & jnp.any(before != centres)
+
+    start = 0, jnp.full_like(first, jnp.inf), first, jnp.zeros(len(first))
+    return jax.lax.while_loop(is_moving, move, start)[2:]
 
   def cluster_once(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    first = _first_centres(feature, label, known_centres, num_clusters, key)
-
-    def move(loop: tuple[int, jax.Array, jax.Array]) -> tuple:
-      count, _, centres = loop
-      return count + 1, centres, centres_of(feature, label, centres)
-
-    def is_moving(loop: tuple[int, jax.Array, jax.Array]) -> jax.Array:
-      count, before, centres = loop
-      return (count < num_iterations) & jnp.any(before != centres)
-
-    start = 0, jnp.full_like(first, jnp.inf), first
-    _, _, centres = jax.lax.while_loop(is_moving, move, start)
+    first = _first_centres(
+      feature, label, known_centres, num_known + start_factor * num_novel, key
+    )
+    if start_factor > 1 and num_novel:
+      first, size = iterate(first, _START_ITERATIONS)
+      novel = merge_centres(first[num_known:], size[num_known:], num_novel)
+      first = jnp.concatenate([first[:num_known], novel])
+    centres, _ = iterate(first, num_iterations)
     return centres, assign(feature, label, centres).inertia
 
   # `map` rather than `vmap`: one start's distances in memory at a time, and a
@@ -174,7 +191,7 @@ def _on_devices(
   by_row: Any = jax.P('data')
   everywhere: Any = jax.P()
   results = {
-    _centres: everywhere,
+    _centres: (everywhere, everywhere),
     _assign: Clusters(by_row, by_row, everywhere, everywhere),
   }
   return jax.shard_map(
@@ -190,15 +207,16 @@ def _on_devices(
 
 def _centres(
   feature: jax.Array, label: jax.Array, centres: jax.Array, *, chunk: int
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
   """Returns the mean [K, C] of the rows that are nearest to each centre.
 
   Labelled rows belong to their class. A cluster without rows keeps its centre.
+  Returns the number [K] of unlabelled rows of each too.
   """
   num_clusters = len(centres)
 
-  def add(n: int, sums: tuple[jax.Array, jax.Array]) -> tuple:
-    size, total = sums
+  def add(n: int, sums: tuple[jax.Array, jax.Array, jax.Array]) -> tuple:
+    size, unlabelled, total = sums
     start, counts = _chunk_of(n, chunk, label)
     part = jax.lax.dynamic_slice_in_dim(feature, start, chunk)
     given = jax.lax.dynamic_slice_in_dim(label, start, chunk)
@@ -206,13 +224,16 @@ def _centres(
     assigned = jnp.where(given >= 0, given, nearest)
     member = jax.nn.one_hot(assigned, num_clusters) * counts[:, None]
     product = jnp.einsum('nk,nc->kc', member, part, precision=_EXACT)
-    return size + member.sum(0), total + product
+    unlabelled += (member * (given < 0)[:, None]).sum(0)
+    return size + member.sum(0), unlabelled, total + product
 
-  zeros = jnp.zeros(num_clusters), jnp.zeros_like(centres)
+  none = jnp.zeros(num_clusters)
+  zeros = none, none, jnp.zeros_like(centres)
   sums = jax.lax.fori_loop(0, _num_chunks(chunk, label), add, zeros)
-  size, total = jax.lax.psum(sums, 'data')
+  size, unlabelled, total = jax.lax.psum(sums, 'data')
   size = size[:, None]
-  return jnp.where(size > 0, total / jnp.maximum(size, 1), centres)
+  means = jnp.where(size > 0, total / jnp.maximum(size, 1), centres)
+  return means, unlabelled
 
 
 def _assign(

@@ -20,11 +20,10 @@ from owdfa_jax.evaluation.centres import Whitening, whiten
 # to a length that devices can share evenly.
 UNLABELLED = -1
 PADDING = -2
-# The names of the kinds of whitening.
-NAMES = ('pca_within_class', 'within_class', 'pca', 'none')
-# See `Kind`. The fewer the labelled rows and classes, the larger the shrinkage
-# has to be.
+# See `WhiteningKind`. The fewer the labelled rows and classes, the larger the
+# shrinkage has to be; principal components need less.
 SHRINKAGE = 0.3
+SHRINKAGE_OF_COMPONENTS = 0.1
 COMPONENTS = 64
 
 # Variances below this share of the largest one are rounding errors.
@@ -33,12 +32,12 @@ _EXACT = jax.lax.Precision.HIGHEST
 _TINY = 1e-30
 
 
-class Kind(NamedTuple):
+class WhiteningKind(NamedTuple):
   """A kind of whitening.
 
   Attributes:
-    name: one of `NAMES`. 'within_class' divides by the spread of labelled rows
-      around the mean of their class, 'pca' by the spread of all rows along
+    name: a key of `KINDS`. 'within_class' divides by the spread of labelled
+      rows around the mean of their class, 'pca' by the spread of all rows along
       their principal components, 'pca_within_class' by both in this order, and
       'none' leaves features as they are.
     shrinkage: l in [0, 1] of the scatter within classes: how far it is moved
@@ -61,8 +60,19 @@ class Kind(NamedTuple):
     return self.name + numbers[self.name]
 
 
+# Each kind with its usual numbers; the first one is the default.
+KINDS = {
+  'pca_within_class': WhiteningKind(
+    'pca_within_class', shrinkage=SHRINKAGE_OF_COMPONENTS
+  ),
+  'within_class': WhiteningKind('within_class'),
+  'pca': WhiteningKind('pca'),
+  'none': WhiteningKind('none'),
+}
+
+
 def fit(
-  kind: Kind,
+  kind: WhiteningKind,
   feature: jax.typing.ArrayLike,
   label: jax.typing.ArrayLike,
   num_known: int,
@@ -145,8 +155,9 @@ def principal(
   Args:
     feature: float32 [N, C].
     label: int32 [N]; rows of `PADDING` do not count.
-    components: D, at most C of which are used.
+    components: D; fewer if there are fewer channels or rows.
   """
+  components = min(components, feature.shape[1], max(1, len(feature) - 1))
   mean = _mean(feature, label)
   is_row = (label > PADDING)[:, None]
   apart = is_row * (feature - mean)

@@ -12,24 +12,16 @@ import jax
 import numpy as np
 
 from owdfa_jax.discovery.clusters import semi_supervised_kmeans, whiten_rows
-from owdfa_jax.discovery.whitening import Kind
+from owdfa_jax.discovery.whitening import KINDS, WhiteningKind
 from owdfa_jax.evaluation.metrics import clustering_accuracy
 from owdfa_jax.parallel import Placement
 
-# What is taken unless another kind is better by more than chance.
-DEFAULT = Kind('within_class')
-CANDIDATES = (
-  DEFAULT,
-  Kind('pca_within_class'),
-  Kind('pca', components=32),
-  Kind('pca'),
-  Kind('none'),
-)
+# The first one is taken unless another is better by more than chance.
+CANDIDATES = (*KINDS.values(), WhiteningKind('pca', components=32))
+DEFAULT = CANDIDATES[0]
 NUM_DRAWS = 5
 # Of the known classes, and of the labelled rows of the other classes.
 HELD_OUT_SHARE = 0.25
-# Enough to compare kinds; the clusters that are used get more.
-_NUM_RESTARTS = 3
 # A difference of less than this is not worth a deviation from the default.
 _LEAST_GAIN = 0.005
 
@@ -59,7 +51,7 @@ class Choice(NamedTuple):
     reason: in words.
   """
 
-  kind: Kind
+  kind: WhiteningKind
   scores: Mapping[str, float]
   reason: str
 
@@ -80,7 +72,7 @@ def choose_whitening(
   num_clusters: int,
   seed: int,
   placement: Placement | None = None,
-  candidates: tuple[Kind, ...] = CANDIDATES,
+  candidates: tuple[WhiteningKind, ...] = CANDIDATES,
 ) -> Choice:
   """Chooses the kind of whitening that finds held-out known classes best.
 
@@ -148,7 +140,7 @@ def hold_out(
 
 
 def _score(
-  kind: Kind,
+  kind: WhiteningKind,
   feature: np.ndarray | jax.Array,
   label: np.ndarray,
   draw: HeldOut,
@@ -166,7 +158,8 @@ def _score(
     num_known=draw.num_known,
     num_clusters=num_clusters,
     key=jax.random.key(number),
-    num_restarts=_NUM_RESTARTS,
+    # Enough to compare kinds; the clusters that are used get more.
+    num_restarts=1,
     placement=placement,
   )
   assigned = jax.device_get(found.assigned)[draw.rows]
@@ -182,7 +175,7 @@ def _reason(is_default: bool) -> str:
   return f'finds held-out known classes best (mean of {NUM_DRAWS} draws)'
 
 
-def describe(choice: Choice) -> str:
+def describe_choice(choice: Choice) -> str:
   """Returns a line on the choice, for the log.
 
   Args:

@@ -11,8 +11,8 @@ from sklearn.metrics import adjusted_rand_score
 from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.clusters import (
   match_outputs,
+  rows_on_devices,
   semi_supervised_kmeans,
-  split_rows,
 )
 from owdfa_jax.parallel import make_placement
 
@@ -107,7 +107,9 @@ def test_more_restarts_find_lower_inertia():
   feature = np.random.default_rng(3).normal(size=(60, 5)).astype(np.float32)
   label = np.full(60, -1, np.int32)
   label[:NUM_KNOWN] = np.arange(NUM_KNOWN)
-  one, many = (cluster(feature, label, num_restarts=n) for n in (1, 20))
+  one, many = (
+    cluster(feature, label, num_restarts=n, start_factor=1) for n in (1, 20)
+  )
   assert many.inertia < one.inertia
 
 
@@ -143,10 +145,11 @@ def test_number_of_devices_and_size_of_chunks_do_not_matter(blobs):
   feature, label, _ = blobs
   feature = feature[:205] + 0.2  # 205 rows: padding on eight devices
   label = label[:205]
-  one = cluster(feature, label)
-  eight = cluster(feature, label, placement=make_placement())
+  starts = {'start_factor': 2, 'num_restarts': 10}
+  one = cluster(feature, label, **starts)
+  eight = cluster(feature, label, placement=make_placement(), **starts)
   placement = make_placement()
-  split = split_rows(feature, label, placement)
+  split = rows_on_devices(feature, label, placement)
   # 26 rows a device, in chunks of 10, 10 and 6.
   chunks = kmeans.cluster(
     *split,
@@ -156,6 +159,7 @@ def test_number_of_devices_and_size_of_chunks_do_not_matter(blobs):
     num_clusters=NUM_ALL,
     num_restarts=10,
     num_iterations=100,
+    start_factor=2,
     most_distances=70,
   )
   for found in (eight, chunks):
@@ -179,6 +183,7 @@ def test_no_device_gets_the_features_of_others():
     num_clusters=5,
     num_restarts=2,
     num_iterations=10,
+    start_factor=4,
   ).compile()
   moved = re.findall(
     r'= \S*\[([\d,]*)\]\S* (?:all-gather|all-to-all|collective-permute)\(',

@@ -4,10 +4,17 @@ import jax
 import numpy as np
 import pytest
 
-from owdfa_jax.discovery.clusters import split_rows
-from owdfa_jax.discovery.whitening import Kind, fit, principal, within_class
+from owdfa_jax.discovery.clusters import rows_on_devices
+from owdfa_jax.discovery.whitening import (
+  KINDS,
+  WhiteningKind,
+  fit,
+  principal,
+  within_class,
+)
 from owdfa_jax.evaluation.centres import whiten
 from owdfa_jax.parallel import make_placement
+from owdfa_jax.setting_checks import WHITENINGS
 
 NUM_KNOWN = 3
 
@@ -67,14 +74,14 @@ def test_principal_components_are_uncorrelated_and_of_length_1(rows):
   assert abs(cosine) == pytest.approx(1, abs=1e-4)
 
 
-KINDS = [
-  Kind('within_class'),
-  Kind('pca', components=4),
-  Kind('pca_within_class', components=4),
+SMALL = [
+  WhiteningKind('within_class'),
+  WhiteningKind('pca', components=4),
+  WhiteningKind('pca_within_class', components=4),
 ]
 
 
-@pytest.mark.parametrize('kind', KINDS, ids=str)
+@pytest.mark.parametrize('kind', SMALL, ids=str)
 def test_rotation_shift_and_scale_of_features_do_not_matter(kind, rows):
   feature, label = rows
   rng = np.random.default_rng(1)
@@ -87,24 +94,29 @@ def test_rotation_shift_and_scale_of_features_do_not_matter(kind, rows):
   )
 
 
-@pytest.mark.parametrize('kind', KINDS, ids=str)
+@pytest.mark.parametrize('kind', SMALL, ids=str)
 def test_order_of_rows_and_devices_do_not_matter(kind, rows):
   feature, label = rows
   expected = cosines(fit(kind, feature, label, NUM_KNOWN), feature)
   order = np.random.default_rng(2).permutation(len(label))
   # 205 rows over 8 devices: three rows of padding.
-  split = split_rows(feature[order], label[order], make_placement())
+  split = rows_on_devices(feature[order], label[order], make_placement())
   found = cosines(fit(kind, *split, NUM_KNOWN), feature)
   np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_every_whitening_of_the_settings_exists():
+  assert set(WHITENINGS) == {'auto', *KINDS}
+  assert all(kind.name == name for name, kind in KINDS.items())
+
+
 def test_none_changes_nothing(rows):
   feature, label = rows
-  found = whiten(fit(Kind('none'), feature, label, NUM_KNOWN), feature)
+  found = whiten(fit(WhiteningKind('none'), feature, label, NUM_KNOWN), feature)
   np.testing.assert_array_equal(found, feature)
 
 
-@pytest.mark.parametrize('kind', KINDS, ids=str)
+@pytest.mark.parametrize('kind', SMALL, ids=str)
 def test_features_without_spread_stay_finite(kind):
   feature = np.ones((8, 5), np.float32)
   label = np.array([0, 1, 2, 0, -1, -1, -1, -1], np.int32)
