@@ -10,7 +10,11 @@ import numpy as np
 
 from owdfa_jax.spectrum.whitening import row_chunks
 
+# A surplus that finds better clusters than many starts without one.
+SURPLUS = 4
 _TINY = 1e-12
+# Iterations before surplus clusters are merged.
+_FEW_ITERATIONS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +53,15 @@ def constrained_kmeans(
   *,
   num_restarts: int,
   num_iterations: int = 100,
+  surplus: int = 1,
 ) -> ConstrainedClusters:
   """Clusters rows; a labelled row always belongs to the cluster of its class.
 
   The clusters of known classes start at the means of their labelled rows, the
-  others by k-means++ among the unlabelled rows.
+  others by k-means++ among the unlabelled rows. From there k-means seldom
+  finds the best clusters: it cannot move a centre from a source that has two
+  to one that has none. With a surplus it can: there are more novel clusters at
+  first, and those that are closest by Ward's criterion are merged.
 
   Args:
     rows: float32 [N, C].
@@ -64,6 +72,11 @@ def constrained_kmeans(
     num_restarts: how many times to start anew; the result of least inertia is
       returned.
     num_iterations: the most iterations of one start.
+    surplus: how many centres are drawn for each novel cluster; 1 draws no more
+      than there are.
+
+  References:
+    Ward, "Hierarchical grouping to optimize an objective function", 1963.
   """
   num_known = int(label.max(initial=-1)) + 1
   empty = np.zeros((num_known, rows.shape[1]), np.float32)
@@ -71,12 +84,58 @@ def constrained_kmeans(
   best = None
   for restart in range(num_restarts):
     generator = np.random.default_rng((*seed, restart))
-    centres = _first_centres(rows, label, known, num_clusters, generator)
+    most = num_known + surplus * (num_clusters - num_known)
+    centres = _first_centres(rows, label, known, most, generator)
+    if most > num_clusters:
+      many = _iterate(rows, label, centres, _FEW_ITERATIONS)
+      size = np.bincount(many.assigned[label < 0], minlength=most)
+      centres = merge_nearest(many.centres, size, num_known, num_clusters)
     found = _iterate(rows, label, centres, num_iterations)
     if best is None or found.inertia < best.inertia:
       best = found
   assert best is not None
   return best
+
+
+def merge_nearest(
+  centres: np.ndarray, size: np.ndarray, num_known: int, num_clusters: int
+) -> np.ndarray:
+  """Merges novel clusters pair by pair until `num_clusters` are left.
+
+  Merging clusters of n and m rows raises the inertia by n m / (n + m) times
+  the squared distance of their centres; each time the pair is merged for which
+  that is least. An empty cluster costs nothing.
+
+  Args:
+    centres: float32 [M, C]; those of known classes come first, and stay.
+    size: int [M], the number of unlabelled rows of each cluster.
+    num_known: the number of known classes.
+    num_clusters: K, from `num_known` to M.
+
+  Returns:
+    float32 [K, C].
+  """
+  novel = centres[num_known:].astype(np.float64)
+  weight = size[num_known:].astype(np.float64)
+
+  def costs(n: int) -> np.ndarray:
+    share = weight[n] * weight / np.maximum(weight[n] + weight, 1)
+    cost = share * ((novel - novel[n]) ** 2).sum(1)
+    cost[n] = np.inf
+    return cost
+
+  cost = np.reshape([costs(n) for n in range(len(novel))], [len(novel)] * 2)
+  left = np.ones(len(novel), bool)
+  for _ in range(len(centres) - num_clusters):
+    one, other = np.unravel_index(cost.argmin(), cost.shape)
+    total = weight[one] + weight[other]
+    if total:
+      novel[one] += (novel[other] - novel[one]) * weight[other] / total
+    weight[one], left[other] = total, False
+    cost[one] = cost[:, one] = np.where(left, costs(one), np.inf)
+    cost[other] = cost[:, other] = np.inf
+  merged = novel[left].astype(np.float32)
+  return np.concatenate([centres[:num_known], merged])
 
 
 def _iterate(

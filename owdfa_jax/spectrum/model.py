@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from owdfa_jax.spectrum.clustering import (
+  SURPLUS,
   constrained_kmeans,
   squared_distances,
   unit_rows,
@@ -17,7 +18,7 @@ from owdfa_jax.spectrum.whitening import (
   within_class_whitening,
 )
 
-_RESTARTS = 10
+_RESTARTS = 3
 # Labelled rows that the temperature is fitted to.
 _MOST_ROWS = 10_000
 # Bounds of the temperature. Squared distances of unit vectors are at most 4.
@@ -112,7 +113,12 @@ def fit_clusters(
   whitening = within_class_whitening(scores, label, choice.shrinkage)
   rows = unit_rows(scores @ whitening)
   found = constrained_kmeans(
-    rows, label, num_classes, (seed,), num_restarts=_RESTARTS
+    rows,
+    label,
+    num_classes,
+    (seed,),
+    num_restarts=_RESTARTS,
+    surplus=SURPLUS,
   )
   facts = {
     'classifier': 'nearest centre of semi-supervised k-means',

@@ -85,6 +85,24 @@ def read_scores(
   )
 
 
+def read_features(
+  dataset: PackedDataset, rows: np.ndarray, num_threads: int = 1
+) -> np.ndarray:
+  """Returns the features of training images, float32 [N, D].
+
+  Args:
+    dataset: an open packed dataset.
+    rows: int [N], rows of the training split, ascending.
+    num_threads: threads that decode images.
+
+  Raises:
+    UserError: a record is damaged.
+  """
+  return _read(
+    dataset, 'train', rows, num_threads, spectrum_features, 'spectra'
+  )
+
+
 def mean_by_group(
   rows: np.ndarray, group: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,11 @@ import dataclasses
 
 import numpy as np
 
-from owdfa_jax.spectrum.clustering import constrained_kmeans, unit_rows
+from owdfa_jax.spectrum.clustering import (
+  SURPLUS,
+  constrained_kmeans,
+  unit_rows,
+)
 from owdfa_jax.spectrum.whitening import within_class_whitening
 
 # The values to choose from. At 1, components are whitened by all rows alone.
@@ -18,7 +22,6 @@ _DEFAULT = 0.1
 # How often to hide another half of the known classes. The accuracies of draws
 # differ by 20 points, so fewer would choose by luck.
 _DRAWS = 16
-_RESTARTS = 3
 # Rows that are clustered, at most.
 _MOST_ROWS = 10_000
 
@@ -104,7 +107,7 @@ def _hidden_accuracy(
   given = number[label]
   rows = unit_rows(scores @ within_class_whitening(scores, given, shrinkage))
   found = constrained_kmeans(
-    rows, given, num_classes, seed, num_restarts=_RESTARTS
+    rows, given, num_classes, seed, num_restarts=1, surplus=SURPLUS
   )
   is_hidden = given < 0
   table = np.zeros((num_classes, num_classes), np.int64)
