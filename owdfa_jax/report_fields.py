@@ -64,6 +64,12 @@ TABLE_COLUMNS = {
 # where every image has one.
 HEAP_NOVEL_SHARE = 'heap_novel_share'
 
+# The area under the ROC curve of telling images of sources that a run has not
+# seen, and the share of them that is rejected where 95 % of the others are kept;
+# None without such images.
+UNSEEN_AUROC = 'unseen_auroc'
+UNSEEN_REJECTED = 'unseen_rejected_at_95'
+
 # The figures of one verdict a group, in a report on images in groups.
 GROUPS = 'groups'
 # Begins the names of those figures among the metrics of an epoch.

@@ -10,7 +10,7 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from input_pipeline import escape, supervision
+from input_pipeline import escape, left_out, supervision
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute, check_slashes
@@ -66,6 +66,8 @@ def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
   check_slashes(config.data.path, '--config.data.path')
   dataset = open_dataset(config.data.path)
   check_classes(config, dataset)
+  if names := left_out.class_names(config.data.leave_out):
+    dataset = left_out.leave_out(dataset, names)
   count_outputs(config, dataset)
   # Orbax fails in the background, without a message, on a relative path.
   return RunInputs(config, epath.Path(absolute(workdir, '--workdir')), dataset)

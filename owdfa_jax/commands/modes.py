@@ -2,12 +2,14 @@
 
 import ml_collections
 
+from owdfa_jax.discovery.estimate_from_network import estimate_from_network
 from owdfa_jax.discovery.find_centres import (
   attribute_with_run,
   evaluate_run,
 )
 from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import evaluate_stages, train_stages
+from owdfa_jax.discovery.unknown_classes import estimate_lines
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.settings import RunInputs
@@ -23,8 +25,8 @@ def run(
   """Runs one mode and returns the exit status.
 
   Args:
-    mode: 'train', which ends with an evaluation, 'eval', 'attribute' or
-      'timing'.
+    mode: 'train', which ends with an evaluation, 'eval', 'attribute',
+      'estimate' or 'timing'.
     inputs: the checked config, workdir and data of the run.
     images: the folder of images to attribute.
     max_pixels: the most pixels of one of them; None: as in packing.
@@ -38,6 +40,9 @@ def run(
   experiment = build_experiment(inputs)
   if mode == 'timing':
     time_step(experiment)
+    return 0
+  if mode == 'estimate':
+    print('\n'.join(estimate_lines(estimate_from_network(experiment))))
     return 0
   if mode == 'attribute':
     assert images is not None

@@ -54,6 +54,11 @@ COMMANDS = {
     'Trains several methods with several seeds and compares them.',
     'owdfa_jax.leaderboard.__main__',
   ),
+  'estimate': Command(
+    'Estimates how many sources the training images have.',
+    _RUN,
+    ('--mode=estimate',),
+  ),
   'timing': Command(
     'Times the parts of a training step.', _RUN, ('--mode=timing',)
   ),

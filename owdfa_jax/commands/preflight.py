@@ -14,7 +14,10 @@ from owdfa_jax.discovery.stage_plan import (
   check_stages,
   first_workdir,
 )
-from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.evaluation.new_images import (
+  check_unseen_path,
+  list_new_images,
+)
 from owdfa_jax.settings import (
   RunInputs,
   check_estimate,
@@ -47,7 +50,7 @@ def check_inputs(
     config: the settings. To evaluate or attribute, the number of classes that
       the run was trained with is filled in if it is not given.
     workdir: the folder of the run.
-    mode: 'train', 'eval', 'attribute' or 'timing'.
+    mode: 'train', 'eval', 'attribute', 'estimate' or 'timing'.
     images: the folder of images to attribute.
 
   Returns:
@@ -58,7 +61,7 @@ def check_inputs(
   """
   if 'spectrum' in config:
     return check_spectrum_mode(config, workdir, mode)
-  if mode in ('eval', 'attribute'):
+  if mode in ('eval', 'attribute', 'estimate'):
     take_number_of_classes(config, workdir)
   if 'stages' in config:
     stages = check_stages(config, workdir)
@@ -70,6 +73,8 @@ def check_inputs(
     list_new_images(images)
   # The other modes use only the last stage's network.
   for inputs in stages if mode in ('train', 'eval') else stages[-1:]:
+    if mode in ('train', 'eval') and inputs.config.eval.unseen_path:
+      check_unseen_path(inputs.config.eval.unseen_path, inputs.dataset)
     if mode in ('train', 'timing'):
       check_training_split(inputs)
     if mode == 'train':

@@ -3,11 +3,12 @@
   owdfa train --config=cpl:owdfa1 --workdir=runs/cpl
   owdfa eval --config=cpl:owdfa1 --workdir=runs/cpl
   owdfa attribute --config=cpl:owdfa1 --workdir=runs/cpl --images=FOLDER
+  owdfa estimate --config=cpl:owdfa1
   owdfa timing --config=cpl:owdfa1
 
-In a checkout, `python main.py --mode=train|eval|attribute|timing` does the
-same. --config takes METHOD:BENCHMARK, or the path of a config file. Any field
-of the config can be overridden: --config.optimizer.learning_rate=1e-3
+In a checkout, `python main.py --mode=MODE` does the same. --config takes
+METHOD:BENCHMARK, or the path of a config file. Any field of the config can be
+overridden: --config.optimizer.learning_rate=1e-3
 """
 
 import functools
@@ -15,19 +16,26 @@ import sys
 from collections.abc import Sequence
 
 from absl import app, flags
+from etils import epath
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.files import absolute
 from input_pipeline.pack_options import check_max_pixels
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
 from owdfa_jax.commands.pod_flags import check_pod_flags
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.discovery.stage_plan import first_workdir
+from owdfa_jax.discovery.unknown_classes import (
+  estimate_classes,
+  estimate_without_network,
+  take_or_hold_place,
+)
 from owdfa_jax.pods.worker import PodProcess
 from owdfa_jax.training.small_data import raise_passes
 
-MODES = ('train', 'eval', 'attribute', 'timing')
+MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config',
@@ -43,8 +51,9 @@ _MODE = flags.DEFINE_enum(
   'train',
   MODES,
   'train: train and evaluate; the same command resumes. eval: evaluate a '
-  'checkpoint. attribute: name the source of each of --images. timing: time '
-  'the parts of a training step.',
+  'checkpoint. attribute: name the source of each of --images. estimate: say '
+  'how many sources the training images have. timing: time the parts of a '
+  'training step.',
 )
 _IMAGES = flags.DEFINE_string(
   'images', None, 'A folder of new images, for attribute.'
@@ -122,6 +131,9 @@ def _run(argv: Sequence[str]) -> None:
 def _check_and_run(pod: PodProcess | None = None) -> None:
   """Checks and runs, as one process of a pod if one is given."""
   config, mode, workdir = _CONFIG.value, _MODE.value, _WORKDIR.value
+  if mode == 'estimate' and workdir is None:
+    print(estimate_without_network(config))
+    sys.exit()
   if workdir is None and mode == 'timing':
     workdir = '.'  # timing neither reads nor writes there
   if not workdir:
@@ -134,7 +146,13 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
     given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
     first = first_workdir(config, workdir)
     remark = raise_passes(config, first, given)
+  unknown = mode in ('train', 'timing') and take_or_hold_place(
+    config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
+  )
   inputs = check_inputs(config, workdir, mode, _IMAGES.value)
+  if unknown:
+    lines = estimate_classes(config)
+    remark = f'{remark}\n{lines}' if remark else lines
 
   # Imports JAX, which takes seconds, only once the command is known to be
   # right.

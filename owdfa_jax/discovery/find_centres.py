@@ -20,12 +20,13 @@ from owdfa_jax.evaluation.centres_file import (
 )
 from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.evaluation.seen_sources import ensure_sources
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.training.progress import say
 
 
 def evaluate_run(experiment: Experiment) -> dict[str, Any]:
-  """Evaluates a run's checkpoint; finds its centres before, if need be.
+  """Evaluates a run's checkpoint; finds its centres and sources if need be.
 
   Args:
     experiment: a trained run.
@@ -34,21 +35,23 @@ def evaluate_run(experiment: Experiment) -> dict[str, Any]:
     The content of `report.json`.
 
   Raises:
-    UserError: see `evaluate`; or the centres on file are damaged or cannot be
-      written.
+    UserError: see `evaluate`; or a file of centres or sources is damaged or
+      cannot be written.
   """
   ensure_centres(experiment)
+  ensure_sources(experiment)
   return evaluate(experiment)
 
 
 def attribute_with_run(
   experiment: Experiment, images: str, max_pixels: int | None = None
 ) -> int:
-  """Attributes new images; finds the run's centres before, if need be.
+  """Attributes new images; finds the run's centres and sources if need be.
 
   The arguments, the result and the errors are those of `attribute`.
   """
   ensure_centres(experiment)
+  ensure_sources(experiment)
   return attribute(experiment, images, max_pixels)
 
 

@@ -9,32 +9,34 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 
 import jax
-import numpy as np
 
 from input_pipeline import text_tables
 from input_pipeline.escape import from_spreadsheet, spreadsheet, terminal
 from input_pipeline.files import write_whole
 from input_pipeline.image_folders import FolderScan, skipped_lines
-from input_pipeline.loose_images import (
-  crop_of,
-  file_batches,
-  max_pixels_of,
-  tiling_of,
-)
 from input_pipeline.original_sizes import unlike_lines
-from owdfa_jax import parallel
+from owdfa_jax.evaluation.folder_batches import folder_batches
 from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.evaluation.predictions import Predictions, output_names
 from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
 from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.evaluation.seen_sources import attach_sources
+from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE, limit_of
 from owdfa_jax.experiment import Experiment
 
-ATTRIBUTION_COLUMNS = ('image', 'source', 'confidence', 'output', 'error')
+ATTRIBUTION_COLUMNS = (
+  'image',
+  'source',
+  'confidence',
+  'output',
+  'unseen_score',
+  'error',
+)
 
 _LEAD = (
-  'A name is a lead, not proof: an image of any other source gets one of these '
-  'names too.'
+  'A name is a lead, not proof: an image of any other source may get one of '
+  'these names too.'
 )
 
 # One line of the table: the cells by column. A column may be missing.
@@ -64,34 +66,21 @@ def attribute(
     UserError: there is no checkpoint, or no image.
   """
   scan = list_new_images(images)
-  config, dataset = experiment.config, experiment.dataset
-  restored = restore_network(experiment)
-  # Reading the batches fills these.
-  unreadable: dict[int, str] = {}
-  sides: dict[int, int] = {}
-  tiling = tiling_of(dataset)
-  batch_size = max(config.eval.batch_size, tiling.count if tiling else 1)
-  batches = file_batches(
-    scan.images,
-    unreadable,
-    sides,
-    image_size=dataset.image_size,
-    batch_size=parallel.round_up(batch_size, experiment.placement),
-    crop=crop_of(dataset),
-    max_pixels=max_pixels or max_pixels_of(dataset),
-    num_threads=config.data.num_threads,
-    tiling=tiling,
-  )
+  dataset = experiment.dataset
+  restored, seen = attach_sources(experiment, restore_network(experiment))
+  files = folder_batches(experiment, scan, max_pixels)
+  unreadable = files.unreadable
   predictions = restored.predictor.predict(
-    restored.params,
-    restored.batch_stats,
-    batches,
-    np.arange(len(scan.images)) if tiling else None,
+    restored.params, restored.batch_stats, files.batches, files.group
   )
+  limit = None
+  if seen is not None:
+    rate = experiment.config.eval.false_alarm_rate
+    limit = limit_of(seen, predictions.verdicts is not None, rate)
   predictions = predictions.verdicts or predictions
   if jax.process_index() == 0:
     names = output_names(experiment)
-    lines = attributions(scan, predictions, names, unreadable)
+    lines = attributions(scan, predictions, names, unreadable, limit)
     path = experiment.workdir / NEW_ATTRIBUTIONS_FILE
     with write_whole(path, text=True, what='the attributions') as file:
       table = csv.DictWriter(file, ATTRIBUTION_COLUMNS, restval='')
@@ -101,7 +90,7 @@ def attribute(
     for line in (
       # The unreadable ones have been counted and named.
       *skipped_lines([dataclasses.replace(scan, unreadable={})]),
-      *unlike_lines([*sides.values()], dataset.description),
+      *unlike_lines([*files.sides.values()], dataset.description),
       *_heap_warnings(predictions, names, dataset.num_known),
     ):
       print(line)
@@ -125,6 +114,7 @@ def attributions(
   predictions: Predictions,
   names: Sequence[str],
   unreadable: Mapping[int, str],
+  limit: float | None = None,
 ) -> list[Line]:
   """Returns a line of the table for each file, sorted by path.
 
@@ -134,6 +124,8 @@ def attributions(
       `scan.images`.
     names: the name of each output.
     unreadable: the error of each of the other images, by that index.
+    limit: the `unseen_score` above which an image is of none of the sources;
+      None for no such images.
   """
   lines: list[Line] = [{'image': spreadsheet(path)} for path in scan.images]
   for row, output, confidence in zip(
@@ -144,6 +136,13 @@ def attributions(
       'confidence': f'{confidence:.4f}',
       'output': int(output),
     }
+  if predictions.unseen_score is not None:
+    for row, score in zip(
+      predictions.row, predictions.unseen_score, strict=True
+    ):
+      lines[row]['unseen_score'] = f'{score:.4f}'
+      if limit is not None and score > limit:
+        lines[row]['source'] = NONE_OF_THESE
   for row, error in unreadable.items():
     lines[row]['error'] = error
   for path, error in {**scan.others, **scan.unreadable}.items():

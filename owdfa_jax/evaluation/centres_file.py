@@ -77,7 +77,7 @@ def write_centres(
   }
   path = centres_path(workdir, int(checkpoint.name))
   with files.write_whole(path, what='the centres') as file:
-    np.savez(file, **content, sha256=np.array(_digest(content)))
+    np.savez(file, **content, sha256=np.array(digest_arrays(content)))
 
 
 def read_centres(workdir: epath.Path, step: int) -> CentresFile | None:
@@ -102,7 +102,7 @@ def read_centres(workdir: epath.Path, step: int) -> CentresFile | None:
     ) from error
   except npz.Damaged as error:
     raise UserError(f'damaged centres: {path} ({error}); {advice}') from error
-  if str(content.pop('sha256')) != _digest(content):
+  if str(content.pop('sha256')) != digest_arrays(content):
     raise UserError(
       f'damaged centres: {path} (changed since it was written); {advice}'
     )
@@ -132,8 +132,12 @@ def belongs_to(
   )
 
 
-def _digest(content: Mapping[str, np.ndarray]) -> str:
-  """Returns the SHA-256 of named arrays, hexadecimal."""
+def digest_arrays(content: Mapping[str, np.ndarray]) -> str:
+  """Returns the SHA-256 of named arrays, hexadecimal.
+
+  Args:
+    content: the arrays.
+  """
   sha256 = hashlib.sha256()
   for name in sorted(content):
     array = np.asarray(content[name])

@@ -16,8 +16,12 @@ from owdfa_jax.evaluation.predictions import (
   output_names,
 )
 from owdfa_jax.evaluation.report import write_report
-from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.evaluation.restore import RestoredNetwork, restore_network
+from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.evaluation.selection import Basis, selection_rule
+from owdfa_jax.evaluation.sources_file import SeenSources
+from owdfa_jax.evaluation.unseen_images import unseen_predictions
+from owdfa_jax.evaluation.unseen_report import unseen_fields
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.models import classifier
 from owdfa_jax.settings import eval_rows
@@ -28,6 +32,8 @@ _NULL_FIELDS = {
   'heap': 'every image has a true class',
   'last': 'the latest checkpoint was saved between evaluations',
   report_fields.NUM_OUTPUTS_IN_USE: 'the method prunes no outputs',
+  report_fields.UNSEEN_AUROC: 'no images of unseen sources were given',
+  report_fields.UNSEEN_REJECTED: 'no images of unseen sources were given',
 }
 
 
@@ -44,7 +50,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
       finite, or the report cannot be written.
   """
   config = experiment.config
-  restored = restore_network(experiment)
+  restored, seen = attach_sources(experiment, restore_network(experiment))
   split, rows = eval_rows(experiment.dataset, config.eval.split)
   result, predictions = evaluate_split(
     experiment,
@@ -62,6 +68,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     'split': config.eval.split,
     **_classifier(config.eval.classify_by, restored.centres_made),
     **with_class_names(result, experiment.dataset),
+    **_unseen(experiment, restored, seen, predictions),
     'last': test_metrics(experiment.dataset, restored.latest_metrics),
   }
   report['not_available'] = null_reasons(report)
@@ -69,6 +76,23 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   if jax.process_index() == 0:
     write_report(experiment, report, predictions, output_names(experiment))
   return report
+
+
+def _unseen(
+  experiment: Experiment,
+  restored: RestoredNetwork,
+  seen: SeenSources | None,
+  predictions: Predictions,
+) -> dict[str, Any]:
+  """Returns the fields of the report on images of no source."""
+  if seen is None:
+    return {}
+  return unseen_fields(
+    seen,
+    predictions,
+    unseen_predictions(experiment, restored),
+    experiment.config.eval.false_alarm_rate,
+  )
 
 
 def _classifier(

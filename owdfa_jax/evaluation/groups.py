@@ -70,3 +70,17 @@ class VerdictSums:
       'confidence': probability.max(1).astype(np.float32),
       'fake_probability': (1 - probability[:, real].sum(1)).astype(np.float32),
     }
+
+
+def group_means(value: np.ndarray, group: np.ndarray) -> np.ndarray:
+  """Returns the mean of the values of each group, float32 [G].
+
+  A group without values gets 0.
+
+  Args:
+    value: float [N].
+    group: int [N], the group of each value, below G.
+  """
+  size = np.bincount(group)
+  total = np.bincount(group, value)
+  return (total / np.maximum(size, 1)).astype(np.float32)

@@ -1,36 +1,75 @@
-"""Lists the images to attribute, without importing JAX."""
+"""Lists images that are not those of the run, without importing JAX."""
 
+import os
 import pathlib
 
+from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.image_folders import (
   FolderScan,
   scan_images,
   skipped_lines,
 )
+from input_pipeline.packed_format import DESCRIPTION
+
+UNSEEN_SETTING = '--config.eval.unseen_path'
 
 
-def list_new_images(images: str) -> FolderScan:
+def list_new_images(images: str, flag: str = '--images') -> FolderScan:
   """Returns the image files and the other files under a folder.
+
+  Args:
+    images: the folder.
+    flag: what names it, for errors.
 
   Raises:
     UserError: there is no such folder, or it holds no image.
   """
   root = pathlib.Path(images)
   if not root.exists():
-    raise UserError(
-      f'no such folder: --images={images}; name a folder of images'
-    )
+    raise UserError(f'no such folder: {flag}={images}; name a folder of images')
   if not root.is_dir():
     raise UserError(
-      f'not a folder: --images={images}; name the folder that the image is in'
+      f'not a folder: {flag}={images}; name the folder that the image is in'
     )
   scan = scan_images(root)
   if not scan.images:
     found = '; '.join(map(str.strip, skipped_lines([scan], shown=1)))
     found = found or 'it is empty'
     raise UserError(
-      f'no images to attribute: --images={images} ({found}); name a folder of '
-      'images'
+      f'no images: {flag}={images} ({found}); name a folder of images'
     )
   return scan
+
+
+def is_packed(path: str) -> bool:
+  """Returns whether a path is that of a packed directory, or a URL of one.
+
+  Args:
+    path: of a packed directory or a folder of images.
+  """
+  return '://' in path or os.path.exists(os.path.join(path, DESCRIPTION))
+
+
+def check_unseen_path(path: str, dataset: PackedDataset) -> None:
+  """Raises `UserError` if `eval.unseen_path` has no images for a run.
+
+  Args:
+    path: the setting, not ''.
+    dataset: the images of the run.
+  """
+  if not is_packed(path):
+    list_new_images(path, UNSEEN_SETTING)
+    return
+  other = open_dataset(path)
+  if other.image_size != dataset.image_size:
+    raise UserError(
+      f'images of another size: {UNSEEN_SETTING}={path} has {other.image_size} '
+      f'pixels, {dataset.path} has {dataset.image_size}; pack it again with '
+      f'--size {dataset.image_size}'
+    )
+  if not len(other.test):
+    raise UserError(
+      f'no test images: {UNSEEN_SETTING}={path}: its test split is empty; give '
+      'another packed directory, or a folder of images'
+    )

@@ -1,5 +1,6 @@
 """Predictions for images, each image once, on any number of devices."""
 
+import copy
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.centres import Centres, centre_logits
-from owdfa_jax.evaluation.groups import VerdictSums
+from owdfa_jax.evaluation.groups import VerdictSums, group_means
+from owdfa_jax.evaluation.unseen import SourceDensities, unseen_score
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.training.state import BatchStats, Params
@@ -32,6 +34,9 @@ class Predictions:
     confidence: float32 [N], the probability of that output.
     fake_probability: float32 [N], the probability of all outputs except the
       known classes of real images.
+    unseen_score: float32 [N], how little an image is like those of any source,
+      see `unseen.unseen_score`; None if the sources were not attached. That of
+      a verdict is the mean over its group.
     verdicts: the predictions for G groups of these images, [G] each; their
       `row` is the first row of the group. None if there are no groups.
   """
@@ -40,6 +45,7 @@ class Predictions:
   predicted: np.ndarray
   confidence: np.ndarray
   fake_probability: np.ndarray
+  unseen_score: np.ndarray | None = None
   verdicts: 'Predictions | None' = None
 
 
@@ -61,6 +67,7 @@ class Predictor:
     """
     self._experiment = experiment
     self._centres = centres
+    self._sources: SourceDensities | None = None
     self._real = real = real_classes(experiment.dataset)
     self._forward = make_forward(graphdef, real, experiment.placement)
     self._forward_for_groups = make_forward(
@@ -69,6 +76,16 @@ class Predictor:
     self._forward_with_features = make_forward(
       graphdef, real, experiment.placement, with_features=True
     )
+
+  def with_sources(self, sources: SourceDensities) -> 'Predictor':
+    """Returns a predictor whose predictions have an `unseen_score`.
+
+    Args:
+      sources: what the network has seen, on all devices.
+    """
+    predictor = copy.copy(self)
+    predictor._sources = sources
+    return predictor
 
   def predict(
     self,
@@ -99,6 +116,10 @@ class Predictor:
     sums = VerdictSums(group)
     columns = self._collect(forward, batches, sums)
     verdicts = Predictions(**sums.columns(self._real))
+    if self._sources is not None:
+      score = group_means(columns['unseen_score'], group[columns['row']])
+      score = score[group[verdicts.row]]
+      verdicts = dataclasses.replace(verdicts, unseen_score=score)
     return Predictions(**columns, verdicts=verdicts)
 
   def predict_with_features(
@@ -130,17 +151,21 @@ class Predictor:
     return Predictions(**self._collect(forward_and_take, batches))
 
   def batches(
-    self, split: str, rows: np.ndarray | None = None
+    self,
+    split: str,
+    rows: np.ndarray | None = None,
+    dataset: PackedDataset | None = None,
   ) -> Iterator[Batch]:
     """Returns the images of a split in evaluation batches.
 
     Args:
       split: 'train' or 'test'.
       rows: int [N], the rows to read; None reads all.
+      dataset: the images; None for those of the run.
     """
     config = self._experiment.config
     return pipeline.evaluation_batches(
-      self._experiment.dataset,
+      dataset or self._experiment.dataset,
       split,
       rows=rows,
       # Each device gets the same number of rows.
@@ -155,7 +180,9 @@ class Predictor:
   def _bind(
     self, forward: Callable, params: Params, batch_stats: BatchStats
   ) -> Callable[[DeviceBatch], DeviceBatch]:
-    return functools.partial(forward, params, batch_stats, self._centres)
+    return functools.partial(
+      forward, params, batch_stats, self._centres, self._sources
+    )
 
   def _collect(
     self,
@@ -213,10 +240,11 @@ def make_forward(
   *,
   with_features: bool = False,
   with_log_probability: bool = False,
-) -> Callable[[Params, BatchStats, Centres | None, DeviceBatch], DeviceBatch]:
-  """Returns the compiled `(params, batch_stats, centres, batch) -> columns`.
+) -> Callable[..., DeviceBatch]:
+  """Returns `(params, batch_stats, centres, sources, batch) -> columns`.
 
-  Without `centres` the network's head classifies.
+  It is compiled. Without `centres` the network's head classifies; without
+  `sources` there is no column `unseen_score`.
 
   Args:
     graphdef: the network's static definition.
@@ -232,6 +260,7 @@ def make_forward(
     params: Params,
     batch_stats: BatchStats,
     centres: Centres | None,
+    sources: SourceDensities | None,
     batch: DeviceBatch,
   ) -> DeviceBatch:
     model = nnx.merge(graphdef, params, batch_stats)
@@ -252,6 +281,8 @@ def make_forward(
         & jnp.isfinite(outputs.feature).all(-1)
       ),
     }
+    if sources is not None:
+      columns['unseen_score'] = unseen_score(sources, outputs.feature)
     if with_log_probability:
       columns['log_probability'] = jax.nn.log_softmax(logits)
     place = jax.lax.with_sharding_constraint

@@ -21,6 +21,7 @@ from owdfa_jax.evaluation.report_files import (
   REPORT_FILE,
   split_file,
 )
+from owdfa_jax.evaluation.unseen_report import unseen_lines
 from owdfa_jax.report_fields import (
   NUM_OUTPUTS_IN_USE,
   TABLE_COLUMNS,
@@ -233,6 +234,8 @@ def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
   else:
     print(f'{main_table({"": report})}\n')
   for line in truth_lines(main):
+    print(line)
+  for line in unseen_lines(report):
     print(line)
   if report[NUM_OUTPUTS_IN_USE] is not None:
     print(f'outputs in use, known and novel: {report[NUM_OUTPUTS_IN_USE]}')

@@ -36,6 +36,7 @@ FREE_SETTINGS = (
   'data.num_workers',
   'data.path',
   'eval.batch_size',
+  'eval.false_alarm_rate',
   # The report itself records these two.
   'eval.checkpoint',
   'eval.split',

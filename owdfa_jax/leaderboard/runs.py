@@ -7,12 +7,17 @@ import dataclasses
 from collections.abc import Set
 
 import ml_collections
+from etils import epath
 from ml_collections.config_flags import config_path
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from owdfa_jax.configs import leaderboard
-from owdfa_jax.discovery.stage_plan import check_stages
+from owdfa_jax.discovery.stage_plan import check_stages, first_workdir
+from owdfa_jax.discovery.unknown_classes import (
+  estimate_classes,
+  take_or_hold_place,
+)
 from owdfa_jax.leaderboard.row_configs import make_row_config
 from owdfa_jax.leaderboard.rows import Row, read_rows, read_seeds, slug
 from owdfa_jax.setting_checks import check_fields
@@ -28,11 +33,13 @@ from owdfa_jax.training.run_record import has_checkpoint
 # Rows that differ in these settings have other data or another way of
 # evaluation, and cannot be compared.
 SAME_FOR_ALL = (
+  'data.leave_out',
   'data.path',
   'eval.checkpoint',
   'eval.metric',
   'eval.selection',
   'eval.split',
+  'eval.unseen_path',
 )
 
 
@@ -102,16 +109,14 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     *config.shared,
   )
   folder = absolute(workdir, '--workdir')
-  runs = [
-    make_run(
-      row,
-      seed,
-      make_row_config(row, seed, shared, config.benchmark),
-      f'{folder}/{row.slug}-{seed}',
-    )
-    for seed in read_seeds(config.seeds)
-    for row in read_rows(config.rows)
-  ]
+  estimates: dict[str, int] = {}
+  runs = []
+  for seed in read_seeds(config.seeds):
+    for row in read_rows(config.rows):
+      run_config = make_row_config(row, seed, shared, config.benchmark)
+      run_folder = f'{folder}/{row.slug}-{seed}'
+      _fill_in_classes(run_config, run_folder, estimates)
+      runs.append(make_run(row, seed, run_config, run_folder))
   check_same_for_all(runs)
   return runs
 
@@ -139,6 +144,26 @@ def make_run(
   for part in parts:
     _check_training(part)
   return Run(row, seed, config, folder, parts)
+
+
+def _fill_in_classes(
+  config: ml_collections.ConfigDict, folder: str, estimates: dict[str, int]
+) -> None:
+  """Sets `data.num_classes` to an estimate where it is needed and not given.
+
+  Args:
+    config: a run's config.
+    folder: the run's workdir, whose number is kept if it has one.
+    estimates: the numbers found so far, by the data; a new one is added, so
+      that each data is read once.
+  """
+  if not take_or_hold_place(config, epath.Path(first_workdir(config, folder))):
+    return
+  data = f'{config.data.path} {config.data.leave_out}'
+  if data not in estimates:
+    print(estimate_classes(config))
+    estimates[data] = config.data.num_classes
+  config.data.num_classes = estimates[data]
 
 
 def _check_training(part: RunInputs) -> None:

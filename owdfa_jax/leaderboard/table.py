@@ -13,7 +13,14 @@ from owdfa_jax.report_fields import (
   HEAP_NOVEL_SHARE,
   NUM_OUTPUTS_IN_USE,
   TABLE_COLUMNS,
+  UNSEEN_AUROC,
+  UNSEEN_REJECTED,
 )
+
+_UNSEEN_COLUMNS = {
+  UNSEEN_AUROC: 'unseen AUROC',
+  UNSEEN_REJECTED: 'unseen rejected',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +135,8 @@ def leaderboard_markdown(entries: Sequence[Entry], notes: Sequence[str]) -> str:
   with_outputs = any(entry.values(NUM_OUTPUTS_IN_USE) for entry in entries)
   header = ['row', 'seeds', *TABLE_COLUMNS.values()]
   header += ['called novel'] * with_heap
+  unseen = [c for c in _UNSEEN_COLUMNS if any(e.values(c) for e in entries)]
+  header += [_UNSEEN_COLUMNS[column] for column in unseen]
   header += ['gap closed'] * with_gap + ['outputs in use'] * with_outputs
   rows = []
   for entry in entries:
@@ -135,6 +144,7 @@ def leaderboard_markdown(entries: Sequence[Entry], notes: Sequence[str]) -> str:
     row += [_format_cell(entry, column, 100) for column in TABLE_COLUMNS]
     if with_heap:
       row.append(_format_cell(entry, HEAP_NOVEL_SHARE, 100))
+    row += [_format_cell(entry, column, 100) for column in unseen]
     if with_gap:
       gap = gaps[entry.name]
       row.append('' if gap is None else f'{100 * gap:.0f} %')
@@ -149,6 +159,11 @@ def leaderboard_markdown(entries: Sequence[Entry], notes: Sequence[str]) -> str:
     explained.append(
       'Called novel: share of the images without a true class that got a novel '
       'output. n/a: a figure that needs the true class of every image.'
+    )
+  if unseen:
+    explained.append(
+      'Unseen: images of sources that no run has seen; the area under the ROC '
+      'curve, and the share rejected where 95 % of the others are kept.'
     )
   if with_gap:
     explained.append(
@@ -173,7 +188,12 @@ def _format_cell(entry: Entry, column: str, scale: float = 1) -> str:
 
 def rows_csv(entries: Sequence[Entry]) -> str:
   """Returns a CSV line per row: fractions, blank where there is no number."""
-  columns = [*TABLE_COLUMNS, NUM_OUTPUTS_IN_USE, HEAP_NOVEL_SHARE]
+  columns = [
+    *TABLE_COLUMNS,
+    NUM_OUTPUTS_IN_USE,
+    HEAP_NOVEL_SHARE,
+    *_UNSEEN_COLUMNS,
+  ]
   lines: list[list[Any]] = [
     ['row', 'seeds', 'finished', 'epochs']
     + [f'{column}_{kind}' for column in columns for kind in ('mean', 'sd')]
@@ -193,6 +213,7 @@ def runs_csv(entries: Sequence[Entry]) -> str:
     *TABLE_COLUMNS,
     NUM_OUTPUTS_IN_USE,
     HEAP_NOVEL_SHARE,
+    *_UNSEEN_COLUMNS,
     'checkpoint_step',
     'machine',
   ]

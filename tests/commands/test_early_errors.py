@@ -188,7 +188,7 @@ def test_no_checkpoint_of_that_step(packed, given, tmp_path):
   [
     ('nowhere', 'no such folder: --images=nowhere; name a folder'),
     ('file.png', 'not a folder: --images=file.png; name the folder'),
-    ('empty', 'no images to attribute: --images=empty (it is empty); name'),
+    ('empty', 'no images: --images=empty (it is empty); name'),
   ],
 )
 def test_no_images(given, tmp_path, images, message):

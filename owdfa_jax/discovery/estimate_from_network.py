@@ -1,0 +1,45 @@
+"""Estimates the number of sources from the features of a trained network."""
+
+import jax
+import numpy as np
+
+from owdfa_jax import parallel
+from owdfa_jax.discovery.num_sources import SourceEstimate, estimate_num_sources
+from owdfa_jax.discovery.unknown_classes import rows_to_read
+from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.experiment import Experiment
+from owdfa_jax.spectrum.reading import mean_by_group
+
+
+def estimate_from_network(experiment: Experiment) -> SourceEstimate:
+  """Estimates the number of sources of a run's training images.
+
+  A network that was trained with too few outputs merges sources, one with too
+  many divides them: its features say most about a number near its own.
+
+  Args:
+    experiment: a trained run.
+
+  Raises:
+    UserError: there is no such checkpoint, fewer than two classes have labelled
+      images, or the network's features are not finite.
+  """
+  restored = restore_network(experiment, by_head=True)
+  rows, by_group = rows_to_read(experiment.dataset)
+  everywhere = experiment.placement.replicated
+  # Few rows, so all of them fit on the host.
+  replicate = jax.jit(lambda x: x, out_shardings=everywhere)
+  batches: list[np.ndarray] = []
+  restored.predictor.predict_with_features(
+    restored.params,
+    restored.batch_stats,
+    restored.predictor.batches('train', rows),
+    lambda feature: batches.append(
+      parallel.to_host({'feature': replicate(feature)})['feature']
+    ),
+  )
+  # What fills the last batch up comes after the rows.
+  feature = np.concatenate(batches)[: len(rows)]
+  group = experiment.dataset.train.group[rows]
+  means, first = mean_by_group(feature, group)
+  return estimate_num_sources(means, by_group[group[first]])

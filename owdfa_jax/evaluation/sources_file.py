@@ -1,0 +1,133 @@
+"""The file of the sources that a checkpoint has seen, `sources-STEP.npz`.
+
+It names the checkpoint and the classifier that it belongs to: the Gaussians of
+another network would score at random. Its own digest shows damage.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from etils import epath
+
+from input_pipeline import files, npz
+from input_pipeline.errors import UserError
+from owdfa_jax.evaluation.centres import Whitening
+from owdfa_jax.evaluation.centres_file import digest_arrays
+from owdfa_jax.evaluation.unseen import SourceDensities
+from owdfa_jax.training.manifest import checkpoint_digest
+
+_DENSITIES = ('whitening_mean', 'matrix', 'mean', 'factor', 'log_scale')
+_SCORES = ('image_score', 'verdict_score')
+
+
+class SeenSources(NamedTuple):
+  """The sources that a network has seen, and scores of images of them.
+
+  Attributes:
+    densities: a Gaussian for each output.
+    image_score: float32 [N], `unseen_score` of test images, ascending.
+    verdict_score: float32 [G], the mean over each group of them, ascending;
+      the same as `image_score` without groups.
+  """
+
+  densities: SourceDensities
+  image_score: np.ndarray
+  verdict_score: np.ndarray
+
+
+def sources_path(workdir: epath.Path, step: int) -> epath.Path:
+  """Returns the path of the file for a checkpoint of a run.
+
+  Args:
+    workdir: the run's folder.
+    step: the step of the checkpoint.
+  """
+  return workdir / f'sources-{step}.npz'
+
+
+def write_sources(
+  workdir: epath.Path,
+  checkpoint: epath.Path,
+  config: ml_collections.ConfigDict,
+  seen: SeenSources,
+) -> None:
+  """Writes the sources of a checkpoint, complete or not at all.
+
+  Args:
+    workdir: the run's folder.
+    checkpoint: the folder of the checkpoint, named by its step.
+    config: the run's settings.
+    seen: on every device or on the host.
+
+  Raises:
+    UserError: the file cannot be written.
+  """
+  densities = jax.device_get(seen.densities)
+  values = (*densities.whitening, *densities[1:])
+  content = dict(zip(_DENSITIES, values, strict=True)) | {
+    'image_score': seen.image_score,
+    'verdict_score': seen.verdict_score,
+    'belongs_to': np.array(_owner(checkpoint, config)),
+  }
+  path = sources_path(workdir, int(checkpoint.name))
+  with files.write_whole(path, what='the sources') as file:
+    np.savez(file, **content, sha256=np.array(digest_arrays(content)))
+
+
+def read_sources(
+  workdir: epath.Path,
+  checkpoint: epath.Path,
+  config: ml_collections.ConfigDict,
+) -> SeenSources | None:
+  """Returns the sources of a checkpoint under a run's settings.
+
+  Returns None if there is no file of them, or one of another checkpoint or
+  classifier.
+
+  Args:
+    workdir: the run's folder.
+    checkpoint: the folder of the checkpoint, named by its step.
+    config: the run's settings.
+
+  Raises:
+    UserError: the file is damaged or cannot be read.
+  """
+  path = sources_path(workdir, int(checkpoint.name))
+  advice = 'remove it, so that it is made anew'
+  try:
+    names = (*_DENSITIES, *_SCORES, 'belongs_to', 'sha256')
+    content = npz.read_npz(path, names)
+  except FileNotFoundError:
+    return None
+  except OSError as error:
+    raise UserError(
+      f'cannot read the sources: {path} ({error.strerror or error}); {advice}'
+    ) from error
+  except npz.Damaged as error:
+    raise UserError(f'damaged sources: {path} ({error}); {advice}') from error
+  if str(content.pop('sha256')) != digest_arrays(content):
+    raise UserError(
+      f'damaged sources: {path} (changed since it was written); {advice}'
+    )
+  if str(content['belongs_to']) != _owner(checkpoint, config):
+    return None
+  return SeenSources(
+    _densities(content), *(np.asarray(content[name]) for name in _SCORES)
+  )
+
+
+def _densities(content: Mapping[str, np.ndarray]) -> SourceDensities:
+  mean, matrix, *rest = (jnp.asarray(content[name]) for name in _DENSITIES)
+  return SourceDensities(Whitening(mean, matrix), *rest)
+
+
+def _owner(checkpoint: epath.Path, config: ml_collections.ConfigDict) -> str:
+  """Returns what the sources depend on: the network, and what classifies."""
+  by = config.eval.classify_by
+  # The whitening has no effect on a head.
+  by += f' {config.eval.whitening}' if by == 'centres' else ''
+  return f'{checkpoint_digest(checkpoint)} {by}'

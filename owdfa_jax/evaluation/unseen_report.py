@@ -1,0 +1,126 @@
+"""What a report says about images of none of the sources of a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from owdfa_jax.evaluation import unseen
+from owdfa_jax.evaluation.predictions import Predictions
+from owdfa_jax.evaluation.sources_file import SeenSources
+from owdfa_jax.report_fields import UNSEEN_AUROC, UNSEEN_REJECTED
+
+# The name of an image whose score is above the threshold.
+NONE_OF_THESE = 'none of these'
+# With fewer test images there is no threshold.
+LEAST_SCORES = 20
+# The share of seen images that is kept where `UNSEEN_REJECTED` is measured.
+_KEPT = 0.95
+
+
+def unseen_fields(
+  seen: SeenSources,
+  predictions: Predictions,
+  others: list[Predictions],
+  false_alarm_rate: float,
+) -> dict[str, Any]:
+  """Returns what a report says about images of no source.
+
+  Where images are in groups, all figures are of one verdict a group.
+
+  Args:
+    seen: the sources of the run.
+    predictions: for the images of `eval.split`.
+    others: what `unseen_predictions` returned.
+    false_alarm_rate: `eval.false_alarm_rate`.
+
+  Returns:
+    The two figures, None without images of unseen sources, and `unseen`:
+    threshold, None with too few test images; false_alarm_rate;
+    num_threshold: test images that it was set on;
+    none_of_these: the share of the evaluated images above it;
+    and with images of unseen sources num_unseen, rejected: their share above
+    the threshold, and confidence_auroc: the area with 1 - confidence as score.
+  """
+  verdicts = predictions.verdicts or predictions
+  by_verdict = predictions.verdicts is not None
+  held_out = seen.verdict_score if by_verdict else seen.image_score
+  limit = limit_of(seen, by_verdict, false_alarm_rate)
+  score = scores_of(predictions)
+  section: dict[str, Any] = {
+    'threshold': limit,
+    'false_alarm_rate': false_alarm_rate,
+    'num_threshold': len(held_out),
+    'none_of_these': None if limit is None else float(np.mean(score > limit)),
+  }
+  fields: dict[str, Any] = {UNSEEN_AUROC: None, UNSEEN_REJECTED: None}
+  if others and len(score):
+    other = np.concatenate([scores_of(each) for each in others])
+    doubt = np.concatenate(
+      [1 - (each.verdicts or each).confidence for each in others]
+    )
+    fields = {
+      UNSEEN_AUROC: unseen.auroc(score, other),
+      UNSEEN_REJECTED: unseen.rejected_at(score, other, _KEPT),
+    }
+    section |= {
+      'num_unseen': len(other),
+      'rejected': None if limit is None else float(np.mean(other > limit)),
+      'confidence_auroc': unseen.auroc(1 - verdicts.confidence, doubt),
+    }
+  return fields | {'unseen': section}
+
+
+def unseen_lines(report: Mapping[str, Any]) -> list[str]:
+  """Returns the lines of a printed report about images of no source.
+
+  Args:
+    report: the content of `report.json`.
+  """
+  section = report.get('unseen')
+  if section is None:
+    return []
+  lines = []
+  if section['threshold'] is not None:
+    lines.append(
+      f'called none of these: {100 * section["none_of_these"]:.2f} % of the '
+      f'images (threshold {section["threshold"]:.2f}, set on '
+      f'{section["num_threshold"]} test images for '
+      f'{100 * section["false_alarm_rate"]:g} %)'
+    )
+  if report[UNSEEN_AUROC] is not None:
+    lines.append(
+      f'{section["num_unseen"]} images of sources that were not seen: AUROC '
+      f'{100 * report[UNSEEN_AUROC]:.2f} (by confidence '
+      f'{100 * section["confidence_auroc"]:.2f}), '
+      f'{100 * report[UNSEEN_REJECTED]:.2f} % rejected with '
+      f'{100 * _KEPT:g} % of the others kept'
+    )
+  return lines
+
+
+def limit_of(
+  seen: SeenSources, by_verdict: bool, false_alarm_rate: float
+) -> float | None:
+  """Returns the threshold of `unseen_score`; None with too few test images.
+
+  Args:
+    seen: the sources of the run.
+    by_verdict: whether scores are those of groups.
+    false_alarm_rate: the share of seen images that may be above it.
+  """
+  held_out = seen.verdict_score if by_verdict else seen.image_score
+  if len(held_out) < LEAST_SCORES:
+    return None
+  return unseen.threshold(held_out, false_alarm_rate)
+
+
+def scores_of(predictions: Predictions) -> np.ndarray:
+  """Returns the scores of the verdicts, or of the images without groups.
+
+  Args:
+    predictions: of a network with its sources attached.
+  """
+  score = (predictions.verdicts or predictions).unseen_score
+  assert score is not None
+  return score

@@ -1,0 +1,103 @@
+"""The number of sources: constructed cases, and what it depends on."""
+
+import numpy as np
+import pytest
+
+from owdfa_jax.discovery import num_sources
+from owdfa_jax.discovery.num_sources import (
+  choose_rows,
+  clusters_per_class,
+  estimate_num_sources,
+)
+
+# Enough for these small cases; the defaults are for real images.
+FEW = {'_DRAWS': 3, '_NUMBERS': 6, '_RESTARTS': 1}
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+  for name, value in FEW.items():
+    monkeypatch.setattr(num_sources, name, value)
+
+
+def make(sources, known, each=40, size=12, spread=1.0, seed=0):
+  """Returns features of Gaussian sources, and labels of half of the known."""
+  generator = np.random.default_rng(seed)
+  centre = 3 * generator.normal(size=(sources, size))
+  truth = np.repeat(np.arange(sources), each)
+  noise = spread * generator.normal(size=(len(truth), size))
+  label = np.where(np.arange(len(truth)) % 2, -1, truth)
+  label[truth >= known] = -1
+  return (centre[truth] + noise).astype(np.float32), label
+
+
+@pytest.mark.parametrize(('sources', 'known'), [(10, 5), (16, 6)])
+def test_interval_holds_the_number_of_separate_sources(sources, known):
+  found = estimate_num_sources(*make(sources, known))
+  assert found.low <= sources <= found.high
+  assert found.low <= found.number <= found.high
+  assert known <= found.low
+  assert found.is_reliable
+
+
+def test_more_sources_give_a_larger_number():
+  numbers = [estimate_num_sources(*make(k, 5)).number for k in (7, 12, 20)]
+  assert numbers == sorted(set(numbers))
+
+
+def test_sources_that_overlap_wholly_are_not_reliable():
+  found = estimate_num_sources(*make(10, 5, spread=30.0))
+  assert found.agreement < 0.2 and not found.is_reliable
+
+
+def test_scale_shift_and_names_of_classes_have_no_effect():
+  features, label = make(8, 4)
+  once = estimate_num_sources(features, label)
+  assert estimate_num_sources(5 * features + 3, label) == pytest.approx(once)
+  # A gap among the labels, such as a class of which no row was drawn.
+  moved = np.where(label >= 2, label + 3, label)
+  assert estimate_num_sources(features, moved) == once
+
+
+def test_the_same_rows_give_the_same_estimate():
+  features, label = make(8, 4)
+  once = estimate_num_sources(features, label, seed=3)
+  assert estimate_num_sources(features, label, seed=3) == once
+
+
+def test_constant_features_and_classes_of_one_row_are_no_error():
+  features, label = make(6, 3, each=6)
+  features[:, 2] = 7
+  label[label == 0] = -1
+  label[0] = 0
+  found = estimate_num_sources(features, label)
+  assert 3 <= found.low <= found.high
+  assert np.isfinite([*found.curve.values()]).all()
+
+
+def test_one_labelled_class_is_refused():
+  features, label = make(4, 1)
+  with pytest.raises(ValueError, match='rows of two classes, got 1'):
+    estimate_num_sources(features, label)
+
+
+def test_clusters_per_class_is_one_for_whole_and_two_for_halved_classes():
+  is_hidden = np.repeat([True, False], [40, 10])
+  whole = np.repeat([0, 1, 5], [20, 20, 10])
+  assert clusters_per_class(whole, is_hidden, 2) == pytest.approx(1)
+  halved = np.repeat([0, 1, 2, 3, 5], 10)
+  assert clusters_per_class(halved, is_hidden, 2) == pytest.approx(2)
+  assert clusters_per_class(0 * whole, is_hidden, 2) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+  ('labelled', 'others', 'share'),
+  [(10, 5000, 0.1), (500, 9500, 0.125), (4000, 6000, 0.4), (9000, 1000, 0.5)],
+)
+def test_rows_are_drawn_with_enough_labelled_ones(labelled, others, share):
+  label = np.repeat([0, -1], [labelled, others])
+  rows = choose_rows(label, 100, np.random.default_rng(0))
+  assert len(rows) == 100 == len(set(rows)) and (np.diff(rows) > 0).all()
+  assert np.mean(label[rows] == 0) == pytest.approx(share, abs=0.01)
+  few = choose_rows(label, labelled + others, np.random.default_rng(0))
+  assert len(few) == labelled + others

@@ -1,0 +1,137 @@
+"""Images of no source, from training with a class left out to the report."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from helpers import imagesets
+from helpers.csv_files import read_csv
+from helpers.runs import tiny_experiment
+from input_pipeline import pack
+from input_pipeline.errors import UserError
+from owdfa_jax.discovery.find_centres import attribute_with_run, evaluate_run
+from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
+from owdfa_jax.evaluation.evaluate import evaluate
+from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.evaluation.seen_sources import attach_sources
+from owdfa_jax.evaluation.sources_file import sources_path
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+@pytest.fixture(scope='module')
+def larger(tmp_path_factory):
+  """Two known and two novel classes, with enough test images to threshold."""
+  root = tmp_path_factory.mktemp('packed')
+  table = imagesets.write_set(
+    root / 'images', known=2, novel=2, per_class=40, size=32
+  )
+  pack.pack(table, root / 'packed', pack.Options(size=32), workers=1)
+  return root / 'packed'
+
+
+@pytest.fixture(scope='module')
+def run(larger, tmp_path_factory):
+  """A run that was trained without the novel class m3, and evaluated."""
+  experiment = tiny_experiment(
+    larger,
+    tmp_path_factory.mktemp('left_out'),
+    epochs=1,
+    data__leave_out='m3',
+  )
+  assert train_with_evaluation(experiment) == 0
+  evaluate_run(experiment)
+  return experiment
+
+
+def report_of(run):
+  return json.loads((run.workdir / 'report.json').read_text())
+
+
+def test_report_measures_the_class_that_was_left_out(run, capsys):
+  report = evaluate(run)
+  assert [entry['name'] for entry in report['per_class']] == ['m0', 'm1', 'm2']
+  assert report['num_examples'] == len(run.dataset.test)
+  assert report['unseen']['num_unseen'] == len(run.dataset.unseen) > 0
+  assert 0 <= report['unseen_auroc'] <= 1
+  assert 0 <= report['unseen_rejected_at_95'] <= 1
+  # The threshold was set on these very images.
+  assert report['unseen']['none_of_these'] <= 0.05
+  assert report['unseen']['num_threshold'] == len(run.dataset.test)
+  assert 'sources that were not seen: AUROC' in capsys.readouterr().out
+  assert report_of(run) == report
+
+
+def test_other_images_are_taken_from_a_folder_or_a_pack(run, larger, tmp_path):
+  table = imagesets.write_set(
+    tmp_path / 'images', known=1, novel=0, per_class=30, size=32
+  )
+  pack.pack(table, tmp_path / 'packed', pack.Options(size=32), workers=1)
+  left_out = len(run.dataset.unseen)
+  for name, count in (('images', 30), ('packed', 6)):
+    again = tiny_experiment(
+      larger,
+      run.workdir,
+      data__leave_out='m3',
+      eval__unseen_path=str(tmp_path / name),
+    )
+    assert evaluate(again)['unseen']['num_unseen'] == left_out + count
+
+
+def test_new_images_get_a_score_and_none_of_these(run, tmp_path, larger):
+  imagesets.write_set(tmp_path / 'new', known=0, novel=2, per_class=6, size=32)
+  # With a rate near 1 the threshold is below most scores.
+  often = tiny_experiment(
+    larger, run.workdir, data__leave_out='m3', eval__false_alarm_rate=0.99
+  )
+  for experiment in (run, often):
+    attribute_with_run(experiment, str(tmp_path / 'new'))
+    lines = read_csv(run.workdir / 'new_attributions.csv')
+    lines = [line for line in lines if line['output']]
+    limit = evaluate(experiment)['unseen']['threshold']
+    for line in lines:
+      is_none = line['source'] == 'none of these'
+      assert is_none == (float(line['unseen_score']) > limit - 1e-4)
+  assert any(line['source'] == 'none of these' for line in lines)
+
+
+def test_sources_are_fitted_once_and_again_for_another_network(run, tmp_path):
+  path = sources_path(run.workdir, restore_network(run).step)
+  before = os.stat(path).st_mtime_ns
+  evaluate_run(run)
+  assert os.stat(path).st_mtime_ns == before
+  content = dict(np.load(path))
+  content['mean'] = content['mean'] + 1
+  np.savez(tmp_path / 'other.npz', **content)
+  kept = path.read_bytes()
+  path.write_bytes((tmp_path / 'other.npz').read_bytes())
+  with pytest.raises(UserError, match='damaged sources: .* remove it'):
+    evaluate(run)
+  path.write_bytes(kept)
+
+
+def test_scores_do_not_depend_on_the_batch(run, larger):
+  scores = []
+  for batch_size in (16, 64):
+    again = tiny_experiment(
+      larger,
+      run.workdir,
+      data__leave_out='m3',
+      eval__batch_size=batch_size,
+    )
+    restored, _ = attach_sources(again, restore_network(again))
+    found = restored.predictor.predict(
+      restored.params, restored.batch_stats, restored.predictor.batches('test')
+    )
+    scores.append(found.unseen_score)
+  np.testing.assert_allclose(*scores, rtol=1e-3, atol=1e-2)
+
+
+def test_a_run_without_such_images_says_so(trained):
+  evaluate_run(trained)
+  report = report_of(trained)
+  assert report['unseen_auroc'] is report['unseen_rejected_at_95'] is None
+  assert report['not_available']['unseen_auroc']
+  assert 'num_unseen' not in report['unseen']
