@@ -1,10 +1,10 @@
 """The names that settings are checked against are those of the networks."""
 
-from owdfa_jax.models import classifier, front_end, names, resnet
+from owdfa_jax.models import backbones, classifier, front_end, names
 
 
 def test_backbones():
-  assert names.BACKBONE_NAMES == tuple(resnet.CONFIGS)
+  assert names.BACKBONE_NAMES == tuple(backbones.BACKBONES)
 
 
 def test_dtypes():

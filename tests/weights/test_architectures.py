@@ -42,6 +42,11 @@ def test_widths_and_groups():
   assert 'grouped convolutions (ResNeXt)' in name_architecture(grouped)
 
 
+def test_an_efficientnet():
+  for name in ('_blocks.0._depthwise_conv.weight', 'blocks.3.depthwise_conv.w'):
+    assert name_architecture({name: (32, 1, 3, 3)}) == 'an EfficientNet'
+
+
 @pytest.mark.parametrize('names', [(), ('weight',), ('layer1.0.conv1.weight',)])
 def test_unknown_networks(names):
   assert name_architecture(dict.fromkeys(names, (1,))) == ''

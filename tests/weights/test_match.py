@@ -31,6 +31,18 @@ WRITERS = {
 }
 
 
+def test_names_of_private_parts_are_found():
+  private = {
+    '.'.join(f'_{word}' for word in name.split('.')[:-1])
+    + '.'
+    + name.split('.')[-1]: value
+    for name, value in source().items()
+  }
+  _, params, stats = make()
+  *_, report = fill_network(private, params, stats, 'here')
+  assert len(report.loaded) == len(private) and not report.unused
+
+
 def test_every_tensor_is_loaded_where_it_belongs():
   _, params, stats = make()
   new_params, new_stats, report = fill_network(source(), params, stats, 'here')

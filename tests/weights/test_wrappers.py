@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from owdfa_jax.weights.prefixes import locate
-from owdfa_jax.weights.wrappers import without_wrappers
+from owdfa_jax.weights.wrappers import without_underscores, without_wrappers
 
 WANTED = {
   'conv1.weight': (4, 3, 3, 3),
@@ -48,3 +48,19 @@ def test_names_that_would_become_equal_stay():
     'layer1.0.conv1.weight': np.ones(1),
   }
   assert without_wrappers(source, PARTS) == source
+
+
+def test_underscores_before_the_networks_words_are_left_out():
+  names = ('_blocks.0._conv1.weight', 'module._bn1.bias', '_fc.weight')
+  source = {name: np.zeros(1) for name in names}
+  words = {'blocks', '0', 'conv1', 'bn1', 'weight', 'bias'}
+  assert list(without_underscores(source, words)) == [
+    'blocks.0.conv1.weight',
+    'module.bn1.bias',
+    '_fc.weight',
+  ]
+
+
+def test_names_that_would_clash_keep_their_underscores():
+  source = {name: np.zeros(1) for name in ('_conv1.weight', 'conv1.weight')}
+  assert without_underscores(source, {'conv1', 'weight'}) is source
