@@ -66,7 +66,8 @@ def _data() -> ml_collections.ConfigDict:
   data.num_known = ml_collections.config_dict.placeholder(int)
   # Number of classes, the known ones included, that the packed data must have;
   # None accepts any. For data with images of unknown class it is your estimate
-  # of the number of classes; evaluation takes that of the run.
+  # of the number of classes; None has it estimated from the training images.
+  # Evaluation takes the number of the run.
   data.num_classes = ml_collections.config_dict.placeholder(int)
   # 'open_world': labelled and unlabelled rows, half and half.
   # 'labelled': only the labelled half of the same batches.
@@ -127,7 +128,7 @@ def _augmentation() -> ml_collections.ConfigDict:
   # Probability of another brightness and contrast.
   augment.colour_probability = 0.2
   # The largest change of brightness as a share of 255, and of contrast as a
-  # share of itself. The strong view of CAL, ORCA and SimGCD has twice that.
+  # share of itself. The strong view of CAL has twice that.
   augment.colour_strength = 0.2
   # Probability of shrinking an image and enlarging it again.
   augment.resize_probability = 0.0
