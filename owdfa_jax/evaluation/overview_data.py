@@ -105,9 +105,15 @@ def _make_overview(
     num_known_sources=sum(entry['known'] for entry in per_class),
     num_known_outputs=sum(output < dataset.num_known for output in outputs),
     has_heap=has_heap,
-    method=config['method']['name'].upper(),
+    method=_method(config),
     figure=_figure(report),
   )
+
+
+def _method(config: Mapping[str, Any]) -> str:
+  """Returns what made the predictions, in capitals."""
+  name = 'spectrum' if 'spectrum' in config else config['method']['name']
+  return name.upper()
 
 
 def _figure(report: Mapping[str, Any]) -> str:
