@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from owdfa_jax.training.degradations import (
   Degradations,
-  degrade,
+  degrade_images,
   draw_degradations,
   shift,
 )
@@ -143,7 +143,7 @@ def apply_transforms(draws: Draws, images: jax.Array, view: View) -> jax.Array:
   images = _flip_crop_colour(draws, images.astype(jnp.float32), view)
   if draws.degradations is None:
     return images
-  return degrade(draws.degradations, images)
+  return degrade_images(draws.degradations, images)
 
 
 def _flip_crop_colour(draws: Draws, images: jax.Array, view: View) -> jax.Array:

@@ -60,7 +60,7 @@ def draw_degradations(
   )
 
 
-def degrade(draws: Degradations, images: jax.Array) -> jax.Array:
+def degrade_images(draws: Degradations, images: jax.Array) -> jax.Array:
   """Applies drawn degradations: resizing, noise, JPEG.
 
   Args:
@@ -71,7 +71,7 @@ def degrade(draws: Degradations, images: jax.Array) -> jax.Array:
     float32 [B, S, S, 3], whole grey levels.
   """
   if draws.factor is not None:
-    images = shrink_and_enlarge(images, draws.factor)
+    images = resize_and_back(images, draws.factor)
   if draws.noise is not None and draws.noise_strength is not None:
     images = add_noise(images, draws.noise, draws.noise_strength)
   if draws.quality is not None:
@@ -102,7 +102,7 @@ def shift(images: jax.Array, by: jax.Array) -> jax.Array:
   return apply_matrices(rows, columns, images)
 
 
-def shrink_and_enlarge(images: jax.Array, factor: jax.Array) -> jax.Array:
+def resize_and_back(images: jax.Array, factor: jax.Array) -> jax.Array:
   """Shrinks images and enlarges them to their size again.
 
   Both are bilinear; the shrinking averages over all pixels, as Pillow's does.

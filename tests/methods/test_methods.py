@@ -22,9 +22,19 @@ ESTIMATING_CAL = {
   'method__params__estimate_classes': True,
   'method__params__prune_from_epoch': 0,
 }
+# Another front end, and transforms that no paper has.
+TRACES = {
+  'model__front_end': 'both',
+  'model__spectrum_features': 4,
+  'augment__crop': 'shifted',
+  'augment__resize_probability': 0.5,
+  'augment__noise_probability': 0.5,
+  'augment__jpeg_probability': 0.5,
+}
 # From the name of a run to its config and its overrides.
 RUNS = {
   'lower_bound': ('lower_bound', {}),
+  'lower_bound, traces': ('lower_bound', TRACES),
   'cpl': ('cpl', {}),
   'mpsl': ('mpsl', {}),
   'cal': ('cal', {'method__params__pseudo_from_epoch': 1}),

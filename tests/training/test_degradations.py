@@ -9,11 +9,11 @@ from owdfa_jax.training import degradations
 from owdfa_jax.training.views import Augmentation, make_view
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
-shrink_and_enlarge = jax.jit(degradations.shrink_and_enlarge)
+resize_and_back = jax.jit(degradations.resize_and_back)
 draw_degradations = jax.jit(
   degradations.draw_degradations, static_argnums=(1, 2, 3)
 )
-degrade = jax.jit(degradations.degrade)
+degrade_images = jax.jit(degradations.degrade_images)
 VIEW = make_view(
   'standard',
   Augmentation(
@@ -30,7 +30,7 @@ VIEW = make_view(
 
 def test_resizing_as_pillow():
   factors = np.float32([0.25, 0.4, 0.5, 0.6, 0.77, 1.0])
-  result = np.asarray(shrink_and_enlarge(IMAGES.astype(np.float32), factors))
+  result = np.asarray(resize_and_back(IMAGES.astype(np.float32), factors))
   bilinear = Image.Resampling.BILINEAR
   for image, factor, ours in zip(IMAGES, factors, result, strict=True):
     small = (round(float(factor) * 32),) * 2
@@ -74,7 +74,7 @@ def test_draws_have_the_probabilities_and_ranges_of_the_settings():
 def test_rows_that_are_not_drawn_stay_as_they_are():
   images = np.tile(IMAGES, (8, 1, 1, 1)).astype(np.float32)
   drawn = draw_degradations(jax.random.key(1), 48, 32, VIEW)
-  result = np.asarray(degrade(drawn, images))
+  result = np.asarray(degrade_images(drawn, images))
   untouched = (
     (np.asarray(drawn.factor) == 1)
     & (np.asarray(drawn.noise_strength) == 0)
@@ -93,9 +93,9 @@ def test_same_result_on_one_and_eight_devices():
   images = np.tile(IMAGES, (8, 1, 1, 1)).astype(np.float32)
   sharded = jax.device_put(images, jax.NamedSharding(mesh, jax.P('data')))
   drawn = draw_degradations(jax.random.key(1), 48, 32, VIEW)
-  result = degrade(drawn, sharded)
+  result = degrade_images(drawn, sharded)
   assert not result.sharding.is_fully_replicated
-  one = np.asarray(degrade(drawn, images))
+  one = np.asarray(degrade_images(drawn, images))
   # A sum in another order may round to the next grey level, and that to
   # another step of the JPEG.
   assert np.mean(result != one) < 1e-3
