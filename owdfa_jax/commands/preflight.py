@@ -105,6 +105,8 @@ def check_spectrum_mode(
       f'no network: --mode={mode} with the config of a spectrum, which trains '
       'none; use --mode=train, or the config of a method'
     )
+  if mode == 'eval':
+    take_number_of_classes(config, workdir)
   inputs = check_spectrum(config, workdir)
   check_stages_of_workdir(absolute(workdir), staged=False)
   check_resumable(inputs)

@@ -164,3 +164,22 @@ def test_a_run_that_resumes_needs_no_initial_weights(packed, tmp_path):
     check_inputs(config, str(tmp_path / 'run'), 'train')
   write_manifest(tmp_path / 'run' / 'checkpoints' / '5', step=5)
   check_inputs(config, str(tmp_path / 'run'), 'train')
+
+
+def test_a_spectrum_is_checked_like_a_run(packed, unsorted, tmp_path):
+  config = tiny_config(unsorted, method='spectrum', data__num_classes=5)
+  inputs = check_inputs(config, str(tmp_path / 'run'), 'train')
+  assert not inputs.workdir.exists()
+  claim_workdir(inputs)
+  # Evaluated anew with the number of classes of the run.
+  again = tiny_config(unsorted, method='spectrum')
+  inputs = check_inputs(again, str(tmp_path / 'run'), 'eval')
+  assert inputs.config.data.num_classes == 5
+  for mode in ('attribute', 'timing'):
+    with pytest.raises(UserError, match=f'no network: --mode={mode}'):
+      check_inputs(config, str(tmp_path / 'run'), mode)
+  # The folder of a network that was trained.
+  start_run(packed, tmp_path / 'network')
+  config = tiny_config(packed, method='spectrum')
+  with pytest.raises(UserError, match='holds a run with another config'):
+    check_inputs(config, str(tmp_path / 'network'), 'train')
