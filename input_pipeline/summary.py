@@ -2,6 +2,7 @@
 
 from input_pipeline.escape import distinct, message, terminal
 from input_pipeline.original_sizes import enlarged_lines, shrunk_lines
+from input_pipeline.packed_format import SPLITS
 from input_pipeline.text_tables import aligned
 
 _COUNTS = ('labelled', 'unlabelled', 'test', 'skipped')
@@ -52,15 +53,17 @@ def group_lines(description: dict) -> list[str]:
   """
   lines = []
   # Directories packed before these existed lack them.
-  if tiles := description['made']['arguments'].get('tiles', 0):
+  arguments = description.get('made', {}).get('arguments', {})
+  if tiles := arguments.get('tiles', 0):
     size = description['image_size']
     lines.append(
       f'up to {tiles} tiles of {size} x {size} pixels of each image, at native '
       'resolution; the counts are of tiles, those of skipped are of images'
     )
-  splits = description['splits']
-  if all('groups' in split for split in splits.values()):
-    train, test = (splits[split]['groups'] for split in ('train', 'test'))
+  splits = description.get('splits', {})
+  counts = [splits.get(split, {}).get('groups') for split in SPLITS]
+  if all(counts):
+    train, test = counts
     lines.append(
       f'{train:,} groups for training and {test:,} for the test: what comes '
       'from one image or video gets one verdict'
