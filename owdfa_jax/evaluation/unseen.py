@@ -25,6 +25,7 @@ _LEAST_SHARE = 1e-6
 _SPHERE = 0.05
 # Rows of this label belong to no source, and fill arrays up.
 _NO_SOURCE = -1
+_SOURCES_AT_A_TIME = 16
 _EXACT = jax.lax.Precision.HIGHEST
 
 
@@ -116,13 +117,20 @@ def unseen_score(densities: SourceDensities, feature: jax.Array) -> jax.Array:
     float32 [N], on the devices of the rows.
   """
   rows = whiten(densities.whitening, feature)
-  turned = jnp.einsum('nd,kde->nke', rows, densities.factor, precision=_EXACT)
-  centre = jnp.einsum(
-    'kd,kde->ke', densities.mean, densities.factor, precision=_EXACT
+
+  def log_density(source: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+    mean, factor, log_scale = source
+    apart = jnp.matmul(rows - mean, factor, precision=_EXACT)
+    return log_scale - (apart**2).sum(-1) / 2
+
+  # A few sources at a time: no [N, K, D] in memory.
+  of_source = jax.lax.map(
+    log_density,
+    (densities.mean, densities.factor, densities.log_scale),
+    batch_size=_SOURCES_AT_A_TIME,
   )
   # The normalising constants of both are the same.
-  of_source = densities.log_scale - ((turned - centre) ** 2).sum(-1) / 2
-  return -(rows**2).sum(-1) / 2 - of_source.max(-1)
+  return -(rows**2).sum(-1) / 2 - of_source.max(0)
 
 
 def threshold(seen_score: np.ndarray, false_alarm_rate: float) -> float:

@@ -14,6 +14,7 @@ from bad_input.tables import (
   simulate,
   small_files,
   spectrum,
+  unseen,
   weights,
   workdirs,
 )
@@ -35,6 +36,7 @@ CASES = tuple(
     simulate,
     boards,
     spectrum,
+    unseen,
     attribute,
   )
   for case in module.CASES
