@@ -105,9 +105,9 @@ def _model() -> ml_collections.ConfigDict:
   model.dtype = 'bfloat16'
   # Share of the head's inputs that a training step drops.
   model.dropout = 0.2
-  # Initial weights: a .safetensors, .npz or .pth file, the workdir of a run, one
-  # of its checkpoints, RUN/checkpoints/STEP, or 'efficientnet_lite0', which a
-  # package brings. '' for random.
+  # Initial weights: a .safetensors, .npz or .pth file, the workdir of a run,
+  # one of its checkpoints, RUN/checkpoints/STEP, or 'efficientnet_lite0', which
+  # a package brings. '' for random.
   model.init = ''
   # Whether to load the head from there too, if its shape fits.
   model.init_head = True
