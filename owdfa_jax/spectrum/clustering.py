@@ -127,7 +127,7 @@ def merge_nearest(
   cost = np.reshape([costs(n) for n in range(len(novel))], [len(novel)] * 2)
   left = np.ones(len(novel), bool)
   for _ in range(len(centres) - num_clusters):
-    one, other = np.unravel_index(cost.argmin(), cost.shape)
+    one, other = map(int, np.unravel_index(cost.argmin(), cost.shape))
     total = weight[one] + weight[other]
     if total:
       novel[one] += (novel[other] - novel[one]) * weight[other] / total
