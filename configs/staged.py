@@ -18,20 +18,27 @@ from owdfa_jax.configs import benchmarks
 from owdfa_jax.methods.parameters import PARAMETERS
 
 STAGED_METHODS = tuple(name for name in PARAMETERS if name != 'supervised')
+# What can be trained in stages: methods, and Trace, which is CPL on a network
+# that sees the traces of generators. It needs no supervised stage, and its
+# features are to be whitened.
+STAGED_CONFIGS = (*STAGED_METHODS, 'trace')
+TRACE = {'pretrain_epochs': 0, 'whitening': 'pca_within_class'}
 
 
 def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   """Returns the settings of a method on a benchmark, in stages.
 
   Args:
-    argument: METHOD,BENCHMARK; the benchmark alone means CPL on it.
+    argument: METHOD,BENCHMARK, METHOD being one of `STAGED_CONFIGS`; the
+      benchmark alone means CPL on it.
   """
   method, _, benchmark = argument.rpartition(',')
   method = method or 'cpl'
-  check_choice('method', method, STAGED_METHODS)
+  check_choice('method', method, STAGED_CONFIGS)
   config = configs.load(method, benchmark)
   config.stages = stages = ml_collections.ConfigDict()
-  # Epochs of the supervised stage. The method's own stage has config.epochs.
+  # Epochs of the supervised stage; 0 leaves it out. The method's own stage has
+  # config.epochs.
   stages.pretrain_epochs = 10
   # Number of rounds of pseudo-labels.
   stages.rounds = 2
@@ -56,6 +63,9 @@ def get_config(argument: str = 'cpl,owdfa1') -> ml_collections.ConfigDict:
   # If the test split selected the epoch that labels the images, test labels
   # would influence training.
   config.eval.selection = 'last'
-  for name, value in benchmarks.find(benchmark).stages.items():
+  settings = benchmarks.find(benchmark).stages
+  if method == 'trace':
+    settings = settings | TRACE
+  for name, value in settings.items():
     stages[name] = value
   return config

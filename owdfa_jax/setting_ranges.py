@@ -106,7 +106,7 @@ RANGES: dict[str, NumberRange] = {
   # The spectrum.
   'spectrum.components': whole(1, 1000),
   # Training in stages.
-  'stages.pretrain_epochs': _EPOCHS,
+  'stages.pretrain_epochs': _FROM_EPOCH,
   'stages.rounds': whole(0, 1000),
   'stages.round_epochs': _EPOCHS,
   'stages.round_learning_rate_factor': NumberRange(0, 1, above=True),

@@ -9,7 +9,7 @@ from input_pipeline.errors import UserError
 from input_pipeline.files import absolute
 from input_pipeline.packed_format import DESCRIPTION
 from owdfa_jax.discovery.stage_plan import (
-  FIRST_STAGE,
+  FIRST_STAGES,
   SETTINGS_FROM_STAGE_BEFORE,
   check_stages,
   first_workdir,
@@ -173,10 +173,10 @@ def check_stages_of_workdir(workdir: str, staged: bool) -> None:
       f'the workdir holds a run that is not in stages: --workdir={workdir} has '
       f'a {CONFIG_FILE}; choose another --workdir'
     )
-  first = os.path.join(workdir, FIRST_STAGE)
-  if not staged and os.path.exists(first):
+  first = [x for x in FIRST_STAGES if os.path.exists(os.path.join(workdir, x))]
+  if not staged and first:
     raise UserError(
       f'the workdir holds a run in stages: --workdir={workdir} has a folder '
-      f'{FIRST_STAGE}; give --config=staged:METHOD,BENCHMARK or choose another '
+      f'{first[0]}; give --config=staged:METHOD,BENCHMARK or choose another '
       '--workdir'
     )

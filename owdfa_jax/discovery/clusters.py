@@ -11,6 +11,7 @@ from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.kmeans import Clusters
 from owdfa_jax.discovery.whitening import PADDING, WhiteningKind, fit
 from owdfa_jax.evaluation.centres import Whitening, whiten
+from owdfa_jax.evaluation.group_features import RowFeatures
 from owdfa_jax.parallel import Placement, make_placement, round_up
 
 
@@ -102,8 +103,13 @@ def whiten_rows(
   *,
   num_known: int,
   placement: Placement | None = None,
+  rows: RowFeatures | None = None,
 ) -> tuple[Whitening, jax.Array]:
-  """Fits a whitening to rows and whitens them, on the devices.
+  """Fits a whitening and applies it, on the devices.
+
+  Where the features are means of groups, the whitening is fitted to single
+  rows: there are few groups, and the spread within them counts too. It is
+  affine, so the mean of whitened rows is the whitened mean.
 
   Args:
     kind: what to divide by.
@@ -111,13 +117,18 @@ def whiten_rows(
     label: as for `semi_supervised_kmeans`.
     num_known: the number of known classes.
     placement: as for `semi_supervised_kmeans`.
+    rows: the rows of the groups; None if each row is a group of its own.
 
   Returns:
     The whitening, and the features [P, D], split over the devices.
   """
   placement = placement or make_placement(jax.local_devices()[:1])
   split, padded = rows_on_devices(feature, label, placement)
-  fitted = fit(kind, split, padded, num_known)
+  fit_on = split, padded
+  if rows is not None:
+    of_rows = np.where(rows.group < 0, PADDING, label[rows.group])
+    fit_on = rows_on_devices(rows.feature, of_rows, placement)
+  fitted = fit(kind, *fit_on, num_known)
   return fitted, whiten(fitted, split)
 
 

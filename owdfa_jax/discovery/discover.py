@@ -66,6 +66,7 @@ def find_sources(
       num_clusters=len(outputs),
       seed=experiment.config.seed,
       placement=placement,
+      rows=features.rows,
     )
     say(whitening_choice.describe_choice(choice))
   fitted, whitened = clusters.whiten_rows(
@@ -74,6 +75,7 @@ def find_sources(
     label,
     num_known=num_known,
     placement=placement,
+    rows=features.rows,
   )
   found = clusters.semi_supervised_kmeans(
     whitened,

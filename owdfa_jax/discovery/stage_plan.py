@@ -23,8 +23,10 @@ from owdfa_jax.settings import RunInputs, check_run
 # What labels the unlabelled images of a round; `labelling.LABELLERS` has the
 # functions. Only names here, so that settings are checked without jax.
 LABEL_BY = ('head', 'clusters')
-# The folder of the first stage in the workdir.
+# The folder of the supervised stage in the workdir.
 FIRST_STAGE = '1-supervised'
+# The folders of which the first stage has one.
+FIRST_STAGES = (FIRST_STAGE, *(f'2-{name}' for name in staged.STAGED_METHODS))
 # Settings (as a workdir records them) that a stage gets from the stage before,
 # so that they are unknown until that has finished.
 SETTINGS_FROM_STAGE_BEFORE = (
@@ -93,7 +95,7 @@ class Stage:
       case StageKind.METHOD:
         # The supervised stage only pushed the novel outputs down, all in the
         # same way, so its head cannot tell novel sources apart.
-        config.model.init_head = False
+        config.model.init_head &= not settings.pretrain_epochs
       case StageKind.ROUND:
         # Recorded with the run: other labels make another run.
         config.data.label_by = settings.label_by
@@ -120,9 +122,11 @@ def plan_stages(config: ml_collections.ConfigDict) -> tuple[Stage, ...]:
   check_stage_settings(config)
   settings = config.stages
   stages = [
-    (FIRST_STAGE, StageKind.SUPERVISED, settings.pretrain_epochs),
     (f'2-{config.method.name}', StageKind.METHOD, config.epochs),
   ]
+  if settings.pretrain_epochs:
+    supervised = StageKind.SUPERVISED, settings.pretrain_epochs
+    stages.insert(0, (FIRST_STAGE, *supervised))
   stages += [
     (f'3-round{n}', StageKind.ROUND, settings.round_epochs)
     for n in range(1, settings.rounds + 1)

@@ -13,6 +13,7 @@ import numpy as np
 
 from owdfa_jax.discovery.clusters import semi_supervised_kmeans, whiten_rows
 from owdfa_jax.discovery.whitening import KINDS, WhiteningKind
+from owdfa_jax.evaluation.group_features import RowFeatures
 from owdfa_jax.evaluation.metrics import clustering_accuracy
 from owdfa_jax.parallel import Placement
 
@@ -72,6 +73,7 @@ def choose_whitening(
   num_clusters: int,
   seed: int,
   placement: Placement | None = None,
+  rows: RowFeatures | None = None,
   candidates: tuple[WhiteningKind, ...] = CANDIDATES,
 ) -> Choice:
   """Chooses the kind of whitening that finds held-out known classes best.
@@ -87,6 +89,7 @@ def choose_whitening(
     num_clusters: K, of known and novel classes.
     seed: draws what is held out.
     placement: the devices that share the rows.
+    rows: as for `clusters.whiten_rows`.
     candidates: the kinds; `DEFAULT` is the first.
   """
   if num_known < 2:
@@ -99,7 +102,7 @@ def choose_whitening(
   scores = np.array(
     [
       [
-        _score(kind, feature, label, draw, num_clusters, n, placement)
+        _score(kind, feature, label, draw, num_clusters, n, placement, rows)
         for n, draw in enumerate(draws)
       ]
       for kind in candidates
@@ -147,10 +150,16 @@ def _score(
   num_clusters: int,
   number: int,
   placement: Placement | None,
+  rows: RowFeatures | None,
 ) -> float:
   """Returns the accuracy on the rows that a draw holds out, in [0, 1]."""
   _, whitened = whiten_rows(
-    kind, feature, draw.label, num_known=draw.num_known, placement=placement
+    kind,
+    feature,
+    draw.label,
+    num_known=draw.num_known,
+    placement=placement,
+    rows=rows,
   )
   found = semi_supervised_kmeans(
     whitened,

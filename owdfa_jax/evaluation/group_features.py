@@ -21,6 +21,18 @@ from owdfa_jax.evaluation.restore import RestoredNetwork
 from owdfa_jax.experiment import Experiment
 
 
+class RowFeatures(NamedTuple):
+  """The features of single rows, in no particular order.
+
+  Attributes:
+    feature: float32 [Q, C], split over the devices.
+    group: int32 [Q], the group of each, -1 for padding.
+  """
+
+  feature: jax.Array
+  group: np.ndarray
+
+
 class GroupFeatures(NamedTuple):
   """The features of G groups, and what the network predicts for N rows.
 
@@ -29,11 +41,13 @@ class GroupFeatures(NamedTuple):
       of the features of group g. From G on there are zeros.
     group: int32 [N], the group of each row.
     predictions: of all rows.
+    rows: the features of the rows; None if each row is a group of its own.
   """
 
   feature: jax.Array
   group: np.ndarray
   predictions: Predictions
+  rows: RowFeatures | None
 
   def label_of_groups(self, label: np.ndarray) -> np.ndarray:
     """Returns the label of each group, int32 [G]; -1 if no row has one.
@@ -51,7 +65,8 @@ def collect_features(
 ) -> GroupFeatures:
   """Runs the network on a split, and averages its features by group.
 
-  Each device holds its share of the groups: about G / devices features.
+  Each device holds its share of the groups, about G / devices features, and
+  where there are groups that of the rows, about N / devices.
 
   Args:
     experiment: the run.
@@ -62,15 +77,23 @@ def collect_features(
     UserError: the network's logits or features are not finite.
   """
   placement = experiment.placement
+  has_groups = getattr(experiment.dataset, split).has_groups
   group = getattr(experiment.dataset, split).group
   batch_size = parallel.round_up(experiment.config.eval.batch_size, placement)
   row, place = reading_order(group, placement.mesh.size, batch_size)
   means = _Means(group, row, place, batch_size, placement)
+  rows = _Rows(group, row, place, batch_size, placement)
+
+  def take(feature: jax.Array) -> None:
+    means.add(feature)
+    if has_groups:
+      rows.add(feature)
+
   predictions = restored.predictor.predict_with_features(
     restored.params,
     restored.batch_stats,
     restored.predictor.batches(split, row),
-    means.add,
+    take,
   )
   # Rows of padding are predicted again and again.
   first = np.unique(predictions.row, return_index=True)[1]
@@ -80,7 +103,9 @@ def collect_features(
     predictions.confidence[first],
     predictions.fake_probability[first],
   )
-  return GroupFeatures(means.feature, group, predictions)
+  return GroupFeatures(
+    means.feature, group, predictions, rows.found() if has_groups else None
+  )
 
 
 def reading_order(
@@ -155,6 +180,72 @@ class _Means:
     self._feature = _add(
       self._feature, feature, place, weight, placement=self._placement
     )
+
+
+class _Rows:
+  """Keeps the features of batches, each on the device that made it."""
+
+  def __init__(
+    self,
+    group: np.ndarray,
+    row: np.ndarray,
+    place: np.ndarray,
+    batch_size: int,
+    placement: parallel.Placement,
+  ):
+    devices = placement.mesh.size
+    # From batches of all devices to devices by places, as the arrays lie.
+    self._group = (
+      np.where(place < 0, -1, group[row])
+      .astype(np.int32)
+      .reshape(-1, devices, batch_size // devices)
+      .swapaxes(0, 1)
+      .ravel()
+    )
+    self._placement = placement
+    self._done = 0
+    self._feature: jax.Array | None = None
+
+  def add(self, feature: jax.Array) -> None:
+    """Keeps the features [B, C] of the next batch."""
+    if self._feature is None:
+      shape = len(self._group), feature.shape[1]
+      self._feature = jnp.zeros(shape, device=self._placement.by_batch)
+    self._feature = _put(
+      self._feature, feature, self._done, placement=self._placement
+    )
+    self._done += 1
+
+  def found(self) -> RowFeatures:
+    """Returns the features of all batches."""
+    assert self._feature is not None
+    return RowFeatures(self._feature, self._group)
+
+
+@functools.partial(jax.jit, static_argnames='placement', donate_argnums=0)
+def _put(
+  kept: jax.Array,
+  feature: jax.Array,
+  number: jax.typing.ArrayLike,
+  *,
+  placement: parallel.Placement,
+) -> jax.Array:
+  """Puts a batch's features behind those of the batches before it."""
+
+  def put(
+    kept: jax.Array, feature: jax.Array, number: jax.typing.ArrayLike
+  ) -> jax.Array:
+    return jax.lax.dynamic_update_slice_in_dim(
+      kept, feature, number * len(feature), 0
+    )
+
+  by_row = jax.P('data')
+  return jax.shard_map(
+    put,
+    mesh=placement.mesh,
+    in_specs=(by_row, by_row, jax.P()),
+    out_specs=by_row,
+  )(kept, feature, number)
 
 
 @functools.partial(jax.jit, static_argnames='placement', donate_argnums=0)

@@ -3,6 +3,7 @@
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -13,7 +14,11 @@ from owdfa_jax.discovery.clusters import (
   match_outputs,
   rows_on_devices,
   semi_supervised_kmeans,
+  whiten_rows,
 )
+from owdfa_jax.discovery.whitening import KINDS, fit
+from owdfa_jax.evaluation.centres import whiten
+from owdfa_jax.evaluation.group_features import RowFeatures
 from owdfa_jax.parallel import make_placement
 
 NUM_KNOWN, NUM_ALL = 3, 7
@@ -191,3 +196,20 @@ def test_no_device_gets_the_features_of_others():
   )
   # The places of the drawn rows, and what is returned of each row.
   assert moved and {shape.count(',') for shape in moved} == {0}
+
+
+def test_whitening_of_groups_is_fitted_to_their_rows(blobs):
+  feature, label, _ = blobs
+  group = np.repeat(np.arange(105), 2).astype(np.int32)
+  label = label[::2]
+  means = feature.reshape(105, 2, -1).mean(1)
+  padded = np.append(group, [-1, -1]).astype(np.int32)
+  rows = RowFeatures(jnp.asarray(np.pad(feature, ((0, 2), (0, 0)))), padded)
+  found, whitened = whiten_rows(
+    KINDS['pca_within_class'], means, label, num_known=NUM_KNOWN, rows=rows
+  )
+  expected = fit(KINDS['pca_within_class'], feature, label[group], NUM_KNOWN)
+  np.testing.assert_allclose(
+    whitened, whiten(expected, means), rtol=1e-2, atol=1e-2
+  )
+  np.testing.assert_allclose(found.mean, expected.mean, atol=1e-5)

@@ -37,12 +37,24 @@ def test_config_of_a_stage_follows_from_the_runs(packed):
   # The new head of the method is trained on by the rounds.
   assert not method.model.init_head and first.model.init_head
   assert first.data.label_by == config.stages.label_by
+  assert first.data.whitening == config.stages.whitening
   assert first.optimizer.learning_rate == pytest.approx(
     config.optimizer.learning_rate * config.stages.round_learning_rate_factor
   )
   for stage in (supervised, method, first):
     assert stage.model.init == 'weights' and 'stages' not in stage
     assert stage.data.pseudo_labels == 'labels.npz'
+
+
+def test_supervised_stage_may_be_left_out(packed):
+  config = tiny_stages(packed, 'trace,folder64', stages__pretrain_epochs=0)
+  stages = stage_plan.plan_stages(config)
+  assert [s.name for s in stages] == ['2-cpl', '3-round1', '3-round2']
+  # Weights to begin with keep their head: no stage has spoilt it.
+  assert stages[0].config(config).model.init_head
+  assert stages[1].config(config).data.whitening == 'pca_within_class'
+  usual = staged.get_config('trace,folder64')
+  assert usual.stages.pretrain_epochs == 0
 
 
 def test_test_split_selects_no_network_that_makes_labels(packed):
@@ -57,7 +69,7 @@ def test_test_split_selects_no_network_that_makes_labels(packed):
 @pytest.mark.parametrize(
   'setting, value',
   [
-    ('pretrain_epochs', 0),
+    ('pretrain_epochs', -1),
     ('round_epochs', 0),
     ('rounds', -1),
     ('keep_share', 1.5),
@@ -65,6 +77,7 @@ def test_test_split_selects_no_network_that_makes_labels(packed):
     ('keep_confidence', -0.1),
     ('round_learning_rate_factor', 0.0),
     ('label_by', 'nonsense'),
+    ('whitening', 'nonsense'),
   ],
 )
 def test_settings_out_of_range_are_named(packed, setting, value):

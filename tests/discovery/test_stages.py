@@ -85,6 +85,30 @@ def test_rounds_train_on_labels_of_unlabelled_images(trained, packed, tmp_path):
   assert config.stages.keep_share <= kept < 1
 
 
+def test_report_says_how_labels_were_made(trained):
+  _, workdir = trained
+  report = read_json(workdir / 'report.json')
+  labelling = report['stages']['2-cpl']['labelling']
+  assert labelling['label_by'] == 'clusters'
+  assert labelling['whitening'] == 'none' and labelling['kept'] > 0
+  assert 'labelling' not in report['stages']['3-round2']
+
+
+def test_round_of_an_earlier_version_goes_on(copied, packed):
+  config, workdir = copied
+  for name in NAMES[2:]:
+    path = workdir / name / 'config.json'
+    settings = read_json(path)
+    del settings['data']['whitening']
+    path.write_text(json.dumps(settings))
+  for path in workdir.glob('*/pseudo_labels-*.json'):
+    path.unlink()
+  assert stages.train_stages(config, str(workdir)) == 0
+  other = tiny_stages(packed, stages__whitening='auto')
+  with pytest.raises(UserError, match='data.whitening=none .now auto'):
+    stages.train_stages(other, str(workdir))
+
+
 def test_complete_run_is_not_trained_again(trained, capsys):
   config, workdir = trained
   before = (workdir / 'report.json').read_text()

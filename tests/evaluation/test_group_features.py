@@ -61,6 +61,15 @@ def test_feature_of_a_group_is_the_mean_of_its_rows(trained):
       rtol=1e-4,
       atol=1e-5,
     )
+  assert found.rows is not None
+  for number in (0, 7):
+    features = np.asarray(found.rows.feature)[found.rows.group == number]
+    np.testing.assert_allclose(
+      np.sort(features, 0),
+      np.sort(plain[:rows][group == number], 0),
+      rtol=1e-4,
+      atol=1e-5,
+    )
   label = np.where(group % 2 == 0, group, -1)
   label[np.flatnonzero(group == 0)[0]] = -1
   expected = [g if g % 2 == 0 else -1 for g in range(group.max() + 1)]

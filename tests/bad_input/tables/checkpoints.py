@@ -145,6 +145,13 @@ CASES = (
     trained=True,
   ),
   Case(
+    'checkpoint, eval: the centres are no such file',
+    f'{EVAL} --config.eval.classify_by=centres',
+    ('damaged centres', 'run/centres-6.npz', 'remove it'),
+    together(trained, file('run/centres-6.npz', 'centres')),
+    trained=True,
+  ),
+  Case(
     'checkpoint, attribute: metrics are flipped',
     ATTRIBUTE,
     ('run/checkpoints/6',),

@@ -51,12 +51,13 @@ _OF_RULE = {
   'freematch': ('momentum=1.5', 'momentum=-1', 'quantile=2', 'quantile=nan'),
 }
 _OF_STAGES = (
-  'pretrain_epochs=0',
+  'pretrain_epochs=-1',
   'rounds=-1',
   'round_epochs=0',
   'round_learning_rate_factor=0',
   'round_learning_rate_factor=nan',
   'label_by=luck',
+  'whitening=luck',
   'keep_share=0',
   'keep_share=1.5',
   'keep_share=nan',
@@ -129,6 +130,8 @@ _OF_ALL = (
   'eval.split=dev',
   'eval.selection=luck',
   'eval.metric=luck',
+  'eval.classify_by=luck',
+  'eval.whitening=luck',
   'log.every_steps=0',
   'log.every_steps=-1',
 )
