@@ -8,6 +8,8 @@ python main.py --config=configs/spectrum.py:folder64 \
 
 With --config.data.supervision=all it is given the labels of all training
 images, and is a logistic regression.
+
+All ACC on simulated1, one CPU core, three seeds: 81.9 ± 2.3 (docs/results.md).
 """
 
 import ml_collections
