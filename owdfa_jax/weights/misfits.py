@@ -38,7 +38,8 @@ def check_backbone(
   # Beside the backbone there may be other networks.
   parts = tuple({f'{prefix}{name.split(".")[1]}.' for name in backbone})
   own = {name: shapes[name] for name in shapes if name.startswith(parts)}
-  theirs, ours = name_architecture(own or shapes), name_architecture(backbone)
+  theirs = name_architecture(own) or name_architecture(shapes)
+  ours = name_architecture(backbone)
   if theirs in ('', ours):
     networks = ''
   else:

@@ -57,6 +57,18 @@ def test_another_resnet_is_named(name, theirs):
   assert 'choose the network of these weights' in message
 
 
+def test_an_efficientnet_is_named():
+  # A ResNet has a `bn1` too, of another width.
+  arrays = {
+    '_conv_stem.weight': np.zeros((32, 3, 3, 3), np.float32),
+    '_blocks.0._depthwise_conv.weight': np.zeros((32, 1, 3, 3), np.float32),
+    '_bn1.weight': np.zeros(1280, np.float32),
+  }
+  message = error_message(arrays)
+  assert 'it is an EfficientNet, the network a ResNet of 1-1-1-1' in message
+  assert 'choose the network of these weights' in message
+
+
 @pytest.mark.parametrize('prefix', ['', 'module.', 'teacher.'])
 def test_a_deeper_resnet_is_another_network(prefix):
   """It has all names and shapes of ours, and some more."""
