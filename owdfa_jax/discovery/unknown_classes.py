@@ -1,7 +1,7 @@
 """Estimates `data.num_classes` where neither the data nor the user gives it.
 
 It comes from the spectra of training images, before a network is built: the
-width of the network depends on it. No jax is imported.
+width of the network depends on it.
 """
 
 import os
@@ -22,7 +22,6 @@ from owdfa_jax.discovery.num_sources import (
 )
 from owdfa_jax.setting_checks import check_config
 from owdfa_jax.settings import check_run
-from owdfa_jax.spectrum.reading import mean_by_group, read_features
 from owdfa_jax.training.run_record import has_checkpoint, recorded_classes
 
 
@@ -109,6 +108,9 @@ def estimate_from_spectra(
     UserError: fewer than two classes have labelled images, or a record is
       damaged.
   """
+  # Imported late: reading images loads grain, which takes seconds.
+  from owdfa_jax.spectrum.reading import mean_by_group, read_features
+
   split = dataset.train
   rows, by_group = rows_to_read(dataset)
   features = read_features(dataset, rows, num_threads)
