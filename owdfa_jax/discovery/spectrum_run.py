@@ -7,6 +7,11 @@ import numpy as np
 
 from input_pipeline.dataset import Split
 from input_pipeline.supervision import given_label
+from owdfa_jax.discovery.spectrum_unseen import (
+  fit_spectrum_densities,
+  score_spectra,
+  spectrum_unseen_fields,
+)
 from owdfa_jax.evaluation.evaluate import (
   measure_predictions,
   null_reasons,
@@ -18,6 +23,7 @@ from owdfa_jax.evaluation.predictions import (
   real_classes,
 )
 from owdfa_jax.evaluation.report import write_report
+from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.settings import RunInputs, count_classes, eval_rows
 from owdfa_jax.spectrum.model import (
   SpectrumModel,
@@ -62,19 +68,22 @@ def run_spectrum(inputs: RunInputs) -> dict[str, Any]:
   """
   with lock_workdir(inputs.workdir):
     claim_workdir(inputs)
-    components, model = fit_spectrum(inputs)
+    components, model, densities = fit_spectrum(inputs)
     say(describe_fit(model))
-    return _evaluate(inputs, components, model)
+    return _evaluate(inputs, components, model, densities)
 
 
-def fit_spectrum(inputs: RunInputs) -> tuple[Projection, SpectrumModel]:
+def fit_spectrum(
+  inputs: RunInputs,
+) -> tuple[Projection, SpectrumModel, SourceDensities]:
   """Fits the classifier to the training rows, with the labels that are given.
 
   Args:
     inputs: of the run.
 
   Returns:
-    The map from features to components, and the classifier of components.
+    The map from features to components, the classifier of components, and the
+    densities of the sources.
   """
   config, dataset = inputs.config, inputs.dataset
   components, scores = read_training_scores(
@@ -86,9 +95,11 @@ def fit_spectrum(inputs: RunInputs) -> tuple[Projection, SpectrumModel]:
     scores, first = mean_by_group(scores, dataset.train.group)
     label = label[first]
   if config.data.supervision == 'all':
-    return components, fit_regression(scores, label, dataset.num_classes)
-  num_classes = count_classes(config, dataset)
-  return components, fit_clusters(scores, label, num_classes, config.seed)
+    model = fit_regression(scores, label, dataset.num_classes)
+  else:
+    num_classes = count_classes(config, dataset)
+    model = fit_clusters(scores, label, num_classes, config.seed)
+  return components, model, fit_spectrum_densities(model, scores, label)
 
 
 def describe_fit(model: SpectrumModel) -> str:
@@ -104,7 +115,10 @@ def describe_fit(model: SpectrumModel) -> str:
 
 
 def _evaluate(
-  inputs: RunInputs, components: Projection, model: SpectrumModel
+  inputs: RunInputs,
+  components: Projection,
+  model: SpectrumModel,
+  densities: SourceDensities,
 ) -> dict[str, Any]:
   """Evaluates the classifier on `eval.split`, and writes the report."""
   config, dataset = inputs.config, inputs.dataset
@@ -115,7 +129,12 @@ def _evaluate(
   if rows is None:
     rows = np.arange(len(scores))
   predictions = classify_spectra(
-    model, scores, rows, getattr(dataset, split), real_classes(dataset)
+    model,
+    scores,
+    rows,
+    getattr(dataset, split),
+    real_classes(dataset),
+    densities,
   )
   names = name_outputs(dataset, model.num_outputs)
   result = measure_predictions(dataset, split, predictions, names)
@@ -123,6 +142,7 @@ def _evaluate(
     **dict.fromkeys(_OF_NETWORKS),
     'split': config.eval.split,
     **with_class_names(result, dataset),
+    **spectrum_unseen_fields(inputs, components, model, densities, predictions),
     'spectrum': dict(model.facts),
   }
   report['not_available'] = null_reasons(report) | dict.fromkeys(
@@ -138,6 +158,7 @@ def classify_spectra(
   rows: np.ndarray,
   split: Split,
   real: list[int],
+  densities: SourceDensities,
 ) -> Predictions:
   """Classifies images, and groups of them by the mean of their spectra.
 
@@ -147,12 +168,15 @@ def classify_spectra(
     rows: int [N], the rows of the split.
     split: the split.
     real: the known classes of real images.
+    densities: of the sources.
   """
   predictions = _predictions(model.log_probability(scores), rows, real)
+  predictions = score_spectra(predictions, densities, scores)
   if not split.has_groups:
     return predictions
   means, first = mean_by_group(scores, split.group[rows])
   verdicts = _predictions(model.log_probability(means), rows[first], real)
+  verdicts = score_spectra(verdicts, densities, means)
   return dataclasses.replace(predictions, verdicts=verdicts)
 
 
