@@ -32,6 +32,7 @@ from owdfa_jax.evaluation.heap import heap_table
 from owdfa_jax.evaluation.report import main_table, truth_lines, write_json
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.experiment import Experiment, build_experiment, set_up
+from owdfa_jax.report_fields import main_figures
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import (
   checkpoint_path,
@@ -186,9 +187,11 @@ def write_stage_report(
   *_, last = reports.values()
   name = split_file(REPORT_FILE, last['split'])
   write_json(folder / name, last | {'stages': dict(reports)})
-  print(f'\n{main_table(reports, "stage")}\n')
-  if last['heap'] is not None:
-    print(f'{heap_table(reports, "stage")}\n')
-  for line in truth_lines(last):
+  # Of one verdict a group, where the images are in groups.
+  main = {stage: main_figures(report) for stage, report in reports.items()}
+  print(f'\n{main_table(main, "stage")}\n')
+  if main_figures(last)['heap'] is not None:
+    print(f'{heap_table(main, "stage")}\n')
+  for line in truth_lines(main_figures(last)):
     print(line)
   print(f'written: {folder}/{name}')
