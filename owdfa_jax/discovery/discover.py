@@ -7,10 +7,15 @@ import numpy as np
 
 from input_pipeline import supervision
 from input_pipeline.meta import LABELLED, UNLABELLED
-from owdfa_jax.discovery import clusters, whitening_choice
+from owdfa_jax.discovery import clusters
 from owdfa_jax.discovery.kmeans import Clusters
 from owdfa_jax.discovery.whitening import KINDS
-from owdfa_jax.discovery.whitening_choice import Choice, choose_whitening
+from owdfa_jax.discovery.whitening_choice import (
+  DEFAULT,
+  Choice,
+  choose_whitening,
+  describe_choice,
+)
 from owdfa_jax.evaluation.centres import Whitening
 from owdfa_jax.evaluation.group_features import GroupFeatures, collect_features
 from owdfa_jax.evaluation.restore import RestoredNetwork
@@ -18,6 +23,10 @@ from owdfa_jax.experiment import Experiment
 from owdfa_jax.models import classifier
 from owdfa_jax.settings import validation_share
 from owdfa_jax.training.progress import say
+
+# How k-means starts without whitening: as in earlier versions, so that their
+# runs can be labelled again with the same result.
+EARLIER_STARTS = {'start_factor': 1, 'num_restarts': 10}
 
 
 class Sources(NamedTuple):
@@ -51,14 +60,12 @@ def find_sources(
     restored: its network, whose head classifies.
     whitening: one of `setting_checks.WHITENINGS`.
   """
-  dataset, placement = experiment.dataset, experiment.placement
-  num_known = dataset.num_known
+  placement, num_known = experiment.placement, experiment.dataset.num_known
   features = collect_features(experiment, restored)
   label = features.label_of_groups(trained_label(experiment))
   outputs = indices_in_use(experiment, restored.batch_stats)
-  if whitening != 'auto':
-    choice = Choice(KINDS[whitening], {}, 'the setting')
-  else:
+  choice = Choice(KINDS.get(whitening, DEFAULT), {}, 'the setting')
+  if whitening == 'auto':
     choice = choose_whitening(
       features.feature,
       label,
@@ -68,7 +75,7 @@ def find_sources(
       placement=placement,
       rows=features.rows,
     )
-    say(whitening_choice.describe_choice(choice))
+    say(describe_choice(choice))
   fitted, whitened = clusters.whiten_rows(
     choice.kind,
     features.feature,
@@ -82,14 +89,13 @@ def find_sources(
     label,
     num_known=num_known,
     num_clusters=len(outputs),
-    # The setting of earlier versions, whose clusters these were.
-    **({'start_factor': 1, 'num_restarts': 10} if whitening == 'none' else {}),
+    **(EARLIER_STARTS if whitening == 'none' else {}),
     # The run's seed, so that the same network gives the same clusters.
     key=jax.random.key(experiment.config.seed),
     placement=placement,
   )
   found = jax.device_get(found)
-  row = np.flatnonzero(dataset.train.tag == UNLABELLED)
+  row = np.flatnonzero(experiment.dataset.train.tag == UNLABELLED)
   output = clusters.match_outputs(
     found.assigned[features.group[row]],
     features.predictions.predicted[row],

@@ -6,6 +6,7 @@ With `eval.classify_by='centres'` they classify in place of the network's head.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
@@ -102,6 +103,6 @@ def name_centres(sources: Sources, num_outputs: int) -> Centres:
   in_use[sources.output] = True
   return Centres(
     jax.device_get(sources.whitening),
-    jax.numpy.asarray(direction),
-    jax.numpy.asarray(in_use),
+    jnp.asarray(direction),
+    jnp.asarray(in_use),
   )
