@@ -155,13 +155,15 @@ def _read(
     # Each image is read once.
     cache_bytes=0,
   )
-  results, index = [], []
+  results = None
   with tqdm(desc=title, total=len(rows), unit='image') as bar:
     for batch in batches:
       is_image = batch['mask']
-      results.append(function(batch['image'][is_image]))
-      index.append(batch['index'][is_image])
-      bar.update(int(is_image.sum()))
-  # Threads deliver batches in any order.
-  order = np.argsort(np.concatenate(index), kind='stable')
-  return np.concatenate(results)[order]
+      part = function(batch['image'][is_image])
+      if results is None:
+        results = np.empty((len(rows), part.shape[1]), np.float32)
+      # Threads deliver batches in any order.
+      results[np.searchsorted(rows, batch['index'][is_image])] = part
+      bar.update(len(part))
+  assert results is not None
+  return results
