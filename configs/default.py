@@ -99,6 +99,9 @@ def _model() -> ml_collections.ConfigDict:
   # Features that a branch on the local spectrum adds to those of the backbone;
   # 0 for no such branch. See docs/methods.md.
   model.spectrum_features = 0
+  # Fixed random projections of that spectrum, which the discovery of sources
+  # gets beside the network's features; 0 for none.
+  model.spectrum_projections = 0
   # Multiplies the number of channels.
   model.width = 1.0
   # What the backbone computes in; losses and similarities are always float32.

@@ -47,6 +47,9 @@ RANGES: dict[str, NumberRange] = {
     0.02, 16, reason='memory grows with its square; below, no channel is left'
   ),
   'model.spectrum_features': whole(0, 2**12, 'each adds parameters'),
+  'model.spectrum_projections': whole(
+    0, 2**12, 'each is a number of every feature'
+  ),
   'model.dropout': NumberRange(0, 1, below=True),
   'augment.crop_probability': _SHARE,
   'augment.largest_shift': NumberRange(0, 0.5),

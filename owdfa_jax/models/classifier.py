@@ -110,16 +110,19 @@ class Classifier(nnx.Module):
   ) -> Outputs:
     """Classifies images as they are, uint8 or float32 [B, H, W, 3], 0..255.
 
-    The other arguments are those of `__call__`.
+    The other arguments are those of `__call__`. In evaluation the feature ends
+    with the projections of the spectrum; the head does not see them.
     """
-    spectrum = None
+    spectrum = projections = None
     if self.spectrum is not None:
-      spectrum = self.spectrum(images, train=train)
-    network = self.backbone
-    x = network_input(
-      images, self.front_end, network.pixel_mean, network.pixel_std
-    )
-    return self(x, train=train, key=key, spectrum=spectrum)
+      spectrum, projections = self.spectrum(images, train=train)
+    scale = self.backbone.pixel_mean, self.backbone.pixel_std
+    x = network_input(images, self.front_end, *scale)
+    outputs = self(x, train=train, key=key, spectrum=spectrum)
+    if projections is None:
+      return outputs
+    feature = jnp.concatenate([outputs.feature, projections], -1)
+    return dataclasses.replace(outputs, feature=feature)
 
   def __call__(
     self,
@@ -137,7 +140,7 @@ class Classifier(nnx.Module):
         compute; else use the running statistics.
       key: draws the dropout and the counterfactual branch's maps. Training
         needs it, unless the dropout is 0 and there is no such branch.
-      spectrum: [B, D], the features of the spectrum branch, if there is one.
+      spectrum: [B, D], the trained features of the spectrum branch, if any.
     """
     first, last = self.backbone.first_and_last(images, train=train)
     feature_map = last.astype(jnp.float32)
@@ -269,6 +272,7 @@ def create(
   branches: Branches = _NO_BRANCHES,
   front_end: str = 'rgb',
   spectrum_features: int = 0,
+  spectrum_projections: int = 0,
   dropout: float = 0.2,
   dtype: str = 'float32',
   rngs: nnx.Rngs,
@@ -282,7 +286,8 @@ def create(
     width: multiplies the backbone's channels.
     branches: what to compute besides logits and the global feature.
     front_end: what the network sees, a key of `front_end.FRONT_ENDS`.
-    spectrum_features: features of the spectrum branch; 0 for none.
+    spectrum_features: trained features of the spectrum branch; 0 for none.
+    spectrum_projections: fixed features of that branch; 0 for none.
     dropout: share of the features dropped before the head.
     dtype: what the backbone computes in, a key of `DTYPES`.
     rngs: source of the initial parameters.
@@ -306,8 +311,10 @@ def create(
     rngs=rngs,
   )
   spectrum = None
-  if spectrum_features:
-    spectrum = SpectrumBranch(image_size, spectrum_features, rngs=rngs)
+  if spectrum_features or spectrum_projections:
+    spectrum = SpectrumBranch(
+      image_size, spectrum_features, spectrum_projections, rngs=rngs
+    )
   return Classifier(
     network,
     num_outputs,

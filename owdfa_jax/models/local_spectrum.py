@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from owdfa_jax.models.batch_norm import BatchNorm
+from owdfa_jax.models.batch_norm import BatchNorm, standardise
 from owdfa_jax.models.front_end import residual
 
 # The side of a window in pixels; windows overlap by half.
@@ -26,6 +26,7 @@ WINDOW = 32
 # gives a power of a quarter of it.
 FLOOR = 0.01
 HIDDEN = 256
+PROJECTION_SEED = 0
 _EXACT = jax.lax.Precision.HIGHEST
 
 
@@ -104,16 +105,30 @@ def _transform(x: jax.Array, matrix: np.ndarray) -> jax.Array:
 
 
 class SpectrumBranch(nnx.Module):
-  """Maps the local spectrum of the residual to features, by two layers."""
+  """Maps the local spectrum of the residual to features.
+
+  Some are trained, by two layers. Trained features forget what no label needs;
+  fixed random projections of the spectrum keep it for the discovery of sources.
+
+  Attributes:
+    num_features: D, trained features.
+    num_projections: P, fixed projections.
+  """
 
   def __init__(
-    self, image_size: int, num_features: int, *, rngs: nnx.Rngs
+    self,
+    image_size: int,
+    num_features: int,
+    num_projections: int = 0,
+    *,
+    rngs: nnx.Rngs,
   ) -> None:
     """Builds the branch.
 
     Args:
       image_size: S, side of the images in pixels.
-      num_features: D, width of the result.
+      num_features: D, trained features; 0 for none.
+      num_projections: P, fixed projections; 0 for none.
       rngs: source of the initial parameters.
     """
     size = math.prod(spectrum_shape(image_size))
@@ -121,18 +136,41 @@ class SpectrumBranch(nnx.Module):
       nnx.Linear, use_bias=False, precision=_EXACT, rngs=rngs
     )
     self.num_features = num_features
+    self.num_projections = num_projections
     self.bn0 = BatchNorm(size)
-    self.fc1 = linear(size, HIDDEN)
-    self.bn1 = BatchNorm(HIDDEN)
-    self.fc2 = linear(HIDDEN, num_features)
+    if num_features:
+      self.fc1 = linear(size, HIDDEN)
+      self.bn1 = BatchNorm(HIDDEN)
+      self.fc2 = linear(HIDDEN, num_features)
 
-  def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Maps grey levels [B, S, S, 3] to features, float32 [B, D].
+  def __call__(
+    self, images: jax.Array, *, train: bool
+  ) -> tuple[jax.Array, jax.Array]:
+    """Computes the trained features and the fixed projections.
 
     Args:
-      images: uint8 or float32, 0..255.
+      images: grey levels, uint8 or float32 [B, S, S, 3], 0..255.
       train: use and update the batch statistics.
+
+    Returns:
+      float32 [B, D] and [B, P]. Training computes no projections: [B, 0].
     """
-    x = local_spectrum(residual(images)).reshape(len(images), -1)
-    x = self.fc1(self.bn0(x, train=train))
-    return self.fc2(nnx.relu(self.bn1(x, train=train)))
+    spectrum = local_spectrum(residual(images)).reshape(len(images), -1)
+    x = self.bn0(spectrum, train=train)
+    features = x[:, :0]
+    if self.num_features:
+      x = nnx.relu(self.bn1(self.fc1(x), train=train))
+      features = self.fc2(x)
+    projections = features[:, :0] if train else self._project(spectrum)
+    return features, projections
+
+  def _project(self, spectrum: jax.Array) -> jax.Array:
+    """Projects spectra [B, n], standardised, to `num_projections` numbers."""
+    standard = standardise(spectrum, self.bn0.mean[...], self.bn0.var[...])
+    # The same in every run: nothing of it is in a checkpoint. A projection of
+    # numbers of variance 1 by a column of length 1 has about variance 1.
+    shape = (spectrum.shape[1], self.num_projections)
+    # NumPy promises that these draws stay the same in later versions.
+    draws = np.random.RandomState(PROJECTION_SEED).standard_normal(shape)
+    matrix = jnp.asarray(draws / math.sqrt(shape[0]), jnp.float32)
+    return jnp.matmul(standard, matrix, precision=_EXACT)

@@ -46,7 +46,8 @@ class Outputs:
   Attributes:
     logits: [B, K], one column for each output; K is
       `Experiment.num_outputs`.
-    feature: [B, C], the global feature after the batch-norm neck.
+    feature: [B, C], the global feature after the batch-norm neck; in evaluation
+      followed by the fixed projections of the spectrum branch, [B, C + P].
     parts: one [B, P, C] for each grid, with P cells row by row; each cell is
       normalised over the batch. No gradient.
     bands: the wavelet's detail bands LH, HL, HH, each [B, P, C]. No gradient.

@@ -7,6 +7,7 @@ LATER_SETTINGS: dict[str, Any] = {
   'passes_per_epoch': 1,
   'model.front_end': 'rgb',
   'model.spectrum_features': 0,
+  'model.spectrum_projections': 0,
   'augment.crop': 'resized',
   'augment.crop_probability': 0.2,
   'augment.largest_shift': 0.125,

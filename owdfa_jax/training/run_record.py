@@ -59,6 +59,7 @@ NETWORK_SETTINGS = (
   'model.backbone',
   'model.front_end',
   'model.spectrum_features',
+  'model.spectrum_projections',
   'model.width',
   'model.dtype',
   'method.',

@@ -26,6 +26,7 @@ ESTIMATING_CAL = {
 TRACES = {
   'model__front_end': 'both',
   'model__spectrum_features': 4,
+  'model__spectrum_projections': 3,
   'augment__crop': 'shifted',
   'augment__resize_probability': 0.5,
   'augment__noise_probability': 0.5,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from owdfa_jax.models import local_spectrum
+from owdfa_jax.models import classifier, front_end, local_spectrum
 from owdfa_jax.models.local_spectrum import SpectrumBranch
 
 spectrum = jax.jit(local_spectrum.local_spectrum)
@@ -58,16 +58,59 @@ def test_a_wave_shows_at_its_frequency_wherever_it_begins():
     assert np.unravel_index(result.argmax(), result.shape) == (0, 5)
 
 
-def test_branch_gives_features_and_same_on_eight_devices():
-  branch = SpectrumBranch(32, 7, rngs=nnx.Rngs(0))
+def test_branch_alike_on_one_and_eight_devices():
+  branch = SpectrumBranch(32, 7, 5, rngs=nnx.Rngs(0))
   forward = nnx.jit(lambda branch, x: branch(x, train=False))
   images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
   mesh = jax.make_mesh(
     (8,), ('data',), axis_types=(jax.sharding.AxisType.Auto,)
   )
   sharded = jax.device_put(images, jax.NamedSharding(mesh, jax.P('data')))
-  result = forward(branch, images)
-  assert result.shape == (8, 7)
-  np.testing.assert_allclose(
-    forward(branch, sharded), result, rtol=1e-4, atol=1e-4
+  one, eight = forward(branch, images), forward(branch, sharded)
+  assert [x.shape for x in one] == [(8, 7), (8, 5)]
+  for ours, expected in zip(eight, one, strict=True):
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_projections_are_fixed_and_have_a_variance_of_about_1():
+  images = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), np.uint8)
+  projections = []
+  for seed in (0, 1):
+    branch = SpectrumBranch(32, 0, 64, rngs=nnx.Rngs(seed))
+    # Nothing of the projections is in a checkpoint.
+    assert set(nnx.state(branch)) == {'bn0'}
+    size = branch.bn0.mean[...].size
+    spectrum = local_spectrum.local_spectrum(front_end.residual(images))
+    flat = spectrum.reshape(64, size)
+    branch.bn0.mean[...], branch.bn0.var[...] = flat.mean(0), flat.var(0)
+    features, fixed = branch(images, train=False)
+    assert features.shape == (64, 0)
+    projections.append(np.asarray(fixed))
+  np.testing.assert_array_equal(*projections)
+  assert 0.5 < projections[0].var(0).mean() < 2
+  features, fixed = branch(images, train=True)
+  assert features.shape == fixed.shape == (64, 0)
+
+
+def test_evaluation_alone_puts_the_projections_into_the_feature():
+  model = classifier.create(
+    backbone='small',
+    width=0.125,
+    num_outputs=3,
+    image_size=32,
+    spectrum_features=4,
+    spectrum_projections=5,
+    dropout=0.0,
+    rngs=nnx.Rngs(0),
   )
+  images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+  width = model.bottleneck.scale[...].size
+  outputs = model.classify_images(images, train=False)
+  assert outputs.feature.shape == (4, width + 5)
+  np.testing.assert_allclose(
+    outputs.logits,
+    model.classify(outputs.feature[:, :width]),
+    rtol=1e-5,
+    atol=1e-6,
+  )
+  assert model.classify_images(images, train=True).feature.shape == (4, width)

@@ -49,6 +49,7 @@ def prepare(method_name):
     # Of the front ends, this one alone has another number of channels.
     front_end='both',
     spectrum_features=3,
+    spectrum_projections=2,
   )
   optimizer = optax.adam(1e-3)
   graphdef, _, _ = state.abstract_network(lambda r: build(rngs=r), placement)

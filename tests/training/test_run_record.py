@@ -75,7 +75,8 @@ def forget(workdir, *names):
 
 def test_runs_of_earlier_versions_go_on_with_what_they_had(packed, tmp_path):
   start_run(packed, tmp_path)
-  forget(tmp_path, 'augment', 'model.front_end', 'model.spectrum_features')
+  names = ('front_end', 'spectrum_features', 'spectrum_projections')
+  forget(tmp_path, 'augment', *(f'model.{name}' for name in names))
   inputs = tiny_experiment(packed, tmp_path)
   run_record.check_resumable(inputs)
   run_record.check_same_network(inputs)
@@ -90,6 +91,7 @@ def test_runs_of_earlier_versions_go_on_with_what_they_had(packed, tmp_path):
   [
     ({'model__front_end': 'residual'}, 'model.front_end=rgb .now residual'),
     ({'model__spectrum_features': 3}, 'model.spectrum_features=0 .now 3'),
+    ({'model__spectrum_projections': 3}, 'spectrum_projections=0 .now 3'),
   ],
 )
 def test_a_network_of_another_front_end_is_refused(

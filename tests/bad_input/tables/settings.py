@@ -102,6 +102,7 @@ _OF_ALL = (
   'model.dropout=nan',
   'model.init=nowhere.pth',
   'model.spectrum_features=-1',
+  'model.spectrum_projections=-1',
   'augment.crop=square',
   'augment.jpeg_probability=1.5',
   'augment.lowest_quality=0',
