@@ -17,6 +17,8 @@ from owdfa_jax.configs import benchmarks, default
 NETWORK = {
   'model.front_end': 'residual',
   'model.spectrum_features': 128,
+  # Training forgets what no label needs; clusters see this of the spectrum.
+  'model.spectrum_projections': 128,
   # A resized crop interpolates every pixel, and so blurs the trace.
   'augment.crop': 'none',
   'augment.colour_probability': 0.0,
