@@ -70,7 +70,7 @@ def test_help(tmp_path, module):
     ([CONFIG, '--config.model.width=a'], 'model.width=a; give a number'),
     ([CONFIG, '--config.model.init_head=a'], 'init_head=a; give true or'),
     ([CONFIG, '--num_processes=two'], '--num_processes=two; give a whole'),
-    ([CONFIG, '--mode=sleep'], 'train|eval|attribute|timing'),
+    ([CONFIG, '--mode=sleep'], 'train|eval|attribute|estimate|timing'),
     ([CONFIG, '--wordkir=run'], "Unknown command line flag 'wordkir'"),
     ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
     ([CONFIG, '--config.optimizer=adam'], 'give --config.optimizer.FIELD=VAL'),
