@@ -22,7 +22,7 @@ def semi_supervised_kmeans(
   num_known: int,
   num_clusters: int,
   key: jax.Array,
-  num_restarts: int = 3,
+  num_restarts: int = 8,
   num_iterations: int = 100,
   start_factor: int = 4,
   placement: Placement | None = None,
