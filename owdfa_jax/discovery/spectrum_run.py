@@ -32,7 +32,7 @@ from owdfa_jax.spectrum.model import (
 )
 from owdfa_jax.spectrum.reading import (
   mean_by_group,
-  read_scores,
+  read_components,
   read_training_scores,
 )
 from owdfa_jax.spectrum.whitening import Projection
@@ -123,7 +123,7 @@ def _evaluate(
   """Evaluates the classifier on `eval.split`, and writes the report."""
   config, dataset = inputs.config, inputs.dataset
   split, rows = eval_rows(dataset, config.eval.split)
-  scores = read_scores(
+  scores = read_components(
     dataset, split, components, rows, config.data.num_threads
   )
   if rows is None:

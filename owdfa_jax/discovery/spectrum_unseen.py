@@ -19,7 +19,7 @@ from owdfa_jax.evaluation.unseen import (
 from owdfa_jax.evaluation.unseen_report import unseen_fields
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.spectrum.model import SpectrumModel
-from owdfa_jax.spectrum.reading import mean_by_group, read_scores
+from owdfa_jax.spectrum.reading import mean_by_group, read_components
 from owdfa_jax.spectrum.whitening import Projection
 
 
@@ -62,7 +62,7 @@ def spectrum_unseen_fields(
   config, dataset = inputs.config, inputs.dataset
 
   def predict(images: PackedDataset) -> Predictions:
-    scores = read_scores(
+    scores = read_components(
       images, 'test', components, num_threads=config.data.num_threads
     )
     blank = np.zeros(len(scores), np.float32)

@@ -49,12 +49,12 @@ def read_training_scores(
   components = whitened_components(means, num_components)
   if len(rows) == len(split):
     return components, components(features)
-  return components, read_scores(
+  return components, read_components(
     dataset, 'train', components, num_threads=num_threads
   )
 
 
-def read_scores(
+def read_components(
   dataset: PackedDataset,
   split: str,
   components: Projection,

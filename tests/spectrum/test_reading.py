@@ -32,9 +32,9 @@ def test_rows_are_in_order(dataset, monkeypatch, batch):
     features = spectrum_features(images_of(dataset, 'train', row))
     np.testing.assert_allclose(components(features)[0], scores[row], atol=1e-4)
   some = np.array([3, 8, 20])
-  found = reading.read_scores(dataset, 'train', components, some)
+  found = reading.read_components(dataset, 'train', components, some)
   np.testing.assert_allclose(found, scores[some], atol=1e-4)
-  assert len(reading.read_scores(dataset, 'test', components)) == len(
+  assert len(reading.read_components(dataset, 'test', components)) == len(
     dataset.test
   )
 
