@@ -21,7 +21,6 @@ NETWORK = {
   'model.spectrum_projections': 128,
   # A resized crop interpolates every pixel, and so blurs the trace.
   'augment.crop': 'none',
-  'augment.colour_probability': 0.0,
 }
 # For the small network. Half the width costs a quarter and loses nothing here.
 SMALL = {'model.width': 0.5, 'optimizer.learning_rate': 2e-3}
