@@ -20,7 +20,16 @@ from owdfa_jax.evaluation.centres_file import digest_arrays
 from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.training.manifest import checkpoint_digest
 
-_DENSITIES = ('whitening_mean', 'matrix', 'mean', 'factor', 'log_scale')
+_DENSITIES = (
+  'whitening_mean',
+  'matrix',
+  'mean',
+  'factor',
+  'log_scale',
+  'pooled',
+  'usual',
+  'spread',
+)
 _SCORES = ('image_score', 'verdict_score')
 
 

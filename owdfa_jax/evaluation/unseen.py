@@ -1,7 +1,7 @@
 """A score for "made by none of the sources that the network knows or found".
 
-Each source is a Gaussian among the features of the training rows. An image that
-a Gaussian of all rows explains better than that of any source is of none.
+Each source is a Gaussian among the features of training rows. An image is of
+none if a Gaussian of all rows explains it better, or if it is far from all.
 
 All functions are pure. Rows may be split over devices: statistics are sums over
 rows.
@@ -38,12 +38,19 @@ class SourceDensities(NamedTuple):
     factor: float32 [K, D, D]; (z - mean) factor has the covariance I.
     log_scale: float32 [K], the logarithm of the determinant of the factor;
       minus infinity for a source without rows.
+    pooled: float32 [D, D], the factor of the covariance of all sources.
+    usual: float32 [2], the mean over the training rows of the two parts of the
+      score.
+    spread: float32 [2], their standard deviations.
   """
 
   whitening: Whitening
   mean: jax.Array
   factor: jax.Array
   log_scale: jax.Array
+  pooled: jax.Array
+  usual: jax.Array
+  spread: jax.Array
 
 
 @functools.partial(jax.jit, static_argnames=('num_sources', 'components'))
@@ -92,22 +99,36 @@ def fit_densities(
   sphere = jnp.maximum(jnp.trace(pooled) / size, _LEAST_SHARE) * jnp.eye(size)
   pooled = (1 - _SPHERE) * pooled + _SPHERE * sphere
   covariance = (scatter + size * pooled) / (count + size)[:, None, None]
-  lower = jnp.linalg.cholesky(covariance)
-  identity = jnp.broadcast_to(jnp.eye(size), lower.shape)
-  inverse = jax.lax.linalg.triangular_solve(
-    lower, identity, left_side=True, lower=True
+  factor, log_scale = _factor(covariance)
+  densities = SourceDensities(
+    whitening,
+    mean,
+    factor,
+    jnp.where(count > 0, log_scale, -jnp.inf),
+    _factor(pooled)[0],
+    jnp.zeros(2),
+    jnp.ones(2),
   )
-  diagonal = jnp.diagonal(lower, axis1=1, axis2=2)
-  log_scale = jnp.where(count > 0, -jnp.log(diagonal).sum(1), -jnp.inf)
-  return SourceDensities(whitening, mean, inverse.mT, log_scale)
+  parts = _parts(densities, rows)
+  weight = is_row[:, None] / jnp.maximum(is_row.sum(), 1)
+  usual = (weight * parts).sum(0)
+  spread = jnp.sqrt((weight * (parts - usual) ** 2).sum(0))
+  return densities._replace(
+    usual=usual, spread=jnp.maximum(spread, _LEAST_SHARE)
+  )
 
 
 @jax.jit
 def unseen_score(densities: SourceDensities, feature: jax.Array) -> jax.Array:
-  """Returns log N(z; 0, I) - max_k log N(z; mean_k, covariance_k).
+  """Returns how little an image is like any source.
 
-  The larger, the less likely an image is of one of the sources. It is no
-  probability.
+  Two parts are each reduced by their mean over the training rows and divided by
+  their standard deviation there; the larger one counts. It is no probability.
+
+  - log N(z; 0, I) - max_k log N(z; mean_k, covariance_k) is large for an image
+    that a Gaussian of all rows explains better than any source does;
+  - min_k (z - mean_k)^T G^-1 (z - mean_k) / 2 is large for one far from every
+    source.
 
   Args:
     densities: of the sources.
@@ -116,21 +137,47 @@ def unseen_score(densities: SourceDensities, feature: jax.Array) -> jax.Array:
   Returns:
     float32 [N], on the devices of the rows.
   """
-  rows = whiten(densities.whitening, feature)
+  parts = _parts(densities, whiten(densities.whitening, feature))
+  return ((parts - densities.usual) / densities.spread).max(1)
 
-  def log_density(source: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+
+def _parts(densities: SourceDensities, rows: jax.Array) -> jax.Array:
+  """Returns the two parts of the score, float32 [N, 2].
+
+  Args:
+    densities: of the sources.
+    rows: float32 [N, D], whitened.
+  """
+
+  def of_source(
+    source: tuple[jax.Array, jax.Array, jax.Array],
+  ) -> tuple[jax.Array, jax.Array]:
     mean, factor, log_scale = source
-    apart = jnp.matmul(rows - mean, factor, precision=_EXACT)
-    return log_scale - (apart**2).sum(-1) / 2
+    own = jnp.matmul(rows - mean, factor, precision=_EXACT)
+    common = jnp.matmul(rows - mean, densities.pooled, precision=_EXACT)
+    distance = jnp.where(log_scale > -jnp.inf, (common**2).sum(-1), jnp.inf)
+    return log_scale - (own**2).sum(-1) / 2, distance / 2
 
   # A few sources at a time: no [N, K, D] in memory.
-  of_source = jax.lax.map(
-    log_density,
+  log_density, distance = jax.lax.map(
+    of_source,
     (densities.mean, densities.factor, densities.log_scale),
     batch_size=_SOURCES_AT_A_TIME,
   )
-  # The normalising constants of both are the same.
-  return -(rows**2).sum(-1) / 2 - of_source.max(0)
+  # The normalising constants of the Gaussians are the same.
+  ratio = -(rows**2).sum(-1) / 2 - log_density.max(0)
+  return jnp.stack([ratio, distance.min(0)], 1)
+
+
+def _factor(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """Returns F with F F^T the inverse [..., D, D], and log det F [...]."""
+  lower = jnp.linalg.cholesky(covariance)
+  identity = jnp.broadcast_to(jnp.eye(covariance.shape[-1]), lower.shape)
+  inverse = jax.lax.linalg.triangular_solve(
+    lower, identity, left_side=True, lower=True
+  )
+  diagonal = jnp.diagonal(lower, axis1=-2, axis2=-1)
+  return inverse.mT, -jnp.log(diagonal).sum(-1)
 
 
 def threshold(seen_score: np.ndarray, false_alarm_rate: float) -> float:

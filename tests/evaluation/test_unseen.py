@@ -30,11 +30,12 @@ def test_a_source_that_was_not_seen_scores_higher(rows):
   seen = unseen.unseen_score(densities, draw(np.arange(300) % 3, 1))
   other = unseen.unseen_score(densities, draw(np.full(100, 3), 2))
   assert unseen.auroc(np.asarray(seen), np.asarray(other)) > 0.99
-  assert float(np.median(seen)) < 0 < float(np.median(other))
+  # Less than one standard deviation from the usual, and many.
+  assert abs(float(np.median(seen))) < 1 < float(np.median(other))
   assert unseen.rejected_at(np.asarray(seen), np.asarray(other), 0.95) > 0.95
 
 
-def test_score_is_the_ratio_of_densities_that_scipy_gives(rows):
+def test_score_is_that_of_densities_that_scipy_gives(rows):
   feature, sources = rows
   densities = unseen.fit_densities(feature, sources, num_sources=3)
   new = draw(np.arange(20) % 4, 3)
@@ -46,18 +47,30 @@ def test_score_is_the_ratio_of_densities_that_scipy_gives(rows):
   apart = [z[sources == k] - z[sources == k].mean(0) for k in range(3)]
   pooled = sum(x.T @ x for x in apart) / len(z)
   pooled = 0.95 * pooled + 0.05 * np.trace(pooled) / 10 * np.eye(10)
-  best = np.max(
-    [
-      stats.multivariate_normal(
-        z[sources == k].mean(0), (x.T @ x + 10 * pooled) / (len(x) + 10)
-      ).logpdf(points)
-      for k, x in enumerate(apart)
-    ],
-    axis=0,
-  )
-  background = stats.multivariate_normal(np.zeros(10)).logpdf(points)
+  means = [z[sources == k].mean(0) for k in range(3)]
+
+  def parts(at):
+    best = np.max(
+      [
+        stats.multivariate_normal(
+          mean, (x.T @ x + 10 * pooled) / (len(x) + 10)
+        ).logpdf(at)
+        for mean, x in zip(means, apart, strict=True)
+      ],
+      axis=0,
+    )
+    background = stats.multivariate_normal(np.zeros(10)).logpdf(at)
+    inverse = np.linalg.inv(pooled)
+    far = np.min(
+      [(((at - mean) @ inverse) * (at - mean)).sum(1) / 2 for mean in means],
+      axis=0,
+    )
+    return np.stack([background - best, far], 1)
+
+  usual = parts(z)
+  expected = ((parts(points) - usual.mean(0)) / usual.std(0)).max(1)
   score = unseen.unseen_score(densities, new)
-  np.testing.assert_allclose(score, background - best, rtol=2e-3, atol=2e-3)
+  np.testing.assert_allclose(score, expected, rtol=5e-3, atol=5e-3)
 
 
 def test_it_does_not_depend_on_the_order_or_number_of_devices(rows):
