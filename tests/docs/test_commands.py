@@ -134,7 +134,7 @@ def test_own_images(tmp_path):
   }
   lines = (run / 'new_attributions.csv').read_text().splitlines()
   assert len(lines) == 2
-  assert lines[0] == 'image,source,confidence,output,error'
+  assert lines[0] == 'image,source,confidence,output,unseen_score,error'
 
 
 @pytest.mark.slow
