@@ -24,14 +24,16 @@ class PredictedLabels(NamedTuple):
 
   Attributes:
     row: int [N], the rows of the training split.
-    label: int32 [N], outputs of the network.
-    confidence: float32 [N] in [0, 1].
+    label: int32 [N], outputs of the network; the same for all rows of a group.
+    confidence: float32 [N] in [0, 1]; the same for all rows of a group.
+    group: int32 [N], the group of each row.
     choice: how features were whitened; None if there are no clusters.
   """
 
   row: np.ndarray
   label: np.ndarray
   confidence: np.ndarray
+  group: np.ndarray
   choice: Choice | None = None
 
 
@@ -95,6 +97,8 @@ def label_by_head(
 ) -> PredictedLabels:
   """Labels rows by the most probable output; its probability is the confidence.
 
+  Where rows are in groups, the verdict of its group labels each row.
+
   Args:
     experiment: a trained run.
     whitening: without effect.
@@ -102,13 +106,27 @@ def label_by_head(
   del whitening
   restored = restore_network(experiment, by_head=True)
   split, rows = eval_rows(experiment.dataset, 'unlabelled')
+  train = experiment.dataset.train
   predictions = restored.predictor.predict(
     restored.params,
     restored.batch_stats,
     restored.predictor.batches(split, rows),
+    train.group if train.has_groups else None,
   )
+  row, group = predictions.row, train.group[predictions.row]
+  verdicts = predictions.verdicts
+  if verdicts is None:
+    return PredictedLabels(
+      row, predictions.predicted, predictions.confidence, group
+    )
+  # Where the verdict of each group is.
+  place = np.zeros(int(train.group.max()) + 1, np.int64)
+  place[train.group[verdicts.row]] = np.arange(len(verdicts.row))
   return PredictedLabels(
-    predictions.row, predictions.predicted, predictions.confidence
+    row,
+    verdicts.predicted[place[group]],
+    verdicts.confidence[place[group]],
+    group,
   )
 
 
@@ -133,6 +151,7 @@ def label_by_clusters(
     row,
     found.output[found.clusters.assigned[group]],
     np.asarray(found.clusters.margin)[group],
+    group,
     found.choice,
   )
 
@@ -144,22 +163,26 @@ LABELLERS = {'head': label_by_head, 'clusters': label_by_clusters}
 def select_confident(
   predicted: PredictedLabels, least_confidence: float, share: float
 ) -> np.ndarray:
-  """Returns which labels to keep, bool [N].
+  """Returns which labels to keep, bool [N]: those of whole groups.
 
-  Keeps the most confident `share` of each class, as far as their confidence is
-  at least `least_confidence`. The share is per class because a network is less
-  confident of novel classes than of known ones: one threshold for all would
-  leave the novel classes out.
+  Keeps the most confident `share` of the groups of each class, as far as their
+  confidence is at least `least_confidence`. Without groups each row is a group.
+  The share is per class because a network is less confident of novel classes
+  than of known ones: one threshold for all would leave the novel classes out.
 
   Args:
     predicted: the labels.
     least_confidence: in [0, 1].
-    share: in (0, 1]; at least one row of each class passes it.
+    share: in (0, 1]; at least one group of each class passes it.
   """
-  kept = np.zeros(len(predicted.row), bool)
+  # The rows of a group have one label and one confidence.
+  first = np.unique(predicted.group, return_index=True)[1]
+  kept = []
   for label in np.unique(predicted.label):
-    rows = np.flatnonzero(predicted.label == label)
+    rows = first[predicted.label[first] == label]
     # Stable, so that ties do not depend on the library's version.
     order = np.argsort(-predicted.confidence[rows], kind='stable')
-    kept[rows[order[: int(np.ceil(share * len(rows)))]]] = True
-  return kept & (predicted.confidence >= least_confidence)
+    kept.append(rows[order[: int(np.ceil(share * len(rows)))]])
+  groups = predicted.group[np.concatenate(kept)] if kept else []
+  is_kept = np.isin(predicted.group, groups)
+  return is_kept & (predicted.confidence >= least_confidence)

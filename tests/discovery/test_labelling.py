@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from etils import epath
 
-from helpers.runs import tiny_experiment
 from input_pipeline import pseudo_labels
 from owdfa_jax.discovery import labelling
 from owdfa_jax.discovery.labelling import (
@@ -19,14 +18,8 @@ from owdfa_jax.discovery.labelling import (
   select_confident,
 )
 from owdfa_jax.discovery.stage_plan import LABEL_BY
-from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 
-
-@pytest.fixture(scope='module')
-def trained(packed, tmp_path_factory):
-  experiment = tiny_experiment(packed, tmp_path_factory.mktemp('run'), epochs=1)
-  assert train_with_evaluation(experiment) == 0
-  return experiment
+pytestmark = pytest.mark.usefixtures('quick_compile')
 
 
 def test_every_labeller_of_the_settings_exists():
@@ -34,37 +27,56 @@ def test_every_labeller_of_the_settings_exists():
 
 
 @pytest.mark.parametrize('labeller', [label_by_head, label_by_clusters])
-def test_every_unlabelled_row_gets_a_label(trained, labeller):
-  predicted = labeller(trained)
-  unlabelled = np.flatnonzero(trained.dataset.train.tag == 2)
+def test_every_unlabelled_row_gets_a_label(one_epoch, labeller):
+  predicted = labeller(one_epoch)
+  unlabelled = np.flatnonzero(one_epoch.dataset.train.tag == 2)
   np.testing.assert_array_equal(predicted.row, unlabelled)
   assert predicted.label.dtype == np.int32
   assert ((predicted.label >= 0) & (predicted.label < 4)).all()
   assert ((predicted.confidence >= 0) & (predicted.confidence <= 1)).all()
 
 
-def test_true_labels_of_unlabelled_rows_are_not_used(trained, tmp_path):
-  shutil.copytree(trained.workdir, tmp_path / 'copy')
+@pytest.mark.parametrize('labeller', [label_by_head, label_by_clusters])
+def test_rows_of_a_group_get_one_label(one_epoch, labeller):
+  split = one_epoch.dataset.train
+  # Three unlabelled rows that follow each other are a group.
+  group = np.arange(len(split))
+  unlabelled = np.flatnonzero(split.tag == 2)
+  group[unlabelled] = unlabelled[np.arange(len(unlabelled)) // 3 * 3]
+  group = np.unique(group, return_inverse=True)[1].astype(np.int32)
+  in_groups = dataclasses.replace(
+    one_epoch.dataset, train=dataclasses.replace(split, row_group=group)
+  )
+  predicted = labeller(dataclasses.replace(one_epoch, dataset=in_groups))
+  np.testing.assert_array_equal(predicted.group, group[unlabelled])
+  for column in (predicted.label, predicted.confidence):
+    first = np.unique(predicted.group, return_index=True)[1]
+    sizes = np.unique(predicted.group, return_counts=True)[1]
+    np.testing.assert_array_equal(column, np.repeat(column[first], sizes))
+
+
+def test_true_labels_of_unlabelled_rows_are_not_used(one_epoch, tmp_path):
+  shutil.copytree(one_epoch.workdir, tmp_path / 'copy')
   # The recorded settings would show that the labels changed.
   (tmp_path / 'copy' / 'config.json').unlink()
-  split = trained.dataset.train
+  split = one_epoch.dataset.train
   label = np.where(split.tag == 2, (split.label + 1) % 3, split.label)
   other = dataclasses.replace(
-    trained,
+    one_epoch,
     workdir=epath.Path(tmp_path / 'copy'),
     dataset=dataclasses.replace(
-      trained.dataset, train=dataclasses.replace(split, label=label)
+      one_epoch.dataset, train=dataclasses.replace(split, label=label)
     ),
   )
   for labeller in (label_by_head, label_by_clusters):
     jax.tree.map(
       np.testing.assert_array_equal,
-      labeller(trained)[:3],
-      labeller(other)[:3],
+      labeller(one_epoch)[:4],
+      labeller(other)[:4],
     )
 
 
-def test_kept_labels_are_written(trained, tmp_path, capsys):
+def test_kept_labels_are_written(one_epoch, tmp_path, capsys):
   settings = ml_collections.ConfigDict(
     {
       'label_by': 'clusters',
@@ -73,11 +85,11 @@ def test_kept_labels_are_written(trained, tmp_path, capsys):
       'keep_confidence': 0.0,
     }
   )
-  labelling.label_unlabelled(trained, str(tmp_path / 'l.npz'), settings)
+  labelling.label_unlabelled(one_epoch, str(tmp_path / 'l.npz'), settings)
   label = pseudo_labels.read_pseudo_labels(
-    str(tmp_path / 'l.npz'), trained.dataset, trained.num_outputs
+    str(tmp_path / 'l.npz'), one_epoch.dataset, one_epoch.num_outputs
   )
-  predicted = label_by_clusters(trained, 'pca')
+  predicted = label_by_clusters(one_epoch, 'pca')
   kept = select_confident(predicted, 0.0, 0.5)
   np.testing.assert_array_equal(
     label[predicted.row], np.where(kept, predicted.label, -1)
@@ -100,9 +112,25 @@ def test_most_confident_share_of_each_class_is_kept(
     row=np.arange(7),
     label=np.array([0, 0, 0, 0, 1, 1, 2]),
     confidence=np.array([0.9, 0.99, 0.8, 0.95, 0.3, 0.6, 0.2]),
+    group=np.arange(7),
   )
   found = select_confident(predicted, least_confidence, share)
   assert np.flatnonzero(found).tolist() == kept
+
+
+def test_a_group_is_kept_whole():
+  """Half of the rows would cut a group in two; half of three groups are two."""
+  group = np.array([4, 0, 4, 1, 4, 0])
+  predicted = PredictedLabels(
+    row=np.arange(6),
+    label=np.zeros(6, np.int32),
+    confidence=np.array([0.9, 0.8, 0.9, 0.7, 0.9, 0.8]),
+    group=group,
+  )
+  found = select_confident(predicted, 0.0, 0.5)
+  np.testing.assert_array_equal(found, np.isin(group, [4, 0]))
+  found = select_confident(predicted, 0.85, 0.5)
+  np.testing.assert_array_equal(found, group == 4)
 
 
 def test_line_on_labels_says_how_many_are_novel():
