@@ -5,9 +5,12 @@ or of one recording. A group, which gets one verdict, is of one class.
 """
 
 import collections
+import contextlib
 import os
 import re
-from collections.abc import Callable, Hashable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +18,8 @@ from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted, shortened
 
 _RULES = 'file_name, prefix:TEXT or pattern:REGEX'
+# Some expressions, such as (a+)+b, take years for a path of 40 characters.
+_SEARCH_SECONDS = 5.0
 
 
 def block_rule(text: str) -> Callable[[str], str]:
@@ -61,11 +66,39 @@ def _before(path: str, separator: str, rule: str) -> str:
 
 
 def _matched(path: str, pattern: re.Pattern[str], rule: str) -> str:
-  match = pattern.search(path)
+  slow = UserError(
+    f'a slow regular expression: --group_by={shortened(rule, 200)}: '
+    f'{quoted(path)} takes more than {_SEARCH_SECONDS:g} seconds; write it '
+    'without a repetition of a repetition'
+  )
+  with _time_limit(_SEARCH_SECONDS, slow):
+    match = pattern.search(path)
   name = match and match[1 if pattern.groups else 0]
   if not name:
     raise _does_not_fit(path, rule, 'no match')
   return name
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float, error: UserError) -> Iterator[None]:
+  """Raises `error` if the block takes longer.
+
+  Only the main thread can be interrupted; in others there is no limit.
+  """
+  if threading.current_thread() is not threading.main_thread():
+    yield
+    return
+
+  def stop(*_: object) -> None:
+    raise error
+
+  before = signal.signal(signal.SIGALRM, stop)
+  signal.setitimer(signal.ITIMER_REAL, seconds)
+  try:
+    yield
+  finally:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def _does_not_fit(path: str, rule: str, why: str) -> UserError:

@@ -55,6 +55,14 @@ def test_a_bad_rule_is_one_line(rule):
   assert '\n' not in str(caught.value)
 
 
+def test_an_expression_that_takes_years_is_stopped(monkeypatch):
+  monkeypatch.setattr(blocks, '_SEARCH_SECONDS', 0.05)
+  name_block = blocks.block_rule('pattern:(a+)+b')
+  with pytest.raises(UserError, match='a slow regular expression: .*aaa'):
+    name_block('a' * 60)
+  assert name_block('aab') == 'aa'
+
+
 def test_no_block_is_split_and_each_kind_gives_its_share():
   kinds = np.repeat(['a', 'b', 'c'], 60).tolist()
   # Blocks of 1 to 4 rows of a kind, some of two kinds.
