@@ -4,7 +4,6 @@ It names the checkpoint that it belongs to by a digest of its files: centres of
 another network would classify at random. Its own digest shows damage.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,9 +14,8 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from input_pipeline import files, npz
-from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.centres import Centres, Whitening
+from owdfa_jax.evaluation.digested_arrays import read_digested, write_digested
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _ARRAYS = ('mean', 'matrix', 'direction', 'in_use')
@@ -76,8 +74,7 @@ def write_centres(
     'made': np.array(json.dumps(dict(made))),
   }
   path = centres_path(workdir, int(checkpoint.name))
-  with files.write_whole(path, what='the centres') as file:
-    np.savez(file, **content, sha256=np.array(digest_arrays(content)))
+  write_digested(path, content, 'the centres')
 
 
 def read_centres(workdir: epath.Path, step: int) -> CentresFile | None:
@@ -91,21 +88,9 @@ def read_centres(workdir: epath.Path, step: int) -> CentresFile | None:
     UserError: the file is damaged or cannot be read.
   """
   path = centres_path(workdir, step)
-  advice = 'remove it, so that the evaluation finds the centres anew'
-  try:
-    content = npz.read_npz(path, (*_ARRAYS, *_TEXTS, 'sha256'))
-  except FileNotFoundError:
+  content = read_digested(path, (*_ARRAYS, *_TEXTS), 'centres')
+  if content is None:
     return None
-  except OSError as error:
-    raise UserError(
-      f'cannot read the centres: {path} ({error.strerror or error}); {advice}'
-    ) from error
-  except npz.Damaged as error:
-    raise UserError(f'damaged centres: {path} ({error}); {advice}') from error
-  if str(content.pop('sha256')) != digest_arrays(content):
-    raise UserError(
-      f'damaged centres: {path} (changed since it was written); {advice}'
-    )
   mean, matrix, direction, in_use = (jnp.array(content[x]) for x in _ARRAYS)
   return CentresFile(
     str(content['checkpoint']),
@@ -130,17 +115,3 @@ def belongs_to(
     found.checkpoint == checkpoint_digest(checkpoint)
     and found.made['setting'] == config.eval.whitening
   )
-
-
-def digest_arrays(content: Mapping[str, np.ndarray]) -> str:
-  """Returns the SHA-256 of named arrays, hexadecimal.
-
-  Args:
-    content: the arrays.
-  """
-  sha256 = hashlib.sha256()
-  for name in sorted(content):
-    array = np.asarray(content[name])
-    sha256.update(f'{name} {array.dtype} {array.shape}\n'.encode())
-    sha256.update(array.tobytes())
-  return sha256.hexdigest()

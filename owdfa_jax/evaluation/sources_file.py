@@ -13,10 +13,8 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from input_pipeline import files, npz
-from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.centres import Whitening
-from owdfa_jax.evaluation.centres_file import digest_arrays
+from owdfa_jax.evaluation.digested_arrays import read_digested, write_digested
 from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.training.manifest import checkpoint_digest
 
@@ -83,8 +81,7 @@ def write_sources(
     'belongs_to': np.array(_owner(checkpoint, config)),
   }
   path = sources_path(workdir, int(checkpoint.name))
-  with files.write_whole(path, what='the sources') as file:
-    np.savez(file, **content, sha256=np.array(digest_arrays(content)))
+  write_digested(path, content, 'the sources')
 
 
 def read_sources(
@@ -106,22 +103,10 @@ def read_sources(
     UserError: the file is damaged or cannot be read.
   """
   path = sources_path(workdir, int(checkpoint.name))
-  advice = 'remove it, so that it is made anew'
-  try:
-    names = (*_DENSITIES, *_SCORES, 'belongs_to', 'sha256')
-    content = npz.read_npz(path, names)
-  except FileNotFoundError:
+  names = (*_DENSITIES, *_SCORES, 'belongs_to')
+  content = read_digested(path, names, 'sources')
+  if content is None:
     return None
-  except OSError as error:
-    raise UserError(
-      f'cannot read the sources: {path} ({error.strerror or error}); {advice}'
-    ) from error
-  except npz.Damaged as error:
-    raise UserError(f'damaged sources: {path} ({error}); {advice}') from error
-  if str(content.pop('sha256')) != digest_arrays(content):
-    raise UserError(
-      f'damaged sources: {path} (changed since it was written); {advice}'
-    )
   if str(content['belongs_to']) != _owner(checkpoint, config):
     return None
   return SeenSources(
