@@ -89,7 +89,7 @@ def estimate_num_sources(
     raise ValueError(f'label must have rows of two classes, got {classes}')
   generator = np.random.default_rng(seed)
   rows = choose_rows(label, MOST_ROWS, generator)
-  scores, label = _components(features[rows]), label[rows]
+  components, label = _principal_components(features[rows]), label[rows]
   most = min(_MOST_PER_KNOWN * classes, len(rows))
   numbers = np.unique(
     np.geomspace(classes, max(most, classes + 1), _NUMBERS).round().astype(int)
@@ -97,7 +97,7 @@ def estimate_num_sources(
   spread, agreement = [], []
   for draw in range(_DRAWS):
     hidden = generator.permutation(classes)[: classes // 2]
-    one_draw = _try_numbers(scores, label, hidden, numbers, (seed, draw))
+    one_draw = _try_numbers(components, label, hidden, numbers, (seed, draw))
     spread.append([each[0] for each in one_draw])
     agreement.append([each[1] for each in one_draw])
   low, number, high = _solve(numbers, np.array(spread), classes, generator)
@@ -164,7 +164,7 @@ def _number_classes(label: np.ndarray) -> tuple[int, np.ndarray]:
   return len(present), np.where(label >= 0, number, -1)
 
 
-def _components(features: np.ndarray) -> np.ndarray:
+def _principal_components(features: np.ndarray) -> np.ndarray:
   """Returns principal components, float32 [N, C], not whitened.
 
   The features are brought to a standard deviation of 1 first.
@@ -176,12 +176,12 @@ def _components(features: np.ndarray) -> np.ndarray:
   return (scaled @ direction[:, ::-1][:, :_COMPONENTS]).astype(np.float32)
 
 
-def _whiten(scores: np.ndarray, label: np.ndarray) -> np.ndarray:
+def _whiten(components: np.ndarray, label: np.ndarray) -> np.ndarray:
   """Whitens by the scatter of labelled rows around the mean of their class."""
-  size = scores.shape[1]
+  size = components.shape[1]
   scatter = np.zeros((size, size))
   for number in np.unique(label[label >= 0]):
-    rows = scores[label == number].astype(np.float64)
+    rows = components[label == number].astype(np.float64)
     rows -= rows.mean(0)
     scatter += rows.T @ rows
   scatter /= max(1, np.count_nonzero(label >= 0))
@@ -189,12 +189,12 @@ def _whiten(scores: np.ndarray, label: np.ndarray) -> np.ndarray:
   sphere = max(np.trace(scatter) / size, 1e-12)
   scatter = (1 - _SHRINKAGE) * scatter + _SHRINKAGE * sphere * np.eye(size)
   variance, direction = np.linalg.eigh(scatter)
-  centred = scores - scores.mean(0)
+  centred = components - components.mean(0)
   return (centred @ (direction / np.sqrt(variance))).astype(np.float32)
 
 
 def _try_numbers(
-  scores: np.ndarray,
+  components: np.ndarray,
   label: np.ndarray,
   hidden: np.ndarray,
   numbers: np.ndarray,
@@ -206,7 +206,7 @@ def _try_numbers(
 
   is_hidden = np.isin(label, hidden)
   _, given = _number_classes(np.where(is_hidden, -1, label))
-  rows = unit_rows(_whiten(scores, given))
+  rows = unit_rows(_whiten(components, given))
   results = []
   for number in numbers:
     found = constrained_kmeans(

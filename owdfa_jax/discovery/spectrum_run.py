@@ -1,29 +1,23 @@
 """A run without a network: fits a spectrum's clusters, and reports on them."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
-from input_pipeline.dataset import Split
 from input_pipeline.supervision import given_label
-from owdfa_jax.discovery.spectrum_unseen import (
+from owdfa_jax.discovery.spectrum_predictions import (
+  FittedSpectrum,
+  classify_spectra,
   fit_spectrum_densities,
-  score_spectra,
-  spectrum_unseen_fields,
 )
+from owdfa_jax.discovery.spectrum_unseen import spectrum_unseen_fields
 from owdfa_jax.evaluation.evaluate import (
   measure_predictions,
   null_reasons,
   with_class_names,
 )
-from owdfa_jax.evaluation.predictions import (
-  Predictions,
-  name_outputs,
-  real_classes,
-)
+from owdfa_jax.evaluation.predictions import name_outputs, real_classes
 from owdfa_jax.evaluation.report import write_report
-from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.settings import RunInputs, count_classes, eval_rows
 from owdfa_jax.spectrum.model import (
   SpectrumModel,
@@ -31,11 +25,10 @@ from owdfa_jax.spectrum.model import (
   fit_regression,
 )
 from owdfa_jax.spectrum.reading import (
+  fit_components,
   mean_by_group,
   read_components,
-  read_training_scores,
 )
-from owdfa_jax.spectrum.whitening import Projection
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.workdir import claim_workdir
 from owdfa_jax.training.workdir_lock import lock_workdir
@@ -68,38 +61,36 @@ def run_spectrum(inputs: RunInputs) -> dict[str, Any]:
   """
   with lock_workdir(inputs.workdir):
     claim_workdir(inputs)
-    components, model, densities = fit_spectrum(inputs)
-    say(describe_fit(model))
-    return _evaluate(inputs, components, model, densities)
+    fitted = fit_spectrum(inputs)
+    say(describe_fit(fitted.model))
+    return _evaluate(inputs, fitted)
 
 
-def fit_spectrum(
-  inputs: RunInputs,
-) -> tuple[Projection, SpectrumModel, SourceDensities]:
+def fit_spectrum(inputs: RunInputs) -> FittedSpectrum:
   """Fits the classifier to the training rows, with the labels that are given.
 
   Args:
     inputs: of the run.
 
-  Returns:
-    The map from features to components, the classifier of components, and the
-    densities of the sources.
+  Raises:
+    UserError: a record is damaged.
   """
   config, dataset = inputs.config, inputs.dataset
-  components, scores = read_training_scores(
+  projection, components = fit_components(
     dataset, config.spectrum.components, config.data.num_threads
   )
   label = given_label(dataset.train, config.data.supervision, None)
   if dataset.train.has_groups:
     # The rows of a group have one label, or none.
-    scores, first = mean_by_group(scores, dataset.train.group)
+    components, first = mean_by_group(components, dataset.train.group)
     label = label[first]
   if config.data.supervision == 'all':
-    model = fit_regression(scores, label, dataset.num_classes)
+    model = fit_regression(components, label, dataset.num_classes)
   else:
     num_classes = count_classes(config, dataset)
-    model = fit_clusters(scores, label, num_classes, config.seed)
-  return components, model, fit_spectrum_densities(model, scores, label)
+    model = fit_clusters(components, label, num_classes, config.seed)
+  densities = fit_spectrum_densities(model, components, label)
+  return FittedSpectrum(projection, model, densities)
 
 
 def describe_fit(model: SpectrumModel) -> str:
@@ -114,27 +105,21 @@ def describe_fit(model: SpectrumModel) -> str:
   return line
 
 
-def _evaluate(
-  inputs: RunInputs,
-  components: Projection,
-  model: SpectrumModel,
-  densities: SourceDensities,
-) -> dict[str, Any]:
+def _evaluate(inputs: RunInputs, fitted: FittedSpectrum) -> dict[str, Any]:
   """Evaluates the classifier on `eval.split`, and writes the report."""
-  config, dataset = inputs.config, inputs.dataset
+  config, dataset, model = inputs.config, inputs.dataset, fitted.model
   split, rows = eval_rows(dataset, config.eval.split)
-  scores = read_components(
-    dataset, split, components, rows, config.data.num_threads
+  components = read_components(
+    dataset, split, fitted.projection, rows, config.data.num_threads
   )
   if rows is None:
-    rows = np.arange(len(scores))
+    rows = np.arange(len(components))
   predictions = classify_spectra(
-    model,
-    scores,
+    fitted,
+    components,
     rows,
     getattr(dataset, split),
     real_classes(dataset),
-    densities,
   )
   names = name_outputs(dataset, model.num_outputs)
   result = measure_predictions(dataset, split, predictions, names)
@@ -142,7 +127,7 @@ def _evaluate(
     **dict.fromkeys(_OF_NETWORKS),
     'split': config.eval.split,
     **with_class_names(result, dataset),
-    **spectrum_unseen_fields(inputs, components, model, densities, predictions),
+    **spectrum_unseen_fields(inputs, fitted, predictions),
     'spectrum': dict(model.facts),
   }
   report['not_available'] = null_reasons(report) | dict.fromkeys(
@@ -150,43 +135,3 @@ def _evaluate(
   )
   write_report(inputs, report, predictions, names)
   return report
-
-
-def classify_spectra(
-  model: SpectrumModel,
-  scores: np.ndarray,
-  rows: np.ndarray,
-  split: Split,
-  real: list[int],
-  densities: SourceDensities,
-) -> Predictions:
-  """Classifies images, and groups of them by the mean of their spectra.
-
-  Args:
-    model: the classifier.
-    scores: float32 [N, C], components.
-    rows: int [N], the rows of the split.
-    split: the split.
-    real: the known classes of real images.
-    densities: of the sources.
-  """
-  predictions = _predictions(model.log_probability(scores), rows, real)
-  predictions = score_spectra(predictions, densities, scores)
-  if not split.has_groups:
-    return predictions
-  means, first = mean_by_group(scores, split.group[rows])
-  verdicts = _predictions(model.log_probability(means), rows[first], real)
-  verdicts = score_spectra(verdicts, densities, means)
-  return dataclasses.replace(predictions, verdicts=verdicts)
-
-
-def _predictions(
-  log_probability: np.ndarray, rows: np.ndarray, real: list[int]
-) -> Predictions:
-  probability = np.exp(log_probability)
-  return Predictions(
-    row=rows.astype(np.int32),
-    predicted=probability.argmax(1).astype(np.int32),
-    confidence=probability.max(1),
-    fake_probability=1 - probability[:, real].sum(1),
-  )

@@ -38,8 +38,8 @@ class SpectrumModel(Protocol):
   def num_outputs(self) -> int:
     """The number of outputs, K."""
 
-  def log_probability(self, scores: np.ndarray) -> np.ndarray:
-    """Returns float32 [N, K] for components, float32 [N, C]."""
+  def log_probability(self, components: np.ndarray) -> np.ndarray:
+    """Returns float32 [N, K] for whitened components, float32 [N, C]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +63,9 @@ class NearestCentre:
     """The number of outputs, K."""
     return len(self.centres)
 
-  def log_probability(self, scores: np.ndarray) -> np.ndarray:
+  def log_probability(self, components: np.ndarray) -> np.ndarray:
     """Returns float32 [N, K]: log softmax of minus squared distances."""
-    rows = unit_rows(scores @ self.whitening)
+    rows = unit_rows(components @ self.whitening)
     parts = [
       _log_softmax(-squared_distances(part, self.centres) / self.temperature)
       for part in row_chunks(rows)
@@ -92,26 +92,26 @@ class Regression:
     """The number of outputs, K."""
     return len(self.bias)
 
-  def log_probability(self, scores: np.ndarray) -> np.ndarray:
+  def log_probability(self, components: np.ndarray) -> np.ndarray:
     """Returns float32 [N, K]."""
-    return _log_softmax(scores @ self.weight + self.bias)
+    return _log_softmax(components @ self.weight + self.bias)
 
 
 def fit_clusters(
-  scores: np.ndarray, label: np.ndarray, num_classes: int, seed: int
+  components: np.ndarray, label: np.ndarray, num_classes: int, seed: int
 ) -> NearestCentre:
   """Whitens the components, clusters the rows, and returns their centres.
 
   Args:
-    scores: float32 [N, C], whitened components of the training rows.
+    components: float32 [N, C], whitened, of the training rows.
     label: int [N], a known class, or -1 on an unlabelled row. Every known class
       has a labelled row.
     num_classes: K, the number of known and novel classes.
     seed: draws the first centres, and the classes to hold out.
   """
-  choice = choose_shrinkage(scores, label, seed)
-  whitening = within_class_whitening(scores, label, choice.shrinkage)
-  rows = unit_rows(scores @ whitening)
+  choice = choose_shrinkage(components, label, seed)
+  whitening = within_class_whitening(components, label, choice.shrinkage)
+  rows = unit_rows(components @ whitening)
   found = constrained_kmeans(
     rows,
     label,
@@ -122,7 +122,7 @@ def fit_clusters(
   )
   facts = {
     'classifier': 'nearest centre of semi-supervised k-means',
-    'components': scores.shape[1],
+    'components': components.shape[1],
     'shrinkage': choice.shrinkage,
     'shrinkage_chosen_by': choice.reason,
     'held_out_accuracy': choice.accuracy,
@@ -136,12 +136,12 @@ def fit_clusters(
 
 
 def fit_regression(
-  scores: np.ndarray, label: np.ndarray, num_classes: int
+  components: np.ndarray, label: np.ndarray, num_classes: int
 ) -> Regression:
   """Fits a logistic regression, with all labels given.
 
   Args:
-    scores: float32 [N, C], whitened components of the training rows.
+    components: float32 [N, C], whitened, of the training rows.
     label: int [N], the class of each row; every class has one.
     num_classes: K.
   """
@@ -150,13 +150,13 @@ def fit_regression(
 
   facts = {
     'classifier': 'logistic regression, all labels given',
-    'components': scores.shape[1],
+    'components': components.shape[1],
   }
-  weight = np.zeros((scores.shape[1], num_classes), np.float32)
+  weight = np.zeros((components.shape[1], num_classes), np.float32)
   bias = np.zeros(num_classes, np.float32)
   if num_classes > 1:
     found = LogisticRegression(C=_REGRESSION_C, max_iter=1000)
-    found.fit(scores, label)
+    found.fit(components, label)
     if num_classes == 2:
       # Of two classes scikit-learn has the weights of the second alone.
       weight[:, 1], bias[1] = found.coef_[0], found.intercept_[0]

@@ -19,7 +19,7 @@ _BATCH = 256
 _MOST_ROWS = 20_000
 
 
-def read_training_scores(
+def fit_components(
   dataset: PackedDataset, num_components: int, num_threads: int = 1
 ) -> tuple[Projection, np.ndarray]:
   """Fits whitened components to training images, and returns those of all.
@@ -30,8 +30,8 @@ def read_training_scores(
     num_threads: threads that decode images.
 
   Returns:
-    The components, fitted to the mean spectra of groups if there are groups;
-    and float32 [N, C], those of each row of the training split.
+    The map from features to components, fitted to the mean spectra of groups if
+    there are groups; and float32 [N, C], the components of each training row.
 
   Raises:
     UserError: a record is damaged.
@@ -46,18 +46,18 @@ def read_training_scores(
   means = features
   if split.has_groups:
     means, _ = mean_by_group(features, split.group[rows])
-  components = whitened_components(means, num_components)
+  projection = whitened_components(means, num_components)
   if len(rows) == len(split):
-    return components, components(features)
-  return components, read_components(
-    dataset, 'train', components, num_threads=num_threads
+    return projection, projection(features)
+  return projection, read_components(
+    dataset, 'train', projection, num_threads=num_threads
   )
 
 
 def read_components(
   dataset: PackedDataset,
   split: str,
-  components: Projection,
+  projection: Projection,
   rows: np.ndarray | None = None,
   num_threads: int = 1,
 ) -> np.ndarray:
@@ -66,7 +66,7 @@ def read_components(
   Args:
     dataset: an open packed dataset.
     split: 'train' or 'test'.
-    components: maps features to components.
+    projection: maps features to components.
     rows: int [N], ascending; None for all.
     num_threads: threads that decode images.
 
@@ -80,7 +80,7 @@ def read_components(
     split,
     rows,
     num_threads,
-    lambda images: components(spectrum_features(images)),
+    lambda images: projection(spectrum_features(images)),
     f'spectra, {split}',
   )
 

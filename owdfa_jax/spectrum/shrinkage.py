@@ -47,14 +47,14 @@ class ShrinkageChoice:
 
 
 def choose_shrinkage(
-  scores: np.ndarray, label: np.ndarray, seed: int
+  components: np.ndarray, label: np.ndarray, seed: int
 ) -> ShrinkageChoice:
   """Chooses the shrinkage by the accuracy on known classes that are held out.
 
   Only labelled rows are used, so the number of clusters is known.
 
   Args:
-    scores: float32 [N, C], whitened components.
+    components: float32 [N, C], whitened.
     label: int [N], a known class, or -1 on an unlabelled row.
     seed: draws the classes and the first centres.
   """
@@ -65,14 +65,14 @@ def choose_shrinkage(
     )
   labelled = np.flatnonzero(label >= 0)
   labelled = labelled[:: 1 + len(labelled) // _MOST_ROWS]
-  scores, label = scores[labelled], label[labelled]
+  components, label = components[labelled], label[labelled]
   generator = np.random.default_rng((seed, num_known))
   accuracy = np.zeros((_DRAWS, len(SHRINKAGES)))
   for draw in range(_DRAWS):
     order = generator.permutation(num_known)
     kept, hidden = np.sort(order[num_known // 2 :]), order[: num_known // 2]
     accuracy[draw] = [
-      _hidden_accuracy(scores, label, kept, hidden, shrinkage, (seed, draw))
+      _hidden_accuracy(components, label, kept, hidden, shrinkage, (seed, draw))
       for shrinkage in SHRINKAGES
     ]
   return ShrinkageChoice(
@@ -104,7 +104,7 @@ def clearly_best(accuracy: np.ndarray) -> float:
 
 
 def _hidden_accuracy(
-  scores: np.ndarray,
+  components: np.ndarray,
   label: np.ndarray,
   kept: np.ndarray,
   hidden: np.ndarray,
@@ -114,7 +114,7 @@ def _hidden_accuracy(
   """Returns the accuracy of hidden rows, classes matched to novel clusters.
 
   Args:
-    scores: float32 [N, C], whitened components of labelled rows.
+    components: float32 [N, C], whitened, of labelled rows.
     label: int [N], their classes.
     kept: int [A], the known classes whose labels are used, ascending.
     hidden: int [B], the others.
@@ -128,7 +128,9 @@ def _hidden_accuracy(
   number = np.full(num_classes, -1)
   number[kept] = np.arange(len(kept))
   given = number[label]
-  rows = unit_rows(scores @ within_class_whitening(scores, given, shrinkage))
+  rows = unit_rows(
+    components @ within_class_whitening(components, given, shrinkage)
+  )
   found = constrained_kmeans(
     rows, given, num_classes, seed, num_restarts=1, surplus=SURPLUS
   )

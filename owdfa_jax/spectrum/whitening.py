@@ -85,7 +85,7 @@ def whitened_components(
 
 
 def within_class_whitening(
-  scores: np.ndarray, label: np.ndarray, shrinkage: float
+  components: np.ndarray, label: np.ndarray, shrinkage: float
 ) -> np.ndarray:
   """Returns the matrix that whitens the scatter of rows within their classes.
 
@@ -95,17 +95,17 @@ def within_class_whitening(
   towards that of all rows.
 
   Args:
-    scores: float32 [N, C], whitened components.
+    components: float32 [N, C], whitened.
     label: int [N], a class, or -1 on an unlabelled row.
     shrinkage: l in (0, 1]; at 1 the matrix is the identity.
 
   Returns:
     float32 [C, C].
   """
-  size = scores.shape[1]
+  size = components.shape[1]
   scatter = np.zeros((size, size))
   for number in np.unique(label[label >= 0]):
-    rows = scores[label == number].astype(np.float64)
+    rows = components[label == number].astype(np.float64)
     rows -= rows.mean(0)
     scatter += rows.T @ rows
   scatter /= max(1, np.count_nonzero(label >= 0))

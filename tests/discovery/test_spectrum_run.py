@@ -71,7 +71,7 @@ def test_labels_of_unlabelled_images_do_not_matter(waves, tmp_path):
       inputs.dataset, train=dataclasses.replace(train, label=label)
     ),
   )
-  models = [fit_spectrum(each)[1] for each in (inputs, other)]
+  models = [fit_spectrum(each).model for each in (inputs, other)]
   np.testing.assert_array_equal(models[0].centres, models[1].centres)
   assert models[0].facts == models[1].facts
 

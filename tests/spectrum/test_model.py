@@ -21,14 +21,14 @@ def sources(num_known=4, num_novel=2, per_source=40, seed=0):
   features[np.arange(len(truth)), 3 + truth] += 8
   labelled = (truth < num_known) & (np.arange(len(truth)) % 2 == 0)
   features = features.astype(np.float32)
-  scores = whitened_components(features, 64)(features)
-  return scores, np.where(labelled, truth, -1), truth
+  components = whitened_components(features, 64)(features)
+  return components, np.where(labelled, truth, -1), truth
 
 
 def test_clusters_find_the_sources():
-  scores, label, truth = sources()
-  model = fit_clusters(scores, label, 6, seed=0)
-  predicted = model.log_probability(scores).argmax(1)
+  components, label, truth = sources()
+  model = fit_clusters(components, label, 6, seed=0)
+  predicted = model.log_probability(components).argmax(1)
   known = truth < 4
   assert (predicted[known] == truth[known]).mean() > 0.95
   pairs = set(zip(predicted[~known], truth[~known], strict=True))
@@ -36,12 +36,12 @@ def test_clusters_find_the_sources():
 
 
 def test_log_probabilities_are_those_of_one_softmax():
-  scores, label, _ = sources()
+  components, label, _ = sources()
   for model in (
-    fit_clusters(scores, label, 6, seed=0),
-    fit_regression(scores, np.maximum(label, 0), 4),
+    fit_clusters(components, label, 6, seed=0),
+    fit_regression(components, np.maximum(label, 0), 4),
   ):
-    log_probability = model.log_probability(scores)
+    log_probability = model.log_probability(components)
     assert log_probability.dtype == np.float32
     np.testing.assert_allclose(np.exp(log_probability).sum(1), 1, rtol=1e-5)
     assert model.facts['components'] == 12
@@ -49,11 +49,11 @@ def test_log_probabilities_are_those_of_one_softmax():
 
 def test_confidence_follows_the_accuracy_on_labelled_rows():
   generator = np.random.default_rng(1)
-  scores, label, truth = sources()
+  components, label, truth = sources()
   # A third of the rows cannot be told apart.
-  scores[generator.random(len(truth)) < 1 / 3] = 0
-  found = fit_clusters(scores, label, 6, seed=0)
-  log_probability = found.log_probability(scores[label >= 0])
+  components[generator.random(len(truth)) < 1 / 3] = 0
+  found = fit_clusters(components, label, 6, seed=0)
+  log_probability = found.log_probability(components[label >= 0])
   accuracy = (log_probability.argmax(1) == label[label >= 0]).mean()
   confidence = np.exp(log_probability.max(1)).mean()
   assert confidence == pytest.approx(accuracy, abs=0.15)
@@ -61,25 +61,25 @@ def test_confidence_follows_the_accuracy_on_labelled_rows():
 
 def test_the_order_of_rows_does_not_matter():
   # Novel clusters may be numbered otherwise.
-  scores, label, _ = sources()
-  order = np.random.default_rng(2).permutation(len(scores))
-  one = fit_clusters(scores, label, 6, seed=0)
-  other = fit_clusters(scores[order], label[order], 6, seed=0)
-  predicted = [x.log_probability(scores).argmax(1) for x in (one, other)]
+  components, label, _ = sources()
+  order = np.random.default_rng(2).permutation(len(components))
+  one = fit_clusters(components, label, 6, seed=0)
+  other = fit_clusters(components[order], label[order], 6, seed=0)
+  predicted = [x.log_probability(components).argmax(1) for x in (one, other)]
   assert len(set(zip(*predicted, strict=True))) == 6
 
 
 def test_regression_of_two_classes_and_of_one():
-  scores, _, truth = sources(num_known=2, num_novel=0)
-  model = fit_regression(scores, truth, 2)
-  assert (model.log_probability(scores).argmax(1) == truth).mean() > 0.95
-  model = fit_regression(scores, np.zeros(len(truth), int), 1)
-  np.testing.assert_array_equal(model.log_probability(scores), 0)
+  components, _, truth = sources(num_known=2, num_novel=0)
+  model = fit_regression(components, truth, 2)
+  assert (model.log_probability(components).argmax(1) == truth).mean() > 0.95
+  model = fit_regression(components, np.zeros(len(truth), int), 1)
+  np.testing.assert_array_equal(model.log_probability(components), 0)
 
 
 def test_shrinkage_is_chosen_by_known_classes_that_are_held_out():
-  scores, label, _ = sources()
-  choice = choose_shrinkage(scores, label, seed=0)
+  components, label, _ = sources()
+  choice = choose_shrinkage(components, label, seed=0)
   assert choice.shrinkage in shrinkage.SHRINKAGES
   assert '2 of 4 known classes' in choice.reason
   assert choice.accuracy is not None
@@ -104,6 +104,6 @@ def test_the_usual_shrinkage_stays_unless_another_is_clearly_better():
 
 
 def test_a_choice_needs_two_known_classes():
-  scores, label, _ = sources(num_known=1)
-  choice = choose_shrinkage(scores, label, seed=0)
+  components, label, _ = sources(num_known=1)
+  choice = choose_shrinkage(components, label, seed=0)
   assert choice.accuracy is None and 'default' in choice.reason

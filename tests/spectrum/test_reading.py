@@ -26,15 +26,17 @@ def images_of(dataset, split, row):
 @pytest.mark.parametrize('batch', [7, 256])
 def test_rows_are_in_order(dataset, monkeypatch, batch):
   monkeypatch.setattr(reading, '_BATCH', batch)
-  components, scores = reading.read_training_scores(dataset, 4, num_threads=3)
-  assert scores.shape == (len(dataset.train), 4)
-  for row in (0, 50, len(scores) - 1):
+  projection, components = reading.fit_components(dataset, 4, num_threads=3)
+  assert components.shape == (len(dataset.train), 4)
+  for row in (0, 50, len(components) - 1):
     features = spectrum_features(images_of(dataset, 'train', row))
-    np.testing.assert_allclose(components(features)[0], scores[row], atol=1e-4)
+    np.testing.assert_allclose(
+      projection(features)[0], components[row], atol=1e-4
+    )
   some = np.array([3, 8, 20])
-  found = reading.read_components(dataset, 'train', components, some)
-  np.testing.assert_allclose(found, scores[some], atol=1e-4)
-  assert len(reading.read_components(dataset, 'test', components)) == len(
+  found = reading.read_components(dataset, 'train', projection, some)
+  np.testing.assert_allclose(found, components[some], atol=1e-4)
+  assert len(reading.read_components(dataset, 'test', projection)) == len(
     dataset.test
   )
 
@@ -49,8 +51,8 @@ def test_components_are_fitted_to_some_of_many_images(dataset, monkeypatch):
     return features(images)
 
   monkeypatch.setattr(reading, 'spectrum_features', count)
-  _, scores = reading.read_training_scores(dataset, 3)
-  assert scores.shape == (len(dataset.train), 3)
+  _, components = reading.fit_components(dataset, 3)
+  assert components.shape == (len(dataset.train), 3)
   # Features of 40 at most, then of all, one batch each.
   assert read[0] <= 40 and read[1] == len(dataset.train)
 

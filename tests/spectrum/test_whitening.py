@@ -22,10 +22,10 @@ def covariance(rows):
 def test_components_are_white(monkeypatch, chunk):
   monkeypatch.setattr(whitening, 'CHUNK', chunk)
   rows = mixed_rows()
-  scores = whitening.whitened_components(rows, 4)(rows)
-  assert scores.shape == (400, 4) and scores.dtype == np.float32
-  np.testing.assert_allclose(covariance(scores), np.eye(4), atol=1e-2)
-  np.testing.assert_allclose(scores.mean(0), 0, atol=1e-3)
+  components = whitening.whitened_components(rows, 4)(rows)
+  assert components.shape == (400, 4) and components.dtype == np.float32
+  np.testing.assert_allclose(covariance(components), np.eye(4), atol=1e-2)
+  np.testing.assert_allclose(components.mean(0), 0, atol=1e-3)
 
 
 def test_components_are_those_of_scikit_learn():
@@ -37,28 +37,28 @@ def test_components_are_those_of_scikit_learn():
     StandardScaler().fit_transform(rows)
   )
   rows = rows.astype(np.float32)
-  scores = whitening.whitened_components(rows, 3)(rows)
-  sign = np.sign((scores * expected).sum(0))
+  components = whitening.whitened_components(rows, 3)(rows)
+  sign = np.sign((components * expected).sum(0))
   # scikit-learn divides by n - 1.
-  np.testing.assert_allclose(sign * scores, expected, rtol=0.02, atol=0.02)
+  np.testing.assert_allclose(sign * components, expected, rtol=0.02, atol=0.02)
 
 
 def test_scale_and_offset_of_a_feature_do_not_matter():
   rows = mixed_rows()
-  scores = whitening.whitened_components(rows, 3)(rows)
+  components = whitening.whitened_components(rows, 3)(rows)
   other = rows * np.float32([3, 1, 0.5, 1, 7, 1]) + np.float32(5)
   again = whitening.whitened_components(other, 3)(other)
-  sign = np.sign((scores * again).sum(0))
-  np.testing.assert_allclose(sign * again, scores, atol=0.02)
+  sign = np.sign((components * again).sum(0))
+  np.testing.assert_allclose(sign * again, components, atol=0.02)
 
 
 def test_constant_features_and_directions_that_rows_lack_are_left_out():
   rows = mixed_rows(count=300, size=3)
   rows = np.concatenate([rows, rows[:, :1], np.full((300, 2), 0.3)], 1)
   projection = whitening.whitened_components(rows.astype(np.float32), 64)
-  scores = projection(rows.astype(np.float32))
-  assert scores.shape[1] == 3
-  assert np.isfinite(scores).all()
+  components = projection(rows.astype(np.float32))
+  assert components.shape[1] == 3
+  assert np.isfinite(components).all()
 
 
 def test_few_rows_have_few_components():
