@@ -65,8 +65,8 @@ TABLE_COLUMNS = {
 HEAP_NOVEL_SHARE = 'heap_novel_share'
 
 # The area under the ROC curve of telling images of sources that a run has not
-# seen, and the share of them that is rejected where 95 % of the others are kept;
-# None without such images.
+# seen from the others, and the share of them that is rejected where 95 % of the
+# others are kept; None without such images.
 UNSEEN_AUROC = 'unseen_auroc'
 UNSEEN_REJECTED = 'unseen_rejected_at_95'
 

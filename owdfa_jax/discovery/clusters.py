@@ -10,8 +10,8 @@ import numpy as np
 from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.kmeans import Clusters
 from owdfa_jax.discovery.whitening import PADDING, WhiteningKind, fit
-from owdfa_jax.evaluation.centres import Whitening, whiten
 from owdfa_jax.evaluation.group_features import RowFeatures
+from owdfa_jax.evaluation.whitening_map import Whitening, whiten
 from owdfa_jax.parallel import Placement, make_placement, round_up
 
 

@@ -16,9 +16,9 @@ from owdfa_jax.discovery.whitening_choice import (
   choose_whitening,
   describe_choice,
 )
-from owdfa_jax.evaluation.centres import Whitening
 from owdfa_jax.evaluation.group_features import GroupFeatures, collect_features
 from owdfa_jax.evaluation.restore import RestoredNetwork
+from owdfa_jax.evaluation.whitening_map import Whitening
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.models import classifier
 from owdfa_jax.settings import validation_share

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from owdfa_jax.spectrum.clustering import constrained_kmeans, unit_rows
+from owdfa_jax.spectrum.whitening import class_scatter
 
 # When the number of clusters is that of sources, the rows of a hidden class
 # spread over this many clusters (`clusters_per_class`), because clusters are
@@ -55,9 +56,25 @@ class SourceEstimate:
   agreement: float
 
   @property
+  def doubt(self) -> str | None:
+    """Why the estimate is not reliable; None if nothing speaks against it."""
+    most = max(self.curve)
+    if self.number > most:
+      return (
+        f'{most} clusters, the most that were tried, divide the known sources '
+        'too little'
+      )
+    if self.agreement < LEAST_AGREEMENT:
+      return (
+        'clusters agree with hidden known classes by '
+        f'{self.agreement:.2f} only (1: wholly, 0: by chance)'
+      )
+    return None
+
+  @property
   def is_reliable(self) -> bool:
     """Whether the features separate sources well enough for an estimate."""
-    return self.agreement >= LEAST_AGREEMENT
+    return self.doubt is None
 
 
 def estimate_num_sources(
@@ -178,13 +195,8 @@ def _principal_components(features: np.ndarray) -> np.ndarray:
 
 def _whiten(components: np.ndarray, label: np.ndarray) -> np.ndarray:
   """Whitens by the scatter of labelled rows around the mean of their class."""
-  size = components.shape[1]
-  scatter = np.zeros((size, size))
-  for number in np.unique(label[label >= 0]):
-    rows = components[label == number].astype(np.float64)
-    rows -= rows.mean(0)
-    scatter += rows.T @ rows
-  scatter /= max(1, np.count_nonzero(label >= 0))
+  scatter = class_scatter(components, label)
+  size = len(scatter)
   # A class of one row has no scatter.
   sphere = max(np.trace(scatter) / size, 1e-12)
   scatter = (1 - _SHRINKAGE) * scatter + _SHRINKAGE * sphere * np.eye(size)

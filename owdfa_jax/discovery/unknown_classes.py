@@ -68,10 +68,10 @@ def estimate_classes(config: ml_collections.ConfigDict) -> str:
     f'data.num_classes={config.data.num_classes}, estimated from the spectra '
     f'of training images: {found.low} to {found.high} sources'
   ]
-  if not found.is_reliable:
+  if found.doubt:
     lines.append(
-      'warning: the spectra hardly separate the known sources, so the estimate '
-      'is not reliable; give --config.data.num_classes'
+      f'warning: {found.doubt}, so the estimate is not reliable; give '
+      '--config.data.num_classes'
     )
   return '\n'.join(lines)
 
@@ -159,12 +159,8 @@ def estimate_lines(found: SourceEstimate) -> list[str]:
     f'number of sources, known and novel: {found.number} ({found.low} to '
     f'{found.high})',
   ]
-  if not found.is_reliable:
-    lines.append(
-      f'warning: clusters agree with hidden known classes by '
-      f'{found.agreement:.2f} only (1: wholly, 0: by chance), so the estimate '
-      'is not reliable'
-    )
+  if found.doubt:
+    lines.append(f'warning: {found.doubt}, so the estimate is not reliable')
   return lines
 
 

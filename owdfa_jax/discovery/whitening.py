@@ -14,7 +14,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax.evaluation.centres import Whitening, whiten
+from owdfa_jax.evaluation.whitening_map import (
+  Whitening,
+  mean_of_rows,
+  positive_deviation,
+  principal_whitening,
+  whiten,
+)
 
 # The label of an unlabelled row, and that of a row which only fills an array up
 # to a length that devices can share evenly.
@@ -26,10 +32,7 @@ SHRINKAGE = 0.3
 SHRINKAGE_OF_COMPONENTS = 0.1
 COMPONENTS = 64
 
-# Variances below this share of the largest one are rounding errors.
-_LEAST_SHARE = 1e-6
 _EXACT = jax.lax.Precision.HIGHEST
-_TINY = 1e-30
 
 
 class WhiteningKind(NamedTuple):
@@ -138,9 +141,9 @@ def within_class(
   scatter = (1 - shrinkage) * scatter + shrinkage * sphere
   variance, direction = jnp.linalg.eigh(scatter)
   # Divides by the spread along each direction, and turns back.
-  scaled = direction / _spread(variance)
+  scaled = direction / positive_deviation(variance)
   matrix = jnp.matmul(scaled, direction.T, precision=_EXACT)
-  return Whitening(_mean(feature, label), matrix)
+  return Whitening(mean_of_rows(feature, label > PADDING), matrix)
 
 
 @functools.partial(jax.jit, static_argnames='components')
@@ -158,24 +161,4 @@ def principal(
     components: D; fewer if there are fewer channels or rows.
   """
   components = min(components, feature.shape[1], max(1, len(feature) - 1))
-  mean = _mean(feature, label)
-  is_row = (label > PADDING)[:, None]
-  apart = is_row * (feature - mean)
-  scatter = jnp.einsum('nc,nd->cd', apart, apart, precision=_EXACT)
-  scatter /= jnp.maximum(is_row.sum(), 1)
-  variance, direction = jnp.linalg.eigh(scatter)
-  # Ascending variances: the last ones are the first components.
-  scaled = direction / _spread(variance)
-  return Whitening(mean, scaled[:, ::-1][:, :components])
-
-
-def _mean(feature: jax.Array, label: jax.Array) -> jax.Array:
-  """Returns the mean [C] of all rows except padding."""
-  is_row = (label > PADDING)[:, None]
-  return (is_row * feature).sum(0) / jnp.maximum(is_row.sum(), 1)
-
-
-def _spread(variance: jax.Array) -> jax.Array:
-  """Returns standard deviations [C] of ascending variances, none of them 0."""
-  least = jnp.maximum(_LEAST_SHARE * variance[-1], _TINY)
-  return jnp.sqrt(jnp.maximum(variance, least))
+  return principal_whitening(feature, label > PADDING, components)

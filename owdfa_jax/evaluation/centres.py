@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax import vectors
+from owdfa_jax.evaluation.whitening_map import Whitening, whiten
 
 # The logits are cosines divided by this. A temperature that fits the labelled
 # images best would be far too low: the network has seen them.
@@ -17,18 +18,6 @@ _EXACT = jax.lax.Precision.HIGHEST
 # The logit of an output without a centre. It is finite, so that sums of
 # log-probabilities are.
 _NEVER = -1e9
-
-
-class Whitening(NamedTuple):
-  """An affine map of features, g(f) = (f - mean) matrix.
-
-  Attributes:
-    mean: float32 [C].
-    matrix: float32 [C, D].
-  """
-
-  mean: jax.Array
-  matrix: jax.Array
 
 
 class Centres(NamedTuple):
@@ -43,14 +32,6 @@ class Centres(NamedTuple):
   whitening: Whitening
   direction: jax.Array
   in_use: jax.Array
-
-
-@jax.jit
-def whiten(whitening: Whitening, feature: jax.Array) -> jax.Array:
-  """Returns whitened features, float32 [N, D], on the devices of the rows."""
-  return jnp.matmul(
-    feature - whitening.mean, whitening.matrix, precision=_EXACT
-  )
 
 
 @jax.jit

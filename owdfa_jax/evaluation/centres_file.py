@@ -14,8 +14,9 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from owdfa_jax.evaluation.centres import Centres, Whitening
+from owdfa_jax.evaluation.centres import Centres
 from owdfa_jax.evaluation.digested_arrays import read_digested, write_digested
+from owdfa_jax.evaluation.whitening_map import Whitening
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _ARRAYS = ('mean', 'matrix', 'direction', 'in_use')

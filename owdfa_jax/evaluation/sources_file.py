@@ -13,9 +13,9 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from owdfa_jax.evaluation.centres import Whitening
 from owdfa_jax.evaluation.digested_arrays import read_digested, write_digested
 from owdfa_jax.evaluation.unseen import SourceDensities
+from owdfa_jax.evaluation.whitening_map import Whitening
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _DENSITIES = (

@@ -14,13 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from owdfa_jax.evaluation.centres import Whitening, whiten
+from owdfa_jax.evaluation.whitening_map import (
+  LEAST_SHARE,
+  Whitening,
+  principal_whitening,
+  whiten,
+)
 
 # The largest number of principal components, D.
 COMPONENTS = 64
-# Components of less variance than this share of the largest are rounding
-# errors, which whitening would blow up.
-_LEAST_SHARE = 1e-6
 # The scatter of all sources is moved by this share towards that of a sphere.
 _SPHERE = 0.05
 # Rows of this label belong to no source, and fill arrays up.
@@ -80,7 +82,7 @@ def fit_densities(
     Friedman, "Regularized discriminant analysis", JASA 1989.
   """
   is_row = assigned > _NO_SOURCE
-  whitening = _principal(feature, is_row, components)
+  whitening = principal_whitening(feature, is_row, components)
   rows = whiten(whitening, feature)
   size = rows.shape[1]
   member = jax.nn.one_hot(assigned, num_sources)
@@ -96,7 +98,7 @@ def fit_densities(
   scatter = jax.lax.map(scatter_of, jnp.arange(num_sources))
   pooled = scatter.sum(0) / jnp.maximum(is_row.sum(), 1)
   # At least the share of rounding errors, if no row differs from its mean.
-  sphere = jnp.maximum(jnp.trace(pooled) / size, _LEAST_SHARE) * jnp.eye(size)
+  sphere = jnp.maximum(jnp.trace(pooled) / size, LEAST_SHARE) * jnp.eye(size)
   pooled = (1 - _SPHERE) * pooled + _SPHERE * sphere
   covariance = (scatter + size * pooled) / (count + size)[:, None, None]
   factor, log_scale = _factor(covariance)
@@ -114,7 +116,7 @@ def fit_densities(
   usual = (weight * parts).sum(0)
   spread = jnp.sqrt((weight * (parts - usual) ** 2).sum(0))
   return densities._replace(
-    usual=usual, spread=jnp.maximum(spread, _LEAST_SHARE)
+    usual=usual, spread=jnp.maximum(spread, LEAST_SHARE)
   )
 
 
@@ -225,20 +227,3 @@ def auroc(seen_score: np.ndarray, unseen_score: np.ndarray) -> float:
   below = np.searchsorted(ordered, unseen_score, 'left')
   not_above = np.searchsorted(ordered, unseen_score, 'right')
   return float((below + not_above).mean() / 2 / len(ordered))
-
-
-def _principal(
-  feature: jax.Array, is_row: jax.Array, components: int
-) -> Whitening:
-  """Returns the map to the first principal components, each of variance 1."""
-  count = jnp.maximum(is_row.sum(), 1)
-  mean = (is_row[:, None] * feature).sum(0) / count
-  apart = is_row[:, None] * (feature - mean)
-  scatter = jnp.einsum('nc,nd->cd', apart, apart, precision=_EXACT) / count
-  variance, direction = jnp.linalg.eigh(scatter)
-  variance = jnp.maximum(
-    variance, jnp.maximum(_LEAST_SHARE * variance[-1], 1e-30)
-  )
-  # Ascending, so the largest come last.
-  matrix = (direction / jnp.sqrt(variance))[:, ::-1]
-  return Whitening(mean, matrix[:, :components])

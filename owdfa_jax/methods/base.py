@@ -124,8 +124,8 @@ class Method(abc.ABC):
   def views(self) -> tuple[str, ...]:
     """The augmented views of a batch that `loss` compares.
 
-    Names of `owdfa_jax.training.views.VIEW_NAMES`. Each view is a forward pass of
-    its own, in this order.
+    Names of `owdfa_jax.training.views.VIEW_NAMES`. Each view is a forward pass
+    of its own, in this order.
     """
     return ('standard',)
 

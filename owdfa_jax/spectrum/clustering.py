@@ -1,6 +1,7 @@
 """k-means in which known classes keep clusters of their own, in NumPy.
 
-`discovery` has the same for features on devices; this one needs no jax.
+`discovery.kmeans` and `discovery.ward` have the same for features on devices;
+this one needs no jax. A test compares them.
 """
 
 import dataclasses

@@ -54,7 +54,8 @@ def whitened_components(
   Args:
     features: float32 [N, D]; N is at least 1.
     num_components: the largest number of components, C. There are fewer if the
-      rows do not span that many directions, or are fewer than ten for each.
+      rows do not span that many directions, or are fewer than ten for each. If
+      all rows are alike there is one, of zeros.
   """
   # scikit-learn takes a second to load.
   from sklearn.decomposition import PCA
@@ -69,7 +70,8 @@ def whitened_components(
   inverse = np.where(is_constant, 0, 1 / np.where(is_constant, 1, deviation))
   mean, inverse = mean.astype(np.float32), inverse.astype(np.float32)
   if is_constant.all():
-    return Projection(mean, np.zeros((len(mean), 0), np.float32))
+    # One component of zeros, since no classifier takes rows of no length.
+    return Projection(mean, np.zeros((len(mean), 1), np.float32))
   rows = (features - mean) * inverse
   # Approximate, with a fixed seed: the exact decomposition of 3,000 features
   # takes a minute.
@@ -89,10 +91,10 @@ def within_class_whitening(
 ) -> np.ndarray:
   """Returns the matrix that whitens the scatter of rows within their classes.
 
-  S = (1/N_L) sum_i (x_i - mean of its class) (x_i - mean of its class)^T over
-  the N_L labelled rows, S_l = (1 - l) S + l I, and the matrix is S_l^(-1/2).
-  The rows have the covariance I, so shrinkage moves the scatter within classes
-  towards that of all rows.
+  S is the scatter (`class_scatter`), S_l = (1 - l) S + l I, and the matrix is
+  S_l^(-1/2). The rows have the covariance I, so shrinkage moves the scatter
+  within classes towards that of all rows. (`discovery.whitening.within_class`
+  moves it towards a sphere of its own size: features have no common scale.)
 
   Args:
     components: float32 [N, C], whitened.
@@ -102,14 +104,26 @@ def within_class_whitening(
   Returns:
     float32 [C, C].
   """
-  size = components.shape[1]
-  scatter = np.zeros((size, size))
-  for number in np.unique(label[label >= 0]):
-    rows = components[label == number].astype(np.float64)
-    rows -= rows.mean(0)
-    scatter += rows.T @ rows
-  scatter /= max(1, np.count_nonzero(label >= 0))
+  scatter = class_scatter(components, label)
   variance, direction = np.linalg.eigh(
-    (1 - shrinkage) * scatter + shrinkage * np.eye(size)
+    (1 - shrinkage) * scatter + shrinkage * np.eye(len(scatter))
   )
   return ((direction / np.sqrt(variance)) @ direction.T).astype(np.float32)
+
+
+def class_scatter(rows: np.ndarray, label: np.ndarray) -> np.ndarray:
+  """Returns the scatter of labelled rows around the mean of their class.
+
+  Args:
+    rows: float32 [N, C].
+    label: int [N], a class, or -1 on an unlabelled row.
+
+  Returns:
+    float64 [C, C], divided by the number of labelled rows.
+  """
+  scatter = np.zeros((rows.shape[1], rows.shape[1]))
+  for number in np.unique(label[label >= 0]):
+    members = rows[label == number].astype(np.float64)
+    members -= members.mean(0)
+    scatter += members.T @ members
+  return scatter / max(1, np.count_nonzero(label >= 0))

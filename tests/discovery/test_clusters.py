@@ -17,8 +17,8 @@ from owdfa_jax.discovery.clusters import (
   whiten_rows,
 )
 from owdfa_jax.discovery.whitening import KINDS, fit
-from owdfa_jax.evaluation.centres import whiten
 from owdfa_jax.evaluation.group_features import RowFeatures
+from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.parallel import make_placement
 
 NUM_KNOWN, NUM_ALL = 3, 7

@@ -75,6 +75,13 @@ def test_constant_features_and_classes_of_one_row_are_no_error():
   assert np.isfinite([*found.curve.values()]).all()
 
 
+def test_rows_that_are_all_alike_give_no_reliable_estimate():
+  label = np.array([0, 0, 1, 1, *[-1] * 8])
+  found = estimate_num_sources(np.full((12, 5), 3, np.float32), label)
+  assert not found.is_reliable
+  assert f'{max(found.curve)} clusters, the most' in str(found.doubt)
+
+
 def test_one_labelled_class_is_refused():
   features, label = make(4, 1)
   with pytest.raises(ValueError, match='rows of two classes, got 1'):

@@ -12,7 +12,7 @@ from owdfa_jax.discovery.whitening import (
   principal,
   within_class,
 )
-from owdfa_jax.evaluation.centres import whiten
+from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.parallel import make_placement
 from owdfa_jax.setting_checks import WHITENINGS
 

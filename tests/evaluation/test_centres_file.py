@@ -7,12 +7,13 @@ from etils import epath
 
 from helpers.runs import start_run
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation.centres import Centres, Whitening
+from owdfa_jax.evaluation.centres import Centres
 from owdfa_jax.evaluation.centres_file import (
   centres_path,
   read_centres,
   write_centres,
 )
+from owdfa_jax.evaluation.whitening_map import Whitening
 
 
 @pytest.fixture
