@@ -18,7 +18,7 @@ CODE := main.py configs docs input_pipeline owdfa_jax tests
 .PHONY: help demo test test-all check format clean
 
 help:
-	@echo 'make demo      simulate forgeries, pack, train CPL, evaluate: a table'
+	@echo 'make demo      simulate forgeries, pack, train Trace, evaluate: a table'
 	@echo '               (shorter: make demo EPOCHS=1 IMAGES_PER_CLASS=40)'
 	@echo '               (run make clean between the two)'
 	@echo 'make test      check, then the tests that take seconds'
@@ -32,8 +32,11 @@ demo: $(VENV)/.runtime
 	$(BIN)/python -m input_pipeline.simulate --out $(IMAGES) --images_per_class $(IMAGES_PER_CLASS)
 	@echo '== 2/3 pack: images to TFRecord shards'
 	$(BIN)/python -m input_pipeline.pack --meta $(IMAGES)/Protocol1_openset_fake_meta.csv --size 64 --out $(PACKED)
-	@echo '== 3/3 train CPL, then evaluate its best checkpoint'
-	$(BIN)/python main.py --config=configs/cpl.py:simulated1 --config.epochs=$(EPOCHS) --workdir=$(RUN)
+	@echo '== 3/3 train Trace, find the clusters, evaluate'
+	$(BIN)/python main.py --config=configs/trace.py:simulated1 --config.epochs=$(EPOCHS) --workdir=$(RUN)
+	@echo
+	@echo 'For comparison, recorded with the full demo and three seeds (docs/results.md):'
+	@sed -n '/^<!-- simulated1 -->/,/^<!-- .simulated1 -->/p' docs/results.md | grep -E '^. (row|---|spectrum|CPL|Trace) .'
 
 test: check
 	$(BIN)/python -m pytest --confcutdir=tests -n 2 --dist worksteal -m 'not slow'

@@ -6,7 +6,7 @@ python -m owdfa_jax.leaderboard --config=configs/leaderboard.py:simulated1 \
 
 import ml_collections
 
-from owdfa_jax.configs import benchmarks
+from owdfa_jax.configs import benchmarks, trace
 
 
 def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
@@ -16,6 +16,7 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
     benchmark: a key of `configs.benchmarks.BENCHMARKS`.
   """
   unknown_classes = benchmarks.find(benchmark).unknown_classes
+  trace_network = tuple(f'{k}={v}' for k, v in trace.network(benchmark).items())
   config = ml_collections.ConfigDict()
   config.benchmark = benchmark
   config.seeds = (0, 1, 2)
@@ -39,7 +40,14 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
       ),
     },
     {'name': 'CPL in stages', 'config': 'staged:cpl'},
+    {'name': 'Trace', 'config': 'trace'},
+    {'name': 'Trace in rounds', 'config': 'staged:trace'},
     {'name': 'upper bound', 'config': 'upper_bound'},
+    {
+      'name': 'upper bound (network of Trace)',
+      'config': 'upper_bound',
+      'overrides': trace_network,
+    },
     {
       'name': 'spectrum (all labels)',
       'config': 'spectrum',

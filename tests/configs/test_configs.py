@@ -45,8 +45,9 @@ def test_docstrings_have_the_accuracies_of_the_page_of_results():
   table = re.search('<!-- simulated1 -->(.*)<!-- /simulated1 -->', page, re.S)
   lines = table[1].splitlines()
   for row in leaderboard.get_config().rows:
-    if 'overrides' not in row:
-      name = row['config'].partition(':')[0]
+    name, _, method = row['config'].partition(':')
+    # configs/staged.py names the accuracy of its default, CPL.
+    if 'overrides' not in row and method in ('', 'cpl'):
       text = (ROOT / f'configs/{name}.py').read_text()
       accuracy = re.search('All ACC.* on simulated1.*: (.*±.*?)[ \n]\\(', text)
       (line,) = (x for x in lines if x.startswith(f'| {row["name"]} |'))
