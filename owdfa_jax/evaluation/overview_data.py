@@ -34,7 +34,6 @@ class Overview:
     num_known_sources: how many of the sources are known.
     num_known_outputs: how many of the outputs are known classes.
     has_heap: whether the last source is the images without a true class.
-    method: the training method.
     figure: the accuracy for the title, such as 'All ACC 70.2'.
   """
 
@@ -45,7 +44,6 @@ class Overview:
   num_known_sources: int
   num_known_outputs: int
   has_heap: bool
-  method: str
   figure: str
 
 
@@ -73,7 +71,7 @@ def read_overview(
     )
   try:
     dataset = open_dataset(data_path or config['data']['path'])
-    return _make_overview(config, report, attributions, dataset)
+    return _make_overview(report, attributions, dataset)
   except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     raise UserError(
       f'files that do not match: {CONFIG_FILE}, {REPORT_FILE}, '
@@ -83,7 +81,6 @@ def read_overview(
 
 
 def _make_overview(
-  config: Mapping[str, Any],
   report: Mapping[str, Any],
   attributions: Sequence[Mapping[str, str]],
   dataset: PackedDataset,
@@ -105,15 +102,8 @@ def _make_overview(
     num_known_sources=sum(entry['known'] for entry in per_class),
     num_known_outputs=sum(output < dataset.num_known for output in outputs),
     has_heap=has_heap,
-    method=_method(config),
     figure=_figure(report),
   )
-
-
-def _method(config: Mapping[str, Any]) -> str:
-  """Returns what made the predictions, in capitals."""
-  name = 'spectrum' if 'spectrum' in config else config['method']['name']
-  return name.upper()
 
 
 def _figure(report: Mapping[str, Any]) -> str:

@@ -110,8 +110,7 @@ def draw_overview(overview: Overview) -> bytes:
   layout.title(
     figure,
     layout.labels_left,
-    f'Where {overview.method} puts the test images, in percent '
-    f'({overview.figure})',
+    f'The outputs of the test images, in percent ({overview.figure})',
   )
   for number, (name, image) in enumerate(
     zip(overview.sources, overview.examples, strict=True)
