@@ -19,6 +19,7 @@ from owdfa_jax.methods.base import Method
 from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.methods.with_pseudo_labels import WithPseudoLabels
 from owdfa_jax.models import classifier
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.settings import RunInputs, check_run, count_classes
 
 # A process that makes batches takes about twice as much.
@@ -76,7 +77,7 @@ def build_experiment(inputs: RunInputs) -> Experiment:
   del network['init'], network['init_head']
 
   def build(rngs: nnx.Rngs) -> classifier.Classifier:
-    return classifier.create(
+    return create_classifier(
       **network,
       num_outputs=num_outputs,
       image_size=dataset.image_size,

@@ -13,7 +13,7 @@ BACKBONE_NAMES = (
   'efficientnet_lite0',
   'efficientnet_lite0_stride16',
 )
-# Keys of `owdfa_jax.models.classifier.DTYPES`.
+# Keys of `owdfa_jax.models.create.DTYPES`.
 DTYPE_NAMES = ('float32', 'bfloat16')
 # Keys of `owdfa_jax.models.front_end.FRONT_ENDS`.
 FRONT_END_NAMES = ('rgb', 'residual', 'both')

@@ -8,6 +8,7 @@ from flax import nnx
 
 from input_pipeline.errors import UserError
 from owdfa_jax.models import classifier
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.outputs import Branches
 
 
@@ -30,7 +31,7 @@ def test_a_backbone_gets_pixels_on_its_own_scale():
 
 
 def efficientnet(**kwargs):
-  return classifier.create(
+  return create_classifier(
     backbone='efficientnet_lite0', num_outputs=5, rngs=nnx.Rngs(0), **kwargs
   )
 

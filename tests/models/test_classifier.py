@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 
 from input_pipeline.errors import UserError
-from owdfa_jax.models import classifier
 from owdfa_jax.models.classifier import Classifier
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.outputs import Branches
 
 FEATURE_MAP = jax.random.normal(jax.random.key(7), (8, 8, 8, 256))
@@ -45,7 +45,7 @@ def create(**kwargs):
   arguments |= {'num_outputs': 5, 'rngs': nnx.Rngs(0)} | kwargs
   names = {field.name for field in dataclasses.fields(Branches)}
   branches = {name: arguments.pop(name) for name in names & arguments.keys()}
-  return classifier.create(branches=Branches(**branches), **arguments)
+  return create_classifier(branches=Branches(**branches), **arguments)
 
 
 def abstract_forward(size=64, *, train=True, **kwargs):

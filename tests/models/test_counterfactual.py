@@ -11,13 +11,13 @@ from flax import nnx
 from helpers.arrays import random_features, random_normal
 from owdfa_jax import parallel
 from owdfa_jax.losses.cdal import attention_effect_loss, feature_distance
-from owdfa_jax.models import classifier
 from owdfa_jax.models.counterfactual import (
   CounterfactualBranch,
   attention_pool,
   distance_of_other_maps,
   sample_map,
 )
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.outputs import Branches
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -49,7 +49,7 @@ def test_shapes_and_types():
 
 @pytest.mark.parametrize('width', [0.125, 0.5, 1.375])
 def test_classifier_of_any_width_can_have_the_branch(width):
-  model = classifier.create(
+  model = create_classifier(
     backbone='small',
     width=width,
     num_outputs=3,

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from owdfa_jax.models import classifier, front_end, local_spectrum
+from owdfa_jax.models import front_end, local_spectrum
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.local_spectrum import SpectrumBranch
 
 spectrum = jax.jit(local_spectrum.local_spectrum)
@@ -93,7 +94,7 @@ def test_projections_are_fixed_and_have_a_variance_of_about_1():
 
 
 def test_evaluation_alone_puts_the_projections_into_the_feature():
-  model = classifier.create(
+  model = create_classifier(
     backbone='small',
     width=0.125,
     num_outputs=3,

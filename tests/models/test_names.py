@@ -1,6 +1,6 @@
 """The names that settings are checked against are those of the networks."""
 
-from owdfa_jax.models import backbones, classifier, front_end, names
+from owdfa_jax.models import backbones, create, front_end, names
 
 
 def test_backbones():
@@ -8,7 +8,7 @@ def test_backbones():
 
 
 def test_dtypes():
-  assert names.DTYPE_NAMES == tuple(classifier.DTYPES)
+  assert names.DTYPE_NAMES == tuple(create.DTYPES)
 
 
 def test_front_ends():

@@ -14,7 +14,7 @@ from owdfa_jax import parallel
 from owdfa_jax.methods.base import make_epoch_info_at
 from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.methods.cpl import CPL
-from owdfa_jax.models import classifier
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.training import state, step, timing
 
 BATCH, SIZE, KNOWN, CLASSES = 16, 56, 3, 6
@@ -40,7 +40,7 @@ def prepare(method_name):
   method = RUNS[method_name]
   outputs = method.num_outputs(KNOWN) or CLASSES
   build = functools.partial(
-    classifier.create,
+    create_classifier,
     backbone='small',
     width=0.125,
     num_outputs=outputs,

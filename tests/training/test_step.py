@@ -17,7 +17,7 @@ from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.methods.cal import CAL
 from owdfa_jax.methods.cpl import CPL
 from owdfa_jax.methods.with_pseudo_labels import WithPseudoLabels
-from owdfa_jax.models import classifier
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.training import state, step
 from owdfa_jax.training.step_report import names_not_finite
 
@@ -65,7 +65,7 @@ def prepare(method_name, num_devices):
   placement = parallel.make_placement(jax.devices()[:num_devices])
   method = RUNS[method_name]
   outputs = method.num_outputs(KNOWN) or CLASSES
-  build = lambda rngs: classifier.create(
+  build = lambda rngs: create_classifier(
     backbone='small',
     width=0.125,
     num_outputs=outputs,

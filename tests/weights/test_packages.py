@@ -11,7 +11,7 @@ from flax import nnx
 from helpers.paths import TESTS
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel, weights
-from owdfa_jax.models import classifier
+from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.front_end import network_input
 from owdfa_jax.weights.packages import (
   PACKAGES,
@@ -72,7 +72,7 @@ def test_a_package_that_is_not_installed(monkeypatch):
 def test_features_of_efficientnet_lite0_as_recorded():
   placement = parallel.make_placement(jax.devices()[:1])
   network = nnx.eval_shape(
-    lambda: classifier.create(
+    lambda: create_classifier(
       backbone='efficientnet_lite0',
       num_outputs=3,
       image_size=64,
