@@ -81,7 +81,7 @@ def _matched(path: str, pattern: re.Pattern[str], rule: str) -> str:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float, error: UserError) -> Iterator[None]:
-  """Raises `error` if the block takes longer.
+  """Raises `error` if what runs inside takes longer.
 
   Only the main thread can be interrupted; in others there is no limit.
   """
