@@ -103,19 +103,9 @@ def cluster(
   if num_known:
     known_centres = centres_of(feature, labelled, known_centres)[0]
 
-  def iterate(first: jax.Array, iterations: int) -> tuple[jax.Array, jax.Array]:
-    """Returns the centres, and how many unlabelled rows each has."""
-
-    def move(loop: tuple) -> tuple:
-      count, _, centres, _ = loop
-      return count + 1, centres, *centres_of(feature, label, centres)
-
-    def is_moving(loop: tuple) -> jax.Array:
-      count, before, centres, _ = loop
-      return (count < iterations) & jnp.any(before != centres)
-
-    start = 0, jnp.full_like(first, jnp.inf), first, jnp.zeros(len(first))
-    return jax.lax.while_loop(is_moving, move, start)[2:]
+  iterate = functools.partial(
+    _iterate, functools.partial(centres_of, feature, label)
+  )
 
   def cluster_once(key: jax.Array) -> tuple[jax.Array, jax.Array]:
     first = _first_centres(
@@ -134,6 +124,35 @@ def cluster(
   centres, inertia = jax.lax.map(cluster_once, keys)
   found = assign(feature, label, centres[inertia.argmin()])
   return jax.lax.with_sharding_constraint(found, placement.replicated)
+
+
+def _iterate(
+  move: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
+  first: jax.Array,
+  iterations: int,
+) -> tuple[jax.Array, jax.Array]:
+  """Moves centres [K, C] until they stay where they are.
+
+  Args:
+    move: returns the means [K, C] of the rows that are nearest to centres, and
+      how many unlabelled rows [K] each has.
+    first: float32 [K, C], where they start.
+    iterations: the largest number of moves.
+
+  Returns:
+    What `move` returned last.
+  """
+
+  def step(loop: tuple) -> tuple:
+    count, _, centres, _ = loop
+    return count + 1, centres, *move(centres)
+
+  def is_moving(loop: tuple) -> jax.Array:
+    count, before, centres, _ = loop
+    return (count < iterations) & jnp.any(before != centres)
+
+  start = 0, jnp.full_like(first, jnp.inf), first, jnp.zeros(len(first))
+  return jax.lax.while_loop(is_moving, step, start)[2:]
 
 
 def _first_centres(

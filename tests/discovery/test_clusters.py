@@ -21,6 +21,7 @@ from owdfa_jax.evaluation.group_features import RowFeatures
 from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.parallel import make_placement
 
+pytestmark = pytest.mark.usefixtures('quick_compile')
 NUM_KNOWN, NUM_ALL = 3, 7
 
 
