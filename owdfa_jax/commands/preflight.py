@@ -108,6 +108,8 @@ def check_spectrum_mode(
   if mode == 'eval':
     take_number_of_classes(config, workdir)
   inputs = check_spectrum(config, workdir)
+  if path := config.eval.unseen_path:
+    check_unseen_path(path, inputs.dataset, packed_only=True)
   check_stages_of_workdir(absolute(workdir), staged=False)
   check_resumable(inputs)
   check_can_be_made(inputs.workdir)

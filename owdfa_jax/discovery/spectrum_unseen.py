@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from input_pipeline.dataset import PackedDataset, open_dataset
-from input_pipeline.errors import UserError
 from owdfa_jax.discovery.spectrum_predictions import (
   FittedSpectrum,
   classify_spectra,
 )
-from owdfa_jax.evaluation.new_images import UNSEEN_SETTING, is_packed
+from owdfa_jax.evaluation.new_images import check_unseen_path
 from owdfa_jax.evaluation.predictions import Predictions, real_classes
 from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.unseen_report import scores_of, unseen_fields
@@ -33,7 +32,8 @@ def spectrum_unseen_fields(
     See `unseen_fields`; {} if there are no test images.
 
   Raises:
-    UserError: `eval.unseen_path` is a folder of images, or a record is damaged.
+    UserError: `eval.unseen_path` is a folder of images or has images of another
+      size, or a record is damaged.
   """
   dataset = inputs.dataset
   others = [
@@ -56,11 +56,8 @@ def spectrum_unseen_fields(
 def _unseen_images(inputs: RunInputs) -> list[PackedDataset]:
   """Returns datasets whose test images are of unseen sources."""
   dataset, path = inputs.dataset, inputs.config.eval.unseen_path
-  if path and not is_packed(path):
-    raise UserError(
-      f'not a packed directory: {UNSEEN_SETTING}={path}: a spectrum reads '
-      'packed images alone; pack the folder'
-    )
+  if path:
+    check_unseen_path(path, dataset, packed_only=True)
   found = []
   if dataset.unseen is not None and len(dataset.unseen):
     found.append(dataclasses.replace(dataset, test=dataset.unseen))

@@ -51,15 +51,23 @@ def is_packed(path: str) -> bool:
   return '://' in path or os.path.exists(os.path.join(path, DESCRIPTION))
 
 
-def check_unseen_path(path: str, dataset: PackedDataset) -> None:
+def check_unseen_path(
+  path: str, dataset: PackedDataset, *, packed_only: bool = False
+) -> None:
   """Raises `UserError` if `eval.unseen_path` has no images for a run.
 
   Args:
     path: the setting, not ''.
     dataset: the images of the run.
+    packed_only: a folder of images does not do.
   """
   if not is_packed(path):
     list_new_images(path, UNSEEN_SETTING)
+    if packed_only:
+      raise UserError(
+        f'not a packed directory: {UNSEEN_SETTING}={path}: a spectrum reads '
+        'packed images alone; pack the folder'
+      )
     return
   other = open_dataset(path)
   if other.image_size != dataset.image_size:

@@ -1,12 +1,24 @@
 """Runs without a network."""
 
+import pathlib
+
 from bad_input.case import Case, together
-from bad_input.inputs import file, packed, photos
+from bad_input.inputs import file, json_edited, packed, photos
 from bad_input.tables.commands import ATTRIBUTE, EVAL, TRAIN
 
 _TRAIN, _EVAL, _ATTRIBUTE = (
   command.replace('cpl:', 'spectrum:') for command in (TRAIN, EVAL, ATTRIBUTE)
 )
+
+
+def _others_of_32_pixels(folder: pathlib.Path) -> None:
+  """Makes `others` of `packed`."""
+  (folder / 'packed').rename(folder / 'others')
+  edit = json_edited(
+    'others/description.json', lambda d: d.update(image_size=32)
+  )
+  edit(folder)
+
 
 CASES = (
   Case(
@@ -39,6 +51,18 @@ CASES = (
     _ATTRIBUTE,
     ('--mode=attribute', 'no network'),
     together(packed, photos),
+  ),
+  Case(
+    'spectrum: unseen images in a folder',
+    f'{_TRAIN} --config.eval.unseen_path=photos',
+    ('--config.eval.unseen_path=photos', 'not a packed directory'),
+    together(packed, photos),
+  ),
+  Case(
+    'spectrum: unseen images of another size',
+    f'{_TRAIN} --config.eval.unseen_path=others',
+    ('--config.eval.unseen_path=others', 'has 32 pixels', 'packed has 64'),
+    together(packed, _others_of_32_pixels, packed),
   ),
   Case(
     'spectrum: a pod',
