@@ -131,20 +131,28 @@ def prepare_folder(
     ),
     *nested_lines(root, names, [image.path for image in images]),
     *duplicates,
+    *_split_lines(images, name_block is not None, unlabelled is not None),
   ]
-  if name_block is not None:
+  return [*lines, f'{done} {csv}: {len(images)} images']
+
+
+def _split_lines(
+  images: Sequence[FolderImage], in_blocks: bool, has_unlabelled: bool
+) -> list[str]:
+  """Returns lines on how the images are split, if something is to be said."""
+  if in_blocks:
     sides = [*{image.block: image.split for image in images}.values()]
-    lines.append(
+    return [
       f'{len(sides)} blocks of images that belong together, '
       f'{sides.count("test")} of them for the test'
-    )
+    ]
   if images[0].split is None:
-    others = '' if unlabelled is None else ' and of the unlabelled images'
-    lines.append(
+    others = ' and of the unlabelled images' if has_unlabelled else ''
+    return [
       f'packing will hold out 20 % of each class{others} as the test set; '
       '--test_root gives a test set of your own'
-    )
-  return [*lines, f'{done} {csv}: {len(images)} images']
+    ]
+  return []
 
 
 def _scan(
