@@ -152,7 +152,7 @@ def estimate_lines(found: SourceEstimate) -> list[str]:
   Args:
     found: the estimate.
   """
-  lines = ['clusters  clusters per hidden known class']
+  lines = ['clusters  size of a hidden known class over that of its clusters']
   lines += [f'{k:8}  {value:.2f}' for k, value in found.curve.items()]
   lines += [
     '',
