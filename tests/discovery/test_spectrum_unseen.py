@@ -41,4 +41,4 @@ def test_a_packed_directory_can_be_the_unseen_images(waves, tmp_path):
 
 def test_a_folder_of_images_is_refused(waves, tmp_path):
   with pytest.raises(UserError, match='not a packed directory: --config.eval'):
-    run(waves, tmp_path / 'run', eval__unseen_path=str(tmp_path))
+    run(waves, tmp_path, eval__unseen_path=str(waves.parent / '0'))
