@@ -140,7 +140,11 @@ def test_shipped_rows_are_methods_between_bounds(monkeypatch):
   config = leaderboard.get_config('simulated1')
   names = [row.name for row in rows.read_rows(config.rows)]
   assert names[:2] == ['spectrum', 'lower bound']
-  assert names[-2:] == ['upper bound', 'spectrum (all labels)']
+  assert names[-3:] == [
+    'upper bound',
+    'upper bound (network of Trace)',
+    'spectrum (all labels)',
+  ]
   assert {'CPL', 'MPSL'} < set(names)
   assert len(rows.read_seeds(config.seeds)) >= 3
   # The simulated data need not be there.
