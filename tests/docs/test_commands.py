@@ -29,7 +29,9 @@ README, DATA, TRAINING, OWDFA, OWDFA40 = (
 OUTSIDE = ('.', 'curl', 'for', 'git', 'hf', 'make', 'pip')
 # Words of commands that are not executed: they need the published datasets, the
 # VAE images, Apache Beam, a bucket, or hours.
-NOT_HERE = re.compile(r':(owdfa|simulated)|samples|vae|diffusion|--runner|gs://')
+NOT_HERE = re.compile(
+  r':(owdfa|simulated)|samples|vae|diffusion|--runner|gs://'
+)
 # Minutes: `make test-all` executes them.
 SLOW = re.compile(r'--mode=timing|staged\.py')
 TINY = {
