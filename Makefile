@@ -35,7 +35,7 @@ demo: $(VENV)/.runtime
 	@echo '== 3/3 train Trace, find the clusters, evaluate'
 	$(BIN)/python main.py --config=configs/trace.py:simulated1 --config.epochs=$(EPOCHS) --workdir=$(RUN)
 	@echo
-	@echo 'For comparison, recorded with the full demo and three seeds (docs/results.md):'
+	@echo 'For comparison, recorded rows of the full demo (docs/results.md):'
 	@sed -n '/^<!-- simulated1 -->/,/^<!-- .simulated1 -->/p' docs/results.md | grep -E '^. (row|---|spectrum|CPL|Trace) .'
 
 test: check
