@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from owdfa_jax.soak.trials import LOG
 _TIMES = 'time/'
 _METRICS = 'metrics.jsonl'
 _CHECKPOINTS = 'checkpoints'
+# Files that belong to a checkpoint name it by a digest of its files, which hold
+# the time of saving. Their own digest covers that one.
+_OF_A_CHECKPOINT = ('centres-', 'sources-')
+_DIGESTS = ('belongs_to', 'checkpoint', 'sha256')
 # What a command printed, and the lock of a workdir, which names its process.
 _OF_THE_PROCESS = (LOG, '.lock')
 
@@ -20,8 +25,8 @@ _OF_THE_PROCESS = (LOG, '.lock')
 def first_difference(folder: str, other: str) -> str:
   """Returns the first difference between two results, '' if there is none.
 
-  Files are compared byte for byte, the arrays of checkpoints bit for bit, and
-  the metrics without their times.
+  Files are compared byte for byte, the arrays of checkpoints and of their
+  centres and sources bit for bit, and the metrics without their times.
 
   Args:
     folder: a result.
@@ -37,6 +42,8 @@ def first_difference(folder: str, other: str) -> str:
       difference = _compare_checkpoints(*paths)
     elif os.path.basename(name) == _METRICS:
       difference = _compare_metrics(*paths)
+    elif os.path.basename(name).startswith(_OF_A_CHECKPOINT):
+      difference = _compare_arrays(*(_arrays(path) for path in paths))
     else:
       difference = _compare_bytes(*paths)
     if difference:
@@ -94,7 +101,20 @@ def _compare_checkpoints(path: str, other: str) -> str:
   # Imported here, because packing and simulating need no jax.
   from owdfa_jax.training.checkpoints import read_arrays
 
-  here, there = (read_arrays(epath.Path(folder)) for folder in (path, other))
+  return _compare_arrays(
+    *(read_arrays(epath.Path(folder)) for folder in (path, other))
+  )
+
+
+def _arrays(path: str) -> dict[str, np.ndarray]:
+  """Returns the arrays of a file of a checkpoint, without its digests."""
+  with np.load(path, allow_pickle=False) as file:
+    return {name: file[name] for name in file.files if name not in _DIGESTS}
+
+
+def _compare_arrays(
+  here: Mapping[str, np.ndarray], there: Mapping[str, np.ndarray]
+) -> str:
   for name in sorted(here.keys() | there.keys()):
     if name not in here or name not in there:
       return f'{name} is only in one of them'
