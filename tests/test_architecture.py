@@ -41,6 +41,9 @@ ALLOWED = {
 SAME_NAMES = {
   'main': 'every program has one',
   'get_config': 'ml_collections asks every config file for it',
+  'semi_supervised_kmeans': 'of spectra in NumPy, of features on devices',
+  'Clusters': 'what each of the two returns',
+  'merge_centres': 'a part of each of the two',
 }
 
 

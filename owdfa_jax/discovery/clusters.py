@@ -24,7 +24,7 @@ def semi_supervised_kmeans(
   key: jax.Array,
   num_restarts: int = 8,
   num_iterations: int = 100,
-  start_factor: int = 4,
+  overclustering: int = 4,
   placement: Placement | None = None,
 ) -> Clusters:
   """Clusters rows by the direction of their features.
@@ -59,7 +59,7 @@ def semi_supervised_kmeans(
       are returned.
     num_iterations: the largest number of iterations of one start; it ends
       earlier if no centre moves.
-    start_factor: how many centres are drawn for each novel cluster. With 1
+    overclustering: how many centres are drawn for each novel cluster. With 1
       none are merged; use 10 restarts then.
     placement: the devices that share the rows; None uses one device of each
       process.
@@ -88,7 +88,7 @@ def semi_supervised_kmeans(
     num_clusters=num_clusters,
     num_restarts=num_restarts,
     num_iterations=num_iterations,
-    start_factor=start_factor,
+    overclustering=overclustering,
   )
   rows = len(label)
   return found._replace(

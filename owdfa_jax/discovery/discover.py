@@ -26,7 +26,7 @@ from owdfa_jax.training.progress import say
 
 # How k-means starts without whitening: as in earlier versions, so that their
 # runs can be labelled again with the same result.
-EARLIER_STARTS = {'start_factor': 1, 'num_restarts': 10}
+EARLIER_STARTS = {'overclustering': 1, 'num_restarts': 10}
 
 
 class Sources(NamedTuple):

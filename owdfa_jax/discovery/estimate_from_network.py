@@ -8,7 +8,7 @@ from owdfa_jax.discovery.num_sources import SourceEstimate, estimate_num_sources
 from owdfa_jax.discovery.unknown_classes import rows_to_read
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.spectrum.reading import mean_by_group
+from owdfa_jax.spectrum.group_means import group_means
 
 
 def estimate_from_network(experiment: Experiment) -> SourceEstimate:
@@ -41,5 +41,5 @@ def estimate_from_network(experiment: Experiment) -> SourceEstimate:
   # What fills the last batch up comes after the rows.
   feature = np.concatenate(batches)[: len(rows)]
   group = experiment.dataset.train.group[rows]
-  means, first = mean_by_group(feature, group)
+  means, first = group_means(feature, group)
   return estimate_num_sources(means, by_group[group[first]])

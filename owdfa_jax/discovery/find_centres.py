@@ -24,6 +24,7 @@ from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import ensure_sources
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.training.progress import say
+from owdfa_jax.training.run_data import write_run_data
 
 
 def evaluate_run(experiment: Experiment) -> dict[str, Any]:
@@ -39,6 +40,9 @@ def evaluate_run(experiment: Experiment) -> dict[str, Any]:
     UserError: see `evaluate`; or a file of centres or sources is damaged or
       cannot be written.
   """
+  if jax.process_index() == 0:
+    # Runs of earlier versions lack it.
+    write_run_data(experiment)
   ensure_centres(experiment)
   ensure_sources(experiment)
   return evaluate(experiment)
@@ -51,6 +55,8 @@ def attribute_with_run(
 
   The arguments, the result and the errors are those of `attribute`.
   """
+  if jax.process_index() == 0:
+    write_run_data(experiment)
   ensure_centres(experiment)
   ensure_sources(experiment)
   return attribute(experiment, images, max_pixels)

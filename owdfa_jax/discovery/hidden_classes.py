@@ -7,9 +7,9 @@ import dataclasses
 
 import numpy as np
 
-from owdfa_jax.spectrum.clustering import (
-  SURPLUS,
-  constrained_kmeans,
+from owdfa_jax.spectrum.kmeans import (
+  OVERCLUSTERING,
+  semi_supervised_kmeans,
   squared_distances,
   unit_rows,
 )
@@ -98,14 +98,15 @@ def _try_number(
   # scikit-learn takes a second to load.
   from sklearn.metrics import adjusted_mutual_info_score
 
-  found = constrained_kmeans(
+  found = semi_supervised_kmeans(
     rows,
     given,
-    number,
-    seed,
+    num_known=len(kept),
+    num_clusters=number,
+    seed=seed,
     num_restarts=_RESTARTS,
     num_iterations=_ITERATIONS,
-    surplus=SURPLUS,
+    overclustering=OVERCLUSTERING,
   )
   size = np.bincount(found.assigned, minlength=number)
   together, per_row, pinned, others = np.full((4, label.max() + 1), np.nan)

@@ -57,7 +57,7 @@ class Clusters(NamedTuple):
     'num_clusters',
     'num_restarts',
     'num_iterations',
-    'start_factor',
+    'overclustering',
     'most_distances',
   ),
 )
@@ -71,7 +71,7 @@ def cluster(
   num_clusters: int,
   num_restarts: int,
   num_iterations: int,
-  start_factor: int,
+  overclustering: int,
   most_distances: int = MOST_DISTANCES,
 ) -> Clusters:
   """Runs `clusters.semi_supervised_kmeans` on rows that are on the devices.
@@ -82,19 +82,19 @@ def cluster(
     key: draws the first centres of the novel clusters.
     placement: the devices.
     num_known: the number of known classes.
-    num_clusters: K.
+    num_clusters: K, the number of known and novel clusters.
     num_restarts: how many times to start anew.
     num_iterations: the largest number of iterations of one start.
-    start_factor: how many centres a novel cluster starts from.
+    overclustering: how many centres are drawn for each novel cluster.
     most_distances: the most distances that a device computes at a time.
   """
   feature = vectors.unit(feature)
   num_novel = num_clusters - num_known
   chunk = min(
-    max(1, most_distances // (num_known + start_factor * num_novel)),
+    max(1, most_distances // (num_known + overclustering * num_novel)),
     len(feature) // placement.mesh.size,
   )
-  centres_of = _on_devices(placement, _centres, chunk)
+  centres_of = _on_devices(placement, _means, chunk)
   assign = _on_devices(placement, _assign, chunk)
 
   # Only labelled rows belong to a cluster here.
@@ -109,9 +109,9 @@ def cluster(
 
   def cluster_once(key: jax.Array) -> tuple[jax.Array, jax.Array]:
     first = _first_centres(
-      feature, label, known_centres, num_known + start_factor * num_novel, key
+      feature, label, known_centres, num_known + overclustering * num_novel, key
     )
-    if start_factor > 1 and num_novel:
+    if overclustering > 1 and num_novel:
       first, size = iterate(first, _START_ITERATIONS)
       novel = merge_centres(first[num_known:], size[num_known:], num_novel)
       first = jnp.concatenate([first[:num_known], novel])
@@ -204,13 +204,13 @@ def _on_devices(
 
   Args:
     placement: the devices.
-    one_pass: `_centres` or `_assign`, a pass over the rows of one device.
+    one_pass: `_means` or `_assign`, a pass over the rows of one device.
     chunk: how many rows it takes at a time.
   """
   by_row: Any = jax.P('data')
   everywhere: Any = jax.P()
   results = {
-    _centres: (everywhere, everywhere),
+    _means: (everywhere, everywhere),
     _assign: Clusters(by_row, by_row, everywhere, everywhere),
   }
   return jax.shard_map(
@@ -224,7 +224,7 @@ def _on_devices(
   )
 
 
-def _centres(
+def _means(
   feature: jax.Array, label: jax.Array, centres: jax.Array, *, chunk: int
 ) -> tuple[jax.Array, jax.Array]:
   """Returns the mean [K, C] of the rows that are nearest to each centre.

@@ -13,8 +13,8 @@ from owdfa_jax.evaluation.unseen import (
   fit_densities,
   unseen_score,
 )
+from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.spectrum.model import SpectrumModel
-from owdfa_jax.spectrum.reading import mean_by_group
 from owdfa_jax.spectrum.whitening import Projection
 
 
@@ -68,7 +68,7 @@ def classify_spectra(
   predictions = _classify(fitted, components, rows, real)
   if not split.has_groups:
     return predictions
-  means, first = mean_by_group(components, split.group[rows])
+  means, first = group_means(components, split.group[rows])
   verdicts = _classify(fitted, means, rows[first], real)
   return dataclasses.replace(predictions, verdicts=verdicts)
 

@@ -19,16 +19,13 @@ from owdfa_jax.evaluation.evaluate import (
 from owdfa_jax.evaluation.predictions import name_outputs, real_classes
 from owdfa_jax.evaluation.report import write_report
 from owdfa_jax.settings import RunInputs, count_classes, eval_rows
+from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.spectrum.model import (
   SpectrumModel,
   fit_clusters,
   fit_regression,
 )
-from owdfa_jax.spectrum.reading import (
-  fit_components,
-  mean_by_group,
-  read_components,
-)
+from owdfa_jax.spectrum.reading import fit_components, read_components
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.workdir import claim_workdir
 from owdfa_jax.training.workdir_lock import lock_workdir
@@ -82,7 +79,7 @@ def fit_spectrum(inputs: RunInputs) -> FittedSpectrum:
   label = given_label(dataset.train, config.data.supervision, None)
   if dataset.train.has_groups:
     # The rows of a group have one label, or none.
-    components, first = mean_by_group(components, dataset.train.group)
+    components, first = group_means(components, dataset.train.group)
     label = label[first]
   if config.data.supervision == 'all':
     model = fit_regression(components, label, dataset.num_classes)

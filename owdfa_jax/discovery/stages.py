@@ -10,7 +10,7 @@ be resumed, evaluated and inspected like any other run.
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -104,14 +104,28 @@ def evaluate_stages(config: ml_collections.ConfigDict, workdir: str) -> None:
   Raises:
     UserError: a stage has no checkpoint yet.
   """
+  folder = epath.Path(absolute(workdir))
+  evaluate_each(set_up_stages(config, workdir), folder)
+
+
+def evaluate_each(stages: Sequence[Experiment], folder: epath.Path) -> None:
+  """Evaluates the stages of a run and writes the report of all.
+
+  Args:
+    stages: in their order.
+    folder: the run's folder, absolute.
+
+  Raises:
+    UserError: a stage has no checkpoint yet.
+  """
   reports: dict[str, dict[str, Any]] = {}
-  for experiment in set_up_stages(config, workdir):
+  for experiment in stages:
     report = evaluate_run(experiment)
     step = report['checkpoint_step']
     labels = experiment.workdir / f'pseudo_labels-{step}.npz'
     reports[experiment.workdir.name] = report | read_labelling(labels)
   if jax.process_index() == 0:
-    write_stage_report(epath.Path(absolute(workdir)), reports)
+    write_stage_report(folder, reports)
 
 
 def read_labelling(labels: str | epath.Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from owdfa_jax.discovery.num_sources import (
 )
 from owdfa_jax.setting_checks import check_config
 from owdfa_jax.settings import check_run
+from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.run_record import has_checkpoint, recorded_classes
 
 
@@ -109,12 +110,12 @@ def estimate_from_spectra(
       damaged.
   """
   # Imported late: reading images loads grain, which takes seconds.
-  from owdfa_jax.spectrum.reading import mean_by_group, read_features
+  from owdfa_jax.spectrum.reading import read_features
 
   split = dataset.train
   rows, by_group = rows_to_read(dataset)
   features = read_features(dataset, rows, num_threads)
-  means, first = mean_by_group(features, split.group[rows])
+  means, first = group_means(features, split.group[rows])
   return estimate_num_sources(means, by_group[split.group[rows[first]]])
 
 

@@ -47,11 +47,12 @@ class VerdictSums:
       self._sums[found] += np.add.reduceat(in_order, start, 0, np.float64)
     np.minimum.at(self._first, self._group[row], row.astype(np.int32))
 
-  def columns(self, real: list[int]) -> dict[str, Any]:
+  def columns(self, real: list[int], num_known: int) -> dict[str, Any]:
     """Returns the verdicts of the groups that rows were added to.
 
     Args:
       real: the known classes of real images.
+      num_known: the number of known classes, whose outputs come first.
 
     Returns:
       The columns of `predictions.Predictions`, [G] each, sorted by `row`, which
@@ -69,18 +70,5 @@ class VerdictSums:
       'predicted': probability.argmax(1).astype(np.int32),
       'confidence': probability.max(1).astype(np.float32),
       'fake_probability': (1 - probability[:, real].sum(1)).astype(np.float32),
+      'novel_probability': probability[:, num_known:].sum(1).astype(np.float32),
     }
-
-
-def group_means(value: np.ndarray, group: np.ndarray) -> np.ndarray:
-  """Returns the mean of the values of each group, float32 [G].
-
-  A group without values gets 0.
-
-  Args:
-    value: float [N].
-    group: int [N], the group of each value, below G.
-  """
-  size = np.bincount(group)
-  total = np.bincount(group, value)
-  return (total / np.maximum(size, 1)).astype(np.float32)

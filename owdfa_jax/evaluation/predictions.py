@@ -17,10 +17,11 @@ from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.centres import Centres, centre_logits
-from owdfa_jax.evaluation.groups import VerdictSums, group_means
+from owdfa_jax.evaluation.groups import VerdictSums
 from owdfa_jax.evaluation.unseen import SourceDensities, unseen_score
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
+from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.state import BatchStats, Params
 
 
@@ -37,6 +38,8 @@ class Predictions:
     unseen_score: float32 [N], how little an image is like those of any source,
       see `unseen.unseen_score`; None if the sources were not attached. That of
       a verdict is the mean over its group.
+    novel_probability: float32 [N], the probability of all novel outputs
+      together; None if it was not kept.
     verdicts: the predictions for G groups of these images, [G] each; their
       `row` is the first row of the group. None if there are no groups.
   """
@@ -46,6 +49,7 @@ class Predictions:
   confidence: np.ndarray
   fake_probability: np.ndarray
   unseen_score: np.ndarray | None = None
+  novel_probability: np.ndarray | None = None
   verdicts: 'Predictions | None' = None
 
 
@@ -68,14 +72,15 @@ class Predictor:
     self._experiment = experiment
     self._centres = centres
     self._sources: SourceDensities | None = None
-    self._real = real = real_classes(experiment.dataset)
-    self._forward = make_forward(graphdef, real, experiment.placement)
-    self._forward_for_groups = make_forward(
-      graphdef, real, experiment.placement, with_log_probability=True
+    self._degrade: Callable[[DeviceBatch], DeviceBatch] = lambda batch: batch
+    self._real = real_classes(experiment.dataset)
+    self._num_known = experiment.dataset.num_known
+    make = functools.partial(
+      make_forward, graphdef, self._real, self._num_known, experiment.placement
     )
-    self._forward_with_features = make_forward(
-      graphdef, real, experiment.placement, with_features=True
-    )
+    self._forward = make()
+    self._forward_for_groups = make(with_log_probability=True)
+    self._forward_with_features = make(with_features=True)
 
   def with_sources(self, sources: SourceDensities) -> 'Predictor':
     """Returns a predictor whose predictions have an `unseen_score`.
@@ -85,6 +90,18 @@ class Predictor:
     """
     predictor = copy.copy(self)
     predictor._sources = sources
+    return predictor
+
+  def with_degradation(
+    self, degrade: Callable[[DeviceBatch], DeviceBatch]
+  ) -> 'Predictor':
+    """Returns a predictor that degrades images before the network sees them.
+
+    Args:
+      degrade: gets each batch on the devices, and returns it with other images.
+    """
+    predictor = copy.copy(self)
+    predictor._degrade = degrade
     return predictor
 
   def predict(
@@ -115,10 +132,13 @@ class Predictor:
     forward = self._bind(self._forward_for_groups, params, batch_stats)
     sums = VerdictSums(group)
     columns = self._collect(forward, batches, sums)
-    verdicts = Predictions(**sums.columns(self._real))
+    verdicts = Predictions(**sums.columns(self._real, self._num_known))
     if self._sources is not None:
-      score = group_means(columns['unseen_score'], group[columns['row']])
-      score = score[group[verdicts.row]]
+      # Both sorted by the first row of each group.
+      mean, _ = group_means(
+        columns['unseen_score'].astype(np.float64), group[columns['row']]
+      )
+      score = mean.astype(np.float32)
       verdicts = dataclasses.replace(verdicts, unseen_score=score)
     return Predictions(**columns, verdicts=verdicts)
 
@@ -198,7 +218,8 @@ class Predictor:
     collected = []
     for batch in batches:
       batch = {name: batch[name] for name in ('image', 'index', 'mask')}
-      results = parallel.to_host(forward(placement.put_batch(batch)))
+      placed = self._degrade(placement.put_batch(batch))
+      results = parallel.to_host(forward(placed))
       is_image = results.pop('mask')
       results = {name: x[is_image] for name, x in results.items()}
       if sums is not None:
@@ -236,6 +257,7 @@ class Predictor:
 def make_forward(
   graphdef: nnx.GraphDef,
   real: list[int],
+  num_known: int,
   placement: parallel.Placement,
   *,
   with_features: bool = False,
@@ -249,6 +271,7 @@ def make_forward(
   Args:
     graphdef: the network's static definition.
     real: labels of the known classes of real (not forged) images.
+    num_known: the number of known classes, whose outputs come first.
     placement: batches are split over its devices. Results are replicated, so
       that every process of a pod sees all rows.
     with_features: return `feature` too. It is far larger than the other columns
@@ -276,6 +299,7 @@ def make_forward(
       'predicted': jnp.argmax(probability, -1).astype(jnp.int32),
       'confidence': probability.max(-1),
       'fake_probability': 1 - real_probability,
+      'novel_probability': probability[:, num_known:].sum(-1),
       'is_finite': (
         jnp.isfinite(outputs.logits).all(-1)
         & jnp.isfinite(outputs.feature).all(-1)

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from owdfa_jax.spectrum.clustering import (
-  SURPLUS,
-  constrained_kmeans,
+from owdfa_jax.spectrum.kmeans import (
+  OVERCLUSTERING,
+  semi_supervised_kmeans,
   squared_distances,
   unit_rows,
 )
@@ -112,13 +112,14 @@ def fit_clusters(
   choice = choose_shrinkage(components, label, seed)
   whitening = within_class_whitening(components, label, choice.shrinkage)
   rows = unit_rows(components @ whitening)
-  found = constrained_kmeans(
+  found = semi_supervised_kmeans(
     rows,
     label,
-    num_classes,
-    (seed,),
+    num_known=int(label.max(initial=-1)) + 1,
+    num_clusters=num_classes,
+    seed=(seed,),
     num_restarts=_RESTARTS,
-    surplus=SURPLUS,
+    overclustering=OVERCLUSTERING,
   )
   facts = {
     'classifier': 'nearest centre of semi-supervised k-means',

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from input_pipeline import pipeline
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax.spectrum.features import spectrum_features
+from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.spectrum.whitening import Projection, whitened_components
 
 _BATCH = 256
@@ -45,7 +46,7 @@ def fit_components(
   )
   means = features
   if split.has_groups:
-    means, _ = mean_by_group(features, split.group[rows])
+    means, _ = group_means(features, split.group[rows])
   projection = whitened_components(means, num_components)
   if len(rows) == len(split):
     return projection, projection(features)
@@ -101,31 +102,6 @@ def read_features(
   return _read(
     dataset, 'train', rows, num_threads, spectrum_features, 'spectra'
   )
-
-
-def mean_by_group(
-  rows: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the mean row of each group, such as that of the tiles of an image.
-
-  The mean spectrum of the tiles varies less than that of one tile.
-
-  Args:
-    rows: float32 [N, D].
-    group: int [N], the number of each row's group.
-
-  Returns:
-    float32 [G, D], the groups in the order of their first rows, and int [G],
-    the position of the first row of each.
-  """
-  _, first, number = np.unique(group, return_index=True, return_inverse=True)
-  order = np.argsort(first, kind='stable')
-  place = np.empty_like(order)
-  place[order] = np.arange(len(order))
-  total = np.zeros((len(first), rows.shape[1]), np.float32)
-  np.add.at(total, place[number], rows)
-  size = np.bincount(place[number]).astype(np.float32)
-  return total / size[:, None], first[order]
 
 
 def _read(

@@ -8,9 +8,9 @@ import dataclasses
 
 import numpy as np
 
-from owdfa_jax.spectrum.clustering import (
-  SURPLUS,
-  constrained_kmeans,
+from owdfa_jax.spectrum.kmeans import (
+  OVERCLUSTERING,
+  semi_supervised_kmeans,
   unit_rows,
 )
 from owdfa_jax.spectrum.whitening import within_class_whitening
@@ -131,8 +131,14 @@ def _hidden_accuracy(
   rows = unit_rows(
     components @ within_class_whitening(components, given, shrinkage)
   )
-  found = constrained_kmeans(
-    rows, given, num_classes, seed, num_restarts=1, surplus=SURPLUS
+  found = semi_supervised_kmeans(
+    rows,
+    given,
+    num_known=len(kept),
+    num_clusters=num_classes,
+    seed=seed,
+    num_restarts=1,
+    overclustering=OVERCLUSTERING,
   )
   is_hidden = given < 0
   table = np.zeros((num_classes, num_classes), np.int64)

@@ -114,7 +114,7 @@ def test_more_restarts_find_lower_inertia():
   label = np.full(60, -1, np.int32)
   label[:NUM_KNOWN] = np.arange(NUM_KNOWN)
   one, many = (
-    cluster(feature, label, num_restarts=n, start_factor=1) for n in (1, 20)
+    cluster(feature, label, num_restarts=n, overclustering=1) for n in (1, 20)
   )
   assert many.inertia < one.inertia
 
@@ -151,7 +151,7 @@ def test_number_of_devices_and_size_of_chunks_do_not_matter(blobs):
   feature, label, _ = blobs
   feature = feature[:205] + 0.2  # 205 rows: padding on eight devices
   label = label[:205]
-  starts = {'start_factor': 2, 'num_restarts': 10}
+  starts = {'overclustering': 2, 'num_restarts': 10}
   one = cluster(feature, label, **starts)
   eight = cluster(feature, label, placement=make_placement(), **starts)
   placement = make_placement()
@@ -165,7 +165,7 @@ def test_number_of_devices_and_size_of_chunks_do_not_matter(blobs):
     num_clusters=NUM_ALL,
     num_restarts=10,
     num_iterations=100,
-    start_factor=2,
+    overclustering=2,
     most_distances=70,
   )
   for found in (eight, chunks):
@@ -189,7 +189,7 @@ def test_no_device_gets_the_features_of_others():
     num_clusters=5,
     num_restarts=2,
     num_iterations=10,
-    start_factor=4,
+    overclustering=4,
   ).compile()
   moved = re.findall(
     r'= \S*\[([\d,]*)\]\S* (?:all-gather|all-to-all|collective-permute)\(',

@@ -5,14 +5,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from owdfa_jax.discovery.clusters import semi_supervised_kmeans
-from owdfa_jax.discovery.ward import merge_centres
+from owdfa_jax.discovery import clusters, ward
 from owdfa_jax.discovery.whitening import within_class
-from owdfa_jax.spectrum.clustering import (
-  constrained_kmeans,
-  merge_nearest,
-  unit_rows,
-)
+from owdfa_jax.spectrum import kmeans
 from owdfa_jax.spectrum.whitening import class_scatter, within_class_whitening
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -24,9 +19,9 @@ def test_the_same_centres_are_merged(seed):
   centres = draws.normal(size=(20, 4)).astype(np.float32)
   # Some have no rows.
   size = draws.integers(0, 9, 20)
-  numpy = merge_nearest(centres, size, num_known=0, num_clusters=6)
+  numpy = kmeans.merge_centres(centres, size, 6)
   devices = np.asarray(
-    jax.jit(merge_centres, static_argnums=2)(centres, size, 6)
+    jax.jit(ward.merge_centres, static_argnums=2)(centres, size, 6)
   )
   order = [np.lexsort(found.T) for found in (numpy, devices)]
   np.testing.assert_allclose(numpy[order[0]], devices[order[1]], atol=1e-5)
@@ -53,16 +48,12 @@ def test_the_same_clusters_are_found():
   draws = np.random.default_rng(1)
   source = np.repeat(np.arange(6), 30)
   rows = 2 * np.eye(6, 8)[source] + 0.4 * draws.normal(size=(180, 8))
-  rows = unit_rows(rows).astype(np.float32)
+  rows = kmeans.unit_rows(rows).astype(np.float32)
   label = np.where((source < 2) & (draws.random(180) < 0.5), source, -1)
-  numpy = constrained_kmeans(rows, label, 6, (0,), num_restarts=2, surplus=4)
-  devices = semi_supervised_kmeans(
-    rows,
-    label.astype(np.int32),
-    num_known=2,
-    num_clusters=6,
-    key=jax.random.key(0),
-    num_restarts=2,
+  settings = dict(num_known=2, num_clusters=6, num_restarts=2, overclustering=4)
+  numpy = kmeans.semi_supervised_kmeans(rows, label, seed=(0,), **settings)
+  devices = clusters.semi_supervised_kmeans(
+    rows, label.astype(np.int32), key=jax.random.key(0), **settings
   )
   assert adjusted_rand_score(numpy.assigned, devices.assigned) == 1
   assert numpy.inertia == pytest.approx(float(devices.inertia), rel=1e-4)

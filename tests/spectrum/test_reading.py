@@ -55,10 +55,3 @@ def test_components_are_fitted_to_some_of_many_images(dataset, monkeypatch):
   assert components.shape == (len(dataset.train), 3)
   # Features of 40 at most, then of all, one batch each.
   assert read[0] <= 40 and read[1] == len(dataset.train)
-
-
-def test_mean_of_groups():
-  rows = np.array([[1, 0], [3, 0], [7, 1], [5, 2]], np.float32)
-  mean, first = reading.mean_by_group(rows, np.array([9, 4, 9, 4]))
-  np.testing.assert_array_equal(mean, [[4, 0.5], [4, 1]])
-  np.testing.assert_array_equal(first, [0, 1])

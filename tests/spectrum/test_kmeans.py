@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from owdfa_jax.spectrum import whitening
-from owdfa_jax.spectrum.clustering import (
-  constrained_kmeans,
-  merge_nearest,
+from owdfa_jax.spectrum.kmeans import (
+  merge_centres,
+  semi_supervised_kmeans,
   squared_distances,
   unit_rows,
 )
@@ -26,7 +26,14 @@ def four_sources(per_source=60, seed=0):
 
 
 def cluster(rows, label, clusters=4, seed=0):
-  return constrained_kmeans(rows, label, clusters, (seed,), num_restarts=3)
+  return semi_supervised_kmeans(
+    rows,
+    label,
+    num_known=label.max() + 1,
+    num_clusters=clusters,
+    seed=(seed,),
+    num_restarts=3,
+  )
 
 
 @pytest.mark.parametrize('chunk', [50, 4096])
@@ -84,7 +91,7 @@ def test_rows_of_zeros_stay_zero():
   np.testing.assert_array_equal(unit_rows(np.zeros((2, 3))), 0)
 
 
-def test_a_surplus_of_centres_finds_what_plain_starts_miss():
+def test_overclustering_finds_what_plain_starts_miss():
   """Twenty sources in a plane: k-means++ gives some two centres, some none."""
   generator = np.random.default_rng(3)
   truth = np.repeat(np.arange(20), 30)
@@ -93,24 +100,26 @@ def test_a_surplus_of_centres_finds_what_plain_starts_miss():
   label = np.where(truth < 2, truth, -1)
   best = ((rows - middle[truth]) ** 2).sum()
 
-  def inertia(seed, surplus):
-    return constrained_kmeans(
-      rows, label, 20, (seed,), num_restarts=1, surplus=surplus
+  def inertia(seed, overclustering):
+    return semi_supervised_kmeans(
+      rows,
+      label,
+      num_known=2,
+      num_clusters=20,
+      seed=(seed,),
+      num_restarts=1,
+      overclustering=overclustering,
     ).inertia
 
   plain = [inertia(seed, 1) for seed in range(8)]
-  with_surplus = [inertia(seed, 4) for seed in range(8)]
-  assert np.mean(with_surplus) < 1.2 * best < np.mean(plain)
+  overclustered = [inertia(seed, 4) for seed in range(8)]
+  assert np.mean(overclustered) < 1.2 * best < np.mean(plain)
 
 
-def test_the_cheapest_pairs_are_merged_and_known_centres_stay():
-  centres = np.array(
-    [[0, 0], [0.1, 0], [5, 0], [5.2, 0], [9, 9], [7, 7]], np.float32
-  )
-  size = np.array([50, 50, 10, 30, 40, 0])
-  merged = merge_nearest(centres, size, num_known=2, num_clusters=4)
-  np.testing.assert_array_equal(merged[:2], centres[:2])
+def test_the_cheapest_pairs_are_merged():
+  centres = np.array([[5, 0], [5.2, 0], [9, 9], [7, 7]], np.float32)
+  size = np.array([10, 30, 40, 0])
+  merged = merge_centres(centres, size, 2)
   # The empty cluster first, then the two at 5 and 5.2, by their sizes.
-  np.testing.assert_allclose(merged[2:], [[5.15, 0], [9, 9]], rtol=1e-6)
-  alone = merge_nearest(centres, size, num_known=2, num_clusters=6)
-  np.testing.assert_array_equal(alone, centres)
+  np.testing.assert_allclose(merged, [[5.15, 0], [9, 9]], rtol=1e-6)
+  np.testing.assert_array_equal(merge_centres(centres, size, 4), centres)
