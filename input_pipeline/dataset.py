@@ -123,6 +123,11 @@ class PackedDataset:
     """The number of classes, known and novel."""
     return len(self.classes)
 
+  @property
+  def has_images(self) -> bool:
+    """Whether there are images; False for what `describe_dataset` returns."""
+    return len(self.train) > 0
+
 
 def open_dataset(path: str | os.PathLike) -> PackedDataset:
   """Opens a directory that `python -m input_pipeline.pack` wrote.
@@ -164,6 +169,39 @@ def open_dataset(path: str | os.PathLike) -> PackedDataset:
   if problem:
     raise UserError(f'{problem}: {directory}; pack again with images for it')
   return dataset
+
+
+def describe_dataset(
+  description: dict, directory: str | os.PathLike
+) -> PackedDataset:
+  """Returns a dataset without its images: both splits are empty.
+
+  It is enough to prepare other images as the dataset's were.
+
+  Args:
+    description: the parsed description file.
+    directory: where the packed directory was.
+
+  Raises:
+    ValueError: a field of the description is wrong; the message names it.
+  """
+  fields = read_fields(description)
+  none = np.zeros(0, np.int64)
+  split = Split(
+    source=TFRecordSource([], none, none, none),
+    label=none.astype(np.int32),
+    tag=none.astype(np.int8),
+  )
+  return PackedDataset(
+    path=pathlib.Path(directory),
+    description=description,
+    classes=fields.classes,
+    num_known=fields.num_known,
+    novel_count_known=fields.novel_count_known,
+    image_size=fields.image_size,
+    train=split,
+    test=split,
+  )
 
 
 def empty_class(

@@ -55,10 +55,15 @@ def set_up(config: ml_collections.ConfigDict, workdir: str) -> Experiment:
   return build_experiment(check_run(config, workdir))
 
 
-def build_experiment(inputs: RunInputs) -> Experiment:
+def build_experiment(inputs: RunInputs, *, trains: bool = True) -> Experiment:
   """Builds the parts of a run whose inputs have been checked.
 
   Nothing is written, and no network is initialised.
+
+  Args:
+    inputs: of the run.
+    trains: whether the run is to train here. A trained one may have a batch
+      that does not fit the devices of this machine.
 
   Raises:
     UserError: the batch cannot be spread evenly over the devices, the images
@@ -70,7 +75,8 @@ def build_experiment(inputs: RunInputs) -> Experiment:
   if num_outputs is None:
     num_outputs = count_classes(config, dataset)
   placement = parallel.make_placement()
-  parallel.check_batch_size(config.batch_size, placement)
+  if trains:
+    parallel.check_batch_size(config.batch_size, placement)
 
   network = config.model.to_dict()
   # These two say where the weights come from, not what the network is.

@@ -64,7 +64,27 @@ def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
       'no data: --config.data.path is empty; give the folder that packing wrote'
     )
   check_slashes(config.data.path, '--config.data.path')
-  dataset = open_dataset(config.data.path)
+  return check_with_data(config, workdir, open_dataset(config.data.path))
+
+
+def check_with_data(
+  config: ml_collections.ConfigDict, workdir: str, dataset: PackedDataset
+) -> RunInputs:
+  """Checks a config, and that data fits it.
+
+  Args:
+    config: the settings of one run.
+    workdir: the run's folder; it need not exist.
+    dataset: the data before `data.leave_out` is applied.
+
+  Returns:
+    The inputs of the run; their dataset lacks the classes that are left out.
+
+  Raises:
+    UserError: a setting is unknown or out of range, or the data has other
+      classes than the config expects.
+  """
+  check_config(config)
   check_classes(config, dataset)
   if names := left_out.class_names(config.data.leave_out):
     dataset = left_out.leave_out(dataset, names)

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import ml_collections
 from absl import flags
@@ -16,6 +16,7 @@ from owdfa_jax import configs
 from owdfa_jax.commands.config_files import find_config, load_config
 from owdfa_jax.commands.flag_files import expand_flag_files
 from owdfa_jax.commands.words import asks_for_help, take_flag
+from owdfa_jax.training.recorded_config import recorded_config, run_folders
 
 # What a flag of each type takes, by absl's names of the types.
 _TYPES = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
@@ -28,12 +29,18 @@ ARGUMENTS: list[str] = []
 _FIELD_ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 
 
-class _ConfigFileParser(flags.ArgumentParser):
-  """Loads the config file, in place of ml_collections' parser."""
+class _ConfigParser(flags.ArgumentParser):
+  """Loads the config, in place of ml_collections' parser."""
+
+  def __init__(self, workdir: str | None):
+    """Takes the config from a run's folder; None: from the config file."""
+    self.workdir = workdir
 
   @override
   def parse(self, argument: str) -> ml_collections.ConfigDict:
-    return load_config(argument)
+    if self.workdir is None:
+      return load_config(argument)
+    return recorded_config(run_folders(self.workdir)[-1])
 
 
 def command_line(argv: Sequence[str] | None, prog: str | None) -> list[str]:
@@ -55,6 +62,7 @@ def parse(
   example: str,
   needs: str,
   description: str,
+  of_run: Callable[[Sequence[str]], bool] = lambda words: False,
 ) -> list[str]:
   """Parses the command line and shows mistakes as one line each.
 
@@ -67,6 +75,8 @@ def parse(
     example: a value of it, named when it is missing or wrong.
     needs: a field that only the configs of this command have.
     description: the command's docstring, for --help.
+    of_run: says of the arguments whether --workdir alone is enough: the config
+      is that of the run there, unless --config is given.
 
   Returns:
     What remains without the flags: the program's name.
@@ -78,15 +88,21 @@ def parse(
     print(f'{description.strip()}\n\n{describe_flags(config)}')
     sys.exit(0)
   words = expand_flag_files(argv[1:])
-  given, others = _take_config(words, example)
+  workdir = _workdir_of_run(words, of_run)
+  if workdir is None:
+    given, others = _take_config(words, example)
+  else:
+    given, others = workdir, words
+  parser = _ConfigParser(workdir)
   ARGUMENTS[:] = [f'--config={given}', *others]
-  flags.FLAGS[config.name].parser = _ConfigFileParser()
+  flags.FLAGS[config.name].parser = parser
   try:
     rest = flags.FLAGS([argv[0], *ARGUMENTS])
   except flags.Error as error:
     raise UserError(describe_flag_error(error)) from error
   except _FIELD_ERRORS as error:
-    raise UserError(_describe_field_error(error, others, given)) from error
+    fields = parser.parse(given)  # the config without the overrides
+    raise UserError(_describe_field_error(error, others, fields)) from error
   if len(rest) > 1:
     raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
   if needs not in config.value:
@@ -113,20 +129,39 @@ def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
   return values[0], others
 
 
+def _workdir_of_run(
+  words: Sequence[str], of_run: Callable[[Sequence[str]], bool]
+) -> str | None:
+  """Returns the --workdir whose run has the config; None if --config does."""
+  workdirs, _ = take_flag(words, 'workdir')
+  if take_flag(words, 'config')[0] or not any(workdirs) or not of_run(words):
+    return None
+  return workdirs[-1]
+
+
+def recorded_workdir(config: flags.FlagHolder) -> str | None:
+  """Returns the --workdir that the parsed config is from; None for a file.
+
+  Args:
+    config: the flag --config.
+  """
+  return getattr(flags.FLAGS[config.name].parser, 'workdir', None)
+
+
 def _describe_field_error(
-  error: Exception, words: Sequence[str], config_file: str
+  error: Exception, words: Sequence[str], fields: ml_collections.ConfigDict
 ) -> str:
   """Returns a message about what the flag parser raised.
 
   Args:
     error: one of `_FIELD_ERRORS`.
     words: the arguments without --config.
-    config_file: the value of --config.
+    fields: the config without overrides.
   """
   overrides = [word for word in words if re.match(r'--?(no)?config\.', word)]
   if not overrides:
     return f'wrong flag: {tidy(error)}; see --help'
-  field = _unknown_field(overrides, config_file)
+  field = _unknown_field(overrides, fields)
   return (
     f'no such config field: {field} ({tidy(error)}); see '
     f'{configs.DEFAULT_FILE} and the file given by --config, which list the '
@@ -134,15 +169,15 @@ def _describe_field_error(
   )
 
 
-def _unknown_field(overrides: Sequence[str], config_file: str) -> str:
+def _unknown_field(
+  overrides: Sequence[str], fields: ml_collections.ConfigDict
+) -> str:
   """Returns the first override whose field the config lacks.
 
   Args:
     overrides: the words that set fields; one of them is wrong.
-    config_file: the value of --config.
+    fields: the config without overrides.
   """
-  # The file is read again, for the config without the overrides.
-  fields = load_config(config_file)
   for word in overrides:
     name = word.partition('=')[0].partition('.')[2]
     try:

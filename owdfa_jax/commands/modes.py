@@ -1,5 +1,7 @@
 """What each mode of a run does, once its inputs have been checked."""
 
+from collections.abc import Sequence
+
 import ml_collections
 
 from owdfa_jax.discovery.estimate_from_network import estimate_from_network
@@ -8,7 +10,11 @@ from owdfa_jax.discovery.find_centres import (
   evaluate_run,
 )
 from owdfa_jax.discovery.spectrum_run import run_spectrum
-from owdfa_jax.discovery.stages import evaluate_stages, train_stages
+from owdfa_jax.discovery.stages import (
+  evaluate_each,
+  evaluate_stages,
+  train_stages,
+)
 from owdfa_jax.discovery.unknown_classes import estimate_lines
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.experiment import build_experiment
@@ -37,7 +43,7 @@ def run(
   if 'spectrum' in inputs.config:
     run_spectrum(inputs)
     return 0
-  experiment = build_experiment(inputs)
+  experiment = build_experiment(inputs, trains=mode in ('train', 'timing'))
   if mode == 'timing':
     time_step(experiment)
     return 0
@@ -65,3 +71,18 @@ def run_stages(
     return train_stages(config, workdir)
   evaluate_stages(config, workdir)
   return 0
+
+
+def evaluate_recorded(stages: Sequence[RunInputs]) -> None:
+  """Evaluates the stages of a run that its folder describes.
+
+  Args:
+    stages: the inputs of its stages, in their order.
+
+  Raises:
+    UserError: see `discovery.stages`.
+  """
+  evaluate_each(
+    [build_experiment(part, trains=False) for part in stages],
+    stages[0].workdir.parent,
+  )

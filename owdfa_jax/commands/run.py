@@ -1,20 +1,23 @@
 """Trains an open-world attribution network, or uses a trained one.
 
   owdfa train --config=cpl:owdfa1 --workdir=runs/cpl
-  owdfa eval --config=cpl:owdfa1 --workdir=runs/cpl
-  owdfa attribute --config=cpl:owdfa1 --workdir=runs/cpl --images=FOLDER
+  owdfa eval --workdir=runs/cpl
+  owdfa attribute --workdir=runs/cpl --images=FOLDER
   owdfa estimate --config=cpl:owdfa1
   owdfa timing --config=cpl:owdfa1
 
 In a checkout, `python main.py --mode=MODE` does the same. --config takes
 METHOD:BENCHMARK, or the path of a config file. Any field of the config can be
-overridden: --config.optimizer.learning_rate=1e-3
+overridden: --config.optimizer.learning_rate=1e-3. Without --config, eval,
+attribute and estimate take the config of the run in --workdir, of which few
+settings can be overridden: --config.eval.batch_size=64
 """
 
 import functools
 import sys
 from collections.abc import Sequence
 
+import ml_collections
 from absl import app, flags
 from etils import epath
 from ml_collections import config_flags
@@ -23,24 +26,38 @@ from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.files import absolute
 from input_pipeline.pack_options import check_max_pixels
 from owdfa_jax.commands.config_files import shipped_configs
-from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
+from owdfa_jax.commands.flags import (
+  ARGUMENTS,
+  command_line,
+  parse,
+  recorded_workdir,
+)
 from owdfa_jax.commands.pod_flags import check_pod_flags
 from owdfa_jax.commands.preflight import check_inputs
+from owdfa_jax.commands.recorded_run import check_recorded
+from owdfa_jax.commands.words import take_flag
 from owdfa_jax.discovery.stage_plan import first_workdir
 from owdfa_jax.discovery.unknown_classes import (
   estimate_classes,
   estimate_without_network,
   take_or_hold_place,
 )
+from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.pods.worker import PodProcess
+from owdfa_jax.settings import RunInputs
+from owdfa_jax.training.recorded_config import check_overrides
 from owdfa_jax.training.small_data import raise_passes
 
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
 
+# Modes that take the config of the run in --workdir, without --config.
+_OF_RUN = ('eval', 'attribute', 'estimate')
+
 _CONFIG = config_flags.DEFINE_config_file(
   'config',
   None,
-  'What to run: METHOD:BENCHMARK, or FILE:BENCHMARK.',
+  'What to run: METHOD:BENCHMARK, or FILE:BENCHMARK; by default what the run '
+  'in --workdir trained.',
   sys_argv=ARGUMENTS,
 )
 _WORKDIR = flags.DEFINE_string(
@@ -102,6 +119,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     example=f'METHOD:BENCHMARK, METHOD one of {", ".join(names)}',
     needs='method',
     description=__doc__ or '',
+    of_run=lambda words: (
+      take_flag(words, 'mode')[0][-1:] in [[mode] for mode in _OF_RUN]
+    ),
   )
   with one_line_errors():
     app.run(_run, command_line(argv, prog), flags_parser=flags_parser)
@@ -141,18 +161,13 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
   if mode == 'attribute' and not _IMAGES.value:
     raise UserError('no images to attribute: give --images=FOLDER')
   check_max_pixels(_MAX_PIXELS.value)
+  stages: list[RunInputs] = []
   remark = ''
-  if mode == 'train' and 'spectrum' not in config:
-    given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
-    first = first_workdir(config, workdir)
-    remark = raise_passes(config, first, given)
-  unknown = mode in ('train', 'timing') and take_or_hold_place(
-    config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
-  )
-  inputs = check_inputs(config, workdir, mode, _IMAGES.value)
-  if unknown:
-    lines = estimate_classes(config)
-    remark = f'{remark}\n{lines}' if remark else lines
+  if recorded_workdir(_CONFIG) is None:
+    inputs, remark = _check_with_config(config, mode, workdir)
+  else:
+    stages = _check_with_run(mode, workdir)
+    inputs = stages[-1]
 
   # Imports JAX, which takes seconds, only once the command is known to be
   # right.
@@ -168,6 +183,40 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
   if remark:
     say(remark)
   with startup.one_line_out_of_memory():
+    if len(stages) > 1:
+      modes.evaluate_recorded(stages)
+      sys.exit()
     if 'stages' in config and mode in ('train', 'eval'):
       sys.exit(modes.run_stages(mode, config, workdir))
     sys.exit(modes.run(mode, inputs, _IMAGES.value, _MAX_PIXELS.value))
+
+
+def _check_with_config(
+  config: ml_collections.ConfigDict, mode: str, workdir: str
+) -> tuple[RunInputs, str]:
+  """Returns the checked inputs of a run of --config, and a remark to print."""
+  remark = ''
+  if mode == 'train' and 'spectrum' not in config:
+    given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
+    first = first_workdir(config, workdir)
+    remark = raise_passes(config, first, given)
+  unknown = mode in ('train', 'timing') and take_or_hold_place(
+    config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
+  )
+  inputs = check_inputs(config, workdir, mode, _IMAGES.value)
+  if unknown:
+    lines = estimate_classes(config)
+    remark = f'{remark}\n{lines}' if remark else lines
+  return inputs, remark
+
+
+def _check_with_run(mode: str, workdir: str) -> list[RunInputs]:
+  """Returns the checked inputs of a run that its folder describes.
+
+  Those of all its stages, if the mode uses them.
+  """
+  given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
+  check_overrides(list(given), workdir)
+  if mode == 'attribute':
+    list_new_images(_IMAGES.value or '')
+  return check_recorded(workdir, mode, given)

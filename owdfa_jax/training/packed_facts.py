@@ -30,6 +30,8 @@ _DIGESTS = ('meta_csv', 'classes', 'labels')
 # The hash of the shards depends on their number; packs of earlier versions have
 # only this one.
 _BYTES = ('records', 'shards')
+# Facts that the description of the data alone does not give.
+OF_IMAGES = ('dataset', 'labels', *_BYTES)
 
 
 def packed_facts(dataset: PackedDataset) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from owdfa_jax.training.later_settings import (
   LATER_SETTINGS,
 )
 from owdfa_jax.training.packed_facts import (
+  OF_IMAGES,
   dataset_digest,
   packed_differences,
   packed_facts,
@@ -43,6 +44,7 @@ CHANGEABLE_SETTINGS = (
   'eval.classify_by',
   'eval.every_epochs',
   'eval.false_alarm_rate',
+  'eval.robustness',
   'eval.split',
   'eval.unseen_path',
   'eval.whitening',
@@ -188,7 +190,7 @@ def check_settings(
     UserError: settings that have to be the same differ, or the record of the
       settings is damaged or cannot be read.
   """
-  before = _recorded_settings(inputs.workdir)
+  before = recorded_settings(inputs.workdir)
   if before is None:
     return
   now = flatten_settings(run_settings(inputs))
@@ -199,6 +201,9 @@ def check_settings(
     if must_match(name) and before.get(name) != now.get(name)
   ]
   if must_match('dataset'):
+    if not inputs.dataset.has_images:
+      # Nothing to compare the images with; the classes are compared.
+      data_now |= dict.fromkeys(OF_IMAGES)
     different += _compare_data(data_before, data_now)
   if different:
     raise UserError(
@@ -220,7 +225,7 @@ def _compare_data(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return packed_differences(before, now)
   # Earlier versions recorded one digest.
   digest = before.get('dataset')
-  if digest == now['dataset']:
+  if now['dataset'] in (digest, None):
     return []
   return [f'dataset={digest} (now {now["dataset"]})']
 
@@ -238,7 +243,7 @@ def recorded_setting(inputs: RunInputs, name: str) -> Any:
     UserError: the record of the settings is damaged or cannot be read.
   """
   now = flatten_settings(run_settings(inputs))[name]
-  return (_recorded_settings(inputs.workdir) or {}).get(name, now)
+  return (recorded_settings(inputs.workdir) or {}).get(name, now)
 
 
 def recorded_passes(workdir: epath.Path) -> int | None:
@@ -251,7 +256,7 @@ def recorded_passes(workdir: epath.Path) -> int | None:
   """
   if not step_folders(workdir):
     return None
-  return (_recorded_settings(workdir) or LATER_SETTINGS)['passes_per_epoch']
+  return (recorded_settings(workdir) or LATER_SETTINGS)['passes_per_epoch']
 
 
 def recorded_classes(workdir: epath.Path) -> int | None:
@@ -260,7 +265,7 @@ def recorded_classes(workdir: epath.Path) -> int | None:
   Raises:
     UserError: the record of the settings is damaged or cannot be read.
   """
-  number = (_recorded_settings(workdir) or {}).get('data.num_classes')
+  number = (recorded_settings(workdir) or {}).get('data.num_classes')
   return number if isinstance(number, int) else None
 
 
@@ -272,7 +277,7 @@ def lacks_data_hashes(workdir: epath.Path) -> bool:
   Raises:
     UserError: the record of the settings is damaged or cannot be read.
   """
-  settings = _recorded_settings(workdir) or {}
+  settings = recorded_settings(workdir) or {}
   return bool(settings) and 'packed.meta_csv' not in settings
 
 
@@ -291,6 +296,11 @@ def run_settings(inputs: RunInputs) -> dict[str, Any]:
   parent = f'{inputs.workdir.parent}/'
   for section, name in (('model', 'init'), ('data', 'pseudo_labels')):
     config[section][name] = config[section][name].replace(parent, '../')
+  # A later command may start in another folder.
+  for section, name in (('data', 'path'), ('eval', 'unseen_path')):
+    path = config[section][name]
+    if path and '://' not in path:
+      config[section][name] = os.path.abspath(path)
   return config | {
     'dataset': dataset_digest(inputs.dataset),
     'packed': packed_facts(inputs.dataset),
@@ -304,8 +314,13 @@ def file_digest(path: str) -> str:
   return file_sha256(path)[:12] if path else ''
 
 
-def _recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
+def recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
   """Returns the settings in `config.json`, flattened; None without that file.
+
+  Settings of later versions have the value that the run had without them.
+
+  Args:
+    workdir: the folder of a run.
 
   Raises:
     UserError: the file is damaged or cannot be read.

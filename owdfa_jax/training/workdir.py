@@ -11,6 +11,7 @@ from input_pipeline.files import read_text, write_whole
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.progress import say
+from owdfa_jax.training.run_data import write_run_data
 from owdfa_jax.training.run_record import (
   CONFIG_FILE,
   check_resumable,
@@ -45,7 +46,7 @@ def open_workdir(experiment: Experiment) -> Iterator[None]:
 
 
 def claim_workdir(inputs: RunInputs) -> None:
-  """Writes the run's settings to `config.json` in its workdir.
+  """Writes the run's settings and data to `config.json` and `data.json`.
 
   Must come before the first checkpoint is saved, and after everything that may
   refuse to go on: a command that is refused leaves the record as it was. Which
@@ -80,6 +81,7 @@ def claim_workdir(inputs: RunInputs) -> None:
     ) as file:
       settings = run_settings(inputs)
       file.write(json.dumps(settings, indent=2, allow_nan=False) + '\n')
+    write_run_data(inputs)
 
 
 def say_older_report(workdir: epath.Path) -> None:
