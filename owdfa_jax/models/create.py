@@ -65,7 +65,11 @@ def create_classifier(
   spectrum = None
   if spectrum_features or spectrum_projections:
     spectrum = SpectrumBranch(
-      image_size, spectrum_features, spectrum_projections, rngs=rngs
+      image_size,
+      spectrum_features,
+      spectrum_projections,
+      front_end=front_end,
+      rngs=rngs,
     )
   return Classifier(
     network,

@@ -19,6 +19,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 RESIDUAL_SIGMA = 1.0
 RESIDUAL_UNIT = 6.0
 RESIDUAL_LIMIT = 8.0
+# Of the scaled residual: the spread below which an image counts as flat, whose
+# residual is mostly rounding, in units of the residual; the largest value.
+FLAT_SPREAD = 0.15
+SCALED_LIMIT = 6.0
 # Pixels of a blur's kernel to each side, in sigmas, as OpenCV and SciPy do.
 _REACH = 4
 
@@ -46,6 +50,29 @@ def residual(images: jax.Array, sigma: float = RESIDUAL_SIGMA) -> jax.Array:
   images = images.astype(jnp.float32)
   scaled = (images - gaussian_blur(images, sigma)) / RESIDUAL_UNIT
   return jnp.clip(scaled, -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+
+
+def scaled_residual(images: jax.Array) -> jax.Array:
+  """Divides an image's residual by its spread: clip(r / (s + 0.15), -6, 6).
+
+  A change of the image's contrast hardly changes the result. With s the root
+  mean square of the residual r over all pixels and channels, the residual of an
+  image of any contrast has a spread of about 1; of a flat one, less.
+
+  Args:
+    images: [B, H, W, C], grey levels 0..255.
+
+  Returns:
+    float32 [B, H, W, C].
+  """
+  unscaled = residual(images)
+  square = jnp.square(unscaled)
+  # Adding the mirrored squares first makes the sum of an image equal that of
+  # its mirror image, bit for bit.
+  mean_square = ((square + square[:, :, ::-1]) / 2).mean((1, 2, 3))
+  mean_square = mean_square[:, None, None, None]
+  scaled = unscaled / (jnp.sqrt(mean_square) + FLAT_SPREAD)
+  return jnp.clip(scaled, -SCALED_LIMIT, SCALED_LIMIT)
 
 
 def gaussian_blur(images: jax.Array, sigma: float) -> jax.Array:
@@ -94,6 +121,7 @@ def _blur_axis(images: jax.Array, axis: int, weights: np.ndarray) -> jax.Array:
 FRONT_ENDS = {
   'rgb': ('rgb',),
   'residual': ('residual',),
+  'scaled_residual': ('scaled_residual',),
   'both': ('rgb', 'residual'),
 }
 
@@ -101,6 +129,21 @@ FRONT_ENDS = {
 def num_channels(front_end: str) -> int:
   """Returns the number of channels of a front end, a key of `FRONT_ENDS`."""
   return 3 * len(FRONT_ENDS[front_end])
+
+
+def spectrum_input(images: jax.Array, front_end: str) -> jax.Array:
+  """Computes what the branch on the local spectrum sees.
+
+  Args:
+    images: uint8 or float32 [B, S, S, 3], grey levels 0..255.
+    front_end: a key of `FRONT_ENDS`.
+
+  Returns:
+    float32 [B, S, S, 3]: the residual, scaled if the front end scales it.
+  """
+  if 'scaled_residual' in FRONT_ENDS[front_end]:
+    return scaled_residual(images)
+  return residual(images)
 
 
 def network_input(
@@ -123,5 +166,6 @@ def network_input(
   maps = {
     'rgb': lambda: normalise(images, mean, std),
     'residual': lambda: residual(images),
+    'scaled_residual': lambda: scaled_residual(images),
   }
   return jnp.concatenate([maps[name]() for name in FRONT_ENDS[front_end]], -1)

@@ -18,7 +18,7 @@ import numpy as np
 from flax import nnx
 
 from owdfa_jax.models.batch_norm import BatchNorm, standardise
-from owdfa_jax.models.front_end import residual
+from owdfa_jax.models.front_end import spectrum_input
 
 # The side of a window in pixels; windows overlap by half.
 WINDOW = 32
@@ -113,6 +113,7 @@ class SpectrumBranch(nnx.Module):
   Attributes:
     num_features: D, trained features.
     num_projections: P, fixed projections.
+    front_end: a key of `front_end.FRONT_ENDS`, which decides on the residual.
   """
 
   def __init__(
@@ -121,6 +122,7 @@ class SpectrumBranch(nnx.Module):
     num_features: int,
     num_projections: int = 0,
     *,
+    front_end: str = 'residual',
     rngs: nnx.Rngs,
   ) -> None:
     """Builds the branch.
@@ -129,6 +131,8 @@ class SpectrumBranch(nnx.Module):
       image_size: S, side of the images in pixels.
       num_features: D, trained features; 0 for none.
       num_projections: P, fixed projections; 0 for none.
+      front_end: a key of `front_end.FRONT_ENDS`; says whether the residual is
+        scaled.
       rngs: source of the initial parameters.
     """
     size = math.prod(spectrum_shape(image_size))
@@ -137,6 +141,7 @@ class SpectrumBranch(nnx.Module):
     )
     self.num_features = num_features
     self.num_projections = num_projections
+    self.front_end = front_end
     self.bn0 = BatchNorm(size)
     if num_features:
       self.fc1 = linear(size, HIDDEN)
@@ -155,7 +160,8 @@ class SpectrumBranch(nnx.Module):
     Returns:
       float32 [B, D] and [B, P]. Training computes no projections: [B, 0].
     """
-    spectrum = local_spectrum(residual(images)).reshape(len(images), -1)
+    seen = spectrum_input(images, self.front_end)
+    spectrum = local_spectrum(seen).reshape(len(images), -1)
     x = self.bn0(spectrum, train=train)
     features = x[:, :0]
     if self.num_features:

@@ -16,4 +16,4 @@ BACKBONE_NAMES = (
 # Keys of `owdfa_jax.models.create.DTYPES`.
 DTYPE_NAMES = ('float32', 'bfloat16')
 # Keys of `owdfa_jax.models.front_end.FRONT_ENDS`.
-FRONT_END_NAMES = ('rgb', 'residual', 'both')
+FRONT_END_NAMES = ('rgb', 'residual', 'scaled_residual', 'both')

@@ -93,6 +93,18 @@ def test_projections_are_fixed_and_have_a_variance_of_about_1():
   assert features.shape == fixed.shape == (64, 0)
 
 
+def test_a_branch_of_a_front_end_that_scales_sees_the_scaled_residual():
+  images = np.random.default_rng(0).normal(128, 20, (4, 32, 32, 3))
+  images = images.astype(np.float32)
+  changes = {}
+  for name in front_end.FRONT_ENDS:
+    branch = SpectrumBranch(32, 0, 8, front_end=name, rngs=nnx.Rngs(0))
+    high, low = (branch(x, train=False)[1] for x in (images, images / 2))
+    changes[name] = float(np.abs(np.asarray(high) - np.asarray(low)).mean())
+  scaled = changes.pop('scaled_residual')
+  assert scaled < 0.1 * min(changes.values())
+
+
 def test_evaluation_alone_puts_the_projections_into_the_feature():
   model = create_classifier(
     backbone='small',
