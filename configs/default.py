@@ -94,7 +94,8 @@ def _model() -> ml_collections.ConfigDict:
   # A key of owdfa_jax.models.backbones.BACKBONES.
   model.backbone = 'resnet50'
   # What the network sees: 'rgb', the pixels, normalised; 'residual', the pixels
-  # without their smooth part; 'both', six channels. See docs/methods.md.
+  # without their smooth part; 'scaled_residual', the residual divided by its
+  # spread in the image; 'both', RGB and residual. See docs/methods.md.
   model.front_end = 'rgb'
   # Features that a branch on the local spectrum adds to those of the backbone;
   # 0 for no such branch. See docs/methods.md.
@@ -223,6 +224,9 @@ def _evaluation() -> ml_collections.ConfigDict:
   # Images of sources that the run has not seen, to measure how many of them are
   # told: a folder of images or a packed directory; '' for none.
   evaluation.unseen_path = ''
+  # Evaluates the images nine more times, as JPEG, blurred, resized and with
+  # noise, for the field `robustness` of report.json.
+  evaluation.robustness = False
   return evaluation
 
 

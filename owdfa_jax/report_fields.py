@@ -38,6 +38,24 @@ NEED_EVERY_TRUTH = tuple(
   and not name.startswith('num_')
 )
 
+# Fields that only the evaluation of a checkpoint has, not the one after an
+# epoch. docs/metrics.md documents each of them.
+DETAILS_THAT_NEED_EVERY_TRUTH = (
+  'macro_precision',
+  'macro_f1',
+  'known_novel_auroc',
+  'reliability',
+)
+DETAILS = (*DETAILS_THAT_NEED_EVERY_TRUTH, 'intervals')
+
+# The figures of degraded images, in a report that `eval.robustness` asked for.
+ROBUSTNESS = 'robustness'
+
+# The version of the fields of `report.json`, as docs/metrics.md documents them,
+# and the field that holds it. Reports of version 1 have no such field.
+REPORT_VERSION_FIELD = 'report_version'
+REPORT_VERSION = 2
+
 # Metrics that may select a checkpoint (`eval.metric`): higher is better.
 SELECTION_METRICS = METRICS[: METRICS.index('mean_uncertainty')]
 

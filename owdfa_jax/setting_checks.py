@@ -179,6 +179,11 @@ def check_consistency(config: ml_collections.ConfigDict) -> None:
       f'no images to validate on: --config.data.validation_share={share}; give '
       'a share above 0 and below 1, or another --config.eval.selection'
     )
+  if 'spectrum' in config and config.eval.robustness:
+    raise UserError(
+      'a spectrum has no network to test: --config.eval.robustness=True; leave '
+      'it out'
+    )
   lowest, highest = (
     config.augment[f'{which}_quality'] for which in ('lowest', 'highest')
   )

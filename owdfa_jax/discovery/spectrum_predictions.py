@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from input_pipeline.dataset import Split
-from owdfa_jax.evaluation.predictions import Predictions
+from input_pipeline.dataset import PackedDataset, Split
+from owdfa_jax.evaluation.predictions import Predictions, real_classes
 from owdfa_jax.evaluation.unseen import (
   SourceDensities,
   fit_densities,
@@ -54,7 +54,7 @@ def classify_spectra(
   components: np.ndarray,
   rows: np.ndarray,
   split: Split,
-  real: list[int],
+  dataset: PackedDataset,
 ) -> Predictions:
   """Classifies images, and groups of them by the mean of their spectra.
 
@@ -63,13 +63,13 @@ def classify_spectra(
     components: float32 [N, C].
     rows: int [N], the rows of the split.
     split: the split.
-    real: the known classes of real images.
+    dataset: of the run, whose classes the outputs are.
   """
-  predictions = _classify(fitted, components, rows, real)
+  predictions = _classify(fitted, components, rows, dataset)
   if not split.has_groups:
     return predictions
   means, first = group_means(components, split.group[rows])
-  verdicts = _classify(fitted, means, rows[first], real)
+  verdicts = _classify(fitted, means, rows[first], dataset)
   return dataclasses.replace(predictions, verdicts=verdicts)
 
 
@@ -77,14 +77,16 @@ def _classify(
   fitted: FittedSpectrum,
   components: np.ndarray,
   rows: np.ndarray,
-  real: list[int],
+  dataset: PackedDataset,
 ) -> Predictions:
   probability = np.exp(fitted.model.log_probability(components))
+  real = real_classes(dataset)
   score = unseen_score(fitted.densities, jnp.asarray(components))
   return Predictions(
     row=rows.astype(np.int32),
     predicted=probability.argmax(1).astype(np.int32),
     confidence=probability.max(1),
     fake_probability=1 - probability[:, real].sum(1),
+    novel_probability=probability[:, dataset.num_known :].sum(1),
     unseen_score=np.asarray(score),
   )

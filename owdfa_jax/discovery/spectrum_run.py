@@ -11,13 +11,15 @@ from owdfa_jax.discovery.spectrum_predictions import (
   fit_spectrum_densities,
 )
 from owdfa_jax.discovery.spectrum_unseen import spectrum_unseen_fields
+from owdfa_jax.evaluation.details import with_details
 from owdfa_jax.evaluation.evaluate import (
   measure_predictions,
   null_reasons,
   with_class_names,
 )
-from owdfa_jax.evaluation.predictions import name_outputs, real_classes
+from owdfa_jax.evaluation.predictions import name_outputs
 from owdfa_jax.evaluation.report import write_report
+from owdfa_jax.report_fields import REPORT_VERSION, REPORT_VERSION_FIELD
 from owdfa_jax.settings import RunInputs, count_classes, eval_rows
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.spectrum.model import (
@@ -116,11 +118,13 @@ def _evaluate(inputs: RunInputs, fitted: FittedSpectrum) -> dict[str, Any]:
     components,
     rows,
     getattr(dataset, split),
-    real_classes(dataset),
+    dataset,
   )
   names = name_outputs(dataset, model.num_outputs)
   result = measure_predictions(dataset, split, predictions, names)
+  result = with_details(result, dataset, split, predictions)
   report: dict[str, Any] = {
+    REPORT_VERSION_FIELD: REPORT_VERSION,
     **dict.fromkeys(_OF_NETWORKS),
     'split': config.eval.split,
     **with_class_names(result, dataset),

@@ -11,7 +11,7 @@ from owdfa_jax.discovery.spectrum_predictions import (
   classify_spectra,
 )
 from owdfa_jax.evaluation.new_images import check_unseen_path
-from owdfa_jax.evaluation.predictions import Predictions, real_classes
+from owdfa_jax.evaluation.predictions import Predictions
 from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.unseen_report import scores_of, unseen_fields
 from owdfa_jax.settings import RunInputs
@@ -75,5 +75,4 @@ def _classify_test(
     num_threads=inputs.config.data.num_threads,
   )
   rows = np.arange(len(components))
-  real = real_classes(inputs.dataset)
-  return classify_spectra(fitted, components, rows, images.test, real)
+  return classify_spectra(fitted, components, rows, images.test, inputs.dataset)

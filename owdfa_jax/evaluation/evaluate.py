@@ -9,6 +9,7 @@ import numpy as np
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import metrics
+from owdfa_jax.evaluation.details import fake_rows, with_details
 from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.evaluation.predictions import (
   Predictions,
@@ -17,6 +18,7 @@ from owdfa_jax.evaluation.predictions import (
 )
 from owdfa_jax.evaluation.report import write_report
 from owdfa_jax.evaluation.restore import RestoredNetwork, restore_network
+from owdfa_jax.evaluation.robustness import robustness_table
 from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.evaluation.selection import Basis, selection_rule
 from owdfa_jax.evaluation.sources_file import SeenSources
@@ -60,7 +62,9 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     split,
     rows,
   )
+  result = with_details(result, experiment.dataset, split, predictions)
   report = {
+    report_fields.REPORT_VERSION_FIELD: report_fields.REPORT_VERSION,
     'checkpoint_step': restored.step,
     'checkpoint': config.eval.checkpoint,
     'selection': recorded_setting(experiment, 'eval.selection'),
@@ -71,6 +75,10 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     **_unseen(experiment, restored, seen, predictions),
     'last': test_metrics(experiment.dataset, restored.latest_metrics),
   }
+  if config.eval.robustness:
+    report[report_fields.ROBUSTNESS] = robustness_table(
+      experiment, restored, split, rows, predictions
+    )
   report['not_available'] = null_reasons(report)
   # Every process of a pod has all predictions; one of them writes.
   if jax.process_index() == 0:
@@ -185,19 +193,12 @@ def _measure(
 ) -> dict[str, Any]:
   """Computes the metrics of predictions for rows, or of verdicts."""
   true_label = getattr(dataset, split).label[predictions.row]
-  is_fake = None
-  # Detection needs classes of both kinds.
-  if {entry.face_type for entry in dataset.classes} == {0, 1}:
-    real = np.array([entry.face_type == 1 for entry in dataset.classes])
-    # Rows of label -1 get the value of the last class here; with such rows
-    # there are no metrics of detection.
-    is_fake = ~real[true_label]
   result = metrics.open_world_metrics(
     true_label,
     predictions.predicted,
     predictions.confidence,
     dataset.num_known,
-    is_fake=is_fake,
+    is_fake=fake_rows(dataset, true_label),
     fake_probability=predictions.fake_probability,
   )
   result[report_fields.NUM_OUTPUTS_IN_USE] = num_in_use

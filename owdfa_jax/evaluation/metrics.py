@@ -15,6 +15,10 @@ import numpy as np
 from owdfa_jax import report_fields
 
 NUM_BINS = 15
+_NEED_EVERY_TRUTH = (
+  *report_fields.NEED_EVERY_TRUTH,
+  *report_fields.DETAILS_THAT_NEED_EVERY_TRUTH,
+)
 
 
 def contingency(true_label: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -93,11 +97,20 @@ def expected_calibration_error(
     confidence: float [N] in [0, 1]; a bin contains its upper edge.
     correct: bool [N].
   """
-  bins = np.ceil(confidence.astype(np.float64) * NUM_BINS).astype(int) - 1
-  # A confidence of exactly 0 belongs to the first bin.
-  bins = np.clip(bins, 0, NUM_BINS - 1)
+  bins = calibration_bins(confidence)
   gap = np.bincount(bins, confidence - correct.astype(np.float64), NUM_BINS)
   return float(np.abs(gap).sum() / len(confidence))
+
+
+def calibration_bins(confidence: np.ndarray) -> np.ndarray:
+  """Returns the bin of each confidence, int [N], below `NUM_BINS`.
+
+  Args:
+    confidence: float [N] in [0, 1]; a bin contains its upper edge.
+  """
+  bins = np.ceil(confidence.astype(np.float64) * NUM_BINS).astype(int) - 1
+  # A confidence of exactly 0 belongs to the first bin.
+  return np.clip(bins, 0, NUM_BINS - 1)
 
 
 def detection_metrics(
@@ -190,17 +203,20 @@ def not_available(result: Mapping[str, Any]) -> dict[str, str]:
   def reason(name: str) -> str:
     if not total:
       return 'there are no images'
-    if missing and name in report_fields.NEED_EVERY_TRUTH:
+    if missing and name in _NEED_EVERY_TRUTH:
       return f'{missing} of {total} images have no true class'
     if name.startswith('known'):
       return 'no image has a known class as its true class'
     if name.startswith('real_fake'):
       return 'there are not both real and forged images'
+    if name == 'known_novel_auroc':
+      return 'there are not both images of known and of novel classes'
+    if name == 'intervals':
+      return 'there are fewer than two images to draw from'
     return 'no image has a novel class as its true class'
 
-  return {
-    name: reason(name) for name in report_fields.METRICS if result[name] is None
-  }
+  names = (*report_fields.METRICS, *report_fields.DETAILS)
+  return {name: reason(name) for name in names if result.get(name, ...) is None}
 
 
 def _matched_metrics(

@@ -24,6 +24,7 @@ from owdfa_jax.evaluation.report_files import (
 from owdfa_jax.evaluation.unseen_report import unseen_lines
 from owdfa_jax.report_fields import (
   NUM_OUTPUTS_IN_USE,
+  ROBUSTNESS,
   TABLE_COLUMNS,
   main_figures,
 )
@@ -168,6 +169,44 @@ def truth_lines(report: Mapping[str, Any]) -> list[str]:
   return lines
 
 
+def interval_lines(figures: Mapping[str, Any]) -> list[str]:
+  """Returns a line with the bootstrap intervals of the accuracies.
+
+  Args:
+    figures: a report, or its figures of groups. Reports of earlier versions
+      have no intervals.
+  """
+  intervals = figures.get('intervals')
+  if not intervals:
+    return []
+  found = [
+    f'{TABLE_COLUMNS[name]} {percent(low)} to {percent(high)}'
+    for name in ('known_acc', 'all_acc', 'new_acc')
+    if name in intervals['figures']
+    for low, high in [intervals['figures'][name]]
+  ]
+  level = f'{100 * intervals["level"]:g} % intervals (bootstrap): '
+  return [level + ', '.join(found)] if found else []
+
+
+def robustness_lines(table: Sequence[Mapping[str, Any]]) -> str:
+  """Returns the table of degraded images for a terminal.
+
+  Args:
+    table: the field `robustness` of a report.
+  """
+  rows = [
+    (
+      f'{entry["kind"]} {entry["strength"]:g}',
+      percent(entry['all_acc']),
+      percent(entry['unchanged']),
+    )
+    for entry in table
+  ]
+  header = ('images as', TABLE_COLUMNS['all_acc'], 'same output')
+  return text_tables.aligned(header, rows, 'lrr')
+
+
 def write_report(
   inputs: RunInputs,
   report: dict[str, Any],
@@ -233,10 +272,12 @@ def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
     print(f'{main_table(rows, "figures of")}\n')
   else:
     print(f'{main_table({"": report})}\n')
-  for line in truth_lines(main):
+  for line in (*interval_lines(main), *truth_lines(main)):
     print(line)
   for line in unseen_lines(report):
     print(line)
+  if robustness := report.get(ROBUSTNESS):
+    print(f'\n{robustness_lines(robustness)}\n')
   if report[NUM_OUTPUTS_IN_USE] is not None:
     print(f'outputs in use, known and novel: {report[NUM_OUTPUTS_IN_USE]}')
 

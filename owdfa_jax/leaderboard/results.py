@@ -37,6 +37,7 @@ FREE_SETTINGS = (
   'data.path',
   'eval.batch_size',
   'eval.false_alarm_rate',
+  'eval.robustness',
   # The report itself records these two.
   'eval.checkpoint',
   'eval.split',

@@ -24,6 +24,7 @@ LATER_SETTINGS: dict[str, Any] = {
   'eval.whitening': 'auto',
   'eval.false_alarm_rate': 0.05,
   'eval.unseen_path': '',
+  'eval.robustness': False,
   'data.leave_out': '',
 }
 # The same for rounds of staged runs, which have settings of their own.

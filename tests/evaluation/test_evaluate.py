@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from helpers.csv_files import read_csv
+from helpers.paths import ROOT
 from helpers.runs import initial_state, tiny_experiment
 from input_pipeline.errors import UserError
 from input_pipeline.text_tables import percent
@@ -137,6 +138,29 @@ def test_reports_of_benchmarks_say_what_selected(trained):
     'real_fake_auc': 'there are not both real and forged images',
     'real_fake_eer': 'there are not both real and forged images',
   }
+  assert report['report_version'] == 2
+  low, high = report['intervals']['figures']['all_acc']
+  assert low <= report['all_acc'] <= high
+
+
+def test_every_field_of_a_report_is_documented(packed, trained):
+  experiment = tiny_experiment(
+    packed, trained.workdir, epochs=1, eval__split='unlabelled'
+  )
+  page = (ROOT / 'docs/metrics.md').read_text()
+  for report in (evaluate.evaluate(trained), evaluate.evaluate(experiment)):
+    del report['not_available'], report['last']
+    del report['intervals']['figures']
+    for name in keys_of(report):
+      assert f'`{name}`' in page, name
+
+
+def keys_of(content):
+  if isinstance(content, list):
+    return {key for entry in content for key in keys_of(entry)}
+  if isinstance(content, dict):
+    return {*content} | keys_of([*content.values()])
+  return set()
 
 
 @pytest.mark.parametrize('metric', ['new_acc', 'novel_nmi'])

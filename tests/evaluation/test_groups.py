@@ -38,12 +38,12 @@ def made_up(rows=40, outputs=5):
   return log_softmax(logits).astype(np.float32)
 
 
-def verdicts(group, log_probability, rows=None, parts=3, real=()):
+def verdicts(group, log_probability, rows=None, parts=3, real=(), num_known=2):
   rows = np.arange(len(log_probability)) if rows is None else rows
   sums = VerdictSums(group)
   for part in np.array_split(rows, parts):
     sums.add(part, log_probability[part])
-  return sums.columns(list(real))
+  return sums.columns(list(real), num_known)
 
 
 def test_a_verdict_is_the_normalised_product_of_probabilities():
@@ -59,6 +59,9 @@ def test_a_verdict_is_the_normalised_product_of_probabilities():
   np.testing.assert_allclose(found['confidence'], [product[1], 0.7], rtol=1e-6)
   np.testing.assert_allclose(
     found['fake_probability'], [1 - product[2], 0.3], rtol=1e-6
+  )
+  np.testing.assert_allclose(
+    found['novel_probability'], [product[2], 0.7], rtol=1e-6
   )
 
 

@@ -1,0 +1,93 @@
+"""Bootstrap intervals: how much figures depend on the images that were drawn.
+
+Units, single images or whole groups of them, are drawn again with replacement.
+Every draw is a weight for each unit, so that figures come from weighted counts,
+many draws at a time.
+
+References:
+  Efron and Tibshirani, "An introduction to the bootstrap", 1993, ch. 13
+  (percentile intervals).
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from owdfa_jax.evaluation.weighted_figures import (
+  MeasuredRows,
+  weighted_figures,
+)
+
+LEVEL = 0.95
+NUM_DRAWS = 400
+_SEED = 0
+# Numbers of one array of weights that is in memory at a time.
+_MOST_WEIGHTS = 4_000_000
+
+
+def bootstrap_intervals(
+  rows: MeasuredRows, num_known: int, num_draws: int = NUM_DRAWS
+) -> dict[str, Any] | None:
+  """Returns intervals of the main figures, by the percentile bootstrap.
+
+  Outputs are matched to classes once, on all rows, and every draw keeps that
+  matching: a figure says how often a cluster's name is right, and the name does
+  not change with the draw. Matching each draw anew would favour chance matches.
+
+  Args:
+    rows: the evaluated rows, in the units that are drawn.
+    num_known: the number of known classes.
+    num_draws: how many draws the intervals come from.
+
+  Returns:
+    None with fewer than two units. Otherwise a dict for JSON: `level`, the
+    share of draws inside an interval; `draws`, `seed`; `num_units`, how many
+    units were drawn from; and `figures`, [lowest, highest] by the figure's
+    name, without figures that the data cannot give.
+  """
+  unit, count = np.unique(rows.unit, return_inverse=True)
+  if len(unit) < 2:
+    return None
+  rows = dataclasses.replace(rows, unit=count.reshape(-1))
+  generator = np.random.default_rng(_SEED)
+  at_a_time = max(1, min(num_draws, _MOST_WEIGHTS // len(unit)))
+  found = []
+  for start in range(0, num_draws, at_a_time):
+    weight = draw_weights(
+      generator, len(unit), min(at_a_time, num_draws - start)
+    )
+    found.append(weighted_figures(rows, num_known, weight))
+  tail = (1 - LEVEL) / 2
+  figures = {}
+  for name in found[0]:
+    values = np.concatenate([each[name] for each in found])
+    # A draw that lacks the images of a figure does not count.
+    values = values[np.isfinite(values)]
+    if len(values):
+      low, high = np.quantile(values, [tail, 1 - tail])
+      figures[name] = [float(low), float(high)]
+  return {
+    'level': LEVEL,
+    'draws': num_draws,
+    'seed': _SEED,
+    'num_units': len(unit),
+    'figures': figures,
+  }
+
+
+def draw_weights(
+  generator: np.random.Generator, num_units: int, num_draws: int
+) -> np.ndarray:
+  """Returns how often each draw has each unit, float64 [num_draws, num_units].
+
+  Args:
+    generator: the source of random numbers.
+    num_units: U; each draw takes U units with replacement.
+    num_draws: the number of draws.
+  """
+  drawn = generator.integers(0, num_units, (num_draws, num_units))
+  drawn += num_units * np.arange(num_draws)[:, None]
+  size = num_draws * num_units
+  weight = np.bincount(drawn.reshape(-1), minlength=size).astype(np.float64)
+  return weight.reshape(num_draws, num_units)
