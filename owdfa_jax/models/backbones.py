@@ -28,14 +28,15 @@ class Backbone(Protocol):
   pixel_mean: tuple[float, float, float]
   pixel_std: tuple[float, float, float]
 
-  def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Returns the feature map; `train` updates the batch statistics."""
-    ...
-
   def first_and_last(
     self, images: jax.Array, *, train: bool
   ) -> tuple[jax.Array, jax.Array]:
-    """Returns an early feature map, of stride 4 or less, and the last one."""
+    """Returns an early feature map, of stride 4 or less, and the last one.
+
+    Args:
+      images: the network's input.
+      train: use and update the batch statistics.
+    """
     ...
 
 

@@ -195,22 +195,19 @@ class EfficientNet(nnx.Module):
     self.first_features = scaled(first[-1].features)
     self.stride = config.stride
 
-  def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Maps the network's input to the feature map.
-
-    Args:
-      images: [B, H, W, channels].
-      train: use and update the batch statistics, see `BatchNorm`.
-
-    Returns:
-      [B, h, w, C] with h = ceil(H / stride), in the dtype of the computation.
-    """
-    return self.first_and_last(images, train=train)[1]
-
   def first_and_last(
     self, images: jax.Array, *, train: bool
   ) -> tuple[jax.Array, jax.Array]:
-    """Returns the feature maps after the second stage and the last layer."""
+    """Returns the feature maps after the second stage and the last layer.
+
+    Args:
+      images: the network's input, [B, H, W, channels].
+      train: use and update the batch statistics, see `BatchNorm`.
+
+    Returns:
+      [B, h', w', `first_features`] and [B, h, w, C], with h = ceil(H / stride),
+      in the dtype of the computation.
+    """
     x = nnx.relu6(self.bn0(self.conv_stem(images), train=train))
     for block in itertools.islice(self.blocks, self.num_first_blocks):
       x = block(x, train=train)

@@ -188,22 +188,19 @@ class ResNet(nnx.Module):
       x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
     return x
 
-  def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-    """Maps the network's input to the feature map.
-
-    Args:
-      images: [B, H, W, channels].
-      train: use and update the batch statistics, see `BatchNorm`.
-
-    Returns:
-      [B, h, w, C] with h = ceil(H / stride), in the dtype of the computation.
-    """
-    return self.first_and_last(images, train=train)[1]
-
   def first_and_last(
     self, images: jax.Array, *, train: bool
   ) -> tuple[jax.Array, jax.Array]:
-    """Returns the feature maps after the first stage and after the last."""
+    """Returns the feature maps after the first stage and after the last.
+
+    Args:
+      images: the network's input, [B, H, W, channels].
+      train: use and update the batch statistics, see `BatchNorm`.
+
+    Returns:
+      [B, h', w', `first_features`] and [B, h, w, C], with h = ceil(H / stride),
+      in the dtype of the computation.
+    """
     x = self.stem(images, train=train)
     maps = []
     for blocks in self.stages():

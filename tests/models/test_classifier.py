@@ -165,8 +165,8 @@ def test_perspectives_carry_no_gradient():
 
 
 def test_head_is_float32_over_a_bfloat16_backbone():
-  feature_map = jax.eval_shape(
-    lambda: create(dtype='bfloat16').backbone(
+  _, feature_map = jax.eval_shape(
+    lambda: create(dtype='bfloat16').backbone.first_and_last(
       jnp.zeros((1, 64, 64, 3)), train=False
     )
   )

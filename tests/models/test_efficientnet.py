@@ -70,16 +70,15 @@ def outputs():
     def run(params, stats, x):
       def loss(params):
         model = nnx.merge(graphdef, params, stats, copy=True)
-        y = model(x, train=True)
+        _, y = model.first_and_last(x, train=True)
         return jnp.sum(y * projection) / 100, (
           y,
           nnx.state(model, nnx.BatchStat),
         )
 
       model = nnx.merge(graphdef, params, stats, copy=True)
-      return model(x, train=False), jax.value_and_grad(loss, has_aux=True)(
-        params
-      )
+      _, evaluation = model.first_and_last(x, train=False)
+      return evaluation, jax.value_and_grad(loss, has_aux=True)(params)
 
     return jax.tree.map(np.asarray, run(params, stats, x))
 

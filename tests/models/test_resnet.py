@@ -30,6 +30,10 @@ def abstract(name, **kwargs):
   return nnx.eval_shape(lambda: build(name, **kwargs))
 
 
+def feature_map(model, images, train):
+  return model.first_and_last(images, train=train)[1]
+
+
 def num_params(model):
   return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
@@ -96,7 +100,7 @@ def loss_and_gradients(file, seed, dtype):
   def run(params, stats, x):
     def loss(params):
       model = nnx.merge(graphdef, params, stats, copy=True)
-      return jnp.sum(model(x, train=True) * projection) / 100
+      return jnp.sum(feature_map(model, x, train=True) * projection) / 100
 
     return jax.value_and_grad(loss)(params)
 
@@ -147,7 +151,7 @@ def test_stages_as_recorded(golden, forward, head, mode, tolerance):
 def test_evaluation_at_256_pixels_as_recorded(golden, variables, seed):
   image = np.random.RandomState(72000 + seed).randn(1, 3, 256, 256)
   model = nnx.merge(*variables, copy=True)
-  run = jax.jit(lambda x: model(x, train=False))
+  run = jax.jit(lambda x: feature_map(model, x, train=False))
   output = channels_first(run(channels_last(image.astype(np.float32))))
   file = golden('resnet50')
   atol = 1e-5 * file['eval256_mean_std_absmax'][2]
@@ -222,7 +226,9 @@ def test_parameter_counts(name, expected):
 def test_feature_map_of_64_pixels(name, width, shape):
   model = abstract(name, width=width)
   images = jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.float32)
-  output = nnx.eval_shape(lambda m, x: m(x, train=False), model, images)
+  output = nnx.eval_shape(
+    lambda m, x: feature_map(m, x, train=False), model, images
+  )
   assert output.shape == shape
   assert model.num_features == shape[-1]
   assert 64 // model.stride == shape[1]
@@ -244,7 +250,7 @@ def test_bfloat16_network_has_float32_parameters():
   images = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
   # All arguments are traced, as XLA would fold constants for a minute.
   initialise = jax.jit(lambda: nnx.state(build('small', width=0.25)))
-  run = jax.jit(lambda m, x: (m(x, train=True), nnx.state(m)))
+  run = jax.jit(lambda m, x: (feature_map(m, x, train=True), nnx.state(m)))
   state, outputs = initialise(), []
   for dtype in (jnp.float32, jnp.bfloat16):
     graphdef = nnx.graphdef(abstract('small', width=0.25, dtype=dtype))
