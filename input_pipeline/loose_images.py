@@ -12,9 +12,120 @@ from input_pipeline import faces, images
 from input_pipeline.batches import Batch, iterate_batches
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
-from input_pipeline.image_headers import MAX_PIXELS
+from input_pipeline.image_headers import MAX_PIXELS, check_size
+from input_pipeline.image_kinds import BadImage
 from input_pipeline.pack_options import Options
 from input_pipeline.tiles import Tiling, cut_tiles
+
+
+class ImageCutter:
+  """Cuts from new images what the network sees, as packing did."""
+
+  def __init__(
+    self,
+    image_size: int,
+    crop: faces.Crop | None = None,
+    tiling: Tiling | None = None,
+    max_pixels: int = MAX_PIXELS,
+  ):
+    """Loads the detector of faces, if there is one.
+
+    Args:
+      image_size: S, pixels.
+      crop: how the faces of the training images were cut out; None if they are
+        whole images.
+      tiling: how tiles were cut from the training images; None if they were
+        packed whole.
+      max_pixels: the most pixels of an image; a larger one is unreadable.
+
+    Raises:
+      UserError: the library of the detector is missing.
+    """
+    self.image_size = image_size
+    self._crop, self._tiling, self._max_pixels = crop, tiling, max_pixels
+    self._find = None if crop is None else faces.detector(crop)
+
+  @property
+  def most_pictures(self) -> int:
+    """The most pictures that are cut from one image."""
+    return 1 if self._tiling is None else self._tiling.count
+
+  @property
+  def threads(self) -> int | None:
+    """The most threads that may cut at the same time; None for any number.
+
+    OpenCV's and dlib's detectors keep state while they search.
+    """
+    return None if self._find is None else 1
+
+  def of_file(self, path: str) -> tuple[list[np.ndarray], int]:
+    """Returns the pictures of an image file, and its longer side in pixels.
+
+    Args:
+      path: the file.
+
+    Returns:
+      At least one uint8 [S, S, 3], and the longer side of the image, or of the
+      face that is cut out of it, before it is resized.
+
+    Raises:
+      UserError: it cannot be read, is too large, or smaller than a tile.
+    """
+    data = images.read_file(path, self._max_pixels)
+    pixels = images.decode_file(data, path, self._max_pixels)
+    return self._cut(pixels, data, path)
+
+  def of_pixels(
+    self, pixels: np.ndarray, name: str
+  ) -> tuple[list[np.ndarray], int]:
+    """Returns the same for an image that is decoded already.
+
+    Its tiles lie at other places than those of its file.
+
+    Args:
+      pixels: uint8 [H, W, 3], RGB.
+      name: names it in errors.
+
+    Raises:
+      UserError: it is too large, or smaller than a tile.
+    """
+    try:
+      check_size(pixels.shape[0], pixels.shape[1], self._max_pixels)
+    except BadImage as error:
+      raise UserError(f'unreadable image: {name}: {error}') from error
+    return self._cut(pixels, pixels.tobytes(), name)
+
+  def _cut(
+    self, pixels: np.ndarray, data: bytes, name: str
+  ) -> tuple[list[np.ndarray], int]:
+    if self._tiling is not None:
+      sha256 = hashlib.sha256(data).hexdigest()
+      tiles = cut_tiles(pixels, self.image_size, self._tiling, sha256, name)
+      # Copies: a view would keep the whole image in memory.
+      return [tile.copy() for tile in tiles], max(pixels.shape[:2])
+    if self._crop is not None and self._find is not None:
+      face = self._find(pixels)
+      if face is not None:
+        pixels = faces.cut_face(pixels, face, self._crop.margin)
+    picture = images.resize_image(pixels, self.image_size)
+    return [picture], max(pixels.shape[:2])
+
+
+def cutter_for(
+  dataset: PackedDataset, max_pixels: int | None = None
+) -> ImageCutter:
+  """Returns what cuts new images as those of a dataset were cut.
+
+  Args:
+    dataset: the dataset.
+    max_pixels: the most pixels of an image; None: as in packing.
+  """
+  return ImageCutter(
+    dataset.image_size,
+    crop_of(dataset),
+    tiling_of(dataset),
+    max_pixels or max_pixels_of(dataset),
+  )
 
 
 def file_batches(
@@ -52,27 +163,10 @@ def file_batches(
     tiling: how tiles were cut from the training images; None if they were
       packed whole.
   """
-  # Made before the loop: a missing library is not an unreadable image.
-  find = None if crop is None else faces.detector(crop)
-
-  def load(path: str) -> tuple[list[np.ndarray], int]:
-    """Returns the pictures of a file, [S, S, 3] each, and its longer side."""
-    data = images.read_file(path, max_pixels)
-    image = images.decode_file(data, path, max_pixels)
-    if tiling is not None:
-      sha256 = hashlib.sha256(data).hexdigest()
-      tiles = cut_tiles(image, image_size, tiling, sha256, path)
-      return tiles, max(image.shape[:2])
-    if crop is not None and find is not None:
-      face = find(image)
-      image = (
-        image if face is None else faces.cut_face(image, face, crop.margin)
-      )
-    return [images.resize_image(image, image_size)], max(image.shape[:2])
+  cutter = ImageCutter(image_size, crop, tiling, max_pixels)
 
   # Whole files go into a batch, so that its shape is always the same.
-  most_tiles = 1 if tiling is None else tiling.count
-  files_per_batch = batch_size // most_tiles
+  files_per_batch = batch_size // cutter.most_pictures
 
   def make_batch(step: int) -> Batch:
     start = int(step) * files_per_batch
@@ -82,7 +176,7 @@ def file_batches(
     row = 0
     for position in positions:
       try:
-        pictures, sides[position] = load(paths[position])
+        pictures, sides[position] = cutter.of_file(paths[position])
       except UserError as error:
         unreadable[position] = str(error)
         continue
@@ -91,8 +185,7 @@ def file_batches(
         row += 1
     return {'image': image, 'index': index, 'mask': index >= 0}
 
-  # OpenCV's and dlib's detectors keep state while they search.
-  threads = num_threads if crop is None else 1
+  threads = cutter.threads or num_threads
   steps = -(-len(paths) // files_per_batch)
   return iterate_batches(make_batch, 0, steps, threads, num_workers=0)
 

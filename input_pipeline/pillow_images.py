@@ -14,10 +14,12 @@ from PIL import (
   AvifImagePlugin,
   BmpImagePlugin,
   GifImagePlugin,
+  Image,
   ImageOps,
   PpmImagePlugin,
 )
 
+from input_pipeline.errors import UserError
 from input_pipeline.image_headers import check_gif, check_size
 from input_pipeline.image_kinds import BadImage, undecodable
 from input_pipeline.pixel_values import to_uint8
@@ -67,6 +69,34 @@ def decode_with_pillow(kind: str, data: bytes, max_pixels: int) -> np.ndarray:
   # A plugin raises any exception on a damaged file.
   except Exception as error:
     raise undecodable(error) from error
+
+
+def decoded_pixels(image: Image.Image, name: str) -> np.ndarray:
+  """Returns the pixels of a Pillow image, as those of a file are decoded.
+
+  The orientation of its EXIF is applied, an alpha channel is dropped.
+
+  Args:
+    image: the image, opened or made.
+    name: names it in the error.
+
+  Returns:
+    uint8 [H, W, 3], RGB.
+
+  Raises:
+    UserError: it has no pixels, it is damaged, or of a mode that is not
+      decoded.
+  """
+  try:
+    if not image.width * image.height:
+      raise BadImage('it has no pixels')
+    return _pixels(ImageOps.exif_transpose(image))
+  except BadImage as error:
+    raise UserError(f'unreadable image: {name}: {error}') from error
+  # The file behind it may be damaged in any way.
+  except Exception as error:
+    bad = undecodable(error)
+    raise UserError(f'unreadable image: {name}: {bad}') from error
 
 
 def _pixels(image: Any) -> np.ndarray:

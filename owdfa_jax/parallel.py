@@ -95,6 +95,29 @@ def check_batch_size(batch_size: int, placement: Placement) -> None:
     )
 
 
+def check_groups(size: int, batch_size: int, placement: Placement) -> None:
+  """Raises `UserError` unless groups of rows fit the batch and the devices.
+
+  Each group gets as many labelled as unlabelled rows. A device has several
+  whole groups, or a group has several whole devices.
+
+  Args:
+    size: rows of a group; 0 for the whole batch.
+    batch_size: rows of a global batch, which splits evenly over the devices.
+    placement: the devices.
+  """
+  devices = placement.mesh.size
+  rows = batch_size // devices
+  fits = not size % 2 and not batch_size % max(size, 1)
+  if size and not (fits and (rows % size == 0 or size % rows == 0)):
+    raise UserError(
+      f'the batch cannot be paired in groups: --config.method.params.pair_within'
+      f'={size} (each of {devices} devices has {rows} of {batch_size} rows); '
+      f'use an even number that divides {rows}, a multiple of {rows} that '
+      f'divides {batch_size}, or 0'
+    )
+
+
 def round_up(rows: int, placement: Placement) -> int:
   """Returns the smallest multiple of the device count that is >= `rows`."""
   return -(-rows // placement.mesh.size) * placement.mesh.size
@@ -170,3 +193,16 @@ def compile_together(function: Callable[P, R]) -> Callable[P, R]:
 def to_host(tree: Any) -> Any:
   """Returns replicated arrays as numpy arrays, the same on every process."""
   return jax.device_get(tree)
+
+
+def process_rows(batch: Batch) -> Batch:
+  """Returns this process's rows of a batch that every process has whole.
+
+  Args:
+    batch: arrays [B, ...], B a multiple of the number of devices.
+  """
+  count, index = jax.process_count(), jax.process_index()
+  return {
+    name: rows[index * len(rows) // count : (index + 1) * len(rows) // count]
+    for name, rows in batch.items()
+  }

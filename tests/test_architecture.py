@@ -10,6 +10,7 @@ from helpers.paths import ROOT
 # A package or module imports only from levels below its own.
 LEVELS = [
   {'owdfa_jax.commands', 'owdfa_jax.leaderboard', 'owdfa_jax.soak'},
+  {'owdfa_jax.inference'},
   {'owdfa_jax.discovery'},
   {'owdfa_jax.evaluation'},
   {'owdfa_jax.training'},
@@ -29,11 +30,13 @@ LEVELS = [
     'owdfa_jax.vectors',
     'owdfa_jax.weights',
   },
-  # Its `__init__.py` has the version alone.
+  # Its `__init__.py` has the version, and imports the rest late.
   {'input_pipeline', 'owdfa_jax'},
 ]
-# This program reads its flags and starts up as the other commands do.
+# `owdfa_jax.load` imports the rest late. The leaderboard reads its flags and
+# starts up as the other commands do.
 ALLOWED = {
+  ('owdfa_jax', 'owdfa_jax.inference.run'),
   ('owdfa_jax.leaderboard.__main__', 'owdfa_jax.commands.flags'),
   ('owdfa_jax.leaderboard.__main__', 'owdfa_jax.commands.startup'),
 }
@@ -41,6 +44,7 @@ ALLOWED = {
 SAME_NAMES = {
   'main': 'every program has one',
   'get_config': 'ml_collections asks every config file for it',
+  'load': 'of a config by its name, and of a run: `owdfa_jax.load`',
   'semi_supervised_kmeans': 'of spectra in NumPy, of features on devices',
   'Clusters': 'what each of the two returns',
   'merge_centres': 'a part of each of the two',

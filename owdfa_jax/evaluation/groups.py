@@ -58,6 +58,22 @@ class VerdictSums:
       The columns of `predictions.Predictions`, [G] each, sorted by `row`, which
       is the first row of the group that was added.
     """
+    row, probability = self.probability()
+    return {
+      'row': row,
+      'predicted': probability.argmax(1).astype(np.int32),
+      'confidence': probability.max(1).astype(np.float32),
+      'fake_probability': (1 - probability[:, real].sum(1)).astype(np.float32),
+      'novel_probability': probability[:, num_known:].sum(1).astype(np.float32),
+    }
+
+  def probability(self) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the probability of each source for the groups with rows.
+
+    Returns:
+      int32 [G], the first row of each group that was added, ascending; and
+      float64 [G, K].
+    """
     used = np.flatnonzero(self._first < np.iinfo(np.int32).max)
     used = used[np.argsort(self._first[used], kind='stable')]
     probability = self._sums[used]
@@ -65,10 +81,4 @@ class VerdictSums:
     probability -= probability.max(1, keepdims=True)
     np.exp(probability, out=probability)
     probability /= probability.sum(1, keepdims=True)
-    return {
-      'row': self._first[used],
-      'predicted': probability.argmax(1).astype(np.int32),
-      'confidence': probability.max(1).astype(np.float32),
-      'fake_probability': (1 - probability[:, real].sum(1)).astype(np.float32),
-      'novel_probability': probability[:, num_known:].sum(1).astype(np.float32),
-    }
+    return self._first[used], probability

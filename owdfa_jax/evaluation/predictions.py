@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -16,9 +15,10 @@ from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
-from owdfa_jax.evaluation.centres import Centres, centre_logits
+from owdfa_jax.evaluation.centres import Centres
+from owdfa_jax.evaluation.forward import make_forward
 from owdfa_jax.evaluation.groups import VerdictSums
-from owdfa_jax.evaluation.unseen import SourceDensities, unseen_score
+from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.spectrum.group_means import group_means
@@ -81,6 +81,7 @@ class Predictor:
     self._forward = make()
     self._forward_for_groups = make(with_log_probability=True)
     self._forward_with_features = make(with_features=True)
+    self._forward_with_all = make(with_features=True, with_log_probability=True)
 
   def with_sources(self, sources: SourceDensities) -> 'Predictor':
     """Returns a predictor whose predictions have an `unseen_score`.
@@ -170,6 +171,54 @@ class Predictor:
 
     return Predictions(**self._collect(forward_and_take, batches))
 
+  def rows(
+    self,
+    params: Params,
+    batch_stats: BatchStats,
+    batches: Iterator[Batch],
+    *,
+    with_features: bool = False,
+  ) -> Iterator[dict[str, np.ndarray]]:
+    """Yields what the network says of the rows of each batch.
+
+    One batch is in work while the results of the one before are taken.
+
+    Args:
+      params: as for `predict`.
+      batch_stats: as for `predict`.
+      batches: as for `predict`.
+      with_features: give `feature` too, float32 [b, C]; one process alone.
+
+    Yields:
+      `row` int32 [b], `log_probability` float32 [b, K] and, with sources,
+      `unseen_score` float32 [b] of the rows with a true `mask`.
+
+    Raises:
+      UserError: the network's logits or features are not finite.
+    """
+    forward = self._bind(
+      self._forward_with_all if with_features else self._forward_for_groups,
+      params,
+      batch_stats,
+    )
+    waiting: DeviceBatch | None = None
+    for batch in batches:
+      placed = self._degrade(self._experiment.placement.put_batch(batch))
+      started = forward(placed)
+      if waiting is not None:
+        yield self._taken(waiting)
+      waiting = started
+    if waiting is not None:
+      yield self._taken(waiting)
+
+  def _taken(self, results: DeviceBatch) -> dict[str, np.ndarray]:
+    """Returns the columns of a batch on the host, without padding."""
+    columns = parallel.to_host(results)
+    is_image = columns.pop('mask')
+    columns = {name: x[is_image] for name, x in columns.items()}
+    self._check_finite(columns.pop('is_finite'))
+    return columns
+
   def batches(
     self,
     split: str,
@@ -252,70 +301,6 @@ class Predictor:
         '(--config.eval.checkpoint=STEP), or train anew in another --workdir '
         'with a lower --config.optimizer.learning_rate'
       )
-
-
-def make_forward(
-  graphdef: nnx.GraphDef,
-  real: list[int],
-  num_known: int,
-  placement: parallel.Placement,
-  *,
-  with_features: bool = False,
-  with_log_probability: bool = False,
-) -> Callable[..., DeviceBatch]:
-  """Returns `(params, batch_stats, centres, sources, batch) -> columns`.
-
-  It is compiled. Without `centres` the network's head classifies; without
-  `sources` there is no column `unseen_score`.
-
-  Args:
-    graphdef: the network's static definition.
-    real: labels of the known classes of real (not forged) images.
-    num_known: the number of known classes, whose outputs come first.
-    placement: batches are split over its devices. Results are replicated, so
-      that every process of a pod sees all rows.
-    with_features: return `feature` too. It is far larger than the other columns
-      and stays split by rows.
-    with_log_probability: return `log_probability` too, float32 [b, K].
-  """
-
-  def forward(
-    params: Params,
-    batch_stats: BatchStats,
-    centres: Centres | None,
-    sources: SourceDensities | None,
-    batch: DeviceBatch,
-  ) -> DeviceBatch:
-    model = nnx.merge(graphdef, params, batch_stats)
-    outputs = model.classify_images(batch['image'], train=False)
-    logits = outputs.logits
-    if centres is not None:
-      logits = centre_logits(centres, outputs.feature)
-    probability = jax.nn.softmax(logits)
-    real_probability = probability[:, jnp.array(real, jnp.int32)].sum(-1)
-    columns = {
-      'row': batch['index'],
-      'mask': batch['mask'],
-      'predicted': jnp.argmax(probability, -1).astype(jnp.int32),
-      'confidence': probability.max(-1),
-      'fake_probability': 1 - real_probability,
-      'novel_probability': probability[:, num_known:].sum(-1),
-      'is_finite': (
-        jnp.isfinite(outputs.logits).all(-1)
-        & jnp.isfinite(outputs.feature).all(-1)
-      ),
-    }
-    if sources is not None:
-      columns['unseen_score'] = unseen_score(sources, outputs.feature)
-    if with_log_probability:
-      columns['log_probability'] = jax.nn.log_softmax(logits)
-    place = jax.lax.with_sharding_constraint
-    columns = place(columns, placement.replicated)
-    if with_features:
-      columns['feature'] = place(outputs.feature, placement.by_batch)
-    return columns
-
-  return jax.jit(forward)
 
 
 def output_names(experiment: Experiment) -> list[str]:

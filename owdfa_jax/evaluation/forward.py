@@ -1,0 +1,77 @@
+"""The compiled forward pass of a network, with everything said of an image."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from owdfa_jax import parallel
+from owdfa_jax.evaluation.centres import Centres, centre_logits
+from owdfa_jax.evaluation.unseen import SourceDensities, unseen_score
+from owdfa_jax.parallel import DeviceBatch
+from owdfa_jax.training.state import BatchStats, Params
+
+
+def make_forward(
+  graphdef: nnx.GraphDef,
+  real: list[int],
+  num_known: int,
+  placement: parallel.Placement,
+  *,
+  with_features: bool = False,
+  with_log_probability: bool = False,
+) -> Callable[..., DeviceBatch]:
+  """Returns `(params, batch_stats, centres, sources, batch) -> columns`.
+
+  It is compiled. Without `centres` the network's head classifies; without
+  `sources` there is no column `unseen_score`.
+
+  Args:
+    graphdef: the network's static definition.
+    real: labels of the known classes of real (not forged) images.
+    num_known: the number of known classes, whose outputs come first.
+    placement: batches are split over its devices. Results are replicated, so
+      that every process of a pod sees all rows.
+    with_features: return `feature` too. It is far larger than the other columns
+      and stays split by rows.
+    with_log_probability: return `log_probability` too, float32 [b, K].
+  """
+
+  def forward(
+    params: Params,
+    batch_stats: BatchStats,
+    centres: Centres | None,
+    sources: SourceDensities | None,
+    batch: DeviceBatch,
+  ) -> DeviceBatch:
+    model = nnx.merge(graphdef, params, batch_stats)
+    outputs = model.classify_images(batch['image'], train=False)
+    logits = outputs.logits
+    if centres is not None:
+      logits = centre_logits(centres, outputs.feature)
+    probability = jax.nn.softmax(logits)
+    real_probability = probability[:, jnp.array(real, jnp.int32)].sum(-1)
+    columns = {
+      'row': batch['index'],
+      'mask': batch['mask'],
+      'predicted': jnp.argmax(probability, -1).astype(jnp.int32),
+      'confidence': probability.max(-1),
+      'fake_probability': 1 - real_probability,
+      'novel_probability': probability[:, num_known:].sum(-1),
+      'is_finite': (
+        jnp.isfinite(outputs.logits).all(-1)
+        & jnp.isfinite(outputs.feature).all(-1)
+      ),
+    }
+    if sources is not None:
+      columns['unseen_score'] = unseen_score(sources, outputs.feature)
+    if with_log_probability:
+      columns['log_probability'] = jax.nn.log_softmax(logits)
+    place = jax.lax.with_sharding_constraint
+    columns = place(columns, placement.replicated)
+    if with_features:
+      columns['feature'] = place(outputs.feature, placement.by_batch)
+    return columns
+
+  return jax.jit(forward)

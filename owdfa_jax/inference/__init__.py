@@ -1,0 +1,1 @@
+"""A trained run that answers: the sources of new images, and their features."""

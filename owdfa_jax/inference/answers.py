@@ -1,0 +1,208 @@
+"""What a run says of new images: one answer an image, and many in a table."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+import numpy as np
+from typing_extensions import override
+
+from owdfa_jax.evaluation.heap import LOW_CONFIDENCE
+from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE
+from owdfa_jax.inference.tables import write_csv
+
+if TYPE_CHECKING:
+  import pandas
+
+Verdict: TypeAlias = Literal['known', 'found', 'none of these', 'inconclusive']
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+  """What a run says of one image.
+
+  Of an image that cannot be read, `error` says why, and all other fields but
+  `image` are None.
+
+  Attributes:
+    image: the path, or 'image N' for pixels, N counted from 0.
+    verdict: 'known': of a source whose name the run was given. 'found': of a
+      source that the run found among unlabelled images. 'none of these': its
+      `unseen_score` is above `unseen_threshold`. 'inconclusive': `confidence`
+      is below a half, so the other sources together are more probable.
+    source: the name of the most probable source, `novel-N` if it was found; or
+      'none of these'.
+    confidence: the probability of the most probable source.
+    second_choice: the name of the source that is probable next; of an image of
+      none of them, the most probable one.
+    second_confidence: its probability.
+    output: the number of the most probable output.
+    unseen_score: how little the image is like any source; None if the run has
+      no file of its sources.
+    unseen_threshold: the score above which an image is of none of them; None
+      if the run had too few test images.
+    fake_probability: the probability of all outputs but the known classes of
+      real images; None if the run knows no real images.
+    error: why the image cannot be read; None if it can.
+    probability: float32 [K], of each output; `probabilities` has names to it.
+    side: the longer side of the image before it was resized, in pixels.
+    names: the name of each output.
+  """
+
+  image: str
+  verdict: Verdict | None = None
+  source: str | None = None
+  confidence: float | None = None
+  second_choice: str | None = None
+  second_confidence: float | None = None
+  output: int | None = None
+  unseen_score: float | None = None
+  unseen_threshold: float | None = None
+  fake_probability: float | None = None
+  error: str | None = None
+  probability: np.ndarray | None = dataclasses.field(
+    default=None, repr=False, compare=False
+  )
+  side: int | None = dataclasses.field(default=None, repr=False)
+  names: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+
+  @property
+  def probabilities(self) -> Mapping[str, float]:
+    """The probability of each source, by its name; {} without an answer."""
+    if self.probability is None:
+      return {}
+    return dict(zip(self.names, self.probability.tolist(), strict=True))
+
+  def columns(self) -> dict[str, Any]:
+    """Returns the fields of a table by their names."""
+    return {name: getattr(self, name) for name in COLUMNS}
+
+
+# The columns of a table of answers.
+COLUMNS = tuple(
+  field.name
+  for field in dataclasses.fields(Answer)
+  if field.name not in ('probability', 'side', 'names')
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class AnswerRule:
+  """What turns the probabilities of an image into an answer.
+
+  Attributes:
+    names: of the K outputs, those of known classes first.
+    num_known: the number of known classes.
+    real: the known classes of real images.
+    threshold: see `Answer.unseen_threshold`.
+  """
+
+  names: tuple[str, ...]
+  num_known: int
+  real: tuple[int, ...]
+  threshold: float | None
+
+  def answer(
+    self,
+    image: str,
+    probability: np.ndarray,
+    unseen_score: float | None,
+    side: int,
+  ) -> Answer:
+    """Returns the answer for one image.
+
+    Args:
+      image: its name.
+      probability: float64 [K].
+      unseen_score: its score, None without one.
+      side: its longer side, in pixels.
+    """
+    first, second = (*np.argsort(-probability, kind='stable')[:2], None)[:2]
+    choices = [int(k) for k in (first, second) if k is not None]
+    names = [self.names[k] for k in choices]
+    sure = [float(np.float32(probability[k])) for k in choices]
+    verdict: Verdict = 'known' if choices[0] < self.num_known else 'found'
+    if sure[0] < LOW_CONFIDENCE:
+      verdict = 'inconclusive'
+    if (
+      unseen_score is not None
+      and self.threshold is not None
+      and unseen_score > self.threshold
+    ):
+      verdict = NONE_OF_THESE
+      names, sure = [NONE_OF_THESE, names[0]], [sure[0], sure[0]]
+    fake = None
+    if self.real:
+      fake = float(np.float32(1 - probability[list(self.real)].sum()))
+    return Answer(
+      image,
+      verdict,
+      names[0],
+      sure[0],
+      names[1] if len(names) > 1 else None,
+      sure[1] if len(sure) > 1 else None,
+      choices[0],
+      unseen_score,
+      self.threshold,
+      fake,
+      probability=probability.astype(np.float32),
+      side=side,
+      names=self.names,
+    )
+
+
+class Answers(Sequence[Answer]):
+  """The answers for several images, in the order of the images."""
+
+  def __init__(self, answers: Iterable[Answer]):
+    """Keeps the answers."""
+    self._answers = tuple(answers)
+
+  @override
+  def __len__(self) -> int:
+    return len(self._answers)
+
+  @overload
+  def __getitem__(self, index: int) -> Answer: ...
+
+  @overload
+  def __getitem__(self, index: slice) -> 'Answers': ...
+
+  @override
+  def __getitem__(self, index: int | slice) -> 'Answer | Answers':
+    if isinstance(index, slice):
+      return Answers(self._answers[index])
+    return self._answers[index]
+
+  def __repr__(self) -> str:
+    return f'Answers({list(self._answers)!r})'
+
+  def to_csv(self, path: str | os.PathLike[str]) -> None:
+    """Writes a line for each image, as `owdfa attribute` does.
+
+    A file at the path is replaced.
+
+    Args:
+      path: of the file.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    write_csv(path, COLUMNS, (answer.columns() for answer in self._answers))
+
+  def to_pandas(self) -> 'pandas.DataFrame':
+    """Returns a table with a row for each image.
+
+    Raises:
+      ImportError: pandas is not installed.
+    """
+    try:
+      import pandas
+    except ImportError as error:
+      raise ImportError(
+        'to_pandas() needs pandas: `pip install pandas`; to_csv() works '
+        'without it'
+      ) from error
+    rows = [answer.columns() for answer in self._answers]
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
