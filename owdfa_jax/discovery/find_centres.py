@@ -14,8 +14,8 @@ from owdfa_jax.discovery.discover import Sources, find_sources
 from owdfa_jax.evaluation.attribute import attribute
 from owdfa_jax.evaluation.centres import Centres
 from owdfa_jax.evaluation.centres_file import (
+  CENTRES,
   belongs_to,
-  centres_path,
   read_centres,
   write_centres,
 )
@@ -79,7 +79,7 @@ def ensure_centres(experiment: Experiment) -> None:
   if config.eval.classify_by != 'centres':
     return
   restored = restore_network(experiment, by_head=True)
-  path = centres_path(workdir, restored.step)
+  path = CENTRES.path(workdir, restored.step)
   found = read_centres(workdir, restored.step)
   if found is not None and belongs_to(found, restored.folder, config):
     return

@@ -15,12 +15,12 @@ import numpy as np
 from etils import epath
 
 from owdfa_jax.evaluation.centres import Centres
-from owdfa_jax.evaluation.digested_arrays import read_digested, write_digested
+from owdfa_jax.evaluation.checkpoint_arrays import CheckpointArrays
 from owdfa_jax.evaluation.whitening_map import Whitening
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _ARRAYS = ('mean', 'matrix', 'direction', 'in_use')
-_TEXTS = ('checkpoint', 'made')
+CENTRES = CheckpointArrays('centres', (*_ARRAYS, 'checkpoint', 'made'))
 
 
 class CentresFile(NamedTuple):
@@ -36,16 +36,6 @@ class CentresFile(NamedTuple):
   checkpoint: str
   made: Mapping[str, Any]
   centres: Centres
-
-
-def centres_path(workdir: epath.Path, step: int) -> epath.Path:
-  """Returns the path of the file for a checkpoint of a run.
-
-  Args:
-    workdir: the run's folder.
-    step: the step of the checkpoint.
-  """
-  return workdir / f'centres-{step}.npz'
 
 
 def write_centres(
@@ -74,8 +64,7 @@ def write_centres(
     'checkpoint': np.array(checkpoint_digest(checkpoint)),
     'made': np.array(json.dumps(dict(made))),
   }
-  path = centres_path(workdir, int(checkpoint.name))
-  write_digested(path, content, 'the centres')
+  CENTRES.write(workdir, int(checkpoint.name), content)
 
 
 def read_centres(workdir: epath.Path, step: int) -> CentresFile | None:
@@ -88,8 +77,7 @@ def read_centres(workdir: epath.Path, step: int) -> CentresFile | None:
   Raises:
     UserError: the file is damaged or cannot be read.
   """
-  path = centres_path(workdir, step)
-  content = read_digested(path, (*_ARRAYS, *_TEXTS), 'centres')
+  content = CENTRES.read(workdir, step)
   if content is None:
     return None
   mean, matrix, direction, in_use = (jnp.array(content[x]) for x in _ARRAYS)

@@ -33,6 +33,21 @@ class RowFeatures(NamedTuple):
   group: np.ndarray
 
 
+class ReadingOrder(NamedTuple):
+  """An order of rows for the devices; M is a multiple of the batch size.
+
+  Attributes:
+    row: int32 [M], the row to read at each place; of padding, row 0.
+    group: int32 [M], the group of the row, -1 for padding.
+    place: int32 [M], the place of the group among the groups of its device, -1
+      for padding.
+  """
+
+  row: np.ndarray
+  group: np.ndarray
+  place: np.ndarray
+
+
 class GroupFeatures(NamedTuple):
   """The features of G groups, and what the network predicts for N rows.
 
@@ -80,20 +95,13 @@ def collect_features(
   has_groups = getattr(experiment.dataset, split).has_groups
   group = getattr(experiment.dataset, split).group
   batch_size = parallel.round_up(experiment.config.eval.batch_size, placement)
-  row, place = reading_order(group, placement.mesh.size, batch_size)
-  means = _Means(group, row, place, batch_size, placement)
-  rows = _Rows(group, row, place, batch_size, placement)
-
-  def take(feature: jax.Array) -> None:
-    means.add(feature)
-    if has_groups:
-      rows.add(feature)
-
+  order = reading_order(group, placement.mesh.size, batch_size)
+  collector = _Collector(order, batch_size, placement, keeps_rows=has_groups)
   predictions = restored.predictor.predict_with_features(
     restored.params,
     restored.batch_stats,
-    restored.predictor.batches(split, row),
-    take,
+    restored.predictor.batches(split, order.row),
+    collector.add,
   )
   # Rows of padding are predicted again and again.
   first = np.unique(predictions.row, return_index=True)[1]
@@ -103,24 +111,18 @@ def collect_features(
     predictions.confidence[first],
     predictions.fake_probability[first],
   )
-  return GroupFeatures(
-    means.feature, group, predictions, rows.found() if has_groups else None
-  )
+  return GroupFeatures(collector.means(), group, predictions, collector.rows())
 
 
 def reading_order(
   group: np.ndarray, num_devices: int, batch_size: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> ReadingOrder:
   """Returns an order of rows in which each device gets whole groups.
 
   Args:
     group: int [N], the group of each row.
     num_devices: D; each gets batch_size / D consecutive rows of a batch.
     batch_size: B, a multiple of D.
-
-  Returns:
-    The row to read at each place, int32 [M], M a multiple of B; and the place
-    of its group among the groups of its device, int32 [M], -1 for padding.
   """
   each = -(-(int(group.max()) + 1) // num_devices)
   by_group = np.argsort(group, kind='stable')
@@ -135,91 +137,79 @@ def reading_order(
     place[d, : len(mine)] = group[mine] - d * each
   # From devices by places to batches of all devices.
   shape = num_devices, steps, share
-  return (
-    order.reshape(shape).swapaxes(0, 1).ravel(),
-    place.reshape(shape).swapaxes(0, 1).ravel(),
+  order, place = (
+    x.reshape(shape).swapaxes(0, 1).ravel() for x in (order, place)
   )
+  in_group = np.where(place < 0, -1, group[order]).astype(np.int32)
+  return ReadingOrder(order, in_group, place)
 
 
-class _Means:
-  """Adds the features of batches to the means of their groups."""
+class _Collector:
+  """Takes in the features of batches: their means by group, and each of them.
+
+  All arrays are split over the devices, and nothing goes between these.
+  """
 
   def __init__(
     self,
-    group: np.ndarray,
-    row: np.ndarray,
-    place: np.ndarray,
+    order: ReadingOrder,
     batch_size: int,
     placement: parallel.Placement,
-  ):
-    sizes = np.bincount(group)
-    self._groups = parallel.round_up(len(sizes), placement)
-    self._weight = (1 / sizes[group[row]]).astype(np.float32)
-    self._place, self._placement = place, placement
+    *,
+    keeps_rows: bool,
+  ) -> None:
+    self._order, self._placement = order, placement
     self._batch_size = batch_size
-    self._done = 0
-    self._feature: jax.Array | None = None
-
-  @property
-  def feature(self) -> jax.Array:
-    assert self._feature is not None
-    return self._feature
+    self._keeps_rows = keeps_rows
+    size = np.bincount(order.group[order.group >= 0])
+    self._num_groups = len(size)
+    # That of padding has no effect.
+    self._weight = (1 / size[order.group]).astype(np.float32)
+    self._num_batches = 0
+    self._means: jax.Array | None = None
+    self._rows: jax.Array | None = None
 
   def add(self, feature: jax.Array) -> None:
-    """Adds the features [B, C] of the next batch."""
-    part = slice(self._done, self._done + self._batch_size)
-    self._done += self._batch_size
+    """Takes in the features [B, C] of the next batch."""
+    start = self._num_batches * self._batch_size
+    part = slice(start, start + self._batch_size)
     by_batch = self._placement.by_batch
     place, weight = (
       jax.make_array_from_callback(x.shape, by_batch, x.__getitem__)
-      for x in (self._place[part], self._weight[part])
+      for x in (self._order.place[part], self._weight[part])
     )
-    if self._feature is None:
-      shape = self._groups, feature.shape[1]
-      self._feature = jnp.zeros(shape, device=by_batch)
-    self._feature = _add(
-      self._feature, feature, place, weight, placement=self._placement
+    if self._means is None:
+      groups = parallel.round_up(self._num_groups, self._placement)
+      self._means = self._zeros(groups, feature)
+    self._means = _add(
+      self._means, feature, place, weight, placement=self._placement
     )
+    if self._keeps_rows:
+      if self._rows is None:
+        self._rows = self._zeros(len(self._order.row), feature)
+      self._rows = _put(
+        self._rows, feature, self._num_batches, placement=self._placement
+      )
+    self._num_batches += 1
 
+  def means(self) -> jax.Array:
+    """Returns the mean feature of each group."""
+    assert self._means is not None
+    return self._means
 
-class _Rows:
-  """Keeps the features of batches, each on the device that made it."""
+  def rows(self) -> RowFeatures | None:
+    """Returns the features of all rows; None if they were not kept."""
+    if self._rows is None:
+      return None
+    devices = self._placement.mesh.size
+    # From batches of all devices to devices by places, as the features lie.
+    shape = -1, devices, self._batch_size // devices
+    group = self._order.group.reshape(shape).swapaxes(0, 1).ravel()
+    return RowFeatures(self._rows, group)
 
-  def __init__(
-    self,
-    group: np.ndarray,
-    row: np.ndarray,
-    place: np.ndarray,
-    batch_size: int,
-    placement: parallel.Placement,
-  ):
-    devices = placement.mesh.size
-    # From batches of all devices to devices by places, as the arrays lie.
-    self._group = (
-      np.where(place < 0, -1, group[row])
-      .astype(np.int32)
-      .reshape(-1, devices, batch_size // devices)
-      .swapaxes(0, 1)
-      .ravel()
-    )
-    self._placement = placement
-    self._done = 0
-    self._feature: jax.Array | None = None
-
-  def add(self, feature: jax.Array) -> None:
-    """Keeps the features [B, C] of the next batch."""
-    if self._feature is None:
-      shape = len(self._group), feature.shape[1]
-      self._feature = jnp.zeros(shape, device=self._placement.by_batch)
-    self._feature = _put(
-      self._feature, feature, self._done, placement=self._placement
-    )
-    self._done += 1
-
-  def found(self) -> RowFeatures:
-    """Returns the features of all batches."""
-    assert self._feature is not None
-    return RowFeatures(self._feature, self._group)
+  def _zeros(self, length: int, feature: jax.Array) -> jax.Array:
+    shape = length, feature.shape[1]
+    return jnp.zeros(shape, device=self._placement.by_batch)
 
 
 @functools.partial(jax.jit, static_argnames='placement', donate_argnums=0)

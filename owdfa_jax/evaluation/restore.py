@@ -8,8 +8,8 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.centres_file import (
+  CENTRES,
   belongs_to,
-  centres_path,
   read_centres,
 )
 from owdfa_jax.evaluation.predictions import Predictor
@@ -83,7 +83,7 @@ def restore_network(
     if found is None or not belongs_to(found, folder, experiment.config):
       raise UserError(
         'the checkpoint has no centres: '
-        f'{centres_path(experiment.workdir, int(folder.name))}; evaluate the '
+        f'{CENTRES.path(experiment.workdir, int(folder.name))}; evaluate the '
         'run with --mode=eval first, or give --config.eval.classify_by=head'
       )
     centres, made = found.centres, found.made

@@ -15,9 +15,9 @@ from jax.experimental import multihost_utils
 from input_pipeline.meta import LABELLED
 from owdfa_jax.evaluation.restore import RestoredNetwork, restore_network
 from owdfa_jax.evaluation.sources_file import (
+  SOURCES,
   SeenSources,
   read_sources,
-  sources_path,
   write_sources,
 )
 from owdfa_jax.evaluation.unseen import SourceDensities, fit_densities
@@ -50,7 +50,7 @@ def ensure_sources(experiment: Experiment) -> None:
     write_sources(*where, seen)
   # The other processes of a pod read the file next.
   multihost_utils.sync_global_devices('sources are written')
-  say(f'written: {sources_path(experiment.workdir, restored.step)}')
+  say(f'written: {SOURCES.path(experiment.workdir, restored.step)}')
 
 
 def attach_sources(

@@ -13,7 +13,7 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from owdfa_jax.evaluation.digested_arrays import read_digested, write_digested
+from owdfa_jax.evaluation.checkpoint_arrays import CheckpointArrays
 from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.evaluation.whitening_map import Whitening
 from owdfa_jax.training.manifest import checkpoint_digest
@@ -29,6 +29,7 @@ _DENSITIES = (
   'spread',
 )
 _SCORES = ('image_score', 'verdict_score')
+SOURCES = CheckpointArrays('sources', (*_DENSITIES, *_SCORES, 'belongs_to'))
 
 
 class SeenSources(NamedTuple):
@@ -44,16 +45,6 @@ class SeenSources(NamedTuple):
   densities: SourceDensities
   image_score: np.ndarray
   verdict_score: np.ndarray
-
-
-def sources_path(workdir: epath.Path, step: int) -> epath.Path:
-  """Returns the path of the file for a checkpoint of a run.
-
-  Args:
-    workdir: the run's folder.
-    step: the step of the checkpoint.
-  """
-  return workdir / f'sources-{step}.npz'
 
 
 def write_sources(
@@ -80,8 +71,7 @@ def write_sources(
     'verdict_score': seen.verdict_score,
     'belongs_to': np.array(_owner(checkpoint, config)),
   }
-  path = sources_path(workdir, int(checkpoint.name))
-  write_digested(path, content, 'the sources')
+  SOURCES.write(workdir, int(checkpoint.name), content)
 
 
 def read_sources(
@@ -102,9 +92,7 @@ def read_sources(
   Raises:
     UserError: the file is damaged or cannot be read.
   """
-  path = sources_path(workdir, int(checkpoint.name))
-  names = (*_DENSITIES, *_SCORES, 'belongs_to')
-  content = read_digested(path, names, 'sources')
+  content = SOURCES.read(workdir, int(checkpoint.name))
   if content is None:
     return None
   if str(content['belongs_to']) != _owner(checkpoint, config):

@@ -9,7 +9,7 @@ from helpers.runs import start_run
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.centres import Centres
 from owdfa_jax.evaluation.centres_file import (
-  centres_path,
+  CENTRES,
   read_centres,
   write_centres,
 )
@@ -50,7 +50,7 @@ def test_what_is_written_is_read(written):
 @pytest.mark.parametrize('place', [0.1, 0.5, 0.9])
 def test_changed_byte_is_found(written, place):
   workdir, _ = written
-  path = centres_path(workdir, 5)
+  path = CENTRES.path(workdir, 5)
   content = bytearray(path.read_bytes())
   content[int(place * len(content))] ^= 1
   path.write_bytes(content)
@@ -61,7 +61,7 @@ def test_changed_byte_is_found(written, place):
 def test_array_of_another_file_is_found(written):
   """Each member is whole, but they do not belong together."""
   workdir, _ = written
-  path = centres_path(workdir, 5)
+  path = CENTRES.path(workdir, 5)
   content = dict(np.load(path))
   content['in_use'] = np.ones(4, bool)
   np.savez(path, **content)

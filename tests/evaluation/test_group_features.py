@@ -79,9 +79,11 @@ def test_feature_of_a_group_is_the_mean_of_its_rows(trained):
 @pytest.mark.parametrize('num_groups', [3, 16, 50])
 def test_each_device_reads_whole_groups(num_groups):
   group = np.random.default_rng(1).permutation(np.arange(50) % num_groups)
-  row, place = reading_order(group, num_devices=4, batch_size=8)
+  order = reading_order(group, num_devices=4, batch_size=8)
+  row, place = order.row, order.place
   assert len(row) % 8 == 0
   is_row = place >= 0
+  np.testing.assert_array_equal(order.group, np.where(is_row, group[row], -1))
   np.testing.assert_array_equal(np.sort(row[is_row]), np.arange(50))
   device = np.arange(len(row)) % 8 // 2
   each = -(-num_groups // 4)

@@ -16,7 +16,7 @@ from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
-from owdfa_jax.evaluation.sources_file import sources_path
+from owdfa_jax.evaluation.sources_file import SOURCES
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -98,7 +98,7 @@ def test_new_images_get_a_score_and_none_of_these(run, tmp_path, larger):
 
 
 def test_sources_are_fitted_once_and_again_for_another_network(run, tmp_path):
-  path = sources_path(run.workdir, restore_network(run).step)
+  path = SOURCES.path(run.workdir, restore_network(run).step)
   before = os.stat(path).st_mtime_ns
   evaluate_run(run)
   assert os.stat(path).st_mtime_ns == before
