@@ -16,7 +16,7 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
     benchmark: a key of `configs.benchmarks.BENCHMARKS`.
   """
   unknown_classes = benchmarks.find(benchmark).unknown_classes
-  trace_network = tuple(f'{k}={v}' for k, v in trace.network(benchmark).items())
+  of_trace = trace.network(benchmark) | trace.READ_OUT
   config = ml_collections.ConfigDict()
   config.benchmark = benchmark
   config.seeds = (0, 1, 2)
@@ -46,7 +46,7 @@ def get_config(benchmark: str = 'simulated1') -> ml_collections.ConfigDict:
     {
       'name': 'upper bound (network of Trace)',
       'config': 'upper_bound',
-      'overrides': trace_network,
+      'overrides': tuple(f'{k}={v}' for k, v in of_trace.items()),
     },
     {
       'name': 'spectrum (all labels)',

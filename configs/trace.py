@@ -1,9 +1,10 @@
 """Trace: CPL on the traces of generators instead of the picture.
 
-The network sees the residual of an image, its pixels without their smooth part,
-and the local spectrum of that residual. It is trained as CPL is, on views that
-interpolate no pixel. Whitened features of all training images are then
-clustered, and the centres of the clusters name the source of an image.
+The network sees the residual of an image, which is its pixels without their
+smooth part, divided by its spread, and the local spectrum of that residual. It
+is trained as CPL is, on views that interpolate no pixel. Whitened features of
+all training images are then clustered, and the centres of the clusters name the
+source of an image.
 
 python main.py --config=configs/trace.py:folder64 \
   --config.data.path=data/packed/mine --workdir=runs/trace
@@ -19,7 +20,7 @@ from owdfa_jax.configs import benchmarks, default
 
 # What sees the trace of a generator; for other methods too.
 NETWORK: dict[str, Any] = {
-  'model.front_end': 'residual',
+  'model.front_end': 'scaled_residual',
   'model.spectrum_features': 128,
   # Training forgets what no label needs; clusters see this of the spectrum.
   'model.spectrum_projections': 128,
@@ -34,6 +35,13 @@ SMALL: dict[str, Any] = {
 }
 
 
+# Whitened centres name the source of an image.
+READ_OUT: dict[str, Any] = {
+  'eval.classify_by': 'centres',
+  'eval.whitening': 'pca_within_class',
+}
+
+
 def network(benchmark: str) -> dict[str, Any]:
   """Returns the settings of the network and its views on `benchmark`."""
   backbone = benchmarks.find(benchmark).settings.get('model.backbone')
@@ -44,9 +52,7 @@ def get_config(benchmark: str = 'owdfa1') -> ml_collections.ConfigDict:
   """Returns the settings of Trace on `benchmark`."""
   config = default.get_config('cpl', benchmark)
   benchmarks.apply_method(config, benchmark)
-  config.update_from_flattened_dict(network(benchmark))
-  config.eval.classify_by = 'centres'
-  config.eval.whitening = 'pca_within_class'
+  config.update_from_flattened_dict(network(benchmark) | READ_OUT)
   # Evaluations between epochs use the head, so they cannot select the epoch of
   # the best centres.
   config.eval.selection = 'last'

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from input_pipeline import supervision
-from input_pipeline.meta import LABELLED, UNLABELLED
+from input_pipeline.meta import UNLABELLED
 from owdfa_jax.discovery import clusters
 from owdfa_jax.discovery.kmeans import Clusters
 from owdfa_jax.discovery.whitening import KINDS
@@ -53,14 +53,15 @@ def find_sources(
   """Clusters the whitened features of all training rows.
 
   There are as many clusters as outputs in use. Each novel one is named after
-  the output that the head gives to most of its unlabelled rows.
+  the output that the head gives to most of its unlabelled rows. An upper bound
+  was given the labels of all rows: its clusters are the classes.
 
   Args:
     experiment: a trained run.
     restored: its network, whose head classifies.
     whitening: one of `setting_checks.WHITENINGS`.
   """
-  placement, num_known = experiment.placement, experiment.dataset.num_known
+  placement, num_known = experiment.placement, num_labelled_classes(experiment)
   features = collect_features(experiment, restored)
   label = features.label_of_groups(trained_label(experiment))
   outputs = indices_in_use(experiment, restored.batch_stats)
@@ -105,6 +106,13 @@ def find_sources(
   return Sources(features, fitted, choice, found, output)
 
 
+def num_labelled_classes(experiment: Experiment) -> int:
+  """Returns how many classes have labels: all of them for an upper bound."""
+  if experiment.config.data.supervision == 'all':
+    return experiment.dataset.num_classes
+  return experiment.dataset.num_known
+
+
 def trained_label(experiment: Experiment) -> np.ndarray:
   """Returns the labels that the training used, int32 [N]; -1 on other rows.
 
@@ -114,12 +122,12 @@ def trained_label(experiment: Experiment) -> np.ndarray:
     experiment: a trained run.
   """
   dataset, config = experiment.dataset, experiment.config
-  label = np.where(dataset.train.tag == LABELLED, dataset.train.label, -1)
+  label = supervision.given_label(dataset.train, config.data.supervision, None)
   held_out = supervision.validation_rows(
     dataset, config.seed, validation_share(config)
   )
   label[held_out] = -1
-  return label.astype(np.int32)
+  return label
 
 
 def indices_in_use(experiment: Experiment, batch_stats: Any) -> np.ndarray:

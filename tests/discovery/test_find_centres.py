@@ -50,6 +50,20 @@ def test_report_and_predictions_are_those_of_the_centres(run, one_epoch):
   assert set(found.predicted) == set(range(4))
 
 
+def test_centres_of_an_upper_bound_are_those_of_the_classes(run):
+  restored = restore_network(run, by_head=True)
+  found = find_centres.find_sources(run, restored, 'within_class')
+  label = run.dataset.train.label
+  # A network of one epoch does not find the novel classes by itself.
+  assert np.any(found.clusters.assigned != label)
+  config = ml_collections.ConfigDict(run.config.to_dict())
+  config.data.supervision = 'all'
+  bound = dataclasses.replace(run, config=config.lock())
+  found = find_centres.find_sources(bound, restored, 'within_class')
+  np.testing.assert_array_equal(found.clusters.assigned, label)
+  np.testing.assert_array_equal(found.output, range(4))
+
+
 def test_centres_are_made_once(run, monkeypatch):
   ensure_centres(run)
   monkeypatch.setattr(find_centres, 'find_sources', lambda *_: pytest.fail())
