@@ -77,22 +77,47 @@ def scan_images(folder: str | os.PathLike, *, deep: bool = True) -> FolderScan:
   """
   scan = FolderScan()
   for path, entry in _files_below(absolute(folder), scan.unreadable, deep):
-    usual = entry.name.lower().endswith(SUFFIXES)
-    problem = _problem(path, entry, usual)
-    why = '' if usual or problem else why_no_image(path)
-    # A name that cannot go into a CSV matters for images alone.
-    if not why and not is_one_line(path):
-      problem = _bad_name(path)
-    elif why == HEIC_REMEDY:  # an image, but not one to read here
-      problem, why = f'unreadable file: {path}: {why}', ''
-    if problem:
-      scan.unreadable[terminal(path)] = problem
-    elif why:
-      scan.others[terminal(path)] = why
-    else:
-      scan.images.append(path)
+    _add(scan, path, _problem(path, entry, _has_suffix(path)))
   scan.images.sort()
   return scan
+
+
+def scan_file(path: str | os.PathLike) -> FolderScan:
+  """Returns what `scan_images` says of one file.
+
+  Args:
+    path: of the file, or of what is in its place.
+  """
+  scan = FolderScan()
+  file = pathlib.Path(absolute(path))
+  _add(scan, str(file), _problem(str(file), file, _has_suffix(str(file))))
+  return scan
+
+
+def _add(scan: FolderScan, path: str, problem: str) -> None:
+  """Adds a file to those that were found.
+
+  Args:
+    scan: gets the file.
+    path: its path, absolute.
+    problem: why it cannot be read; '' if nothing speaks against it.
+  """
+  why = '' if _has_suffix(path) or problem else why_no_image(path)
+  # A name that cannot go into a CSV matters for images alone.
+  if not why and not is_one_line(path):
+    problem = _bad_name(path)
+  elif why == HEIC_REMEDY:  # an image, but not one to read here
+    problem, why = f'unreadable file: {path}: {why}', ''
+  if problem:
+    scan.unreadable[terminal(path)] = problem
+  elif why:
+    scan.others[terminal(path)] = why
+  else:
+    scan.images.append(path)
+
+
+def _has_suffix(path: str) -> bool:
+  return path.lower().endswith(SUFFIXES)
 
 
 def list_images(folder: str | os.PathLike) -> list[str]:
@@ -243,7 +268,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
     return False
 
 
-def _problem(path: str, entry: os.DirEntry, usual: bool) -> str:
+def _problem(path: str, entry: os.DirEntry | pathlib.Path, usual: bool) -> str:
   """Returns why a file cannot be read; '' if nothing speaks against it.
 
   Args:

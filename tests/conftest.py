@@ -84,3 +84,20 @@ def quick_compile():
   jax.config.update('jax_disable_most_optimizations', True)
   yield
   jax.config.update('jax_disable_most_optimizations', False)
+
+
+@pytest.fixture(scope='session')
+def trained(packed, tmp_path_factory):
+  """An experiment whose workdir has the checkpoint of one epoch."""
+  # Imported late: most tests do without what takes seconds.
+  from helpers.runs import tiny_experiment
+  from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
+
+  experiment = tiny_experiment(
+    packed, tmp_path_factory.mktemp('trained'), epochs=1
+  )
+  # A few steps do not repay optimised programs.
+  jax.config.update('jax_disable_most_optimizations', True)
+  assert train_with_evaluation(experiment) == 0
+  jax.config.update('jax_disable_most_optimizations', False)
+  return experiment

@@ -63,6 +63,7 @@ def parse(
   needs: str,
   description: str,
   of_run: Callable[[Sequence[str]], bool] = lambda words: False,
+  takes_files: Callable[[Sequence[str]], bool] = lambda words: False,
 ) -> list[str]:
   """Parses the command line and shows mistakes as one line each.
 
@@ -77,9 +78,10 @@ def parse(
     description: the command's docstring, for --help.
     of_run: says of the arguments whether --workdir alone is enough: the config
       is that of the run there, unless --config is given.
+    takes_files: says of them whether they may have words that are no flags.
 
   Returns:
-    What remains without the flags: the program's name.
+    What remains without the flags: the program's name, and files.
 
   Raises:
     UserError: the command line is wrong.
@@ -103,7 +105,7 @@ def parse(
   except _FIELD_ERRORS as error:
     fields = parser.parse(given)  # the config without the overrides
     raise UserError(_describe_field_error(error, others, fields)) from error
-  if len(rest) > 1:
+  if len(rest) > 1 and not takes_files(words):
     raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
   if needs not in config.value:
     raise UserError(

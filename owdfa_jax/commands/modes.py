@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import ml_collections
 
+from input_pipeline.image_folders import FolderScan
 from owdfa_jax.discovery.estimate_from_network import estimate_from_network
-from owdfa_jax.discovery.find_centres import (
-  attribute_with_run,
-  evaluate_run,
-)
+from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import (
   evaluate_each,
@@ -18,6 +16,7 @@ from owdfa_jax.discovery.stages import (
 from owdfa_jax.discovery.unknown_classes import estimate_lines
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.experiment import build_experiment
+from owdfa_jax.inference.attribute import attribute_with_run
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.timing import time_step
 
@@ -25,8 +24,9 @@ from owdfa_jax.training.timing import time_step
 def run(
   mode: str,
   inputs: RunInputs,
-  images: str | None,
+  images: FolderScan | None,
   max_pixels: int | None = None,
+  out: str | None = None,
 ) -> int:
   """Runs one mode and returns the exit status.
 
@@ -34,8 +34,9 @@ def run(
     mode: 'train', which ends with an evaluation, 'eval', 'attribute',
       'estimate' or 'timing'.
     inputs: the checked config, workdir and data of the run.
-    images: the folder of images to attribute.
+    images: the images to attribute.
     max_pixels: the most pixels of one of them; None: as in packing.
+    out: the table of their sources; None for one in the workdir.
 
   Raises:
     UserError: the run cannot start, or cannot go on.
@@ -52,7 +53,7 @@ def run(
     return 0
   if mode == 'attribute':
     assert images is not None
-    return attribute_with_run(experiment, images, max_pixels)
+    return attribute_with_run(experiment, images, max_pixels, out)
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status
   evaluate_run(experiment)

@@ -14,10 +14,7 @@ from owdfa_jax.discovery.stage_plan import (
   check_stages,
   first_workdir,
 )
-from owdfa_jax.evaluation.new_images import (
-  check_unseen_path,
-  list_new_images,
-)
+from owdfa_jax.evaluation.new_images import check_unseen_path
 from owdfa_jax.settings import (
   RunInputs,
   check_estimate,
@@ -42,7 +39,8 @@ def check_inputs(
   config: ml_collections.ConfigDict,
   workdir: str,
   mode: str,
-  images: str | None = None,
+  *,
+  writes: bool = True,
 ) -> RunInputs:
   """Checks the inputs of a run, and of every stage if it has stages.
 
@@ -51,7 +49,7 @@ def check_inputs(
       the run was trained with is filled in if it is not given.
     workdir: the folder of the run.
     mode: 'train', 'eval', 'attribute', 'estimate' or 'timing'.
-    images: the folder of images to attribute.
+    writes: whether an evaluation or attribution writes into the workdir.
 
   Returns:
     The inputs of the run; of a run in stages, those of the last stage.
@@ -69,8 +67,6 @@ def check_inputs(
     stages = [check_run(config, workdir)]
   if mode == 'train':
     check_stages_of_workdir(absolute(workdir), 'stages' in config)
-  if images is not None and mode == 'attribute':
-    list_new_images(images)
   # The other modes use only the last stage's network.
   for inputs in stages if mode in ('train', 'eval') else stages[-1:]:
     if mode in ('train', 'eval') and inputs.config.eval.unseen_path:
@@ -88,7 +84,8 @@ def check_inputs(
     elif mode != 'timing':
       check_checkpoint(inputs)
       check_same_network(inputs)
-      check_takes_reports(inputs.workdir)
+      if writes:
+        check_takes_reports(inputs.workdir)
   return stages[-1]
 
 

@@ -2,7 +2,7 @@
 
   owdfa train --config=cpl:owdfa1 --workdir=runs/cpl
   owdfa eval --workdir=runs/cpl
-  owdfa attribute --workdir=runs/cpl --images=FOLDER
+  owdfa attribute --workdir=runs/cpl new/*.png --out=sources.csv
   owdfa estimate --config=cpl:owdfa1
   owdfa timing --config=cpl:owdfa1
 
@@ -24,6 +24,7 @@ from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.files import absolute
+from input_pipeline.image_folders import FolderScan
 from input_pipeline.pack_options import check_max_pixels
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import (
@@ -42,7 +43,8 @@ from owdfa_jax.discovery.unknown_classes import (
   estimate_without_network,
   take_or_hold_place,
 )
-from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
+from owdfa_jax.inference.tables import check_out
 from owdfa_jax.pods.worker import PodProcess
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.recorded_config import check_overrides
@@ -73,7 +75,15 @@ _MODE = flags.DEFINE_enum(
   'training step.',
 )
 _IMAGES = flags.DEFINE_string(
-  'images', None, 'A folder of new images, for attribute.'
+  'images',
+  None,
+  'A folder of new images, for attribute; the same as a folder without a flag.',
+)
+_OUT = flags.DEFINE_string(
+  'out',
+  None,
+  'The table of attribute, a new .csv, .jsonl or .parquet file; by default '
+  'new_attributions.csv in the workdir, which is replaced.',
 )
 _MAX_PIXELS = flags.DEFINE_integer(
   'max_pixels',
@@ -119,17 +129,21 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     example=f'METHOD:BENCHMARK, METHOD one of {", ".join(names)}',
     needs='method',
     description=__doc__ or '',
-    of_run=lambda words: (
-      take_flag(words, 'mode')[0][-1:] in [[mode] for mode in _OF_RUN]
-    ),
+    of_run=lambda words: _mode_of(words) in _OF_RUN,
+    takes_files=lambda words: _mode_of(words) == 'attribute',
   )
   with one_line_errors():
     app.run(_run, command_line(argv, prog), flags_parser=flags_parser)
 
 
+def _mode_of(words: Sequence[str]) -> str:
+  """Returns the mode that a command line asks for, '' for the default."""
+  return ''.join(take_flag(words, 'mode')[0][-1:])
+
+
 def _run(argv: Sequence[str]) -> None:
   """Checks everything that can be checked early, then runs."""
-  del argv
+  files = argv[1:]
   check_pod_flags(
     distributed=_DISTRIBUTED.value,
     coordinator=_COORDINATOR.value,
@@ -144,12 +158,17 @@ def _run(argv: Sequence[str]) -> None:
     )
   if _DISTRIBUTED.value:
     with PodProcess(_POD_TIMEOUT.value) as pod:
-      _check_and_run(pod)
-  _check_and_run()
+      _check_and_run(files, pod)
+  _check_and_run(files)
 
 
-def _check_and_run(pod: PodProcess | None = None) -> None:
-  """Checks and runs, as one process of a pod if one is given."""
+def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
+  """Checks and runs, as one process of a pod if one is given.
+
+  Args:
+    files: images to attribute, and folders of them.
+    pod: this process.
+  """
   config, mode, workdir = _CONFIG.value, _MODE.value, _WORKDIR.value
   if mode == 'estimate' and workdir is None:
     print(estimate_without_network(config))
@@ -158,9 +177,8 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
     workdir = '.'  # timing neither reads nor writes there
   if not workdir:
     raise UserError('no folder for the run: give --workdir=DIR')
-  if mode == 'attribute' and not _IMAGES.value:
-    raise UserError('no images to attribute: give --images=FOLDER')
   check_max_pixels(_MAX_PIXELS.value)
+  images = _find_images(files) if mode == 'attribute' else None
   stages: list[RunInputs] = []
   remark = ''
   if recorded_workdir(_CONFIG) is None:
@@ -188,7 +206,23 @@ def _check_and_run(pod: PodProcess | None = None) -> None:
       sys.exit()
     if 'stages' in config and mode in ('train', 'eval'):
       sys.exit(modes.run_stages(mode, config, workdir))
-    sys.exit(modes.run(mode, inputs, _IMAGES.value, _MAX_PIXELS.value))
+    sys.exit(modes.run(mode, inputs, images, _MAX_PIXELS.value, _OUT.value))
+
+
+def _find_images(files: Sequence[str]) -> FolderScan:
+  """Returns the images to attribute, after a look at --out."""
+  folder = _IMAGES.value
+  if not folder and not files:
+    raise UserError(
+      'no images to attribute: name image files or folders, or give '
+      '--images=FOLDER'
+    )
+  if _OUT.value is not None:
+    check_out(_OUT.value)
+  if not folder:
+    return find_new_images(files)
+  scan = list_new_images(folder)
+  return find_new_images([folder, *files]) if files else scan
 
 
 def _check_with_config(
@@ -203,7 +237,8 @@ def _check_with_config(
   unknown = mode in ('train', 'timing') and take_or_hold_place(
     config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
   )
-  inputs = check_inputs(config, workdir, mode, _IMAGES.value)
+  writes = _OUT.value is None
+  inputs = check_inputs(config, workdir, mode, writes=writes)
   if unknown:
     lines = estimate_classes(config)
     remark = f'{remark}\n{lines}' if remark else lines
@@ -217,6 +252,4 @@ def _check_with_run(mode: str, workdir: str) -> list[RunInputs]:
   """
   given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
   check_overrides(list(given), workdir)
-  if mode == 'attribute':
-    list_new_images(_IMAGES.value or '')
-  return check_recorded(workdir, mode, given)
+  return check_recorded(workdir, mode, given, writes=_OUT.value is None)

@@ -11,7 +11,6 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from owdfa_jax.discovery.discover import Sources, find_sources
-from owdfa_jax.evaluation.attribute import attribute
 from owdfa_jax.evaluation.centres import Centres
 from owdfa_jax.evaluation.centres_file import (
   CENTRES,
@@ -46,20 +45,6 @@ def evaluate_run(experiment: Experiment) -> dict[str, Any]:
   ensure_centres(experiment)
   ensure_sources(experiment)
   return evaluate(experiment)
-
-
-def attribute_with_run(
-  experiment: Experiment, images: str, max_pixels: int | None = None
-) -> int:
-  """Attributes new images; finds the run's centres and sources if need be.
-
-  The arguments, the result and the errors are those of `attribute`.
-  """
-  if jax.process_index() == 0:
-    write_run_data(experiment)
-  ensure_centres(experiment)
-  ensure_sources(experiment)
-  return attribute(experiment, images, max_pixels)
 
 
 def ensure_centres(experiment: Experiment) -> None:

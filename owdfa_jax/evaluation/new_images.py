@@ -1,12 +1,15 @@
 """Lists images that are not those of the run, without importing JAX."""
 
+import glob
 import os
 import pathlib
+from collections.abc import Sequence
 
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.image_folders import (
   FolderScan,
+  scan_file,
   scan_images,
   skipped_lines,
 )
@@ -40,6 +43,46 @@ def list_new_images(images: str, flag: str = '--images') -> FolderScan:
       f'no images: {flag}={images} ({found}); name a folder of images'
     )
   return scan
+
+
+def find_new_images(places: Sequence[str]) -> FolderScan:
+  """Returns the images among files, in folders, and of patterns.
+
+  Each file counts once, under its absolute path.
+
+  Args:
+    places: paths of files and folders, and patterns such as 'new/*.png', in
+      which `**` stands for any folders.
+
+  Raises:
+    UserError: there is nothing at a place, or no image at any of them.
+  """
+  found = FolderScan()
+  for place in places:
+    paths = [place] if os.path.lexists(place) else _matches(place)
+    for path in paths:
+      scan = scan_images(path) if os.path.isdir(path) else scan_file(path)
+      found.images += scan.images
+      found.others |= scan.others
+      found.unreadable |= scan.unreadable
+  found.images = sorted(set(found.images))
+  if not found.images:
+    why = '; '.join(map(str.strip, skipped_lines([found], shown=1)))
+    raise UserError(
+      f'no images: {" ".join(places[:3])} ({why or "no files"}); name image '
+      'files, or folders of them'
+    )
+  return found
+
+
+def _matches(pattern: str) -> list[str]:
+  """Returns the paths that match a pattern, sorted; at least one."""
+  paths = sorted(glob.glob(pattern, recursive=True))
+  if not paths:
+    raise UserError(
+      f'no such file or folder: {pattern}; name image files, or folders of them'
+    )
+  return paths
 
 
 def is_packed(path: str) -> bool:

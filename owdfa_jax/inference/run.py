@@ -83,7 +83,7 @@ class TrainedRun:
 
   Attributes:
     workdir: the folder of the run, or of the stage that was taken.
-    checkpoint_step: the step of the checkpoint.
+    checkpoint: the folder of the checkpoint; its name is the step.
     image_size: S; the network sees images of S x S pixels.
     classes: the names of the K outputs: known sources first, then `novel-N`.
     num_known: the number of known sources.
@@ -106,7 +106,7 @@ class TrainedRun:
     restored, seen = attach_sources(experiment, restore_network(experiment))
     self._restored = restored
     self.workdir = pathlib.Path(experiment.workdir)
-    self.checkpoint_step = restored.step
+    self.checkpoint = pathlib.Path(restored.folder)
     self.image_size = dataset.image_size
     self.classes = tuple(output_names(experiment))
     self.num_known = dataset.num_known
@@ -119,7 +119,7 @@ class TrainedRun:
 
   def __repr__(self) -> str:
     return (
-      f'TrainedRun({str(self.workdir)!r}, step {self.checkpoint_step}, '
+      f'TrainedRun({str(self.workdir)!r}, step {self.checkpoint.name}, '
       f'{self.num_known} known of {len(self.classes)} sources)'
     )
 

@@ -1,15 +1,77 @@
-"""Tables of answers as files."""
+"""Tables of answers as files: CSV, JSON Lines or Parquet; without JAX."""
 
 import csv
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from input_pipeline.escape import spreadsheet
-from input_pipeline.files import write_whole
+from input_pipeline.errors import UserError
+from input_pipeline.escape import shortened, spreadsheet
+from input_pipeline.files import local_path, write_whole
 
 # Columns that come from files and folders; a spreadsheet might run them.
 _TEXTS = ('image', 'source', 'second_choice')
+_SUFFIXES = ('.csv', '.jsonl', '.parquet')
+# Types of the columns of a Parquet file; all others are texts.
+_WHOLE = ('output',)
+_NUMBERS = (
+  'confidence',
+  'second_confidence',
+  'unseen_score',
+  'unseen_threshold',
+  'fake_probability',
+)
+_ROWS_AT_A_TIME = 10_000
+
+
+def check_out(path: str) -> None:
+  """Raises `UserError` unless a table can be written to a new file.
+
+  Args:
+    path: the value of --out.
+  """
+  name = local_path(path, '--out')
+  if os.path.splitext(name)[1] not in _SUFFIXES:
+    raise UserError(
+      f'unknown kind of table: --out={shortened(path)}; end its name with one '
+      f'of {", ".join(_SUFFIXES)}'
+    )
+  if os.path.lexists(name):
+    raise UserError(
+      f'the file exists: --out={shortened(path)}; remove it or give another '
+      'name'
+    )
+  folder = os.path.dirname(name) or '.'
+  if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+    raise UserError(
+      f'cannot write the attributions: --out={shortened(path)}: {folder} '
+      'cannot be written; give another folder'
+    )
+
+
+def write_table(
+  path: str | os.PathLike[str],
+  columns: Sequence[str],
+  rows: Iterable[Mapping[str, Any]],
+) -> None:
+  """Writes a table, complete or not at all; its suffix says which kind.
+
+  Args:
+    path: of the file; one that is there is replaced.
+    columns: the names of the columns.
+    rows: values by column, None where there is none.
+
+  Raises:
+    UserError: the file cannot be written.
+  """
+  match os.path.splitext(path)[1]:
+    case '.jsonl':
+      _write_jsonl(path, columns, rows)
+    case '.parquet':
+      _write_parquet(path, columns, rows)
+    case _:
+      write_csv(path, columns, rows)
 
 
 def write_csv(
@@ -17,31 +79,67 @@ def write_csv(
   columns: Sequence[str],
   rows: Iterable[Mapping[str, Any]],
 ) -> None:
-  """Writes a CSV file, complete or not at all.
+  """Writes a CSV file; see `write_table`.
+
+  Numbers have four decimals, missing values are empty.
 
   Args:
-    path: of the file; one that is there is replaced.
+    path: of the file.
     columns: the header.
-    rows: values by column; see `as_text`.
-
-  Raises:
-    UserError: the file cannot be written.
+    rows: values by column.
   """
   with write_whole(path, text=True, what='the attributions') as file:
     table = csv.writer(file)
     table.writerow(columns)
-    table.writerows([as_text(k, row.get(k)) for k in columns] for row in rows)
+    table.writerows([_cell(k, row.get(k)) for k in columns] for row in rows)
 
 
-def as_text(column: str, value: Any) -> str:
-  """Returns a value as a CSV file has it: '' for None, four decimals.
-
-  Args:
-    column: the name of the column.
-    value: the value.
-  """
+def _cell(column: str, value: Any) -> str:
   if value is None:
     return ''
   if isinstance(value, float):
     return f'{value:.4f}'
   return spreadsheet(value) if column in _TEXTS else str(value)
+
+
+def _write_jsonl(
+  path: str | os.PathLike[str],
+  columns: Sequence[str],
+  rows: Iterable[Mapping[str, Any]],
+) -> None:
+  with write_whole(path, text=True, what='the attributions') as file:
+    for row in rows:
+      file.write(json.dumps({k: row.get(k) for k in columns}) + '\n')
+
+
+def _write_parquet(
+  path: str | os.PathLike[str],
+  columns: Sequence[str],
+  rows: Iterable[Mapping[str, Any]],
+) -> None:
+  # Imported late: it takes a while, and tensorflow-datasets brings it.
+  import pyarrow
+  import pyarrow.parquet
+
+  kinds = {k: pyarrow.float64() for k in _NUMBERS} | {
+    k: pyarrow.int32() for k in _WHOLE
+  }
+  schema = pyarrow.schema(
+    [(k, kinds.get(k, pyarrow.string())) for k in columns]
+  )
+  with (
+    write_whole(path, what='the attributions') as file,
+    pyarrow.parquet.ParquetWriter(file, schema) as table,
+  ):
+    part: list[Mapping[str, Any]] = []
+
+    def write() -> None:
+      values = {k: [row.get(k) for row in part] for k in columns}
+      table.write_table(pyarrow.table(values, schema))
+      part.clear()
+
+    for row in rows:
+      part.append(row)
+      if len(part) == _ROWS_AT_A_TIME:
+        write()
+    write()

@@ -15,12 +15,13 @@ from input_pipeline import pack
 from input_pipeline.supervision import validation_rows
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import evaluate, metrics
-from owdfa_jax.evaluation.attribute import attribute
 from owdfa_jax.evaluation.epoch_evaluator import (
   EpochEvaluator,
   train_with_evaluation,
 )
 from owdfa_jax.evaluation.groups import VerdictSums
+from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.inference.attribute import attribute
 from owdfa_jax.training.setup import set_up_training
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -165,7 +166,7 @@ def test_a_new_image_gets_one_verdict_as_in_the_test_split(tiled, tmp_path):
     copy = tmp_path / 'new' / line['image'].replace('/', '-')
     copy.parent.mkdir(exist_ok=True)
     shutil.copy(images / line['image'], copy)
-  assert attribute(experiment, str(tmp_path / 'new')) == 0
+  assert attribute(experiment, list_new_images(str(tmp_path / 'new'))) == 0
   lines = read_csv(experiment.workdir / 'new_attributions.csv')
   found = {pathlib.Path(line['image']).name: line for line in lines}
   assert len(found) == len(wanted)
@@ -180,7 +181,7 @@ def test_a_new_image_gets_one_verdict_as_in_the_test_split(tiled, tmp_path):
 def test_a_new_image_smaller_than_a_tile_is_an_error(tiled, tmp_path, capsys):
   experiment, _ = tiled
   imagesets.write_set(tmp_path, known=1, novel=0, per_class=1, size=20)
-  assert attribute(experiment, str(tmp_path)) == 1
+  assert attribute(experiment, list_new_images(str(tmp_path))) == 1
   assert 'a tile has 32 x 32 and is not enlarged' in capsys.readouterr().err
 
 

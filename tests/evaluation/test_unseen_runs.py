@@ -11,12 +11,14 @@ from helpers.csv_files import read_csv
 from helpers.runs import tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
-from owdfa_jax.discovery.find_centres import attribute_with_run, evaluate_run
+from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
+from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.evaluation.sources_file import SOURCES
+from owdfa_jax.inference.attribute import attribute_with_run
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -87,7 +89,7 @@ def test_new_images_get_a_score_and_none_of_these(run, tmp_path, larger):
     larger, run.workdir, data__leave_out='m3', eval__false_alarm_rate=0.99
   )
   for experiment in (run, often):
-    attribute_with_run(experiment, str(tmp_path / 'new'))
+    attribute_with_run(experiment, list_new_images(str(tmp_path / 'new')))
     lines = read_csv(run.workdir / 'new_attributions.csv')
     lines = [line for line in lines if line['output']]
     limit = evaluate(experiment)['unseen']['threshold']

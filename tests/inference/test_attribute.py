@@ -12,7 +12,8 @@ from helpers.csv_files import read_csv
 from helpers.picture_cases import RGB, saved
 from input_pipeline import faces, image_folders
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation.attribute import attribute
+from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.inference.attribute import attribute
 
 DATA = pathlib.Path(__file__).parents[1] / 'data'
 
@@ -25,7 +26,7 @@ def read_lines(trained):
 
 def test_every_new_image_gets_a_source(trained, tmp_path, capsys):
   imagesets.write_set(tmp_path / 'new', per_class=7, size=48, suffix='jpg')
-  assert attribute(trained, str(tmp_path / 'new')) == 0
+  assert attribute(trained, list_new_images(str(tmp_path / 'new'))) == 0
   lines = read_lines(trained)
   files = sorted(str(path) for path in (tmp_path / 'new').rglob('*.jpg'))
   # The last file is the meta CSV.
@@ -52,7 +53,7 @@ def test_unreadable_image_is_reported_and_the_others_attributed(
   imagesets.write_set(tmp_path, per_class=3, size=48)
   files = sorted(str(path) for path in tmp_path.rglob('*.png'))
   pathlib.Path(files[1]).write_bytes(b'not an image')
-  assert attribute(trained, str(tmp_path)) == 1
+  assert attribute(trained, list_new_images(str(tmp_path))) == 1
   lines = read_lines(trained)[:-1]
   assert [line['image'] for line in lines] == files
   assert [bool(line['source']) for line in lines] == [
@@ -77,14 +78,14 @@ def test_faces_are_cut_out_as_in_training(trained, tmp_path, monkeypatch):
   monkeypatch.setattr(faces, 'detector', make_detector)
   arguments = trained.dataset.description['made']['arguments']
   monkeypatch.setitem(arguments, 'crop', 'opencv')
-  attribute(trained, str(tmp_path))
+  attribute(trained, list_new_images(str(tmp_path)))
   files = len(list(tmp_path.rglob('*.png')))
   assert crops == [faces.Crop('opencv', arguments['margin'], None)] * files
 
 
 def test_folder_without_images_is_an_error(trained, tmp_path):
   with pytest.raises(UserError, match='no images'):
-    attribute(trained, str(tmp_path))
+    attribute(trained, list_new_images(str(tmp_path)))
 
 
 def test_every_file_of_the_folder_gets_a_line(trained, tmp_path, capsys):
@@ -101,7 +102,7 @@ def test_every_file_of_the_folder_gets_a_line(trained, tmp_path, capsys):
     (tmp_path / name).write_bytes(content)
   (tmp_path / 'f.png').symlink_to('nowhere')
   os.mkfifo(tmp_path / 'g.png')
-  assert attribute(trained, str(tmp_path)) == 1
+  assert attribute(trained, list_new_images(str(tmp_path))) == 1
   lines = {pathlib.Path(x['image']).name: x for x in read_lines(trained)}
   assert lines['a.jfif']['source'] and lines['b']['source']
   errors = {name: line['error'] for name, line in lines.items()}
@@ -124,7 +125,7 @@ def test_heic_without_its_package_is_counted_once(
   (tmp_path / 'a.png').write_bytes(saved(RGB, 'PNG'))
   shutil.copy(DATA / 'quarters.heic', tmp_path)
   monkeypatch.setattr(image_folders, 'can_decode_heic', lambda: False)
-  assert attribute(trained, str(tmp_path)) == 1
+  assert attribute(trained, list_new_images(str(tmp_path))) == 1
   told = capsys.readouterr()
   assert '1  (unreadable)' in told.out and 'not images' not in told.out
   assert (told.out + told.err).count('quarters.heic') == 1
@@ -132,8 +133,8 @@ def test_heic_without_its_package_is_counted_once(
 
 def test_an_image_over_the_limit_is_an_error_of_its_line(trained, tmp_path):
   (tmp_path / 'a.png').write_bytes(saved(RGB, 'PNG'))
-  assert attribute(trained, str(tmp_path)) == 0
-  assert attribute(trained, str(tmp_path), max_pixels=99) == 1
+  assert attribute(trained, list_new_images(str(tmp_path))) == 0
+  assert attribute(trained, list_new_images(str(tmp_path)), max_pixels=99) == 1
   (line,) = read_lines(trained)
   assert 'more than --max_pixels=99; shrink' in line['error']
 
@@ -144,9 +145,9 @@ def test_images_of_another_size_than_in_training_are_reported(
   imagesets.write_set(tmp_path / 'like', per_class=1, size=48)
   imagesets.write_set(tmp_path / 'large', per_class=1, size=500)
   assert trained.dataset.description['original_sides']['median'] < 250
-  attribute(trained, str(tmp_path / 'like'))
+  attribute(trained, list_new_images(str(tmp_path / 'like')))
   assert 'warning: half of these images' not in capsys.readouterr().out
-  attribute(trained, str(tmp_path / 'large'))
+  attribute(trained, list_new_images(str(tmp_path / 'large')))
   assert 'warning: half of these images have a side of 500' in (
     capsys.readouterr().out
   )

@@ -1,0 +1,139 @@
+"""The answers of an attribution that is under way, so that it can go on.
+
+`TABLE.unfinished` has a line of JSON for each answer. The first line says what
+gives the answers: an attribution by another network does not go on with them.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import IO, Any
+
+from input_pipeline import strict_json
+from input_pipeline.errors import UserError
+from input_pipeline.files import write_whole
+
+_SUFFIX = '.unfinished'
+_MADE_BY = 'made_by'
+
+
+class UnfinishedTable:
+  """The file of the answers so far, open to append more.
+
+  Attributes:
+    path: of the file.
+    done: the names of the images that have an answer.
+  """
+
+  def __init__(
+    self, table: str | os.PathLike[str], made_by: Mapping[str, Any]
+  ) -> None:
+    """Reads the file, if it is there; nothing is written yet.
+
+    The answers for files that have changed since are dropped.
+
+    Args:
+      table: the path of the table that is to be written.
+      made_by: what gives the answers, for JSON.
+
+    Raises:
+      UserError: the file is of something else, or cannot be read.
+    """
+    self.path = f'{os.fspath(table)}{_SUFFIX}'
+    self._made_by = dict(made_by)
+    self.done: set[str] = set()
+    self._lines: list[str] = []
+    if os.path.exists(self.path):
+      self._read()
+    self._file: IO[str] | None = None
+
+  def _read(self) -> None:
+    made_by: Any = None
+    try:
+      for row in self._rows():
+        if made_by is None:
+          made_by = row.get(_MADE_BY, {})
+        elif row['stat'] == _stat(row['image']):
+          self.done.add(row['image'])
+          self._lines.append(json.dumps(row))
+    except (
+      OSError,
+      LookupError,
+      ValueError,
+      TypeError,
+      AttributeError,
+    ) as error:
+      raise UserError(
+        f'damaged file: {self.path} ({error}); remove it'
+      ) from error
+    if made_by not in (None, self._made_by):
+      raise UserError(
+        f'an unfinished attribution by something else: {self.path}: of another '
+        'checkpoint or with other settings; remove it, or give another --out'
+      )
+
+  def __enter__(self) -> 'UnfinishedTable':
+    with write_whole(self.path, text=True, what='the answers') as file:
+      file.write(json.dumps({_MADE_BY: self._made_by}) + '\n')
+      file.writelines(f'{line}\n' for line in self._lines)
+    self._lines.clear()
+    self._file = open(self.path, 'a', encoding='utf-8')
+    return self
+
+  def __exit__(
+    self,
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    trace: TracebackType | None,
+  ) -> None:
+    if self._file is not None:
+      self._file.close()
+
+  def add(self, row: Mapping[str, Any]) -> None:
+    """Appends an answer.
+
+    Args:
+      row: its columns, for JSON, with `image`.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    assert self._file is not None
+    try:
+      line = json.dumps({**row, 'stat': _stat(row['image'])})
+      self._file.write(f'{line}\n')
+    except OSError as error:
+      raise UserError(
+        f'cannot write the answers: {self.path} ({error.strerror}); free some '
+        'space, then give the same command'
+      ) from error
+
+  def rows(self) -> Iterator[dict[str, Any]]:
+    """Yields all answers in the order in which they were added."""
+    assert self._file is not None
+    self._file.flush()
+    found = self._rows()
+    next(found)
+    yield from found
+
+  def remove(self) -> None:
+    """Removes the file, once the table is written."""
+    os.unlink(self.path)
+
+  def _rows(self) -> Iterator[dict[str, Any]]:
+    with open(self.path, encoding='utf-8') as file:
+      for line in file:
+        try:
+          yield strict_json.loads(line)
+        except ValueError:
+          return  # what was being written when the process was killed
+
+
+def _stat(path: str) -> list[int]:
+  """Returns the size and the time of change of a file; [] without one."""
+  try:
+    status = os.stat(path)
+  except (OSError, ValueError):
+    return []
+  return [status.st_size, status.st_mtime_ns]
