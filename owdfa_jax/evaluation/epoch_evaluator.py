@@ -48,10 +48,15 @@ class EpochEvaluator:
     if self._rule.reason:
       line = (
         f'{settings.metric} cannot select the best checkpoint: '
-        f'{self._rule.reason}; it is selected by {self._rule.text}'
+        f'{self._rule.reason}; '
       )
-      if self._rule.basis is selection.Basis.HEAP:
-        line += ' (the heap: the images without a true class)'
+      if self._rule.basis is selection.Basis.LAST:
+        line += 'the last epoch counts'
+      else:
+        line += (
+          f'it is selected by {self._rule.text} (the heap: the images without '
+          'a true class)'
+        )
       say(line)
 
   def evaluate_epoch(self, step: int, train_state: TrainState) -> EpochResult:

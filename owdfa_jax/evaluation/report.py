@@ -21,6 +21,7 @@ from owdfa_jax.evaluation.report_files import (
   REPORT_FILE,
   split_file,
 )
+from owdfa_jax.evaluation.selection import describe_best
 from owdfa_jax.evaluation.unseen_report import unseen_lines
 from owdfa_jax.report_fields import (
   NUM_OUTPUTS_IN_USE,
@@ -251,12 +252,11 @@ def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
     report: the content of `report.json`.
     names: the name of each output.
   """
-  which = report['checkpoint']
-  made_by = f'checkpoint: step {report["checkpoint_step"]} ({which})'
-  if which == 'best':
-    made_by = f'{made_by[:-1]}, selected by {report["selected_by"]})'
-  elif which is None:
-    made_by = 'no network'
+  made_by = 'no network'
+  if which := report['checkpoint']:
+    if which == 'best':
+      which = describe_best(report['selected_by'])
+    made_by = f'checkpoint: step {report["checkpoint_step"]} ({which})'
   main = main_figures(report)
   groups = '' if main is report else f' in {main["num_examples"]} groups'
   images = f'{report["num_examples"]} {report["split"]} images{groups}'

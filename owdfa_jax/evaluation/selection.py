@@ -15,7 +15,8 @@ from owdfa_jax.report_fields import NEED_EVERY_TRUTH
 
 # The most training images that are evaluated if a heap has no test images.
 MOST_HEAP_ROWS = 2048
-_LAST = 'the epoch: the last one counts'
+# `SelectionRule.text` where no score selects.
+LAST_EPOCH = 'nothing: the last epoch counts'
 
 
 class Basis(enum.Enum):
@@ -61,16 +62,27 @@ def selection_rule(
     metric: `eval.metric`.
   """
   if selection == 'last':
-    return SelectionRule(Basis.LAST, '', _LAST)
+    return SelectionRule(Basis.LAST, '', LAST_EPOCH)
   if reason := _not_available(dataset, selection, metric):
     basis = Basis.HEAP if is_heap(dataset) else Basis.LAST
-    text = _LAST
+    text = LAST_EPOCH
     if basis is Basis.HEAP:
       known = selection == 'validation' or _has_known_tests(dataset)
       part = f'Known ACC on {selection} images and ' if known else ''
       text = f'{part}the score of the heap'
     return SelectionRule(basis, reason, text)
   return SelectionRule(Basis.METRIC, '', f'{metric} on {selection} images')
+
+
+def describe_best(selected_by: str) -> str:
+  """Returns what the best checkpoint of a run is, for a line of text.
+
+  Args:
+    selected_by: `SelectionRule.text`.
+  """
+  if selected_by == LAST_EPOCH:
+    return 'the last epoch, none is selected'
+  return f'best, selected by {selected_by}'
 
 
 def is_heap(dataset: PackedDataset) -> bool:

@@ -14,7 +14,11 @@ from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import train_stages
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
-from owdfa_jax.evaluation.selection import selection_rule
+from owdfa_jax.evaluation.selection import (
+  LAST_EPOCH,
+  describe_best,
+  selection_rule,
+)
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.leaderboard import table
 from owdfa_jax.leaderboard.results import (
@@ -182,8 +186,8 @@ def make_notes(
     epochs = 'epochs: ' + ', '.join(f'{e.name} {e.epochs}' for e in trained)
   rule = selection_rule(dataset, config.eval.selection, config.eval.metric)
   checkpoint = {
-    'latest': 'the last, none is selected',
-    'best': f'best, selected by {rule.text}',
+    'latest': describe_best(LAST_EPOCH),
+    'best': describe_best(rule.text),
   }.get(config.eval.checkpoint, config.eval.checkpoint)
   machines = {
     report['machine'] or 'a machine that is not recorded'

@@ -173,7 +173,7 @@ def test_metric_that_cannot_select_says_so(packed, tmp_path, capsys, metric):
   (line,) = capsys.readouterr().out.splitlines()
   assert line == (
     f'{metric} cannot select the best checkpoint: all validation images are '
-    'of known classes; it is selected by the epoch: the last one counts'
+    'of known classes; the last epoch counts'
   )
   result = evaluator.evaluate_epoch(9, initial_state(experiment))
   assert result.metrics[report_fields.SELECTION_SCORE] == 9

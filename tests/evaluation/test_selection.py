@@ -7,7 +7,12 @@ import pytest
 
 from helpers.records import make_dataset
 from owdfa_jax.evaluation import selection
-from owdfa_jax.evaluation.selection import Basis, selection_rule
+from owdfa_jax.evaluation.selection import (
+  LAST_EPOCH,
+  Basis,
+  describe_best,
+  selection_rule,
+)
 from owdfa_jax.report_fields import SELECTION_METRICS
 
 
@@ -83,7 +88,16 @@ def test_metrics_of_novel_images_need_novel_images(dataset, metric):
   for which in 'test', 'validation':
     rule = selection_rule(data, which, metric)
     assert rule.basis is Basis.LAST
-    assert rule.reason and 'the last one counts' in rule.text
+    assert rule.reason and rule.text == LAST_EPOCH
+
+
+def test_a_line_says_what_the_best_checkpoint_is(dataset):
+  rule = selection_rule(dataset, 'last', 'all_nmi')
+  assert describe_best(rule.text) == 'the last epoch, none is selected'
+  rule = selection_rule(dataset, 'validation', 'known_acc')
+  assert describe_best(rule.text) == (
+    'best, selected by known_acc on validation images'
+  )
 
 
 def test_known_accuracy_needs_known_images(dataset):

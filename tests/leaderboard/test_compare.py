@@ -110,7 +110,7 @@ def test_notes_say_how_the_table_was_made(packed, tmp_path):
   text = (tmp_path / 'leaderboard.md').read_text()
   for words in (
     'folder64: 2 known and 2 novel classes',
-    '; 1 epochs; checkpoint: the last, none is selected; evaluated on the test',
+    '; 1 epochs; checkpoint: the last epoch, none is selected; evaluated on',
     'Trained with jax 9, 2 x abacus.',
     '`the command`',
   ):
