@@ -8,7 +8,7 @@ import ml_collections
 from input_pipeline.errors import check_choice
 
 # Files here that do not configure a single run.
-_NOT_RUNS = ('__init__', 'benchmarks', 'default', 'leaderboard')
+_NOT_RUNS = ('__init__', 'ablation', 'benchmarks', 'default', 'leaderboard')
 # The file that explains every field of a run's config.
 DEFAULT_FILE = str(pathlib.Path(__file__).parent / 'default.py')
 

@@ -14,7 +14,9 @@ import pytest
 from helpers.paths import GOLDENS, ROOT
 from input_pipeline.errors import UserError
 from owdfa_jax import configs, experiment, settings
-from owdfa_jax.configs import benchmarks, leaderboard
+from owdfa_jax.configs import ablation, benchmarks, leaderboard
+from owdfa_jax.leaderboard.row_configs import make_row_config
+from owdfa_jax.leaderboard.rows import Row
 from owdfa_jax.methods.by_name import METHODS
 
 RECORDED = GOLDENS / 'configs'
@@ -54,15 +56,40 @@ def test_docstrings_have_the_accuracies_of_the_page_of_results():
       assert f' {accuracy[1]} |' in line
 
 
+@pytest.mark.parametrize('benchmark', ['simulated1', 'folder64', 'owdfa1'])
+def test_ablation_goes_from_cpl_to_trace_in_rounds(benchmark):
+  rows = ablation.get_config(benchmark).rows
+  assert len({row['name'] for row in rows}) == len(rows) == 8
+  made = {
+    name: make_row_config(
+      Row(name, row['config'], tuple(row['overrides'])), 0, (), benchmark
+    )
+    for row in rows
+    for name in [row['name']]
+  }
+  for config in made.values():
+    settings.check_config(config)
+  expected = configs.load('trace', benchmark)
+  # Without rounds and stages, both select the checkpoint as CPL does.
+  expected.eval.selection = made['front end, whitening'].eval.selection
+  assert as_text(made['front end, whitening']) == as_text(expected)
+  assert as_text(made['front end, whitening, rounds']) == as_text(
+    configs.load('staged', f'trace,{benchmark}')
+  )
+  none = made['none']
+  assert none.eval.classify_by == 'head' and none.model.front_end == 'rgb'
+
+
 def test_configs_and_parameters_load_without_jax():
   code = """
 import sys
 from owdfa_jax import configs
-from owdfa_jax.configs import leaderboard
+from owdfa_jax.configs import ablation, leaderboard
 from owdfa_jax.methods import parameters
 for name in configs.names():
   configs.load(name, 'owdfa1')
 leaderboard.get_config('owdfa1')
+ablation.get_config('owdfa1')
 loaded = {module.partition('.')[0] for module in sys.modules}
 assert not loaded & {'jax', 'flax', 'optax'}, loaded
 """
