@@ -110,7 +110,7 @@ class TrainedRun:
     self.image_size = dataset.image_size
     self.classes = tuple(output_names(experiment))
     self.num_known = dataset.num_known
-    by_tiles = cutter_for(dataset).most_pictures > 1
+    by_tiles = self._cutter(None).most_pictures > 1
     self.unseen_threshold = (
       None
       if seen is None
@@ -223,7 +223,7 @@ class TrainedRun:
     if isinstance(images, str | os.PathLike | np.ndarray | Image.Image):
       images = [images]
     config, placement = self._experiment.config, self._experiment.placement
-    cutter: ImageCutter = cutter_for(self._experiment.dataset, max_pixels)
+    cutter = self._cutter(max_pixels)
     size = max(config.eval.batch_size, cutter.most_pictures)
     started: list[PictureBatch] = []
 
@@ -245,3 +245,7 @@ class TrainedRun:
       with_features=with_features,
     ):
       yield started.pop(0), columns
+
+  def _cutter(self, max_pixels: int | None) -> ImageCutter:
+    """Returns what cuts new images as the training images were cut."""
+    return cutter_for(self._experiment.dataset, max_pixels)

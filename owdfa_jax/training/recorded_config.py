@@ -30,6 +30,7 @@ USE_SETTINGS = (
   'eval.split',
   'eval.unseen_path',
   'eval.whitening',
+  'log.page',
 )
 # What `run_settings` records beside the config.
 _NO_SETTINGS = ('dataset', 'pseudo_labels', 'held_out')

@@ -1,0 +1,178 @@
+"""The folder of a run alone says what a command needs."""
+
+import json
+import shutil
+
+import pytest
+
+from helpers import imagesets
+from helpers.runs import start_run, tiny_config
+from helpers.subprocesses import run_main
+from input_pipeline import pack
+from input_pipeline.errors import UserError
+from owdfa_jax.commands.preflight import check_inputs
+from owdfa_jax.commands.recorded_run import check_recorded
+from owdfa_jax.setting_checks import flatten_settings
+from owdfa_jax.training.later_settings import LATER_SETTINGS
+
+
+@pytest.fixture
+def moved(packed, tmp_path):
+  """A run moved to another folder; its data is gone."""
+  start_run(packed, tmp_path / 'here')
+  folder = tmp_path / 'there' / 'mine'
+  shutil.move(tmp_path / 'here', folder)
+  change_record(folder, {'data.path': '/gone/packed'})
+  return folder
+
+
+def change_record(folder, changes, without=()):
+  """Changes settings in the record of a run, and takes others out."""
+  path = folder / 'config.json'
+  settings = flatten_settings(json.loads(path.read_text())) | changes
+  nested = {}
+  for name, value in settings.items():
+    if name not in without:
+      *sections, field = name.split('.')
+      section = nested
+      for each in sections:
+        section = section.setdefault(each, {})
+      section[field] = value
+  path.write_text(json.dumps(nested))
+
+
+def run_error(folder, *arguments):
+  """The error's line; fails unless it is all that the command says."""
+  ended = run_main('owdfa_jax.commands.run', arguments, folder)
+  assert ended.status == 1 and not ended.slow, ended
+  assert ended.err.count('\n') == 1 and ended.err.startswith('error: ')
+  return ended.err
+
+
+def test_attribution_needs_no_data(moved, packed):
+  (inputs,) = check_recorded(str(moved), 'attribute', {})
+  wanted = check_inputs(tiny_config(packed), str(moved), 'attribute')
+  assert not inputs.dataset.has_images and wanted.dataset.has_images
+  assert inputs.dataset.classes == wanted.dataset.classes
+  assert inputs.dataset.image_size == wanted.dataset.image_size == 32
+  for name in ('model', 'method', 'eval'):
+    assert inputs.config[name] == wanted.config[name]
+
+
+def test_evaluation_says_which_data_it_needs(moved, tmp_path):
+  error = run_error(tmp_path, '--mode=eval', f'--workdir={moved}')
+  assert 'the data of the run is not there: /gone/packed (' in error
+  assert 'test images of 32 pixels, 4 classes, packed from /' in error
+  assert 'give --config.data.path=DIR' in error
+
+
+def test_evaluation_takes_the_data_of_another_place(moved, packed):
+  overrides = {'data.path': str(packed), 'eval.batch_size': 8}
+  (inputs,) = check_recorded(str(moved), 'eval', overrides)
+  assert inputs.dataset.has_images and inputs.config.eval.batch_size == 8
+
+
+def test_other_data_is_refused(moved, tmp_path):
+  table = imagesets.write_set(
+    tmp_path / 'other', known=2, novel=2, per_class=9, size=32
+  )
+  pack.pack(table, tmp_path / 'packed', pack.Options(size=32), workers=1)
+  with pytest.raises(UserError, match='config: .* has .*image bytes; give the'):
+    check_recorded(str(moved), 'eval', {'data.path': str(tmp_path / 'packed')})
+
+
+def test_a_relative_path_is_recorded_from_the_root(
+  packed, tmp_path, monkeypatch
+):
+  monkeypatch.chdir(packed.parent)
+  start_run(packed.name, tmp_path)
+  monkeypatch.chdir(tmp_path)
+  (inputs,) = check_recorded('.', 'eval', {})
+  assert inputs.config.data.path == str(packed) and inputs.dataset.has_images
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    (
+      ['--mode=eval', '--workdir=nowhere'],
+      'no run: --workdir=nowhere has no config.json; give the folder that',
+    ),
+    (['--mode=eval'], 'no config given: give --config=METHOD:BENCHMARK'),
+    (['--workdir=RUN'], 'no config given: give --config=METHOD:BENCHMARK'),
+    (
+      ['--mode=eval', '--workdir=RUN', '--config.model.width=2'],
+      'a setting of the training: --config.model.width: the run in',
+    ),
+    (
+      ['--mode=eval', '--workdir=RUN', '--config.eval.batchsize=2'],
+      'no such config field: --config.eval.batchsize=2',
+    ),
+    (
+      ['--mode=attribute', '--workdir=RUN', 'nowhere'],
+      'no such file or folder: nowhere; name image files',
+    ),
+    (
+      ['--mode=attribute', '--workdir=RUN', 'empty'],
+      'no images: empty (no files); name image files, or folders',
+    ),
+    (
+      ['--mode=attribute', '--workdir=RUN', 'empty', '--out=a.txt'],
+      'unknown kind of table: --out=a.txt; end its name with one of .csv',
+    ),
+    (
+      ['--mode=attribute', '--workdir=RUN', 'empty', '--out=old.csv'],
+      'the file exists: --out=old.csv; remove it or give another name',
+    ),
+  ],
+)
+def test_mistakes(moved, tmp_path, arguments, message):
+  (tmp_path / 'empty').mkdir()
+  (tmp_path / 'old.csv').write_text('')
+  words = [word.replace('RUN', str(moved)) for word in arguments]
+  assert message in run_error(tmp_path, *words)
+
+
+def test_a_run_of_an_earlier_version_needs_its_data(moved, packed, tmp_path):
+  (moved / 'data.json').unlink()
+  later = {name: 0 for name in LATER_SETTINGS if '.' in name}
+  change_record(moved, {}, without=later)
+  imagesets.write_set(tmp_path / 'new', per_class=1)
+  error = run_error(
+    tmp_path, '--mode=attribute', f'--workdir={moved}', '--images=new'
+  )
+  assert 'the data of the run is not there: /gone/packed; give' in error
+  (inputs,) = check_recorded(
+    str(moved), 'attribute', {'data.path': str(packed)}
+  )
+  assert inputs.dataset.has_images and inputs.config.eval.classify_by == 'head'
+
+
+def test_a_damaged_description_is_named(moved):
+  path = moved / 'data.json'
+  content = json.loads(path.read_text())
+  path.write_text(json.dumps(content | {'num_known': 9}))
+  with pytest.raises(UserError, match='damaged file: .*data.json: num_known=9'):
+    check_recorded(str(moved), 'attribute', {})
+  content['classes'][0]['name'] = 'another'
+  path.write_text(json.dumps(content))
+  with pytest.raises(UserError, match='has classes; give the same settings'):
+    check_recorded(str(moved), 'attribute', {})
+
+
+def test_of_stages_all_are_evaluated_and_the_last_attributes(
+  packed, tmp_path, moved
+):
+  names = ['1-supervised', '2-cpl', '3-round2', '3-round10']
+  for name in reversed(names):
+    start_run(packed, tmp_path / 'staged' / name)
+  (tmp_path / 'staged' / 'notes').mkdir()
+  staged = str(tmp_path / 'staged')
+  found = check_recorded(staged, 'eval', {})
+  assert [inputs.workdir.name for inputs in found] == names
+  (last,) = check_recorded(staged, 'attribute', {})
+  assert last.workdir.name == '3-round10'
+  (one,) = check_recorded(f'{staged}/2-cpl', 'eval', {})
+  assert one.workdir.name == '2-cpl'
+  with pytest.raises(UserError, match='stages have different steps'):
+    check_recorded(staged, 'eval', {'eval.checkpoint': '5'})

@@ -1,0 +1,240 @@
+"""`owdfa_jax.load`: a run answers for images, from its folder alone."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import owdfa_jax
+from helpers import imagesets
+from helpers.picture_cases import RGB, saved
+from input_pipeline.errors import UserError
+from input_pipeline.images import load_image
+from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.inference.answers import COLUMNS
+from owdfa_jax.inference.attribute import attribute
+from owdfa_jax.inference.run import TrainedRun
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+@pytest.fixture(scope='module')
+def moved(trained, tmp_path_factory):
+  """A copy of a run in another place, whose data is gone."""
+  folder = tmp_path_factory.mktemp('moved') / 'run'
+  shutil.copytree(trained.workdir, folder)
+  path = folder / 'config.json'
+  settings = json.loads(path.read_text())
+  settings['data']['path'] = '/gone'
+  path.write_text(json.dumps(settings))
+  return folder
+
+
+@pytest.fixture(scope='module')
+def run(moved):
+  return owdfa_jax.load(moved)
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+  """More images than a batch holds."""
+  folder = tmp_path_factory.mktemp('photos')
+  imagesets.write_set(folder, per_class=7, size=48)
+  return sorted(folder.rglob('*.png'))
+
+
+def test_the_names_are_those_of_the_training(run, trained):
+  assert run.classes == ('m0', 'm1', 'novel-2', 'novel-3')
+  assert run.num_known == 2 and run.image_size == 32
+  assert f"run', step {run.checkpoint.name}, 2 known of 4" in repr(run)
+
+
+def test_the_answers_are_those_of_the_command(run, moved, photos, tmp_path):
+  answers = run.predict(photos)
+  answers.to_csv(tmp_path / 'mine.csv')
+  out = tmp_path / 'theirs.csv'
+  inputs = run._experiment
+  folder = str(photos[0].parents[1])
+  assert attribute(inputs, list_new_images(folder), out=str(out)) == 0
+  theirs = out.read_text().splitlines()
+  # The last line is that of the meta CSV.
+  assert (tmp_path / 'mine.csv').read_text().splitlines() == theirs[:-1]
+
+
+def test_an_answer_has_names_for_its_probabilities(run, photos):
+  answer = run.predict(photos[0])[0]
+  assert answer.image == str(photos[0])
+  assert tuple(answer.probabilities) == run.classes
+  assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-6)
+  assert answer.source == run.classes[answer.output]
+  assert answer.confidence == max(answer.probabilities.values())
+  assert answer.probabilities[answer.second_choice] == answer.second_confidence
+  assert answer.error is None
+
+
+def test_files_pixels_and_pillow_images_get_the_same_answers(run, photos):
+  pillow = [Image.open(path) for path in photos]
+  pixels = [load_image(path) for path in photos]
+  wanted = run.predict(photos)
+  for images in (pillow, pixels, iter([*map(str, photos)])):
+    found = run.predict(images)
+    for one, other in zip(found, wanted, strict=True):
+      np.testing.assert_array_equal(one.probability, other.probability)
+      assert one.unseen_score == other.unseen_score
+  assert [answer.image for answer in run.predict(pixels[:2])] == [
+    'image 0',
+    'image 1',
+  ]
+
+
+def test_what_cannot_be_read_is_a_row_with_its_error(run, photos, tmp_path):
+  (tmp_path / 'a.png').write_bytes(saved(RGB, 'PNG')[:50])
+  bad = [
+    tmp_path / 'none.png',
+    tmp_path / 'a.png',
+    tmp_path,
+    np.zeros((8, 8, 3)),
+    np.zeros((8, 8, 4), np.uint8),
+    np.zeros(8, np.uint8),
+    np.zeros((0, 8), np.uint8),
+    Image.new('RGB', (0, 8)),
+    Image.new('F', (8, 8)),
+  ]
+  grey = np.full((9, 7), 3, np.uint8)
+  answers = run.predict([photos[0], *bad, grey, Image.new('L', (7, 9), 3)])
+  first, *unreadable, one, other = answers
+  assert first.source
+  assert np.array_equal(one.probability, other.probability)
+  words = [
+    'No such file',
+    'a.png: ',
+    'Is a directory',
+    'an array of float64 [8, 8, 3]; give uint8',
+    'an array of uint8 [8, 8, 4]',
+    'an array of uint8 [8]',
+    'an array of uint8 [0, 8]',
+    'image 8: it has no pixels',
+    'float32 values',
+  ]
+  for answer, text in zip(unreadable, words, strict=True):
+    assert text in answer.error and answer.verdict is None
+    assert answer.source is None and answer.probabilities == {}
+
+
+def test_what_is_no_image_at_all_is_a_type_error(run, photos):
+  with pytest.raises(TypeError, match='image 1 is a int, not a path'):
+    run.predict([photos[0], 3])
+
+
+def test_images_are_read_as_answers_are_asked_for(run, photos):
+  taken = []
+
+  def endless():
+    while True:
+      taken.append(photos[len(taken) % len(photos)])
+      yield taken[-1]
+
+  answers = run.stream(endless())
+  for _ in range(20):
+    assert next(answers).source
+  # Batches of 16: one was answered, others wait on the device and in memory.
+  assert len(taken) < 100
+  answers.close()
+
+
+def test_the_order_and_the_batch_do_not_matter(run, moved, photos):
+  wanted = run.predict(photos)
+  other = owdfa_jax.load(moved, batch_size=8, num_threads=1)
+  for one, answer in zip(
+    other.predict(reversed(photos)), reversed(wanted), strict=True
+  ):
+    assert one.image == answer.image
+    np.testing.assert_allclose(
+      one.probability, answer.probability, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_features(run, photos, tmp_path):
+  found = run.features([photos[0], tmp_path / 'none.png', *photos[1:20]])
+  assert found.dtype == np.float32 and len(found) == 21
+  assert np.isnan(found[1]).all()
+  assert np.isfinite(np.delete(found, 1, 0)).all()
+  np.testing.assert_allclose(
+    run.features(photos[0])[0], found[0], rtol=1e-4, atol=1e-5
+  )
+  assert len(run.features([])) == len(run.predict([])) == 0
+
+
+def test_tiles_of_an_image_give_one_answer(trained, tmp_path, monkeypatch):
+  arguments = trained.dataset.description['made']['arguments']
+  monkeypatch.setitem(arguments, 'tiles', 5)
+  run = TrainedRun(trained)
+  large = imagesets.image(100, 1)
+  small = imagesets.image(31, 2)
+  # Five tiles each: a batch of 16 has three images.
+  one, *_, bad = run.predict([large] * 4 + [small])
+  assert one.source and 'smaller than a tile' in bad.error
+  # Each tile by itself, at the places where the image is cut.
+  tiles, _ = run._cutter(None).of_pixels(large, 'large')
+  assert len(tiles) == 5
+  mean = run.features(large)[0]
+  monkeypatch.setitem(arguments, 'tiles', 0)
+  whole = TrainedRun(trained)
+  product = np.prod([x.probability for x in whole.predict(tiles)], axis=0)
+  np.testing.assert_allclose(
+    one.probability, product / product.sum(), rtol=1e-3
+  )
+  wanted = whole.features(tiles).mean(0)
+  np.testing.assert_allclose(mean, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_table_for_pandas(run, photos, tmp_path, monkeypatch):
+  answers = run.predict([*photos[:3], tmp_path / 'none.png'])
+  table = answers.to_pandas()
+  assert list(table.columns) == list(COLUMNS) and len(table) == 4
+  assert table['source'][0] == answers[0].source
+  assert table['source'].isna().tolist() == [False] * 3 + [True]
+  assert len(answers[1:3].to_pandas()) == 2
+  monkeypatch.setitem(sys.modules, 'pandas', None)
+  with pytest.raises(ImportError, match='pip install pandas'):
+    answers.to_pandas()
+
+
+def test_nothing_is_printed_and_nothing_is_written(moved, photos, capfd):
+  def files():
+    return {path: path.stat().st_mtime_ns for path in moved.rglob('*') if path}
+
+  before = files()
+  capfd.readouterr()
+  owdfa_jax.load(moved).predict(photos[:2])
+  assert capfd.readouterr() == ('', '')
+  assert files() == before
+
+
+@pytest.mark.parametrize(
+  'options, message',
+  [
+    ({'checkpoint': 77}, 'no such checkpoint: step 77'),
+    ({'batch_size': 0}, 'eval.batch_size=0'),
+  ],
+)
+def test_wrong_options(moved, options, message):
+  with pytest.raises(UserError, match=message):
+    owdfa_jax.load(moved, **options)
+
+
+def test_there_is_no_run(tmp_path):
+  with pytest.raises(UserError, match='no run: '):
+    owdfa_jax.load(tmp_path / 'nowhere')
+
+
+def test_importing_the_package_loads_no_jax(tmp_path):
+  code = (
+    'import sys, owdfa_jax; owdfa_jax.load; '
+    "assert not {'jax', 'numpy', 'absl'} & sys.modules.keys()"
+  )
+  subprocess.run([sys.executable, '-c', code], check=True)

@@ -1,0 +1,75 @@
+"""An attribution that is interrupted goes on where it stopped."""
+
+import itertools
+import json
+
+import pytest
+
+from helpers import imagesets
+from helpers.csv_files import read_csv
+from input_pipeline.errors import UserError
+from owdfa_jax.evaluation.new_images import find_new_images
+from owdfa_jax.inference.attribute import attribute
+from owdfa_jax.inference.run import TrainedRun
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+@pytest.fixture
+def photos(tmp_path):
+  imagesets.write_set(tmp_path / 'photos', known=1, novel=0, per_class=40)
+  return tmp_path / 'photos' / '0'
+
+
+@pytest.fixture
+def stopped(trained, photos, tmp_path, monkeypatch):
+  """The table of an attribution that was interrupted after 20 answers."""
+  stream = TrainedRun.stream
+
+  def stopping(self, images, *, max_pixels=None):
+    answers = stream(self, images, max_pixels=max_pixels)
+    yield from itertools.islice(answers, 20)
+    raise KeyboardInterrupt
+
+  out = tmp_path / 'out.csv'
+  with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    patch.setattr(TrainedRun, 'stream', stopping)
+    attribute(trained, find_new_images([str(photos)]), out=str(out))
+  assert not out.exists()
+  return out
+
+
+def unfinished(out):
+  return out.with_name('out.csv.unfinished')
+
+
+def test_it_goes_on(trained, photos, stopped, capsys):
+  scan = find_new_images([str(photos)])
+  # The line that was being written, and a file that changed since.
+  with open(unfinished(stopped), 'a') as file:
+    file.write('{"image": "')
+  (photos / '0.png').write_bytes((photos / '1.png').read_bytes() + b'\0')
+  assert attribute(trained, scan, out=str(stopped)) == 0
+  assert 'goes on: 19 files have an answer' in capsys.readouterr().out
+  lines = {line['image']: line for line in read_csv(stopped)}
+  assert sorted(lines) == scan.images
+  assert not unfinished(stopped).exists()
+
+
+def test_the_table_is_that_of_a_whole_attribution(
+  trained, photos, stopped, tmp_path
+):
+  scan = find_new_images([str(photos)])
+  whole = tmp_path / 'whole.csv'
+  for out in (stopped, whole):
+    assert attribute(trained, scan, out=str(out)) == 0
+  assert stopped.read_bytes() == whole.read_bytes()
+
+
+def test_answers_of_something_else_are_refused(trained, photos, stopped):
+  scan = find_new_images([str(photos)])
+  with pytest.raises(UserError, match='or with other settings; remove it, or'):
+    attribute(trained, scan, max_pixels=999, out=str(stopped))
+  unfinished(stopped).write_text(json.dumps([1]) + '\n')
+  with pytest.raises(UserError, match='damaged file: .*unfinished'):
+    attribute(trained, scan, out=str(stopped))
