@@ -77,6 +77,8 @@ def build_experiment(inputs: RunInputs, *, trains: bool = True) -> Experiment:
   placement = parallel.make_placement()
   if trains:
     parallel.check_batch_size(config.batch_size, placement)
+    group = config.method.params.get('pair_within', 0)
+    parallel.check_groups(group, config.batch_size, placement)
 
   network = config.model.to_dict()
   # These two say where the weights come from, not what the network is.

@@ -111,10 +111,10 @@ def check_groups(size: int, batch_size: int, placement: Placement) -> None:
   fits = not size % 2 and not batch_size % max(size, 1)
   if size and not (fits and (rows % size == 0 or size % rows == 0)):
     raise UserError(
-      f'the batch cannot be paired in groups: --config.method.params.pair_within'
-      f'={size} (each of {devices} devices has {rows} of {batch_size} rows); '
-      f'use an even number that divides {rows}, a multiple of {rows} that '
-      f'divides {batch_size}, or 0'
+      'the batch cannot be paired in groups: --config.method.params.'
+      f'pair_within={size} (each of {devices} devices has {rows} of the '
+      f'{batch_size} rows); use an even number that divides {rows}, a multiple '
+      f'of {rows} that divides {batch_size}, or 0'
     )
 
 

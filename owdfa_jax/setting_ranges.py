@@ -77,6 +77,7 @@ RANGES: dict[str, NumberRange] = {
   # CPL and MPSL, with CDAL.
   'method.params.margin': NumberRange(0, 1e3),
   'method.params.voting_weight': _WEIGHT,
+  'method.params.pair_within': whole(0, 2**16),
   'method.params.pseudo_weight': _WEIGHT,
   'method.params.entropy_weight': _WEIGHT,
   'method.params.effect_weight': _WEIGHT,

@@ -9,8 +9,14 @@ from helpers.paths import ROOT
 
 # A package or module imports only from levels below its own.
 LEVELS = [
-  {'owdfa_jax.commands', 'owdfa_jax.leaderboard', 'owdfa_jax.soak'},
+  {
+    'owdfa_jax.commands',
+    'owdfa_jax.leaderboard',
+    'owdfa_jax.scale',
+    'owdfa_jax.soak',
+  },
   {'owdfa_jax.inference'},
+  {'owdfa_jax.page'},
   {'owdfa_jax.discovery'},
   {'owdfa_jax.evaluation'},
   {'owdfa_jax.training'},

@@ -29,6 +29,18 @@ def test_batch_size_that_does_not_split_evenly(batch_size):
     parallel.check_batch_size(batch_size, parallel.make_placement())
 
 
+@pytest.mark.parametrize('size', [0, 2, 4, 8, 16, 32])
+def test_groups_of_whole_devices_or_within_one(size):
+  parallel.check_groups(size, 32, parallel.make_placement())
+
+
+@pytest.mark.parametrize('size', [1, 3, 6, 12, 24, 64])
+def test_groups_that_split_a_device_or_the_batch(size):
+  message = f'pair_within={size} .*8 devices has 4 of the 32 rows'
+  with pytest.raises(UserError, match=message):
+    parallel.check_groups(size, 32, parallel.make_placement())
+
+
 def test_round_up():
   three = parallel.make_placement(jax.devices()[:3])
   assert [parallel.round_up(n, three) for n in (1, 3, 4)] == [3, 3, 6]

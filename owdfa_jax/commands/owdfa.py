@@ -46,6 +46,10 @@ COMMANDS = {
   'attribute': Command(
     'Names the source of each image in a folder.', _RUN, ('--mode=attribute',)
   ),
+  'report': Command(
+    'Draws the page of an evaluated run, report.html; compares two runs.',
+    'owdfa_jax.page.report_command',
+  ),
   'overview': Command(
     'Draws images of each source, and where an evaluated run put them.',
     'owdfa_jax.evaluation.overview',
@@ -61,6 +65,10 @@ COMMANDS = {
   ),
   'timing': Command(
     'Times the parts of a training step.', _RUN, ('--mode=timing',)
+  ),
+  'scale': Command(
+    'Counts what a training step costs on chips that need not be there.',
+    'owdfa_jax.scale.__main__',
   ),
   'pack-timing': Command(
     'Times the parts of packing.', 'input_pipeline.pack_timing'

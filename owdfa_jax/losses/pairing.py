@@ -3,7 +3,9 @@
 CPL and MPSL: an unlabelled row gets its nearest neighbour if local views accept
 it. A labelled row gets a random row of its class; ORCA uses that part only.
 Everything works on the global batch, in float32 at full matrix precision, and
-carries no gradient.
+carries no gradient. `mesh` and `within` are those of `find_neighbours`: the
+devices, and how many rows are compared with each other. The draw of a row of
+the same class needs labels only, so it is always from the whole batch.
 
 References:
   Sun et al., Contrastive Pseudo Learning for Open-World DeepFake Attribution,
@@ -19,12 +21,12 @@ import jax
 import jax.numpy as jnp
 
 from owdfa_jax.losses.checks import check_label
+from owdfa_jax.losses.neighbours import find_neighbours
 from owdfa_jax.losses.similarity import (
-  band_similarity,
-  cosine_similarity,
-  nearest_neighbour,
-  part_similarity,
-  second_largest,
+  Neighbours,
+  band_factors,
+  cosine_factors,
+  part_factors,
 )
 
 
@@ -58,7 +60,7 @@ class ViewVotes(NamedTuple):
   nearest: jax.Array
 
 
-def value_vote(similarity: jax.Array, nearest: jax.Array) -> jax.Array:
+def value_vote(view: Neighbours, nearest: jax.Array) -> jax.Array:
   """Accepts a candidate by comparing similarities, as the released code does.
 
   A candidate passes if the second largest value of the row, which counts the
@@ -66,31 +68,30 @@ def value_vote(similarity: jax.Array, nearest: jax.Array) -> jax.Array:
   is weaker than it looks: the view's own nearest neighbour may be another row.
 
   Args:
-    similarity: the view's similarities, float [B, B].
+    view: the neighbours in the view.
     nearest: each row's candidate, int [B].
 
   Returns:
     bool [B].
   """
-  row = second_largest(similarity, axis=1)
-  return row >= second_largest(similarity, axis=0)[nearest]
+  return view.row_second >= view.column_second[nearest]
 
 
-def agreement_vote(similarity: jax.Array, nearest: jax.Array) -> jax.Array:
+def agreement_vote(view: Neighbours, nearest: jax.Array) -> jax.Array:
   """Accepts the view's own nearest neighbour only, as the papers' figures show.
 
   Args:
-    similarity: the view's similarities, float [B, B].
+    view: the neighbours in the view.
     nearest: each row's candidate, int [B].
 
   Returns:
     bool [B].
   """
-  return nearest_neighbour(similarity) == nearest
+  return view.nearest == nearest
 
 
 # By the names in `methods.parameters.VOTE_RULE_NAMES`.
-VOTES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+VOTES: dict[str, Callable[[Neighbours, jax.Array], jax.Array]] = {
   'value': value_vote,
   'agreement': agreement_vote,
 }
@@ -160,6 +161,8 @@ def glv_partners(
   feature: jax.Array,
   parts: jax.Array,
   vote_rule: str = 'value',
+  mesh: jax.sharding.Mesh | None = None,
+  within: int = 0,
 ) -> Partners:
   """Pairs rows by CPL's global-local voting (GLV).
 
@@ -170,9 +173,14 @@ def glv_partners(
     feature: float [B, C], the global feature after the neck.
     parts: float [B, P, C], the local features of one grid.
     vote_rule: a key of `VOTES`.
+    mesh: the devices that the rows are split over; None for one device.
+    within: rows that are compared with each other; 0 for all.
   """
-  nearest = nearest_neighbour(cosine_similarity(feature))
-  vote = VOTES[vote_rule](part_similarity(parts), nearest)
+  whole, local = find_neighbours(
+    [cosine_factors(feature), part_factors(parts)], mesh=mesh, within=within
+  )
+  nearest = whole.nearest
+  vote = VOTES[vote_rule](local, nearest)
   return _pair(
     draw=draw,
     label=label,
@@ -184,13 +192,13 @@ def glv_partners(
 
 
 def _collect_votes(
-  similarities: list[jax.Array], nearest: jax.Array, vote_rule: str
+  views: Sequence[Neighbours], nearest: jax.Array, vote_rule: str
 ) -> ViewVotes:
-  """Returns the votes of several views, given their similarities [B, B]."""
+  """Returns the votes of several views, given the neighbours in each."""
   vote = VOTES[vote_rule]
   return ViewVotes(
-    accepted=jnp.stack([vote(view, nearest) for view in similarities]),
-    nearest=jnp.stack([nearest_neighbour(view) for view in similarities]),
+    accepted=jnp.stack([vote(view, nearest) for view in views]),
+    nearest=jnp.stack([view.nearest for view in views]),
   )
 
 
@@ -203,6 +211,8 @@ def mpsl_partners(
   parts: Sequence[jax.Array],
   bands: Sequence[jax.Array],
   vote_rule: str = 'value',
+  mesh: jax.sharding.Mesh | None = None,
+  within: int = 0,
 ) -> tuple[Partners, ViewVotes, ViewVotes]:
   """Pairs rows by MPSL's multi-perception voting (MPV).
 
@@ -216,13 +226,21 @@ def mpsl_partners(
     parts: one float [B, P, C] for each grid.
     bands: one float [B, P, C] for each detail band of the wavelet.
     vote_rule: a key of `VOTES`.
+    mesh: the devices that the rows are split over; None for one device.
+    within: rows that are compared with each other; 0 for all.
 
   Returns:
     The pairs, the bands' votes and the grids' votes.
   """
-  nearest = nearest_neighbour(cosine_similarity(feature))
-  band = _collect_votes([*map(band_similarity, bands)], nearest, vote_rule)
-  grid = _collect_votes([*map(part_similarity, parts)], nearest, vote_rule)
+  factors = [
+    cosine_factors(feature),
+    *map(band_factors, bands),
+    *map(part_factors, parts),
+  ]
+  whole, *local = find_neighbours(factors, mesh=mesh, within=within)
+  nearest = whole.nearest
+  band = _collect_votes(local[: len(bands)], nearest, vote_rule)
+  grid = _collect_votes(local[len(bands) :], nearest, vote_rule)
   by_band, by_grid = band.accepted.any(axis=0), grid.accepted.any(axis=0)
   pairs = _pair(
     draw=draw,

@@ -85,6 +85,8 @@ class Context:
     state: the method's state, as `Method.init`, the previous step or the last
       `Method.end_epoch` returned it.
     key: random key for this step's draws.
+    mesh: the devices that the rows of the batch are split over, for losses that
+      compare all rows with all rows; None for one device.
   """
 
   outputs: tuple[Outputs, ...]
@@ -92,6 +94,9 @@ class Context:
   epoch_info: EpochInfo
   state: Any
   key: jax.Array
+  mesh: jax.sharding.Mesh | None = flax.struct.field(
+    pytree_node=False, default=None
+  )
 
 
 @flax.struct.dataclass(kw_only=True)

@@ -46,6 +46,8 @@ class CPL(CPLParameters, Method):
       feature=outputs.feature,
       parts=outputs.parts[0],
       vote_rule=self.vote_rule,
+      mesh=context.mesh,
+      within=self.pair_within,
     )
     total, terms = voting_loss(self, outputs, labels, pairs, gumbel_key)
     return total, LossExtras(

@@ -49,6 +49,8 @@ class MPSL(MPSLParameters, Method):
       parts=outputs.parts,
       bands=outputs.bands,
       vote_rule=self.vote_rule,
+      mesh=context.mesh,
+      within=self.pair_within,
     )
     total, terms = voting_loss(self, outputs, labels, pairs, gumbel_key)
     return total, LossExtras(

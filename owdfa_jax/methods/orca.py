@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from typing_extensions import override
 
 from owdfa_jax.losses import common, pairing
-from owdfa_jax.losses.similarity import cosine_similarity, nearest_neighbour
+from owdfa_jax.losses.neighbours import find_neighbours
+from owdfa_jax.losses.similarity import cosine_factors
 from owdfa_jax.methods.base import Context, EpochInfo, LossExtras, Method
 from owdfa_jax.methods.parameters import ORCAParameters
 from owdfa_jax.models.outputs import Branches, Head
@@ -105,14 +106,16 @@ class ORCA(ORCAParameters, Method):
   def _partner(self, context: Context) -> jax.Array:
     """Returns each row's partner in the second view, int32 [B]."""
     labels = context.labels
-    nearest = nearest_neighbour(cosine_similarity(context.outputs[0].feature))
+    (found,) = find_neighbours(
+      [cosine_factors(context.outputs[0].feature)], mesh=context.mesh
+    )
     same_class = pairing.same_class_partner(
       draw=jax.random.uniform(context.key, labels.label.shape),
       label=labels.label,
       labelled=labels.labelled,
     )
     # Unlike CPL, ORCA has no local views that could reject a neighbour.
-    return jnp.where(labels.labelled, same_class, nearest)
+    return jnp.where(labels.labelled, same_class, found.nearest)
 
   @override
   def end_epoch(

@@ -47,6 +47,11 @@ class VotingParameters(MethodParameters):
     pseudo_filter: which unlabelled rows get a pseudo-label, one of
       `PSEUDO_FILTER_NAMES`: all ('none'), those with a partner ('vote'), or
       those whose neighbour any local view accepted ('union').
+    pair_within: number of rows, one after the other in the batch, that are
+      compared with each other to find partners of unlabelled rows; 0 for the
+      whole batch, as in the papers. On many devices the cost of pairing grows
+      with it. It is even and divides the batch, and it divides the rows of a
+      device or is a multiple of them.
     detach_confidence: hold the pseudo-label's confidence weight constant. The
       released code differentiates it.
     counterfactual: add CDAL's branch, in training only.
@@ -61,6 +66,7 @@ class VotingParameters(MethodParameters):
   entropy_weight: float = 1.0
   vote_rule: str = 'value'
   pseudo_filter: str = 'vote'
+  pair_within: int = 0
   detach_confidence: bool = False
   counterfactual: bool = False
   effect_weight: float = 0.5

@@ -25,7 +25,10 @@ LATER_SETTINGS: dict[str, Any] = {
   'eval.false_alarm_rate': 0.05,
   'eval.unseen_path': '',
   'eval.robustness': False,
+  'log.page': True,
   'data.leave_out': '',
 }
 # The same for rounds of staged runs, which have settings of their own.
 LATER_ROUND_SETTINGS = {'data.whitening': 'none'}
+# The same for methods that pair rows by votes, CPL and MPSL.
+LATER_VOTING_SETTINGS = {'method.params.pair_within': 0}

@@ -18,6 +18,7 @@ from owdfa_jax.settings import RunInputs, validation_share
 from owdfa_jax.training.later_settings import (
   LATER_ROUND_SETTINGS,
   LATER_SETTINGS,
+  LATER_VOTING_SETTINGS,
 )
 from owdfa_jax.training.packed_facts import (
   OF_IMAGES,
@@ -331,6 +332,8 @@ def recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
     settings = LATER_SETTINGS | flatten_settings(settings)
     if 'data.label_by' in settings:
       settings = LATER_ROUND_SETTINGS | settings
+    if 'method.params.vote_rule' in settings:
+      settings = LATER_VOTING_SETTINGS | settings
     return settings
   except FileNotFoundError:
     return None

@@ -1,7 +1,7 @@
 """The training step: uint8 images in, new parameters out, in one program."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -68,72 +68,116 @@ def make_train_step(
     augmentation: the transforms of views; by default those of the papers.
   """
   views = [make_view(name, augmentation) for name in method.views]
+  compute_loss = _make_loss(graphdef, method, views, placement)
 
   def train_step(
     train_state: TrainState, batch: DeviceBatch
   ) -> tuple[TrainState, StepReport]:
     # The key depends on the seed and the step only, so a resumed run draws
     # what an uninterrupted one does.
-    step_key = jax.random.fold_in(jax.random.key(seed), train_state.step)
-    method_key, *view_keys = jax.random.split(step_key, 1 + len(views))
-    # A loss sees these fields of the batch and no others: no true labels.
-    labels = VisibleLabels(label=batch['label'], index=batch['index'])
+    key = jax.random.fold_in(jax.random.key(seed), train_state.step)
     epoch_info = epoch_info_at(train_state.step)
-
-    def loss_fn(
-      params: Params,
-    ) -> tuple[jax.Array, tuple[LossExtras, BatchStats]]:
-      # NNX updates variables in place. Inside the gradient's trace JAX allows
-      # that only for a copy.
-      model = nnx.merge(graphdef, params, train_state.batch_stats, copy=True)
-      outputs = tuple(
-        forward_view(model, batch['image'], view, key)
-        for view, key in zip(views, view_keys, strict=True)
-      )
-      loss, extras = method.loss(
-        Context(
-          outputs=outputs,
-          labels=labels,
-          epoch_info=epoch_info,
-          state=train_state.method_state,
-          key=method_key,
-        )
-      )
-      return loss, (extras, nnx.state(model, nnx.BatchStat))
-
     (loss, (extras, batch_stats)), grads = jax.value_and_grad(
-      loss_fn, has_aux=True
-    )(train_state.params)
-    updates, opt_state = optimizer.update(
-      grads, train_state.opt_state, train_state.params
+      compute_loss, has_aux=True
+    )(train_state.params, train_state, batch, epoch_info, key)
+    new_state = _update(
+      optimizer, train_state, grads, batch_stats, extras.state
     )
-    # Any, since optax declares the type of any tree.
-    params: Any = optax.apply_updates(train_state.params, updates)
-    new_state = TrainState(
-      step=train_state.step + 1,
-      params=params,
-      batch_stats=batch_stats,
-      opt_state=opt_state,
-      method_state=extras.state,
-    )
-    numbers: dict[str, Any] = {
+    numbers = {
       'loss': loss,
       **extras.terms,
       'gradient_norm': optax.tree.norm(grads),
       'learning_rate': schedule(train_state.step),
     }
     shares = partner_metrics(
-      extras.partners, batch['true_label'], labels, epoch_info.num_known
+      extras.partners,
+      batch['true_label'],
+      _visible_labels(batch),
+      epoch_info.num_known,
     )
-    finite = {name: jnp.isfinite(x) for name, x in numbers.items()}
-    finite |= finite_parts(new_state)
-    taken = jnp.all(jnp.stack(list(finite.values())))
-    report = StepReport(
-      numbers=numbers, shares=shares, finite=finite, taken=taken
-    )
-    return take_step_if(taken, train_state, new_state), report
+    report = _make_report(numbers, shares, new_state)
+    return take_step_if(report.taken, train_state, new_state), report
 
   return _compile(train_step, placement)
+
+
+def _make_loss(
+  graphdef: nnx.GraphDef,
+  method: Method,
+  views: Sequence[View],
+  placement: Placement,
+) -> Callable[..., tuple[jax.Array, tuple[LossExtras, BatchStats]]]:
+  """Returns the function of the parameters that a step differentiates.
+
+  The function also takes the state, the batch, the epoch and the step's key. It
+  returns the loss, what the method returned beside it, and the new statistics.
+  """
+
+  def compute_loss(
+    params: Params,
+    train_state: TrainState,
+    batch: DeviceBatch,
+    epoch_info: EpochInfo,
+    key: jax.Array,
+  ) -> tuple[jax.Array, tuple[LossExtras, BatchStats]]:
+    method_key, *view_keys = jax.random.split(key, 1 + len(views))
+    # NNX updates variables in place. Inside the gradient's trace JAX allows
+    # that only for a copy.
+    model = nnx.merge(graphdef, params, train_state.batch_stats, copy=True)
+    outputs = tuple(
+      forward_view(model, batch['image'], view, view_key)
+      for view, view_key in zip(views, view_keys, strict=True)
+    )
+    loss, extras = method.loss(
+      Context(
+        outputs=outputs,
+        labels=_visible_labels(batch),
+        epoch_info=epoch_info,
+        state=train_state.method_state,
+        key=method_key,
+        mesh=placement.mesh,
+      )
+    )
+    return loss, (extras, nnx.state(model, nnx.BatchStat))
+
+  return compute_loss
+
+
+def _visible_labels(batch: DeviceBatch) -> VisibleLabels:
+  """Returns the fields of a batch that a loss sees: no true labels."""
+  return VisibleLabels(label=batch['label'], index=batch['index'])
+
+
+def _update(
+  optimizer: optax.GradientTransformation,
+  train_state: TrainState,
+  grads: Params,
+  batch_stats: BatchStats,
+  method_state: Any,
+) -> TrainState:
+  """Returns the state after a step along a gradient."""
+  updates, opt_state = optimizer.update(
+    grads, train_state.opt_state, train_state.params
+  )
+  # Any, since optax declares the type of any tree.
+  params: Any = optax.apply_updates(train_state.params, updates)
+  return TrainState(
+    step=train_state.step + 1,
+    params=params,
+    batch_stats=batch_stats,
+    opt_state=opt_state,
+    method_state=method_state,
+  )
+
+
+def _make_report(
+  numbers: dict[str, Any], shares: dict[str, jax.Array], new_state: TrainState
+) -> StepReport:
+  """Returns the report of a step; its numbers and its state may diverge."""
+  finite = {name: jnp.isfinite(x) for name, x in numbers.items()}
+  finite |= finite_parts(new_state)
+  taken = jnp.all(jnp.stack(list(finite.values())))
+  return StepReport(numbers=numbers, shares=shares, finite=finite, taken=taken)
 
 
 def forward_view(

@@ -7,12 +7,14 @@ import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import NamedSharding, PartitionSpec
 
 from helpers.batches import random_pairing_batch
+from owdfa_jax import parallel
 from owdfa_jax.losses import pairing, similarity
 
-MPSL = jax.jit(pairing.mpsl_partners, static_argnames='vote_rule')
+MPSL = jax.jit(
+  pairing.mpsl_partners, static_argnames=('vote_rule', 'mesh', 'within')
+)
 
 
 def run_mpsl(batch, **options):
@@ -27,11 +29,10 @@ def cpl_batch(batch):
 @pytest.mark.parametrize('rule', pairing.VOTES)
 def test_eight_devices_pair_the_same_rows_as_one(rule):
   batch = random_pairing_batch()
-  auto = (jax.sharding.AxisType.Auto,)
-  mesh = jax.make_mesh((8,), ('data',), axis_types=auto)
-  spread = jax.device_put(batch, NamedSharding(mesh, PartitionSpec('data')))
+  placement = parallel.make_placement()
+  spread = jax.device_put(batch, placement.by_batch)
   alone = run_mpsl(batch, vote_rule=rule)
-  together = run_mpsl(spread, vote_rule=rule)
+  together = run_mpsl(spread, vote_rule=rule, mesh=placement.mesh)
   jax.tree.map(np.testing.assert_array_equal, together, alone)
   assert 0 < alone[0].vote.sum() < 16
 
@@ -105,15 +106,17 @@ def all_shapes(jaxpr):
 
 def test_votes_by_hand():
   # Rows 0 and 1 are each other's nearest; row 2 sits closer to 0 than to 1.
-  similarity = jnp.array([[1.0, 0.9, 0.8], [0.9, 1.0, 0.1], [0.5, 0.4, 1.0]])
+  view = similarity.neighbours_of(
+    jnp.array([[1.0, 0.9, 0.8], [0.9, 1.0, 0.1], [0.5, 0.4, 1.0]])
+  )
   nearest = jnp.array([1, 0, 1])
   # Second largest of the rows: .9 .9 .5; of the columns: .9 .9 .8.
-  assert pairing.value_vote(similarity, nearest).tolist() == [1, 1, 0]
-  assert pairing.agreement_vote(similarity, nearest).tolist() == [1, 1, 0]
+  assert pairing.value_vote(view, nearest).tolist() == [1, 1, 0]
+  assert pairing.agreement_vote(view, nearest).tolist() == [1, 1, 0]
   # The value vote accepts candidate 2 for rows 0 and 1; agreement does not.
   nearest = jnp.array([2, 2, 0])
-  assert pairing.value_vote(similarity, nearest).tolist() == [1, 1, 0]
-  assert pairing.agreement_vote(similarity, nearest).tolist() == [0, 0, 1]
+  assert pairing.value_vote(view, nearest).tolist() == [1, 1, 0]
+  assert pairing.agreement_vote(view, nearest).tolist() == [0, 0, 1]
 
 
 def test_all_other_rows_of_the_class_are_equally_likely():

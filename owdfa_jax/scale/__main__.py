@@ -1,0 +1,120 @@
+"""Compiles the training step for chips that need not be there, and counts.
+
+  owdfa scale --topology=v5e:16x16 --batch=32768
+
+For each method prints what a step costs one chip, as the compiler counts it:
+floating-point operations, bytes that operations read and write, memory, and the
+bytes of what it gets from other chips; in brackets, as multiples of the
+supervised step on the same chips. Nothing is run and nothing is timed. TPU
+topologies need libtpu (`pip install 'owdfa-jax[tpu]'`), but no TPU. `local`
+stands for the devices of this machine. Compiling a step takes minutes. In a
+checkout, `python -m owdfa_jax.scale` does the same.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.errors import check_choice, one_line_errors
+from input_pipeline.number_ranges import NumberRange, check_flags, whole
+from owdfa_jax.methods.parameters import PARAMETERS
+from owdfa_jax.models.names import BACKBONE_NAMES
+
+_RANGES = {
+  'batch': whole(2, 2**20),
+  'devices': whole(0, 2**16),
+  'image_size': whole(8, 2**12),
+  'width': NumberRange(0.02, 16),
+  'pair_within': whole(0, 2**20),
+}
+EFFORTS = {'default': 0.0, 'low': -1.0}
+# The method that the others are compared with comes first.
+_METHODS = ('supervised', *sorted(PARAMETERS.keys() - {'supervised'}))
+
+
+@one_line_errors()
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Parses the command line, compiles and prints the tables.
+
+  Args:
+    argv: the arguments; by default those of the process.
+    prog: the program's name.
+  """
+  parser = ArgumentParser(
+    prog or 'python -m owdfa_jax.scale',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  _add_arguments(parser)
+  options = parser.parse_args(argv)
+  check_flags(options, _RANGES)
+  check_choice('--effort', options.effort, EFFORTS)
+  methods = options.methods.split(',')
+  backbones = options.backbones.split(',')
+  for name in methods:
+    check_choice('--methods', name, _METHODS)
+  for name in backbones:
+    check_choice('--backbones', name, BACKBONE_NAMES)
+  if options.topology != 'local':
+    # Where libtpu is installed, JAX would look for a TPU of this machine.
+    os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+  # Imports JAX, which takes seconds.
+  from owdfa_jax.scale.costs import print_costs
+
+  print_costs(options, methods, backbones, EFFORTS[options.effort])
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+  add = parser.add_argument
+  add(
+    '--topology',
+    required=True,
+    help="chips and their arrangement, such as v5e:16x16; 'local' for the "
+    'devices of this machine',
+  )
+  add(
+    '--devices',
+    type=int,
+    default=0,
+    help='use the first chips alone (default: 0, all)',
+  )
+  add('--batch', type=int, required=True, help='rows of the global batch')
+  add(
+    '--methods',
+    default=','.join(_METHODS),
+    help='methods, with commas between them (default: %(default)s)',
+  )
+  add(
+    '--backbones',
+    default='resnet50,efficientnet_lite0',
+    help='backbones, with commas between them (default: %(default)s)',
+  )
+  add(
+    '--image_size',
+    type=int,
+    default=256,
+    help='side of the images in pixels (default: %(default)s)',
+  )
+  add(
+    '--width',
+    type=float,
+    default=1.0,
+    help='multiplies the channels (default: %(default)s)',
+  )
+  add(
+    '--pair_within',
+    type=int,
+    default=0,
+    help='rows that CPL and MPSL compare with each other (default: 0, all)',
+  )
+  add(
+    '--effort',
+    default='default',
+    help="of the compiler, 'default' or 'low', which compiles faster; counts "
+    'may differ by some percent',
+  )
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,202 @@
+"""Reads compiled programs (HLO text): what is sent, and the work of loops.
+
+XLA's own count of floating-point operations and bytes takes the body of a loop
+once, however often it runs. This module counts the further runs, and the data
+that devices send each other.
+"""
+
+import collections
+import dataclasses
+import math
+import re
+from collections.abc import Iterator
+
+# Bytes of an element; types without data, such as tokens, are left out.
+_BYTES = {'pred': 1, 's8': 1, 'u8': 1, 'bf16': 2, 'f16': 2, 's16': 2, 'u16': 2}
+_BYTES |= {'s32': 4, 'u32': 4, 'f32': 4, 's64': 8, 'u64': 8, 'f64': 8}
+COLLECTIVES = (
+  'all-gather',
+  'all-reduce',
+  'reduce-scatter',
+  'all-to-all',
+  'collective-permute',
+)
+# Instructions that move no data.
+_FREE = {'parameter', 'tuple', 'get-tuple-element', 'bitcast', 'constant'}
+_FREE |= {'while', 'call', 'conditional', 'after-all'}
+_SHAPE = re.compile(r'\b([a-z]+\d*)\[([\d,]*)\]')
+_START = re.compile(r'(?:ENTRY )?%?([\w.\-]+) \(.*\{$')
+_NAME = re.compile(r'\s+(?:ROOT )?%?([\w.\-]+) = ')
+_OPERATION = re.compile(r' ([a-z][a-z\-]*)\(')
+_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
+_CALLS = re.compile(r'\b(calls|body|to_apply)=%?([\w.\-]+)')
+_BRANCHES = re.compile(r'branch_computations=\{([^}]*)\}')
+
+
+@dataclasses.dataclass(frozen=True)
+class Instruction:
+  """One line of a program.
+
+  Attributes:
+    name: unique in the program.
+    result: its type, such as 'f32[8,128]{1,0}' or a tuple of types.
+    operation: such as 'fusion' or 'all-gather-start'.
+    rest: what follows the operation: operands and attributes.
+  """
+
+  name: str
+  result: str
+  operation: str
+  rest: str
+
+
+Program = dict[str, list[Instruction]]
+
+
+def parse(text: str) -> tuple[Program, str]:
+  """Returns the instructions of each computation, and the entry's name."""
+  program: Program = {}
+  entry, current = '', []
+  for line in text.splitlines():
+    if not line.startswith(' '):
+      if start := _START.match(line):
+        current = program.setdefault(start[1], [])
+        entry = start[1] if line.startswith('ENTRY') else entry
+    elif name := _NAME.match(line):
+      result, operation, rest = _split(line[name.end() :])
+      current.append(Instruction(name[1], result, operation, rest))
+  return program, entry
+
+
+def _split(line: str) -> tuple[str, str, str]:
+  """Splits 'TYPE operation(operands), attributes' into its three parts."""
+  # A tuple of types has parentheses in it, of layouts.
+  end = _closing(line) if line.startswith('(') else 0
+  operation = _OPERATION.search(line, end)
+  if operation is None:
+    return line, '', ''
+  return line[: operation.start()], operation[1], line[operation.end() :]
+
+
+def _closing(line: str) -> int:
+  """Returns where the parenthesis that a line starts with is closed."""
+  depth = 0
+  for place, letter in enumerate(line):
+    depth += (letter == '(') - (letter == ')')
+    if not depth:
+      return place
+  return len(line)
+
+
+def shapes(type_: str) -> Iterator[tuple[str, list[int]]]:
+  """Yields the element type and the sides of each array in a type."""
+  for element, sides in _SHAPE.findall(type_):
+    if element in _BYTES:
+      yield element, [int(side) for side in sides.split(',') if side]
+
+
+def size(type_: str) -> int:
+  """Returns the bytes of all arrays in a type."""
+  return sum(_BYTES[element] * math.prod(s) for element, s in shapes(type_))
+
+
+def runs(program: Program, entry: str) -> dict[str, int]:
+  """Returns how often each computation runs; fusions are left out."""
+  count: dict[str, int] = collections.Counter()
+  waiting = [(entry, 1)]
+  while waiting:
+    name, times = waiting.pop()
+    count[name] += times
+    for instruction in program.get(name, []):
+      if instruction.operation in ('fusion', 'reduce', 'sort', 'all-reduce'):
+        continue
+      trips = _TRIPS.search(instruction.rest)
+      inner = [called for _, called in _CALLS.findall(instruction.rest)]
+      for branches in _BRANCHES.findall(instruction.rest):
+        inner += re.findall(r'[\w.\-]+', branches)
+      often = times * (int(trips[1]) if trips else 1)
+      waiting += [(called, often) for called in inner if called in program]
+  return count
+
+
+def sent(program: Program, entry: str) -> dict[str, int]:
+  """Returns the bytes of the results of each kind of collective on a device.
+
+  A collective in a loop counts as often as it runs.
+  """
+  total = dict.fromkeys(COLLECTIVES, 0)
+  for name, times in runs(program, entry).items():
+    for instruction in program[name]:
+      kind = instruction.operation.removesuffix('-start')
+      if kind in total:
+        total[kind] += times * _received(instruction)
+  return total
+
+
+def _received(instruction: Instruction) -> int:
+  """Returns the bytes of a collective's results on one device."""
+  arrays = [
+    _BYTES[element] * math.prod(sides)
+    for element, sides in shapes(instruction.result)
+    # A started permutation has two numbers of its own.
+    if sides or element != 'u32'
+  ]
+  if instruction.operation in ('all-gather-start', 'collective-permute-start'):
+    # The operands, then the results.
+    arrays = arrays[len(arrays) // 2 :]
+  return sum(arrays)
+
+
+def repeated_flops(program: Program, entry: str) -> int:
+  """Returns the operations of products in loops, without their first run."""
+  return sum(
+    (times - 1) * sum(_flops_within(program, name))
+    for name, times in runs(program, entry).items()
+  )
+
+
+def repeated_bytes(program: Program, entry: str) -> int:
+  """Returns the bytes that loops read and write, without their first run."""
+  total = 0
+  for name, times in runs(program, entry).items():
+    types = {x.name: x.result for x in program[name]}
+    if times > 1:
+      total += (times - 1) * sum(
+        size(x.result) + sum(map(size, _operands(x, types)))
+        for x in program[name]
+        if x.operation not in _FREE and not x.operation.endswith('-done')
+      )
+  return total
+
+
+def _operands(instruction: Instruction, types: dict[str, str]) -> list[str]:
+  """Returns the types of an instruction's operands."""
+  names = re.findall(r'%?([\w.\-]+)', instruction.rest.split(')')[0])
+  return [types[name] for name in names if name in types]
+
+
+def _flops_within(program: Program, name: str) -> Iterator[int]:
+  """Yields the operations of each product in a computation and its fusions."""
+  types = {x.name: x.result for x in program[name]}
+  for instruction in program[name]:
+    if instruction.operation == 'fusion':
+      for _, called in _CALLS.findall(instruction.rest):
+        yield from _flops_within(program, called)
+    elif instruction.operation in ('dot', 'convolution'):
+      yield _product_flops(instruction, _operands(instruction, types))
+
+
+def _product_flops(instruction: Instruction, operands: list[str]) -> int:
+  """Returns 2 x (elements of the result) x (products summed in each)."""
+  ((_, result),) = shapes(instruction.result)
+  (_, left), (_, right) = (next(shapes(x)) for x in operands[:2])
+  if instruction.operation == 'dot':
+    axes = re.search(r'lhs_contracting_dims=\{([\d,]*)\}', instruction.rest)
+    summed = math.prod(left[int(i)] for i in axes[1].split(',')) if axes else 1
+  else:
+    # The kernel's sides but that of the result's features.
+    labels = re.search(r'dim_labels=\w+_(\w+)->', instruction.rest)
+    summed = math.prod(right)
+    if labels:
+      summed //= right[labels[1].index('o')]
+  return 2 * math.prod(result) * summed

@@ -1,0 +1,171 @@
+"""Compiles the training step of a method for a set of devices, and counts."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from flax import nnx
+
+from owdfa_jax import configs
+from owdfa_jax.experiment import make_method
+from owdfa_jax.methods.base import make_epoch_info_at
+from owdfa_jax.models.classifier import Classifier
+from owdfa_jax.models.create import create_classifier
+from owdfa_jax.parallel import Placement, check_batch_size, check_groups
+from owdfa_jax.scale import hlo
+from owdfa_jax.training.optimizers import make_optimizer
+from owdfa_jax.training.state import (
+  abstract_network,
+  abstract_state,
+  make_init,
+)
+from owdfa_jax.training.step import make_train_step
+
+# The config whose method a name stands for, where they differ.
+_CONFIGS = {'supervised': 'upper_bound'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """What the cost of a step depends on, besides its method and devices.
+
+  Attributes:
+    batch: rows of the global batch.
+    backbone: a key of `models.backbones.BACKBONES`.
+    image: side of the images in pixels.
+    width: multiplies the backbone's channels.
+    known: number of known classes.
+    outputs: width of the head, where the method does not choose it.
+    examples: training images.
+    pair_within: rows that CPL and MPSL compare with each other; 0 for all.
+  """
+
+  batch: int
+  backbone: str = 'resnet50'
+  image: int = 256
+  width: float = 1.0
+  known: int = 20
+  outputs: int = 40
+  examples: int = 10**6
+  pair_within: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+  """What one step costs one device, as the compiler counts it.
+
+  Attributes:
+    flops: floating-point operations.
+    moved: bytes that operations read and write.
+    peak: bytes of memory: arguments, temporaries, and results that take the
+      place of no argument.
+    sent: for each kind of collective, the bytes of its results.
+  """
+
+  flops: float
+  moved: float
+  peak: int
+  sent: dict[str, int]
+
+
+def method_config(method: str, sizes: Sizes) -> ml_collections.ConfigDict:
+  """Returns the settings of a method as its paper has them, for a batch size.
+
+  Args:
+    method: a key of `methods.by_name.METHODS`.
+    sizes: the batch, the network and the data.
+  """
+  config = configs.load(_CONFIGS.get(method, method), 'folder')
+  config.batch_size = sizes.batch
+  config.model.backbone = sizes.backbone
+  config.model.width = sizes.width
+  if 'pair_within' in config.method.params:
+    config.method.params.pair_within = sizes.pair_within
+  return config.lock()
+
+
+def lower_step(method: str, sizes: Sizes, placement: Placement) -> Any:
+  """Returns the training step, traced but not compiled: a `jax.stages.Lowered`.
+
+  Nothing is computed, so the devices of `placement` need not be there.
+
+  Args:
+    method: a key of `methods.by_name.METHODS`.
+    sizes: the batch, the network and the data.
+    placement: the devices.
+
+  Raises:
+    UserError: the batch cannot be spread evenly over the devices.
+  """
+  config = method_config(method, sizes)
+  check_batch_size(sizes.batch, placement)
+  group = config.method.params.get('pair_within', 0)
+  check_groups(group, sizes.batch, placement)
+  rule = make_method(config)
+  outputs = rule.num_outputs(sizes.known) or sizes.outputs
+  network = config.model.to_dict()
+  del network['init'], network['init_head']
+
+  def build(rngs: nnx.Rngs) -> Classifier:
+    return create_classifier(
+      **network,
+      num_outputs=outputs,
+      image_size=sizes.image,
+      branches=rule.branches,
+      rngs=rngs,
+    )
+
+  steps = max(1, sizes.examples // sizes.batch)
+  optimizer, schedule = make_optimizer(
+    **config.optimizer, epochs=config.epochs, steps_per_epoch=steps
+  )
+  graphdef, _, _ = abstract_network(build, placement)
+  init = make_init(build, rule, outputs, optimizer, sizes.examples)
+  step: Any = make_train_step(
+    graphdef,
+    rule,
+    optimizer,
+    schedule,
+    make_epoch_info_at(sizes.known, config.epochs, steps),
+    config.seed,
+    placement,
+  )
+  return step.lower(
+    abstract_state(init, placement), abstract_batch(sizes, placement)
+  )
+
+
+def abstract_batch(
+  sizes: Sizes, placement: Placement
+) -> dict[str, jax.ShapeDtypeStruct]:
+  """Describes a batch, split over the devices, without its images."""
+
+  def rows(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(
+      (sizes.batch, *shape), dtype, sharding=placement.by_batch
+    )
+
+  return {
+    'image': rows(jnp.uint8, sizes.image, sizes.image, 3),
+    'label': rows(jnp.int32),
+    'true_label': rows(jnp.int32),
+    'index': rows(jnp.int32),
+  }
+
+
+def step_cost(compiled: Any) -> Cost:
+  """Counts what a compiled step, a `jax.stages.Compiled`, costs one device."""
+  program, entry = hlo.parse(compiled.as_text())
+  counted = compiled.cost_analysis()
+  memory = compiled.memory_analysis()
+  return Cost(
+    flops=counted['flops'] + hlo.repeated_flops(program, entry),
+    moved=counted['bytes accessed'] + hlo.repeated_bytes(program, entry),
+    peak=memory.argument_size_in_bytes
+    + memory.temp_size_in_bytes
+    + memory.output_size_in_bytes
+    - memory.alias_size_in_bytes,
+    sent=hlo.sent(program, entry),
+  )

@@ -1,0 +1,96 @@
+"""The counts of compiled programs, on programs whose counts are known."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from owdfa_jax import parallel
+from owdfa_jax.scale import hlo
+
+ROWS, COLUMNS, HOPS = 4, 16, 7
+# As the compiler for TPUs writes them.
+TPU = """\
+HloModule jit_step, is_scheduled=true
+
+%fused_computation (param_0: f32[4,16], param_1: f32[4,16]) -> f32[4,4] {
+  %param_0 = f32[4,16]{1,0:T(4,128)} parameter(0)
+  %param_1 = f32[4,16]{1,0:T(4,128)} parameter(1)
+  ROOT %conv.1 = f32[4,4]{1,0:T(4,128)} convolution(%param_0, %param_1), \
+dim_labels=bf_oi->bf, operand_precision={highest,highest}
+}
+
+%body (arg: (s32[], f32[4,16])) -> (s32[], f32[4,16]) {
+  %arg = (s32[]{:T(128)}, f32[4,16]{1,0:T(4,128)}) parameter(0)
+  %rows = f32[4,16]{1,0:T(4,128)} get-tuple-element(%arg), index=1
+  %cp-start = (f32[4,16]{1,0:T(4,128)}, f32[4,16]{1,0:T(4,128)}, \
+u32[]{:S(2)}, u32[]{:S(2)}) collective-permute-start(%rows), channel_id=1
+  %product = f32[4,4]{1,0:T(4,128)} fusion(%rows, %rows), kind=kOutput, \
+calls=%fused_computation
+  %cp-done = f32[4,16]{1,0:T(4,128)} collective-permute-done(%cp-start)
+  ROOT %out = (s32[]{:T(128)}, f32[4,16]{1,0:T(4,128)}) tuple(%i, %cp-done)
+}
+
+%condition (arg.1: (s32[], f32[4,16])) -> pred[] {
+  ROOT %less = pred[]{:T(512)} compare(%i.1, %n), direction=LT
+}
+
+ENTRY %main (p: f32[4,16]) -> f32[32,16] {
+  %p = f32[4,16]{1,0:T(4,128)} parameter(0)
+  %while.1 = (s32[]{:T(128)}, f32[4,16]{1,0:T(4,128)}) while(%start), \
+condition=%condition, body=%body, \
+backend_config={"known_trip_count":{"n":"7"},"other":{}}
+  %ag-start = (f32[4,16]{1,0:T(4,128)}, f32[32,16]{1,0:T(8,128)}) \
+all-gather-start(%p), dimensions={0}
+  ROOT %ag-done = f32[32,16]{1,0:T(8,128)} all-gather-done(%ag-start)
+  %sum = (bf16[8]{0}, f32[2]{0}) all-reduce(%a, %b), to_apply=%add
+}
+"""
+
+
+def test_program_of_a_tpu():
+  program, entry = hlo.parse(TPU)
+  assert entry == 'main'
+  assert hlo.sent(program, entry) == {
+    'all-gather': 4 * 32 * COLUMNS,
+    'all-reduce': 2 * 8 + 4 * 2,
+    'reduce-scatter': 0,
+    'all-to-all': 0,
+    'collective-permute': HOPS * 4 * ROWS * COLUMNS,
+  }
+  flops = 2 * ROWS * ROWS * COLUMNS
+  assert hlo.repeated_flops(program, entry) == (HOPS - 1) * flops
+  # The product reads its rows twice; the permutation has three arrays.
+  moved = 4 * (2 * ROWS * COLUMNS + ROWS * ROWS + 3 * ROWS * COLUMNS) + 2 * 4
+  assert hlo.repeated_bytes(program, entry) == (HOPS - 1) * moved
+
+
+@pytest.mark.parametrize('hops', [1, HOPS])
+def test_program_of_this_machine(hops):
+  placement = parallel.make_placement()
+  ring = [(i, (i + 1) % 8) for i in range(8)]
+
+  def hop(_, carry):
+    rows, total = carry
+    total += jnp.matmul(rows, rows.T, precision='highest')
+    return jax.lax.ppermute(rows, 'data', ring), total
+
+  def local(rows):
+    start = rows, jnp.zeros_like(rows[:, :1]) * rows[:, 0]
+    _, total = jax.lax.fori_loop(0, hops, hop, start)
+    return total, jax.lax.psum(total.sum(), 'data')
+
+  split = jax.P('data')
+  step = jax.shard_map(
+    local, mesh=placement.mesh, in_specs=split, out_specs=(split, jax.P())
+  )
+  rows = jax.ShapeDtypeStruct(
+    (8 * ROWS, COLUMNS), jnp.float32, sharding=placement.by_batch
+  )
+  compiled = jax.jit(step).lower(rows).compile()
+  program, entry = hlo.parse(compiled.as_text())
+  sent = hlo.sent(program, entry)
+  assert sent['collective-permute'] == hops * 4 * ROWS * COLUMNS
+  assert sent['all-reduce'] == 4 and sent['all-gather'] == 0
+  flops = 2 * ROWS * ROWS * COLUMNS
+  assert hlo.repeated_flops(program, entry) == (hops - 1) * flops
+  assert (hlo.repeated_bytes(program, entry) > 0) == (hops > 1)
