@@ -71,25 +71,10 @@ def describe(
       resized=not plan.options.tiles,
     ),
     'splits': {
-      split: {
-        'records': len(columns[split]['label']),
-        **_count_groups(columns[split]),
-        'shards': len(results),
-        'bytes': data_bytes(results),
-        'sha256': _hash_of_records(results),
-      }
+      split: _describe_split(columns[split], results)
       for split, results in by_split(written).items()
     },
-    'skipped': [
-      {
-        'split': result.shard.split,
-        'id': row.id,
-        'label': row.label,
-        'why': why,
-      }
-      for result in written
-      for row, why in result.skipped
-    ],
+    'skipped': _list_skipped(written),
     'duplicates': _find_duplicates(packed),
     'shards': {
       result.shard.name: {
@@ -101,6 +86,32 @@ def describe(
     },
     'made': _describe_making(plan),
   }
+
+
+def _describe_split(
+  columns: dict[str, np.ndarray], written: list[Written]
+) -> dict:
+  return {
+    'records': len(columns['label']),
+    **_count_groups(columns),
+    'shards': len(written),
+    'bytes': data_bytes(written),
+    'sha256': _hash_of_records(written),
+  }
+
+
+def _list_skipped(written: list[Written]) -> list[dict]:
+  """Returns the images that were left out, each with the reason."""
+  return [
+    {
+      'split': result.shard.split,
+      'id': row.id,
+      'label': row.label,
+      'why': why,
+    }
+    for result in written
+    for row, why in result.skipped
+  ]
 
 
 def _count_groups(columns: dict[str, np.ndarray]) -> dict[str, int]:

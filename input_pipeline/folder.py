@@ -6,7 +6,7 @@ sorted by name. Files are sorted too, so the same folders give the same CSV.
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from input_pipeline import meta
 from input_pipeline.class_names import typed
@@ -88,52 +88,63 @@ def prepare_folder(
     split, group_by, test_share, has_test_root=test_root is not None
   )
   names = order_classes(root, known, exclude, needs_novel=unlabelled is None)
+  _check_folders(root, exclude, test_root, unlabelled)
+  side = None if test_root is None else 'train'
+  scanner = _Scanner(on_error)
+  roots = [root] if test_root is None else [root, test_root]
+  loose = {place: _scan(place, on_error, deep=False) for place in roots}
+  images = _class_images(root, names, side, scanner.scan)
+  images += _unlabelled_images(unlabelled, side, scanner.scan)
+  if name_block is not None:
+    images = split_by_group(images, name_block, test_share, seed)
+  images = draw_labelled(images, len(known), labelled_fraction, seed)
+  if test_root is not None:
+    present = check_test_classes(test_root, names, exclude)
+    there = [name if name in present else None for name in names]
+    images += _class_images(test_root, there, 'test', scanner.scan)
+  # Before anything is written: a file may turn out to be unreadable.
+  duplicates = _duplicates(images)
+  written = _write(out / 'meta.csv', images)
+  return [
+    *_class_table(images, names, len(known)),
+    *skipped_lines([*loose.values(), *scanner.found]),
+    *_loose_lines(loose),
+    *nested_lines(root, names, [image.path for image in images]),
+    *duplicates,
+    *_split_lines(images, name_block is not None, unlabelled is not None),
+    written,
+  ]
+
+
+def _check_folders(
+  root: pathlib.Path,
+  exclude: Sequence[str],
+  test_root: pathlib.Path | None,
+  unlabelled: pathlib.Path | None,
+) -> None:
+  """Raises `UserError` if a folder is in another, or excludes no folder."""
   check_excluded(exclude, root, test_root)
   for option, other in ('test_root', test_root), ('unlabelled', unlabelled):
     if other is not None:
       check_outside(root, other, option, exclude)
-  side = None if test_root is None else 'train'
-  scans: list[FolderScan] = []
 
-  def scan(folder: pathlib.Path) -> FolderScan:
-    scans.append(_scan(folder, on_error))
-    return scans[-1]
 
-  roots = [root] if test_root is None else [root, test_root]
-  loose = {place: _scan(place, on_error, deep=False) for place in roots}
-  images = _class_images(root, names, side, scan)
-  heap = []
-  if unlabelled is not None:
-    heap = _unlabelled_images(unlabelled, side, scan)
-  if name_block is not None:
-    images = split_by_group([*images, *heap], name_block, test_share, seed)
-    heap = [image for image in images if image.label == -1]
-    images = [image for image in images if image.label != -1]
-  images = draw_labelled(images, len(known), labelled_fraction, seed) + heap
-  if test_root is not None:
-    present = check_test_classes(test_root, names, exclude)
-    there = [name if name in present else None for name in names]
-    images += _class_images(test_root, there, 'test', scan)
-  # Before anything is written: a file may turn out to be unreadable.
-  duplicates = _duplicates(images)
-  csv = out / 'meta.csv'
+def _write(csv: pathlib.Path, images: Sequence[FolderImage]) -> str:
+  """Writes the meta CSV; returns a line that says so."""
   # A user who gave the wrong folder should see that an older CSV is gone.
   done = 'replaced' if csv.exists() else 'wrote'
   meta.write_meta(csv, [_meta_row(image) for image in images])
-  lines = [
-    *_class_table(images, names, len(known)),
-    *skipped_lines([*loose.values(), *scans]),
-    *(
-      f'skipped, in no class folder: {len(found.images)} images, directly in '
-      f'{place}'
-      for place, found in loose.items()
-      if found.images
-    ),
-    *nested_lines(root, names, [image.path for image in images]),
-    *duplicates,
-    *_split_lines(images, name_block is not None, unlabelled is not None),
+  return f'{done} {csv}: {len(images)} images'
+
+
+def _loose_lines(loose: Mapping[pathlib.Path, FolderScan]) -> list[str]:
+  """Returns lines on images that lie beside the class folders."""
+  return [
+    f'skipped, in no class folder: {len(found.images)} images, directly in '
+    f'{place}'
+    for place, found in loose.items()
+    if found.images
   ]
-  return [*lines, f'{done} {csv}: {len(images)} images']
 
 
 def _split_lines(
@@ -153,6 +164,18 @@ def _split_lines(
       '--test_root gives a test set of your own'
     ]
   return []
+
+
+class _Scanner:
+  """Looks into folders, and keeps what it finds for the summary."""
+
+  def __init__(self, on_error: str) -> None:
+    self.found: list[FolderScan] = []
+    self._on_error = on_error
+
+  def scan(self, folder: pathlib.Path) -> FolderScan:
+    self.found.append(_scan(folder, self._on_error))
+    return self.found[-1]
 
 
 def _scan(
@@ -204,10 +227,12 @@ def _nothing_in(folder: pathlib.Path, scan: FolderScan) -> str:
 
 
 def _unlabelled_images(
-  folder: pathlib.Path,
+  folder: pathlib.Path | None,
   split: str | None,
   scan: Callable[[pathlib.Path], FolderScan],
 ) -> list[FolderImage]:
+  if folder is None:
+    return []
   if not folder.is_dir():
     raise UserError(
       f'no such folder: --unlabelled={folder}; name a folder of images'

@@ -129,7 +129,7 @@ def draw_labelled(
   """Labels a share of the training images of each known class.
 
   Args:
-    images: the images of all classes.
+    images: the images of all classes, and those of unknown class.
     num_known: the labels below it are those of known classes.
     fraction: the share, of the blocks of a class or of its images.
     seed: the seed of the draw.

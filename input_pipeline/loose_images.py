@@ -170,24 +170,31 @@ def file_batches(
 
   def make_batch(step: int) -> Batch:
     start = int(step) * files_per_batch
-    positions = range(start, min(start + files_per_batch, len(paths)))
-    image = np.zeros((batch_size, image_size, image_size, 3), np.uint8)
-    index = np.full(batch_size, -1, np.int32)
-    row = 0
-    for position in positions:
+    end = min(start + files_per_batch, len(paths))
+    pictures: list[tuple[int, np.ndarray]] = []
+    for position in range(start, end):
       try:
-        pictures, sides[position] = cutter.of_file(paths[position])
+        found, sides[position] = cutter.of_file(paths[position])
       except UserError as error:
         unreadable[position] = str(error)
-        continue
-      for picture in pictures:
-        image[row], index[row] = picture, position
-        row += 1
-    return {'image': image, 'index': index, 'mask': index >= 0}
+      else:
+        pictures += [(position, picture) for picture in found]
+    return _batch_of(pictures, batch_size, image_size)
 
   threads = cutter.threads or num_threads
   steps = -(-len(paths) // files_per_batch)
   return iterate_batches(make_batch, 0, steps, threads, num_workers=0)
+
+
+def _batch_of(
+  pictures: Sequence[tuple[int, np.ndarray]], batch_size: int, image_size: int
+) -> Batch:
+  """Returns a batch of pictures and the numbers of their files, padded."""
+  image = np.zeros((batch_size, image_size, image_size, 3), np.uint8)
+  index = np.full(batch_size, -1, np.int32)
+  for row, (position, picture) in enumerate(pictures):
+    image[row], index[row] = picture, position
+  return {'image': image, 'index': index, 'mask': index >= 0}
 
 
 def crop_of(dataset: PackedDataset) -> faces.Crop | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from input_pipeline import sampling
 from input_pipeline.batches import Batch, iterate_batches
-from input_pipeline.dataset import PackedDataset
+from input_pipeline.dataset import PackedDataset, Split
 from input_pipeline.errors import UserError
 from input_pipeline.image_cache import ImageCache, split_of
 from input_pipeline.meta import UNLABELLED
@@ -84,16 +84,7 @@ def train_batches(
     'batch_size', batch_size, process_count, process_count * halves
   )
   given = given_label(split, supervision, pseudo_label)
-  held_out = rows_of_their_groups(split, held_out)
-  unlabelled = split.tag == UNLABELLED
-  unlabelled[held_out] = False
-  stream = sampling.make_stream(
-    given,
-    unlabelled,
-    seed=seed,
-    supervision=supervision,
-    held_out=held_out,
-  )
+  stream = _training_rows(split, given, held_out, supervision, seed)
   # Workers share no memory, so each of them would fill a cache of its own.
   images = ImageCache(dataset, 'train', 0 if num_workers else cache_bytes)
   # A pseudo-labelled row is drawn in both halves of the stream. Its label
@@ -117,6 +108,34 @@ def train_batches(
 
   return iterate_batches(
     make_batch, start_step, _LAST_STEP, num_threads, num_workers
+  )
+
+
+def _training_rows(
+  split: Split,
+  given: np.ndarray,
+  held_out: np.ndarray,
+  supervision: str,
+  seed: int,
+) -> sampling.Stream:
+  """Returns the endless stream of training rows, without those held out.
+
+  Args:
+    split: the training split, N rows.
+    given: int32 [N], the label of each row, -1 for none.
+    held_out: int [V], labelled rows; their whole groups are left out.
+    supervision: see `train_batches`.
+    seed: the seed of the stream.
+  """
+  held_out = rows_of_their_groups(split, held_out)
+  unlabelled = split.tag == UNLABELLED
+  unlabelled[held_out] = False
+  return sampling.make_stream(
+    given,
+    unlabelled,
+    seed=seed,
+    supervision=supervision,
+    held_out=held_out,
   )
 
 

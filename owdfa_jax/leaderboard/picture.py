@@ -62,42 +62,7 @@ def draw_panel(panel: Axes, entries: Sequence[Entry], column: str) -> None:
   for mean in bound_means(entries, column).values():
     panel.axvline(100 * mean, color=BOUND, linewidth=1, linestyle=(0, (3, 3)))
   for height, entry in enumerate(entries):
-    mean, deviation = entry.mean(column), entry.deviation(column)
-    if mean is None:
-      # At the left edge, in the row's height.
-      panel.annotate(
-        'n/a',
-        (0, height),
-        xycoords=('axes fraction', 'data'),
-        xytext=(4, 0),
-        textcoords='offset points',
-        va='center',
-        fontsize=8,
-        color=MUTED,
-      )
-      continue
-    panel.errorbar(
-      100 * mean,
-      height,
-      xerr=None if deviation is None else 100 * deviation,
-      color=BOUND if entry.bound else METHOD,
-      marker='o',
-      markersize=4.5,
-      linewidth=1.2,
-      capsize=2.5,
-    )
-    panel.annotate(
-      f'{100 * mean:.1f}',
-      (100 * mean, height),
-      xytext=(0, 4),
-      textcoords='offset points',
-      ha='center',
-      va='bottom',
-      fontsize=8,
-      color=TEXT,
-      # White behind the number, where a bound's line crosses it.
-      bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.6},
-    )
+    _draw_row(panel, height, entry, column)
   # Room for the numbers of the outermost dots.
   panel.margins(x=0.14)
   panel.locator_params(axis='x', nbins=4, steps=[1, 2, 5, 10])
@@ -108,6 +73,45 @@ def draw_panel(panel: Axes, entries: Sequence[Entry], column: str) -> None:
   panel.tick_params(length=0, labelsize=9, labelcolor=TEXT)
   panel.tick_params(axis='x', labelsize=8, labelcolor=MUTED)
   panel.spines[:].set_visible(False)
+
+
+def _draw_row(panel: Axes, height: int, entry: Entry, column: str) -> None:
+  mean, deviation = entry.mean(column), entry.deviation(column)
+  if mean is None:
+    # At the left edge, in the row's height.
+    panel.annotate(
+      'n/a',
+      (0, height),
+      xycoords=('axes fraction', 'data'),
+      xytext=(4, 0),
+      textcoords='offset points',
+      va='center',
+      fontsize=8,
+      color=MUTED,
+    )
+    return
+  panel.errorbar(
+    100 * mean,
+    height,
+    xerr=None if deviation is None else 100 * deviation,
+    color=BOUND if entry.bound else METHOD,
+    marker='o',
+    markersize=4.5,
+    linewidth=1.2,
+    capsize=2.5,
+  )
+  panel.annotate(
+    f'{100 * mean:.1f}',
+    (100 * mean, height),
+    xytext=(0, 4),
+    textcoords='offset points',
+    ha='center',
+    va='bottom',
+    fontsize=8,
+    color=TEXT,
+    # White behind the number, where a bound's line crosses it.
+    bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.6},
+  )
 
 
 def row_label(entry: Entry) -> str:

@@ -1,7 +1,7 @@
 """Loads tensors with PyTorch's names and layouts into our networks."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -141,11 +141,7 @@ def fill_network(
     name: tuple(leaf.shape[i] for i in _order(path, leaf.ndim, _TO_TORCH))
     for name, (path, leaf) in ours.items()
   }
-  theirs = {k: v for k, v in source.items() if not k.endswith(IGNORED)}
-  parts = {name.removeprefix(_BACKBONE).split('.')[0] for name in ours}
-  theirs = without_wrappers(theirs, parts)
-  words = {word for name in ours for word in name.split('.')}
-  theirs = without_underscores(theirs, words)
+  theirs = _with_plain_names(source, ours)
   place, places = _places(theirs, shapes, where)
   found, missing, other_shapes, widened = {}, [], [], []
   for name, (path, leaf) in ours.items():
@@ -178,6 +174,22 @@ def fill_network(
   )
   filled = [found.get(name, leaf) for name, (_, leaf) in ours.items()]
   return *jax.tree.unflatten(structure, filled), report
+
+
+def _with_plain_names(
+  source: Mapping[str, np.ndarray], ours: Iterable[str]
+) -> Mapping[str, np.ndarray]:
+  """Returns the source's tensors, their names without words of wrappers.
+
+  Args:
+    source: tensors by PyTorch's names.
+    ours: the names of our tensors; only words that they lack are removed.
+  """
+  theirs = {k: v for k, v in source.items() if not k.endswith(IGNORED)}
+  parts = {name.removeprefix(_BACKBONE).split('.')[0] for name in ours}
+  theirs = without_wrappers(theirs, parts)
+  words = {word for name in ours for word in name.split('.')}
+  return without_underscores(theirs, words)
 
 
 def can_widen(theirs: Shape, ours: Shape) -> bool:
