@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import ml_collections
 from absl import flags
@@ -16,7 +17,6 @@ from owdfa_jax import configs
 from owdfa_jax.commands.config_files import find_config, load_config
 from owdfa_jax.commands.flag_files import expand_flag_files
 from owdfa_jax.commands.words import asks_for_help, take_flag
-from owdfa_jax.training.recorded_config import recorded_config, run_folders
 
 # What a flag of each type takes, by absl's names of the types.
 _TYPES = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
@@ -29,18 +29,33 @@ ARGUMENTS: list[str] = []
 _FIELD_ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 
 
+class Recorded(NamedTuple):
+  """Where a config is from if --config is not given.
+
+  Attributes:
+    applies: says of the arguments whether --workdir alone is enough.
+    read: returns the config that the workdir records.
+  """
+
+  applies: Callable[[Sequence[str]], bool]
+  read: Callable[[str], ml_collections.ConfigDict]
+
+
 class _ConfigParser(flags.ArgumentParser):
   """Loads the config, in place of ml_collections' parser."""
 
-  def __init__(self, workdir: str | None):
-    """Takes the config from a run's folder; None: from the config file."""
+  def __init__(
+    self,
+    read: Callable[[str], ml_collections.ConfigDict],
+    workdir: str | None,
+  ):
+    """Takes what reads the config, of a workdir or, with None, of a file."""
+    self._read = read
     self.workdir = workdir
 
   @override
   def parse(self, argument: str) -> ml_collections.ConfigDict:
-    if self.workdir is None:
-      return load_config(argument)
-    return recorded_config(run_folders(self.workdir)[-1])
+    return self._read(argument)
 
 
 def command_line(argv: Sequence[str] | None, prog: str | None) -> list[str]:
@@ -62,7 +77,7 @@ def parse(
   example: str,
   needs: str,
   description: str,
-  of_run: Callable[[Sequence[str]], bool] = lambda words: False,
+  recorded: Recorded | None = None,
   takes_files: Callable[[Sequence[str]], bool] = lambda words: False,
 ) -> list[str]:
   """Parses the command line and shows mistakes as one line each.
@@ -76,8 +91,8 @@ def parse(
     example: a value of it, named when it is missing or wrong.
     needs: a field that only the configs of this command have.
     description: the command's docstring, for --help.
-    of_run: says of the arguments whether --workdir alone is enough: the config
-      is that of the run there, unless --config is given.
+    recorded: where the config is from if --config is not given; None if it has
+      to be given.
     takes_files: says of them whether they may have words that are no flags.
 
   Returns:
@@ -90,12 +105,13 @@ def parse(
     print(f'{description.strip()}\n\n{describe_flags(config)}')
     sys.exit(0)
   words = expand_flag_files(argv[1:])
-  workdir = _workdir_of_run(words, of_run)
-  if workdir is None:
+  workdir = _recorded_in(words, recorded)
+  if recorded is None or workdir is None:
     given, others = _take_config(words, example)
+    parser = _ConfigParser(load_config, None)
   else:
     given, others = workdir, words
-  parser = _ConfigParser(workdir)
+    parser = _ConfigParser(recorded.read, workdir)
   ARGUMENTS[:] = [f'--config={given}', *others]
   flags.FLAGS[config.name].parser = parser
   try:
@@ -131,14 +147,12 @@ def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
   return values[0], others
 
 
-def _workdir_of_run(
-  words: Sequence[str], of_run: Callable[[Sequence[str]], bool]
-) -> str | None:
-  """Returns the --workdir whose run has the config; None if --config does."""
+def _recorded_in(words: Sequence[str], recorded: Recorded | None) -> str | None:
+  """Returns the --workdir that has the config; None if --config is needed."""
   workdirs, _ = take_flag(words, 'workdir')
-  if take_flag(words, 'config')[0] or not any(workdirs) or not of_run(words):
+  if recorded is None or not any(workdirs) or take_flag(words, 'config')[0]:
     return None
-  return workdirs[-1]
+  return workdirs[-1] if recorded.applies(words) else None
 
 
 def recorded_workdir(config: flags.FlagHolder) -> str | None:

@@ -29,6 +29,7 @@ from input_pipeline.pack_options import check_max_pixels
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import (
   ARGUMENTS,
+  Recorded,
   command_line,
   parse,
   recorded_workdir,
@@ -47,7 +48,11 @@ from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
 from owdfa_jax.inference.tables import check_out
 from owdfa_jax.pods.worker import PodProcess
 from owdfa_jax.settings import RunInputs
-from owdfa_jax.training.recorded_config import check_overrides
+from owdfa_jax.training.recorded_config import (
+  check_overrides,
+  recorded_config,
+  run_folders,
+)
 from owdfa_jax.training.small_data import raise_passes
 
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
@@ -129,7 +134,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     example=f'METHOD:BENCHMARK, METHOD one of {", ".join(names)}',
     needs='method',
     description=__doc__ or '',
-    of_run=lambda words: _mode_of(words) in _OF_RUN,
+    recorded=Recorded(
+      lambda words: _mode_of(words) in _OF_RUN,
+      lambda workdir: recorded_config(run_folders(workdir)[-1]),
+    ),
     takes_files=lambda words: _mode_of(words) == 'attribute',
   )
   with one_line_errors():

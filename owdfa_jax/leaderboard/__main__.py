@@ -3,7 +3,8 @@
   owdfa leaderboard --config=leaderboard:simulated1 --workdir=runs/leaderboard
 
 In a checkout, `python -m owdfa_jax.leaderboard` does the same. The same command
-again resumes where it stopped and skips finished runs.
+again resumes where it stopped and skips finished runs; so does
+`owdfa leaderboard --workdir=runs/leaderboard`.
 """
 
 import functools
@@ -15,7 +16,14 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
-from owdfa_jax.commands.flags import ARGUMENTS, command_line, parse
+from owdfa_jax.commands.flags import (
+  ARGUMENTS,
+  Recorded,
+  command_line,
+  parse,
+  recorded_workdir,
+)
+from owdfa_jax.leaderboard.record import read_record, recorded_command
 from owdfa_jax.leaderboard.runs import choose_runs, make_runs
 
 _EXAMPLE = 'leaderboard:BENCHMARK'
@@ -40,6 +48,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     example=_EXAMPLE,
     needs='rows',
     description=__doc__ or '',
+    recorded=Recorded(lambda words: True, read_record),
   )
   with one_line_errors():
     app.run(_run, command_line(argv, prog), flags_parser=flags_parser)
@@ -70,6 +79,10 @@ def _command_line() -> str:
   Which process trained which part of it does not matter to the table.
   """
   arguments = [x for x in sys.argv[1:] if not x.startswith('--config.only_')]
+  workdir = recorded_workdir(_CONFIG)
+  if workdir is not None:
+    changed = [x for x in arguments if x.startswith('--config.')]
+    return ' '.join([recorded_command(workdir), *map(shlex.quote, changed)])
   return shlex.join(['python', '-m', 'owdfa_jax.leaderboard', *arguments])
 
 
