@@ -36,8 +36,6 @@ SMALL: dict[str, Any] = {
   'model.width': 0.5,
   'optimizer.learning_rate': 2e-3,
 }
-
-
 # Whitened centres name the source of an image.
 READ_OUT: dict[str, Any] = {
   'eval.classify_by': 'centres',
