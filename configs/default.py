@@ -219,7 +219,8 @@ def _evaluation() -> ml_collections.ConfigDict:
   # best.
   evaluation.whitening = 'auto'
   # The share of images of the run's own sources that may be called "none of
-  # these": it sets the threshold of unseen_score, on test images.
+  # these": it sets the threshold of unseen_score, on training images that are
+  # held out from what scores them.
   evaluation.false_alarm_rate = 0.05
   # Images of sources that the run has not seen, to measure how many of them are
   # told: a folder of images or a packed directory; '' for none.
@@ -251,4 +252,6 @@ def _log() -> ml_collections.ConfigDict:
   # Weights & Biases, if it is installed; offline unless its own environment
   # variables say otherwise.
   log.wandb = False
+  # Draws the page RUN/report.html after an evaluation of the test images.
+  log.page = True
   return log

@@ -22,6 +22,7 @@ TINY = (
   '--config.batch_size=16',
   '--config.epochs=1',
   '--config.log.tensorboard=False',
+  '--config.log.page=False',
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import ml_collections
 
+from input_pipeline.files import absolute
 from input_pipeline.image_folders import FolderScan
 from owdfa_jax.discovery.estimate_from_network import estimate_from_network
 from owdfa_jax.discovery.find_centres import evaluate_run
@@ -17,6 +18,7 @@ from owdfa_jax.discovery.unknown_classes import estimate_lines
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.inference.attribute import attribute_with_run
+from owdfa_jax.page.after_evaluation import draw_after_evaluation
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.timing import time_step
 
@@ -43,6 +45,7 @@ def run(
   """
   if 'spectrum' in inputs.config:
     run_spectrum(inputs)
+    draw_after_evaluation(inputs.config, str(inputs.workdir))
     return 0
   experiment = build_experiment(inputs, trains=mode in ('train', 'timing'))
   if mode == 'timing':
@@ -57,6 +60,7 @@ def run(
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status
   evaluate_run(experiment)
+  draw_after_evaluation(inputs.config, str(inputs.workdir))
   return 0
 
 
@@ -69,8 +73,11 @@ def run_stages(
     UserError: see `discovery.stages`.
   """
   if mode == 'train':
-    return train_stages(config, workdir)
-  evaluate_stages(config, workdir)
+    if status := train_stages(config, workdir):
+      return status
+  else:
+    evaluate_stages(config, workdir)
+  draw_after_evaluation(config, absolute(workdir, '--workdir'))
   return 0
 
 
@@ -87,3 +94,5 @@ def evaluate_recorded(stages: Sequence[RunInputs]) -> None:
     [build_experiment(part, trains=False) for part in stages],
     stages[0].workdir.parent,
   )
+  folder = str(stages[0].workdir.parent)
+  draw_after_evaluation(stages[-1].config, folder)

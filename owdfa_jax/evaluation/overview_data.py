@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,8 +63,9 @@ def read_overview(
   """
   config = _read_json(workdir, CONFIG_FILE)
   report = current_report(_read_json(workdir, REPORT_FILE))
-  lines = _read_file(workdir, ATTRIBUTIONS_FILE).splitlines()
-  attributions = list(csv.DictReader(lines))
+  text = _read_file(workdir, ATTRIBUTIONS_FILE)
+  # Not by lines: a path may hold a line break.
+  attributions = list(csv.DictReader(io.StringIO(text, newline='')))
   if not attributions:
     raise UserError(
       f'no test image to draw: {workdir / ATTRIBUTIONS_FILE} has no line; '

@@ -12,6 +12,7 @@ _SMALL = (
   '--config.eval.batch_size=64',
   '--config.log.every_steps=2',
   '--config.log.tensorboard=False',
+  '--config.log.page=False',
 )
 # The arguments of `owdfa`, started in an empty folder. DATA stands for the
 # folder of inputs.

@@ -32,6 +32,7 @@ def make_config(packed, **changes):
     'epochs=1',
     'eval.batch_size=16',
     'log.tensorboard=False',
+    'log.page=False',
   )
   config.update(changes)
   return config.lock()

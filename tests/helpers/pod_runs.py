@@ -20,6 +20,7 @@ SETTINGS = (
   '--config.epochs=3',
   '--config.log.every_steps=1',
   '--config.log.tensorboard=False',
+  '--config.log.page=False',
 )
 # The status of a pod that has to be started again. XLA's collectives on CPUs
 # end a pod if one process compiles for half a minute longer than another.

@@ -17,6 +17,7 @@ TINY = {
   'eval.batch_size': 16,
   'log.every_steps': 2,
   'log.tensorboard': False,
+  'log.page': False,
   # Does not depend on the number of epochs, so a run of one epoch can be
   # extended to two and must equal a run of two.
   'optimizer.schedule': 'step',

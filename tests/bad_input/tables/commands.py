@@ -4,7 +4,7 @@
 _RUN = (
   '--config=cpl:folder64 --config.data.path=packed --config.batch_size=16 '
   '--config.epochs=1 --config.model.width=0.125 --config.eval.batch_size=16 '
-  '--config.log.tensorboard=False'
+  '--config.log.tensorboard=False --config.log.page=False'
 )
 TRAIN = f'train {_RUN} --workdir=run'
 EVAL = f'eval {_RUN} --workdir=run'

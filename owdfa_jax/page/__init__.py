@@ -1,0 +1,1 @@
+"""Draws the page of a run: `report.html`, one file to look at and pass on."""

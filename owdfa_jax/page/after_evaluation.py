@@ -1,0 +1,38 @@
+"""Draws the page of a run when it has been evaluated."""
+
+import pathlib
+
+import jax
+import ml_collections
+
+from input_pipeline.escape import message
+from owdfa_jax.page.report_command import report_page
+
+
+def draw_after_evaluation(
+  config: ml_collections.ConfigDict, workdir: str
+) -> None:
+  """Writes `report.html` of a run that has just been evaluated.
+
+  Does nothing unless `log.page` is set and the test images were evaluated. A
+  page is no part of the result: if it cannot be drawn, a line says so, and the
+  run goes on.
+
+  Args:
+    config: the settings of the evaluation.
+    workdir: the folder of the run, or of all stages.
+  """
+  if not config.log.page or config.eval.split != 'test':
+    return
+  if jax.process_index() > 0:
+    return
+  try:
+    path = report_page(pathlib.Path(workdir), data_path=config.data.path)
+  except Exception as error:  # whatever it is, the run is complete
+    print(
+      'warning: report.html was not drawn '
+      f'({message(str(error) or type(error).__name__, 300)}); the results are '
+      'complete, `owdfa report RUN` tries again'
+    )
+  else:
+    print(f'written: {path}')

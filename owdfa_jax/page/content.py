@@ -1,0 +1,265 @@
+"""Puts together what a page says: numbers and names, without markup."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from input_pipeline import escape
+from owdfa_jax.page.galleries import (
+  Gallery,
+  chosen_of_clusters,
+  nearest_known,
+)
+from owdfa_jax.page.published import published_rows
+from owdfa_jax.page.run_files import RunFiles
+from owdfa_jax.report_fields import TABLE_COLUMNS, UNSEEN_AUROC, UNSEEN_REJECTED
+
+# Figures below the table, where the data gives them: key, words, in percent.
+_FURTHER = (
+  ('macro_acc', 'mean accuracy over classes', True),
+  ('macro_f1', 'mean F1 over classes', True),
+  ('known_novel_auroc', 'AUROC, novel against known images', True),
+  (UNSEEN_AUROC, 'AUROC, unseen against seen sources', True),
+  (UNSEEN_REJECTED, 'unseen images rejected, 95 % of the others kept', True),
+  ('real_fake_auc', 'AUROC, forged against real images', True),
+  ('real_fake_eer', 'equal error rate, forged against real images', True),
+  ('expected_calibration_error', 'calibration error', True),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ShownImage:
+  """An image of a gallery.
+
+  Attributes:
+    row: its test row.
+    path: its path, for people.
+    source: its true source, '' where it is unknown.
+    confidence: of its name.
+    is_right: whether the source is the one that the cluster stands for; None
+      where it is unknown.
+  """
+
+  row: int
+  path: str
+  source: str
+  confidence: float
+  is_right: bool | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ShownCluster:
+  """What a page says about one output.
+
+  Attributes:
+    output: the output.
+    name: its name.
+    known: whether it is a known class.
+    count: how many images got it.
+    share: their share of all images.
+    confidence: their mean confidence.
+    purity: the share of those with a true source that are of the most frequent
+      one; None without such images.
+    main_source: that source.
+    nearest: the known output whose spectrum is most like it; None without one.
+    typical: its images of the highest confidence.
+    doubtful: those of the lowest.
+  """
+
+  output: int
+  name: str
+  known: bool
+  count: int
+  share: float
+  confidence: float
+  purity: float | None
+  main_source: str
+  nearest: int | None
+  typical: list[ShownImage]
+  doubtful: list[ShownImage]
+
+
+def clean_name(name: str) -> str:
+  """Returns a name or path for the page, on one line and not too long.
+
+  Marks of the direction of writing and other characters that do not show are
+  escaped. The template escapes markup.
+
+  Args:
+    name: of a source, an output or a file.
+  """
+  return escape.shortened(name, 120)
+
+
+def main_rows(run: RunFiles) -> list[dict[str, Any]]:
+  """Returns the main figures, with intervals where the report has them.
+
+  Args:
+    run: the files of the run.
+
+  Returns:
+    `name`, `value` and `interval` ([low, high] or None), as fractions.
+  """
+  figures = run.figures
+  intervals = (figures.get('intervals') or {}).get('figures', {})
+  rows = [
+    {'name': label, 'value': figures.get(key), 'interval': intervals.get(key)}
+    for key, label in TABLE_COLUMNS.items()
+  ]
+  for key, label, _ in _FURTHER:
+    value = figures.get(key, run.report.get(key))
+    if value is not None:
+      rows.append(
+        {'name': label, 'value': value, 'interval': intervals.get(key)}
+      )
+  return rows
+
+
+def published_table(run: RunFiles) -> dict[str, Any] | None:
+  """Returns this run's row beside the published ones; None for other data.
+
+  Args:
+    run: the files of the run.
+
+  Returns:
+    `protocol`, `header`, and `rows` of (name, values in percent).
+  """
+  entries = run.figures['per_class']
+  found = published_rows([entry['name'] for entry in entries])
+  if found is None:
+    return None
+  protocol, rows = found
+  columns = [*TABLE_COLUMNS][:7]
+  own = [
+    None if run.figures.get(key) is None else 100 * run.figures[key]
+    for key in columns
+  ]
+  return {
+    'protocol': protocol,
+    'header': [TABLE_COLUMNS[key] for key in columns],
+    'rows': [*rows.items(), ('this run', own)],
+  }
+
+
+def facts(run: RunFiles) -> dict[str, str]:
+  """Returns what a run is, in words by their names.
+
+  Args:
+    run: the files of the run.
+  """
+  config, report = run.config, run.report
+  data, model = config.get('data', {}), config.get('model', {})
+  method = str(config.get('method', {}).get('name', ''))
+  found = {'method': f'{method} ({data.get("supervision", "")})'}
+  if 'spectrum' in config:
+    found['method'] = 'the spectrum, without a network'
+  else:
+    found['network'] = (
+      f'{model.get("backbone")}, width {model.get("width"):g}, front end '
+      f'{model.get("front_end", "rgb")}'
+    )
+    found['training'] = (
+      f'{config.get("epochs")} epochs of {config.get("batch_size")} images a '
+      f'step; evaluated: step {report["checkpoint_step"]} '
+      f'({report["checkpoint"]})'
+    )
+    found['named by'] = (
+      'the nearest centre of whitened features'
+      if report.get('classified_by') == 'centres'
+      else "the network's head"
+    )
+  found['seed'] = str(config.get('seed'))
+  found['data'] = clean_name(str(data.get('path', '')))
+  counted = f'{report["num_examples"]} test images'
+  if run.figures is not report:
+    counted += f' in {run.figures["num_examples"]} groups, one verdict each'
+  found['evaluated'] = counted
+  entries = run.figures['per_class']
+  known = sum(entry['known'] for entry in entries)
+  found['sources'] = (
+    f'{known} known and {len(entries) - known} novel ones among the test images'
+  )
+  if size := (config.get('packed') or {}).get('image_size'):
+    found['images'] = f'{size} x {size} pixels'
+  if device := report.get('device'):
+    found['device'] = str(device)
+  return found
+
+
+def shown_clusters(
+  run: RunFiles, gallery: Gallery | None
+) -> list[ShownCluster]:
+  """Returns the outputs that images got: known classes, then the largest.
+
+  Args:
+    run: the files of the run.
+    gallery: their spectra; None if there are none.
+  """
+  verdicts, num_known = run.verdicts, run.num_known
+  source = np.array(verdicts.source)
+  stands_for = {
+    entry['label'] if entry['known'] else entry['matched']: entry['name']
+    for entry in run.figures['per_class']
+  }
+  nearest = {} if gallery is None else nearest_known(gallery, num_known)
+  clusters = []
+  for output, kinds in chosen_of_clusters(verdicts).items():
+    members = verdicts.output == output
+    named = source[members & (source != '')]
+    main, purity = '', None
+    if len(named):
+      names, count = np.unique(named, return_counts=True)
+      main = str(names[count.argmax()])
+      purity = float(count.max() / count.sum())
+    typical, doubtful = (
+      [_shown(run, place, stands_for.get(output)) for place in kind]
+      for kind in kinds
+    )
+    clusters.append(
+      ShownCluster(
+        output=output,
+        name=verdicts.name[output],
+        known=output < num_known,
+        count=int(members.sum()),
+        share=float(members.mean()),
+        confidence=float(verdicts.confidence[members].mean()),
+        purity=purity,
+        main_source=main,
+        nearest=nearest.get(output),
+        typical=typical,
+        doubtful=doubtful,
+      )
+    )
+  return sorted(clusters, key=lambda x: (not x.known, -x.count))
+
+
+def _shown(run: RunFiles, place: int, stands_for: str | None) -> ShownImage:
+  verdicts = run.verdicts
+  source = verdicts.source[place]
+  is_right = None
+  if source and stands_for is not None:
+    is_right = source == stands_for
+  return ShownImage(
+    row=int(verdicts.row[place]),
+    path=verdicts.image[place],
+    source=source,
+    confidence=float(verdicts.confidence[place]),
+    is_right=is_right,
+  )
+
+
+def epoch_values(run: RunFiles) -> dict[str, list[float | None]]:
+  """Returns the accuracies after each evaluated epoch, by their keys.
+
+  Args:
+    run: the files of the run.
+  """
+  prefix = 'eval/' if run.figures is run.report else 'eval/group_'
+  keys = ('all_acc', 'known_acc', 'new_acc')
+  return {
+    key: [
+      line.get(prefix + key, line.get(f'eval/{key}')) for line in run.history
+    ]
+    for key in keys
+  }

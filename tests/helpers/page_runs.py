@@ -1,0 +1,92 @@
+"""Makes the files of an evaluated run, without a network."""
+
+import csv
+import json
+
+import numpy as np
+
+from input_pipeline.escape import spreadsheet
+from owdfa_jax.evaluation import details, metrics
+from owdfa_jax.evaluation.unseen_report import score_histogram
+from owdfa_jax.evaluation.weighted_figures import MeasuredRows
+
+HOSTILE = (
+  '<script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  '../../etc/passwd',
+  "'; </style></svg>{{ 7 * 7 }}",
+  'line\nbreak \u202etxt.exe $x^2$ &amp;',
+)
+NUM_KNOWN = 2
+
+
+def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, **fields):
+  """Writes the files of a run: two known classes, and novel ones.
+
+  Args:
+    folder: the run's folder, which need not exist.
+    names: of the classes, known ones first.
+    seed: of the answers.
+    **fields: of `report.json`.
+
+  Returns:
+    The report.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  draws = np.random.default_rng(seed)
+  count = len(names)
+  label = np.repeat(np.arange(count), 12)
+  right = draws.random(len(label)) < 0.8
+  output = np.where(right, label, draws.integers(0, count, len(label)))
+  confidence = draws.uniform(0.3, 1, len(label))
+  report = metrics.open_world_metrics(label, output, confidence, NUM_KNOWN)
+  rows = MeasuredRows(np.arange(len(label)), label, output, confidence)
+  report |= details.details(rows, NUM_KNOWN)
+  for entry in report['per_class']:
+    entry['name'] = names[entry['label']]
+  report |= {
+    'checkpoint_step': 7,
+    'checkpoint': 'latest',
+    'classified_by': 'head',
+    'split': 'test',
+    'heap': None,
+    'unseen': {
+      'threshold': 1.5,
+      'false_alarm_rate': 0.05,
+      'histogram': score_histogram(draws.normal(size=50), draws.normal(size=9)),
+    },
+    'robustness': [
+      {'kind': 'jpeg', 'strength': 75, 'all_acc': 0.5, 'unchanged': 0.6}
+    ],
+    **fields,
+  }
+  (folder / 'report.json').write_text(json.dumps(report))
+  config = {
+    'seed': seed,
+    'epochs': 2,
+    'batch_size': 4,
+    'method': {'name': 'cpl'},
+    'data': {'path': names[0], 'num_known': NUM_KNOWN},
+    'model': {'backbone': 'small', 'width': 1.0},
+    'packed': {'records': 'abc', 'image_size': 32},
+  }
+  (folder / 'config.json').write_text(json.dumps(config))
+  lines = [
+    {'step': n, 'eval/known_acc': 0.5, 'eval/all_acc': 0.4} for n in '12'
+  ]
+  (folder / 'metrics.jsonl').write_text('\n'.join(map(json.dumps, lines)))
+  with open(folder / 'attributions.csv', 'w', newline='') as file:
+    table = csv.writer(file)
+    table.writerow(['image', 'source', 'confidence', 'output', 'true_source'])
+    for n, k in enumerate(label):
+      known = output[n] < NUM_KNOWN
+      name = names[output[n]] if known else f'novel-{output[n]}'
+      cells = (f'{names[k]}/{n}.png', name, f'{confidence[n]:.4f}')
+      table.writerow(
+        [
+          *map(spreadsheet, cells),
+          output[n],
+          spreadsheet(names[k]),
+        ]
+      )
+  return report

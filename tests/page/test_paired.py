@@ -1,0 +1,70 @@
+"""Two runs on the same images: McNemar's test and the paired bootstrap."""
+
+import numpy as np
+import pytest
+
+from owdfa_jax.page.paired import compare_right, compare_runs
+from owdfa_jax.page.run_files import Verdicts
+
+
+def verdicts(source, output, image=None):
+  count = len(source)
+  return Verdicts(
+    image=image or [f'{n}.png' for n in range(count)],
+    row=np.arange(count),
+    output=np.array(output),
+    confidence=np.full(count, 0.5),
+    source=source,
+    name={},
+    group=np.arange(count),
+  )
+
+
+def test_mcnemar_by_hand():
+  """Of 6 images on which the runs differ, the second has 5 right."""
+  first = np.array([True, False, False, False, False, False] + [True] * 10)
+  second = np.array([False, True, True, True, True, True] + [True] * 10)
+  found = compare_right(first, second)
+  assert (found.only_first, found.only_second) == (1, 5)
+  # Two-sided: of 6 fair coins, at most 1 or at least 5 heads.
+  assert found.p_value == pytest.approx(2 * (1 + 6) / 2**6)
+  assert found.low < found.accuracy[1] - found.accuracy[0] < found.high
+
+
+def test_a_paired_interval_is_narrow_where_runs_agree():
+  draws = np.random.default_rng(0)
+  first = draws.random(1000) < 0.5
+  second = first.copy()
+  second[:20] = True
+  found = compare_right(first, second)
+  assert found.high - found.low < 0.02
+
+
+def test_equal_runs_do_not_differ():
+  right = np.array([True, False, True])
+  found = compare_right(right, right)
+  assert found.p_value == 1 and found.low == found.high == 0
+
+
+def test_runs_are_compared_on_shared_images_under_their_own_matchings():
+  source = ['a', 'a', 'b', 'b']
+  first = verdicts(source, [0, 0, 1, 1])
+  second = verdicts(
+    ['b', 'a', 'b'], [7, 3, 3], image=['3.png', '0.png', '2.png']
+  )
+  found = compare_runs(first, second)
+  assert found.num_shared == 3
+  assert found.accuracy == (1, pytest.approx(2 / 3))
+
+
+@pytest.mark.parametrize(
+  'source, image',
+  [
+    (['a', 'b'], ['x.png', 'y.png']),
+    (['a', ''], ['0.png', '1.png']),
+    (['b', 'b'], ['0.png', '1.png']),
+  ],
+)
+def test_runs_without_shared_truth_are_not_compared(source, image):
+  first = verdicts(['a', 'b'], [0, 1])
+  assert compare_runs(first, verdicts(source, [0, 1], image)) is None

@@ -1,0 +1,228 @@
+"""The page of a run: what is on it, and that no name becomes markup."""
+
+import html.parser
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from etils import epath
+
+from helpers.page_runs import HOSTILE, write_run
+from input_pipeline.errors import UserError
+from owdfa_jax.page.content import clean_name
+from owdfa_jax.page.feature_map import FeatureMap, write_map
+from owdfa_jax.page.galleries import GALLERY, WINDOW, chosen_of_clusters
+from owdfa_jax.page.run_files import read_run
+from owdfa_jax.page.write_page import write_page
+
+# Parts of a picture need not close; these never do.
+VOID = {'meta', 'img', 'link', 'br', 'input'}
+
+
+class Reader(html.parser.HTMLParser):
+  """Collects the tags, attributes and text of a page, and checks nesting."""
+
+  def __init__(self):
+    super().__init__(convert_charrefs=True)
+    self.tags, self.attributes, self.open = [], [], []
+    self.text = ''
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append(tag)
+    self.attributes += attrs
+    if tag not in VOID:
+      self.open.append(tag)
+
+  def handle_startendtag(self, tag, attrs):
+    self.tags.append(tag)
+    self.attributes += attrs
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+  def handle_data(self, data):
+    self.text += data
+
+
+def read_page(path):
+  reader = Reader()
+  reader.feed(path.read_text())
+  reader.close()
+  assert not reader.open
+  return reader
+
+
+def keep_images(run):
+  """Writes the kept images and the map of a run, which has no packed data."""
+  verdicts = run.verdicts
+  rows = np.unique(
+    [
+      verdicts.row[place]
+      for kinds in chosen_of_clusters(verdicts).values()
+      for kind in kinds
+      for place in kind
+    ]
+  )
+  outputs = np.unique(verdicts.output)
+  draws = np.random.default_rng(0)
+  content = {
+    'row': rows,
+    'image': draws.integers(0, 256, (len(rows), 16, 16, 3), np.uint8),
+    'output': outputs,
+    'spectrum': draws.normal(size=(len(outputs), WINDOW, WINDOW)),
+    'digest': np.array(run.digest),
+  }
+  GALLERY.write(epath.Path(run.workdir), 7, content)
+  place = draws.normal(size=(len(verdicts), 2))
+  found = FeatureMap(place, np.arange(len(verdicts)), 'as drawn')
+  write_map(epath.Path(run.workdir), 7, found)
+
+
+def make_page(folder, **changes):
+  run = read_run(folder)
+  return write_page(run, folder, **{'dataset': None, **changes})
+
+
+@pytest.fixture(scope='module')
+def hostile(tmp_path_factory):
+  """A page of a run with hostile names, compared with another run."""
+  root = tmp_path_factory.mktemp('<b>root')
+  write_run(root / 'run', HOSTILE)
+  write_run(root / 'other', HOSTILE, seed=1)
+  run = read_run(root / 'run')
+  keep_images(run)
+  other = read_run(root / 'other', HOSTILE[0])
+  stages = {HOSTILE[1]: run.report}
+  path = make_page(root / 'run', other=other, stages=stages)
+  return read_page(path), path
+
+
+def test_hostile_names_add_no_element(hostile):
+  page, path = hostile
+  assert 'script' not in page.tags
+  assert page.tags.count('style') == 1 + path.read_text().count('<svg')
+  assert not [key for key, _ in page.attributes if key.startswith('on')]
+  # What a browser would load: nothing but what is in the file.
+  loaded = [v for k, v in page.attributes if k in ('src', 'href', 'xlink:href')]
+  assert all(value.startswith(('data:image/', '#')) for value in loaded)
+  assert '49' not in [text.strip() for text in page.text.split()]
+
+
+def test_hostile_names_are_shown_as_text(hostile):
+  page, path = hostile
+  for name in HOSTILE:
+    assert clean_name(name) in page.text
+  assert '\u202e' not in path.read_text() and '\\u202e' in page.text
+  assert [v for k, v in page.attributes if k == 'alt' and HOSTILE[1] in v]
+
+
+def test_hostile_names_make_no_files_elsewhere(hostile):
+  _, path = hostile
+  names = {file.name for file in (path.parent / 'page').iterdir()}
+  assert {'confusion.svg', 'map.svg', 'scores.svg', 'name-0.png'} <= names
+  assert all(
+    name.rpartition('.')[0].replace('-', '').isalnum() for name in names
+  )
+
+
+def test_ids_are_those_of_one_element(hostile):
+  page, _ = hostile
+  ids = [value for key, value in page.attributes if key == 'id']
+  assert len(ids) == len({*ids})
+  links = {v[1:] for k, v in page.attributes if k == 'href' and v[0] == '#'}
+  assert links <= {*ids}
+
+
+def test_pictures_follow_the_page_into_the_dark(hostile):
+  _, path = hostile
+  text = path.read_text()
+  assert 'var(--ink)' in text and 'prefers-color-scheme: dark' in text
+  # In the files the colours are colours, on white.
+  file = (path.parent / 'page' / 'confusion.svg').read_text()
+  assert 'var(--' not in file and '#ffffff' in file
+
+
+def test_page_says_what_the_report_does(tmp_path):
+  report = write_run(tmp_path / 'mine')
+  page = read_page(make_page(tmp_path / 'mine'))
+  low, high = report['intervals']['figures']['all_acc']
+  for text in (
+    f'{100 * report["all_acc"]:.1f}',
+    f'{100 * low:.1f} – {100 * high:.1f}',
+    '48 test images',
+    'The images are not at hand',
+    'novel-2',
+  ):
+    assert text in page.text
+  assert 'img' not in page.tags
+
+
+def test_page_has_the_images_of_each_name(tmp_path):
+  write_run(tmp_path / 'mine')
+  run = read_run(tmp_path / 'mine')
+  keep_images(run)
+  path = make_page(tmp_path / 'mine')
+  page = read_page(path)
+  shown = [v for k, v in page.attributes if k == 'alt']
+  for kinds in chosen_of_clusters(run.verdicts).values():
+    for place in [*kinds[0], *kinds[1]]:
+      assert run.verdicts.image[place] in shown
+  assert path.stat().st_size < 2_000_000
+
+
+def test_reports_of_earlier_versions_have_a_page(tmp_path):
+  write_run(tmp_path / 'mine')
+  path = tmp_path / 'mine' / 'report.json'
+  report = json.loads(path.read_text())
+  for name in ('intervals', 'reliability', 'unseen', 'robustness', 'macro_f1'):
+    del report[name]
+  path.write_text(json.dumps(report))
+  (tmp_path / 'mine' / 'metrics.jsonl').unlink()
+  page = read_page(make_page(tmp_path / 'mine'))
+  assert page.tags.count('svg') == 1  # the confusions alone
+
+
+def test_bounds_beside_the_run_are_drawn(tmp_path):
+  write_run(tmp_path / 'mine')
+  write_run(tmp_path / 'bound', all_acc=0.875)
+  config = tmp_path / 'bound' / 'config.json'
+  settings = json.loads(config.read_text())
+  settings['method'] = {'name': 'supervised'}
+  settings['data']['supervision'] = 'all'
+  config.write_text(json.dumps(settings))
+  assert 'upper bound' in make_page(tmp_path / 'mine').read_text()
+  # Of other data it is no bound.
+  settings['packed']['records'] = 'other'
+  config.write_text(json.dumps(settings))
+  assert 'upper bound' not in make_page(tmp_path / 'mine').read_text()
+
+
+def test_images_of_another_evaluation_are_not_shown(tmp_path):
+  write_run(tmp_path / 'mine')
+  keep_images(read_run(tmp_path / 'mine'))
+  write_run(tmp_path / 'mine', seed=5)
+  assert 'img' not in read_page(make_page(tmp_path / 'mine')).tags
+
+
+@pytest.mark.parametrize(
+  'name, content, words',
+  [
+    ('report.json', '{"all_acc": NaN}', 'a damaged file'),
+    ('report.json', '[]', 'not an object'),
+    ('report.json', '{"per_class": 1}', 'files that do not match'),
+    ('attributions.csv', 'image\nx\n', 'files that do not match'),
+    ('attributions.csv', '', 'there are no images'),
+    ('config.json', None, 'no evaluation to show'),
+  ],
+)
+def test_damaged_files_are_one_line(tmp_path, name, content, words):
+  write_run(tmp_path / 'mine')
+  path = pathlib.Path(tmp_path / 'mine' / name)
+  if content is None:
+    path.unlink()
+  else:
+    path.write_text(content)
+  with pytest.raises(UserError, match=words) as raised:
+    read_run(tmp_path / 'mine')
+  assert '\n' not in str(raised.value)
