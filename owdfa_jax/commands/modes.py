@@ -29,6 +29,7 @@ def run(
   images: FolderScan | None,
   max_pixels: int | None = None,
   out: str | None = None,
+  stability: bool = False,
 ) -> int:
   """Runs one mode and returns the exit status.
 
@@ -39,6 +40,7 @@ def run(
     images: the images to attribute.
     max_pixels: the most pixels of one of them; None: as in packing.
     out: the table of their sources; None for one in the workdir.
+    stability: whether they are also seen in mild views.
 
   Raises:
     UserError: the run cannot start, or cannot go on.
@@ -56,7 +58,9 @@ def run(
     return 0
   if mode == 'attribute':
     assert images is not None
-    return attribute_with_run(experiment, images, max_pixels, out)
+    return attribute_with_run(
+      experiment, images, max_pixels, out, stability=stability
+    )
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status
   evaluate_run(experiment)

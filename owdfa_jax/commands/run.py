@@ -96,6 +96,12 @@ _MAX_PIXELS = flags.DEFINE_integer(
   'The most pixels of one of --images; by default as many as for packing. A '
   'larger one is not read.',
 )
+_STABILITY = flags.DEFINE_bool(
+  'stability',
+  False,
+  'For attribute: see each image also mildly compressed and resized. One whose '
+  'source changes is inconclusive. Takes four times as long.',
+)
 _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
   False,

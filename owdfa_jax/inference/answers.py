@@ -3,19 +3,17 @@
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from typing_extensions import override
 
-from owdfa_jax.evaluation.heap import LOW_CONFIDENCE
 from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE
+from owdfa_jax.evaluation.verdicts import Verdict, verdict_of
 from owdfa_jax.inference.tables import write_csv
 
 if TYPE_CHECKING:
   import pandas
-
-Verdict: TypeAlias = Literal['known', 'found', 'none of these', 'inconclusive']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +39,12 @@ class Answer:
     unseen_score: how little the image is like any source; None if the run has
       no file of its sources.
     unseen_threshold: the score above which an image is of none of them; None
-      if the run had too few test images.
+      if the run had too few training images.
     fake_probability: the probability of all outputs but the known classes of
       real images; None if the run knows no real images.
+    stability: the share of mild views, compressed or resized, in which the
+      source stays the same; below 1 the verdict is 'inconclusive'. None if the
+      views were not asked for.
     error: why the image cannot be read; None if it can.
     probability: float32 [K], of each output; `probabilities` has names to it.
     side: the longer side of the image before it was resized, in pixels.
@@ -60,6 +61,7 @@ class Answer:
   unseen_score: float | None = None
   unseen_threshold: float | None = None
   fake_probability: float | None = None
+  stability: float | None = None
   error: str | None = None
   probability: np.ndarray | None = dataclasses.field(
     default=None, repr=False, compare=False
@@ -122,15 +124,10 @@ class AnswerRule:
     choices = [int(k) for k in (first, second) if k is not None]
     names = [self.names[k] for k in choices]
     sure = [float(np.float32(probability[k])) for k in choices]
-    verdict: Verdict = 'known' if choices[0] < self.num_known else 'found'
-    if sure[0] < LOW_CONFIDENCE:
-      verdict = 'inconclusive'
-    if (
-      unseen_score is not None
-      and self.threshold is not None
-      and unseen_score > self.threshold
-    ):
-      verdict = NONE_OF_THESE
+    verdict = verdict_of(
+      choices[0], sure[0], self.num_known, unseen_score, self.threshold
+    )
+    if verdict == NONE_OF_THESE:
       names, sure = [NONE_OF_THESE, names[0]], [sure[0], sure[0]]
     fake = None
     if self.real:

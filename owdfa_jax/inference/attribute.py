@@ -26,12 +26,16 @@ def attribute_with_run(
   scan: FolderScan,
   max_pixels: int | None = None,
   out: str | None = None,
+  *,
+  stability: bool = False,
 ) -> int:
   """Attributes new images; finds the run's centres and sources if need be.
 
   The arguments, the result and the errors are those of `attribute`.
   """
-  return attribute(prepare_run(experiment), scan, max_pixels, out)
+  return attribute(
+    prepare_run(experiment), scan, max_pixels, out, stability=stability
+  )
 
 
 def attribute(
@@ -39,6 +43,8 @@ def attribute(
   scan: FolderScan,
   max_pixels: int | None = None,
   out: str | None = None,
+  *,
+  stability: bool = False,
 ) -> int:
   """Classifies images with a checkpoint of a run, and writes a table.
 
@@ -52,6 +58,8 @@ def attribute(
     max_pixels: the most pixels of an image; None: as in packing.
     out: the table, a `.csv`, `.jsonl` or `.parquet` file; None for
       `new_attributions.csv` in the workdir, which is replaced.
+    stability: whether each image is also seen in mild views, see
+      `TrainedRun.predict`.
 
   Returns:
     An exit status: 0, or 1 if some image could not be read. Files that are not
@@ -62,10 +70,14 @@ def attribute(
   """
   run = TrainedRun(experiment)
   path = out or experiment.workdir / NEW_ATTRIBUTIONS_FILE
-  table = UnfinishedTable(path, _made_by(run, experiment, max_pixels))
+  made_by = _made_by(run, experiment) | {
+    'max_pixels': max_pixels,
+    'stability': stability,
+  }
+  table = UnfinishedTable(path, made_by)
   # The other processes of a pod have read it before process 0 writes.
   multihost_utils.sync_global_devices('answers are read')
-  answers = _answers(run, scan, table.done, max_pixels)
+  answers = _answers(run, scan, table.done, max_pixels, stability)
   if jax.process_index() > 0:
     for _ in answers:
       pass  # it computes its share of each batch
@@ -91,16 +103,13 @@ def attribute(
   return 1 if summary.errors else 0
 
 
-def _made_by(
-  run: TrainedRun, experiment: Experiment, max_pixels: int | None
-) -> dict[str, Any]:
+def _made_by(run: TrainedRun, experiment: Experiment) -> dict[str, Any]:
   """Returns what the answers of a run depend on, for JSON."""
   return {
     'checkpoint': checkpoint_digest(run.checkpoint),
     'classify_by': experiment.config.eval.classify_by,
     'whitening': experiment.config.eval.whitening,
     'threshold': run.unseen_threshold,
-    'max_pixels': max_pixels,
   }
 
 
@@ -109,12 +118,15 @@ def _answers(
   scan: FolderScan,
   done: set[str],
   max_pixels: int | None,
+  stability: bool,
 ) -> Iterator[Answer]:
   """Yields an answer for every file that has none, sorted by path."""
   problems = {**scan.others, **scan.unreadable}
   names = sorted({*scan.images, *problems} - done)
   answers = run.stream(
-    (name for name in names if name not in problems), max_pixels=max_pixels
+    (name for name in names if name not in problems),
+    max_pixels=max_pixels,
+    stability=stability,
   )
   for name in names:
     if name in problems:

@@ -5,21 +5,31 @@ Nothing is printed, nothing is written, and no setting of JAX is changed.
 
 import os
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
+from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
 from input_pipeline.loose_images import ImageCutter, cutter_for
 from owdfa_jax import parallel
-from owdfa_jax.evaluation.groups import VerdictSums
-from owdfa_jax.evaluation.predictions import output_names, real_classes
+from owdfa_jax.evaluation.predictions import (
+  Predictor,
+  output_names,
+  real_classes,
+)
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.evaluation.unseen_report import limit_of
 from owdfa_jax.experiment import Experiment, build_experiment
 from owdfa_jax.inference.answers import Answer, AnswerRule, Answers
+from owdfa_jax.inference.batch_answers import (
+  Columns,
+  answers_of_batch,
+  mild_views,
+  with_stability,
+)
 from owdfa_jax.inference.pictures import (
   NewImage,
   PictureBatch,
@@ -128,6 +138,7 @@ class TrainedRun:
     images: NewImage | Iterable[NewImage],
     *,
     max_pixels: int | None = None,
+    stability: bool = False,
   ) -> Answers:
     """Returns the answers for images, in their order.
 
@@ -137,24 +148,30 @@ class TrainedRun:
         training; all tiles of an image together give one answer.
       max_pixels: the most pixels of an image; None: as in packing. A larger one
         gets an error.
+      stability: whether each image is also seen in mild views, compressed and
+        resized. An image whose source then changes is inconclusive. It takes
+        four times as long.
 
     Raises:
       TypeError: something is no image at all.
       UserError: the network's outputs are not finite.
     """
-    return Answers(self.stream(images, max_pixels=max_pixels))
+    answers = self.stream(images, max_pixels=max_pixels, stability=stability)
+    return Answers(answers)
 
   def stream(
     self,
     images: NewImage | Iterable[NewImage],
     *,
     max_pixels: int | None = None,
+    stability: bool = False,
   ) -> Iterator[Answer]:
     """Yields what `predict` returns, with few images in memory at a time.
 
     Args:
       images: as for `predict`; an iterator is read as answers are asked for.
       max_pixels: as for `predict`.
+      stability: as for `predict`.
     """
     dataset = self._experiment.dataset
     rule = AnswerRule(
@@ -163,26 +180,15 @@ class TrainedRun:
       tuple(real_classes(dataset)),
       self.unseen_threshold,
     )
-    for found, columns in self._rows(images, max_pixels):
-      row = columns['row']
-      sums = VerdictSums(np.arange(len(found.images)))
-      sums.add(row, columns['log_probability'])
-      answered, probability = sums.probability()
-      score: list[float | None] = [None] * len(found.images)
-      if 'unseen_score' in columns:
-        means, first = group_means(
-          columns['unseen_score'].astype(np.float64), row
-        )
-        for number, mean in zip(row[first], means, strict=True):
-          score[number] = float(np.float32(mean))
-      place = {int(number): i for i, number in enumerate(answered)}
-      for number, image in enumerate(found.images):
-        if number in place:
-          yield rule.answer(
-            image.name, probability[place[number]], score[number], image.side
-          )
-        else:
-          yield Answer(image.name, error=image.error)
+    views = mild_views(self._restored.predictor) if stability else []
+    for found, columns, of_views in self._rows(images, max_pixels, views=views):
+      answers = answers_of_batch(found.images, columns, rule)
+      if stability:
+        others = [
+          answers_of_batch(found.images, view, rule) for view in of_views
+        ]
+        answers = with_stability(answers, others)
+      yield from answers
 
   def features(
     self,
@@ -204,7 +210,7 @@ class TrainedRun:
       UserError: the network's outputs are not finite.
     """
     parts: list[np.ndarray] = []
-    for found, columns in self._rows(images, max_pixels, with_features=True):
+    for found, columns, _ in self._rows(images, max_pixels, with_features=True):
       feature = columns['feature']
       part = np.full((len(found.images), feature.shape[1]), np.nan, np.float32)
       means, first = group_means(feature.astype(np.float64), columns['row'])
@@ -217,9 +223,13 @@ class TrainedRun:
     images: NewImage | Iterable[NewImage],
     max_pixels: int | None,
     *,
+    views: Sequence[Predictor] = (),
     with_features: bool = False,
-  ) -> Iterator[tuple[PictureBatch, dict[str, np.ndarray]]]:
-    """Yields each batch of images, and what the network says of its rows."""
+  ) -> Iterator[tuple[PictureBatch, Columns, list[Columns]]]:
+    """Yields each batch of images, and what the network says of its rows.
+
+    Of each of `views` too, which see the images otherwise.
+    """
     if isinstance(images, str | os.PathLike | np.ndarray | Image.Image):
       images = [images]
     config, placement = self._experiment.config, self._experiment.placement
@@ -227,7 +237,7 @@ class TrainedRun:
     size = max(config.eval.batch_size, cutter.most_pictures)
     started: list[PictureBatch] = []
 
-    def batches() -> Iterator:
+    def batches() -> Iterator[Batch]:
       for found in picture_batches(
         images,
         cutter,
@@ -237,14 +247,19 @@ class TrainedRun:
         started.append(found)
         yield process_rows(found.batch)
 
-    restored = self._restored
-    for columns in restored.predictor.rows(
-      restored.params,
-      restored.batch_stats,
-      batches(),
-      with_features=with_features,
+    network = self._restored.params, self._restored.batch_stats
+    for columns in self._restored.predictor.rows(
+      *network, batches(), with_features=with_features
     ):
-      yield started.pop(0), columns
+      found = started.pop(0)
+      yield (
+        found,
+        columns,
+        [
+          next(view.rows(*network, iter([process_rows(found.batch)])))
+          for view in views
+        ],
+      )
 
   def _cutter(self, max_pixels: int | None) -> ImageCutter:
     """Returns what cuts new images as the training images were cut."""

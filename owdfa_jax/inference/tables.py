@@ -21,6 +21,7 @@ _NUMBERS = (
   'unseen_score',
   'unseen_threshold',
   'fake_probability',
+  'stability',
 )
 _ROWS_AT_A_TIME = 10_000
 

@@ -15,8 +15,9 @@ from helpers.picture_cases import RGB, saved
 from input_pipeline.errors import UserError
 from input_pipeline.images import load_image
 from owdfa_jax.evaluation.new_images import list_new_images
-from owdfa_jax.inference.answers import COLUMNS
+from owdfa_jax.inference.answers import COLUMNS, Answer
 from owdfa_jax.inference.attribute import attribute
+from owdfa_jax.inference.batch_answers import with_stability
 from owdfa_jax.inference.run import TrainedRun
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -190,6 +191,37 @@ def test_tiles_of_an_image_give_one_answer(trained, tmp_path, monkeypatch):
   )
   wanted = whole.features(tiles).mean(0)
   np.testing.assert_allclose(mean, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_an_image_whose_source_changes_in_a_view_is_inconclusive(run, photos):
+  plain = run.predict(photos[:3])
+  assert [answer.stability for answer in plain] == [None] * 3
+  bad = '/nowhere.png'
+  found = run.predict([*photos[:3], bad], stability=True)
+  assert found[3].stability is None and found[3].verdict is None
+  for answer, before in zip(found[:3], plain, strict=True):
+    assert np.array_equal(answer.probability, before.probability)
+    assert answer.source == before.source
+    if answer.stability == 1:
+      assert answer.verdict == before.verdict
+    else:
+      assert answer.verdict == 'inconclusive'
+
+
+def test_stability_is_the_share_of_views_with_the_same_source():
+  answers = [Answer(x, 'known', 'a') for x in 'pqr']
+  views = [
+    [Answer('p', 'found', source), Answer('q', 'known', 'a'), Answer('r')]
+    for source in 'aab'
+  ]
+  found = with_stability([*answers[:2], Answer('r', error='bad')], views)
+  assert [x.stability for x in found] == [pytest.approx(2 / 3), 1, None]
+  assert [x.verdict for x in found] == ['inconclusive', 'known', None]
+
+
+def test_a_batch_that_cannot_be_read(run):
+  (answer,) = run.predict('/nowhere.png')
+  assert answer.error and np.isnan(run.features('/nowhere.png')).all()
 
 
 def test_a_table_for_pandas(run, photos, tmp_path, monkeypatch):

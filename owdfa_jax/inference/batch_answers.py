@@ -1,0 +1,79 @@
+"""Answers for the images of one batch, and how stable they are."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from owdfa_jax.evaluation.groups import VerdictSums
+from owdfa_jax.evaluation.predictions import Predictor
+from owdfa_jax.evaluation.robustness import Degradation, make_degrade
+from owdfa_jax.inference.answers import Answer, AnswerRule
+from owdfa_jax.inference.pictures import PreparedImage
+from owdfa_jax.spectrum.group_means import group_means
+
+# What the network says of the rows of a batch, see `Predictor.rows`.
+Columns: TypeAlias = dict[str, np.ndarray]
+# How an image is changed on its way through the web, mildly.
+MILD = (
+  Degradation('jpeg', 95),
+  Degradation('jpeg', 75),
+  Degradation('resize', 0.75),
+)
+
+
+def mild_views(predictor: Predictor) -> list[Predictor]:
+  """Returns predictors that see images in each of `MILD`.
+
+  Args:
+    predictor: of the run.
+  """
+  return [predictor.with_degradation(make_degrade(each)) for each in MILD]
+
+
+def answers_of_batch(
+  images: Sequence[PreparedImage], columns: Columns, rule: AnswerRule
+) -> list[Answer]:
+  """Returns the answers for the images of a batch, in their order.
+
+  Args:
+    images: the images, also those that cannot be read.
+    columns: of the rows of the batch; `row` is the position of the image.
+    rule: turns probabilities into answers.
+  """
+  row = columns['row']
+  sums = VerdictSums(np.arange(len(images)))
+  sums.add(row, columns['log_probability'])
+  answered, probability = sums.probability()
+  score: list[float | None] = [None] * len(images)
+  if 'unseen_score' in columns:
+    means, first = group_means(columns['unseen_score'].astype(np.float64), row)
+    for number, mean in zip(row[first], means, strict=True):
+      score[number] = float(np.float32(mean))
+  answers = [Answer(image.name, error=image.error) for image in images]
+  for number, each in zip(answered, probability, strict=True):
+    image = images[number]
+    answers[number] = rule.answer(image.name, each, score[number], image.side)
+  return answers
+
+
+def with_stability(
+  answers: Sequence[Answer], views: Sequence[Sequence[Answer]]
+) -> list[Answer]:
+  """Returns answers with the share of views in which the source stays.
+
+  An image whose source changes in one of them is inconclusive.
+
+  Args:
+    answers: for images as they are.
+    views: for each view of the same images.
+  """
+  found = []
+  for answer, *others in zip(answers, *views, strict=True):
+    if answer.source is not None:
+      share = float(np.mean([x.source == answer.source for x in others]))
+      verdict = answer.verdict if share == 1 else 'inconclusive'
+      answer = dataclasses.replace(answer, stability=share, verdict=verdict)
+    found.append(answer)
+  return found
