@@ -228,8 +228,8 @@ def _find_images(files: Sequence[str]) -> FolderScan:
   folder = _IMAGES.value
   if not folder and not files:
     raise UserError(
-      'no images to attribute: name image files or folders, or give '
-      '--images=FOLDER'
+      'no images to attribute: give --images=FOLDER, or name image files and '
+      'folders'
     )
   if _OUT.value is not None:
     check_out(_OUT.value)

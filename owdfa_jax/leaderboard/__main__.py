@@ -23,7 +23,7 @@ from owdfa_jax.commands.flags import (
   parse,
   recorded_workdir,
 )
-from owdfa_jax.leaderboard.record import read_record, recorded_command
+from owdfa_jax.leaderboard.record import read_board_record, recorded_command
 from owdfa_jax.leaderboard.runs import choose_runs, make_runs
 
 _EXAMPLE = 'leaderboard:BENCHMARK'
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     example=_EXAMPLE,
     needs='rows',
     description=__doc__ or '',
-    recorded=Recorded(lambda words: True, read_record),
+    recorded=Recorded(lambda words: True, read_board_record),
   )
   with one_line_errors():
     app.run(_run, command_line(argv, prog), flags_parser=flags_parser)

@@ -21,7 +21,7 @@ from owdfa_jax.evaluation.selection import (
 )
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.leaderboard import table
-from owdfa_jax.leaderboard.record import write_record
+from owdfa_jax.leaderboard.record import write_board_record
 from owdfa_jax.leaderboard.results import (
   MACHINE_FILE,
   collect_entries,
@@ -69,7 +69,7 @@ def compare(
   if remark := short_runs({run.row.name: run.last for run in networks}):
     say(remark)
   write_leaderboard(folder, runs, config.benchmark, command)
-  write_record(folder, config, runs[0], command)
+  write_board_record(folder, config, runs[0], command)
   for number, run in enumerate(chosen, 1):
     title = f'{run.row.name}, seed {run.seed} ({number} of {len(chosen)})'
     if finished_report(run) is not None:

@@ -18,7 +18,7 @@ RECORD_FILE = 'leaderboard.json'
 _FIELDS = ('benchmark', 'seeds', 'rows', 'selection', 'metric', 'shared')
 
 
-def write_record(
+def write_board_record(
   folder: str | os.PathLike,
   config: ml_collections.ConfigDict,
   run: Run,
@@ -50,7 +50,7 @@ def write_record(
     file.write(json.dumps(content, indent=2) + '\n')
 
 
-def read_record(workdir: str) -> ml_collections.ConfigDict:
+def read_board_record(workdir: str) -> ml_collections.ConfigDict:
   """Returns the locked config of the leaderboard in a workdir.
 
   Args:
@@ -78,7 +78,7 @@ def recorded_command(workdir: str) -> str:
     workdir: the folder of its runs.
 
   Raises:
-    UserError: as `read_record`.
+    UserError: as `read_board_record`.
   """
   return str(_read(workdir)[0].get('command', ''))
 

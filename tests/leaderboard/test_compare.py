@@ -166,7 +166,7 @@ def test_interrupted_leaderboard_resumes_and_then_trains_nothing(
   written = {
     path.name: path.read_bytes() for path in tmp_path.glob('leaderboard*')
   }
-  assert len(written) == 4
+  assert len(written) == 5
   cells = read_cells(written['leaderboard.md'].decode())
   for name, folder in folders.items():
     report = json.loads((folder / 'report.json').read_text())

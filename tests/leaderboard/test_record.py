@@ -13,7 +13,7 @@ from helpers.boards import (
 from helpers.subprocesses import run_main
 from input_pipeline.errors import UserError
 from owdfa_jax.leaderboard import runs
-from owdfa_jax.leaderboard.record import read_record, recorded_command
+from owdfa_jax.leaderboard.record import read_board_record, recorded_command
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def finished(packed, tmp_path, monkeypatch):
 
 
 def test_the_config_is_that_of_the_leaderboard(packed, finished):
-  found, wanted = read_record(str(finished)), make_config(packed)
+  found, wanted = read_board_record(str(finished)), make_config(packed)
   for name in ('benchmark', 'seeds', 'rows', 'selection', 'metric'):
     assert found[name] == wanted[name]
   assert sorted(found.shared) == sorted(wanted.shared)
@@ -51,4 +51,4 @@ def test_mistakes(finished, tmp_path):
   for damaged in ('{', '[]', json.dumps(content | {'benchmark': 3})):
     path.write_text(damaged)
     with pytest.raises(UserError, match='leaderboard.json|unknown value'):
-      read_record(str(finished))
+      read_board_record(str(finished))

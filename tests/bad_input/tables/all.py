@@ -10,6 +10,7 @@ from bad_input.tables import (
   meta_csvs,
   packed_data,
   prepare,
+  recorded_runs,
   settings,
   simulate,
   small_files,
@@ -38,6 +39,7 @@ CASES = tuple(
     spectrum,
     unseen,
     attribute,
+    recorded_runs,
   )
   for case in module.CASES
 )
