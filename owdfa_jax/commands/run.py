@@ -243,14 +243,15 @@ def _check_with_config(
   config: ml_collections.ConfigDict, mode: str, workdir: str
 ) -> tuple[RunInputs, str]:
   """Returns the checked inputs of a run of --config, and a remark to print."""
+  # First: without a number of classes, no other setting can be checked.
+  unknown = mode in ('train', 'timing') and take_or_hold_place(
+    config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
+  )
   remark = ''
   if mode == 'train' and 'spectrum' not in config:
     given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
     first = first_workdir(config, workdir)
     remark = raise_passes(config, first, given)
-  unknown = mode in ('train', 'timing') and take_or_hold_place(
-    config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
-  )
   writes = _OUT.value is None
   inputs = check_inputs(config, workdir, mode, writes=writes)
   if unknown:
