@@ -8,8 +8,14 @@ import numpy as np
 
 from input_pipeline.dataset import PackedDataset, Split
 from owdfa_jax.evaluation.predictions import Predictions, real_classes
+from owdfa_jax.evaluation.sources_file import SeenSources
+from owdfa_jax.evaluation.threshold_rows import (
+  NUM_FOLDS,
+  draw_folds,
+  threshold_rows,
+)
 from owdfa_jax.evaluation.unseen import (
-  SourceDensities,
+  cross_fitted_scores,
   fit_densities,
   unseen_score,
 )
@@ -24,29 +30,57 @@ class FittedSpectrum(NamedTuple):
   Attributes:
     projection: the map from features to whitened components.
     model: the classifier of components.
-    densities: a Gaussian among the components for each output.
+    seen: a Gaussian among the components for each output, and the scores
+      that set the threshold of images of none.
   """
 
   projection: Projection
   model: SpectrumModel
-  densities: SourceDensities
+  seen: SeenSources
 
 
-def fit_spectrum_densities(
-  model: SpectrumModel, components: np.ndarray, label: np.ndarray
-) -> SourceDensities:
+def fit_spectrum_sources(
+  model: SpectrumModel,
+  components: np.ndarray,
+  label: np.ndarray,
+  rows: np.ndarray,
+  place: np.ndarray,
+) -> SeenSources:
   """Fits a Gaussian to the components of each source.
 
   Args:
-    model: the classifier, which assigns the unlabelled rows.
-    components: float32 [N, C], of training rows or groups.
-    label: int [N], -1 on an unlabelled row.
+    model: the classifier, which assigns what has no label.
+    components: float32 [G, C], of training groups: their means.
+    label: int [G], -1 on an unlabelled group.
+    rows: float32 [N, C], the components of the rows.
+    place: int [N], the place of each row's group among the G.
   """
   predicted = model.log_probability(components).argmax(1)
   assigned = np.where(label >= 0, label, predicted).astype(np.int32)
-  return fit_densities(
+  is_scored, scored = threshold_rows(label >= 0, np.arange(len(label)))
+  fold = draw_folds(np.arange(len(label)))
+  of_row = is_scored[place]
+  verdict_score, image_score = (
+    np.sort(
+      cross_fitted_scores(
+        jnp.asarray(components),
+        jnp.asarray(assigned),
+        jnp.asarray(fold),
+        jnp.asarray(points),
+        jnp.asarray(point_fold),
+        model.num_outputs,
+        NUM_FOLDS,
+      )
+    )
+    for points, point_fold in (
+      (components[is_scored], fold[is_scored]),
+      (rows[of_row], fold[place][of_row]),
+    )
+  )
+  densities = fit_densities(
     jnp.asarray(components), jnp.asarray(assigned), model.num_outputs
   )
+  return SeenSources(densities, image_score, verdict_score, scored)
 
 
 def classify_spectra(
@@ -81,7 +115,7 @@ def _classify(
 ) -> Predictions:
   probability = np.exp(fitted.model.log_probability(components))
   real = real_classes(dataset)
-  score = unseen_score(fitted.densities, jnp.asarray(components))
+  score = unseen_score(fitted.seen.densities, jnp.asarray(components))
   return Predictions(
     row=rows.astype(np.int32),
     predicted=probability.argmax(1).astype(np.int32),

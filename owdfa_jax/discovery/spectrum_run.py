@@ -8,7 +8,7 @@ from input_pipeline.supervision import given_label
 from owdfa_jax.discovery.spectrum_predictions import (
   FittedSpectrum,
   classify_spectra,
-  fit_spectrum_densities,
+  fit_spectrum_sources,
 )
 from owdfa_jax.discovery.spectrum_unseen import spectrum_unseen_fields
 from owdfa_jax.evaluation.details import with_details
@@ -79,17 +79,21 @@ def fit_spectrum(inputs: RunInputs) -> FittedSpectrum:
     dataset, config.spectrum.components, config.data.num_threads
   )
   label = given_label(dataset.train, config.data.supervision, None)
+  # Each row is a group of its own, unless there are groups.
+  rows, place = components, np.arange(len(components))
   if dataset.train.has_groups:
     # The rows of a group have one label, or none.
     components, first = group_means(components, dataset.train.group)
-    label = label[first]
+    label, found = label[first], dataset.train.group[first]
+    order = np.argsort(found)
+    place = order[np.searchsorted(found[order], dataset.train.group)]
   if config.data.supervision == 'all':
     model = fit_regression(components, label, dataset.num_classes)
   else:
     num_classes = count_classes(config, dataset)
     model = fit_clusters(components, label, num_classes, config.seed)
-  densities = fit_spectrum_densities(model, components, label)
-  return FittedSpectrum(projection, model, densities)
+  seen = fit_spectrum_sources(model, components, label, rows, place)
+  return FittedSpectrum(projection, model, seen)
 
 
 def describe_fit(model: SpectrumModel) -> str:

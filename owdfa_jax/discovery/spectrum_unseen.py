@@ -12,8 +12,7 @@ from owdfa_jax.discovery.spectrum_predictions import (
 )
 from owdfa_jax.evaluation.new_images import check_unseen_path
 from owdfa_jax.evaluation.predictions import Predictions
-from owdfa_jax.evaluation.sources_file import SeenSources
-from owdfa_jax.evaluation.unseen_report import scores_of, unseen_fields
+from owdfa_jax.evaluation.unseen_report import unseen_fields
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.spectrum.reading import read_components
 
@@ -29,28 +28,17 @@ def spectrum_unseen_fields(
     predictions: for `eval.split`.
 
   Returns:
-    See `unseen_fields`; {} if there are no test images.
+    See `unseen_fields`.
 
   Raises:
     UserError: `eval.unseen_path` is a folder of images or has images of another
       size, or a record is damaged.
   """
-  dataset = inputs.dataset
   others = [
     _classify_test(inputs, fitted, images) for images in _unseen_images(inputs)
   ]
-  held_out = predictions
-  if inputs.config.eval.split != 'test':
-    if not len(dataset.test):
-      return {}
-    held_out = _classify_test(inputs, fitted, dataset)
-  score = held_out.unseen_score
-  assert score is not None
-  seen = SeenSources(
-    fitted.densities, np.sort(score), np.sort(scores_of(held_out))
-  )
   rate = inputs.config.eval.false_alarm_rate
-  return unseen_fields(seen, predictions, others, rate)
+  return unseen_fields(fitted.seen, predictions, others, rate)
 
 
 def _unseen_images(inputs: RunInputs) -> list[PackedDataset]:

@@ -25,10 +25,12 @@ class CheckpointArrays:
     kind: what the arrays are, such as 'centres': the beginning of the file's
       name, and a word for errors.
     names: of the arrays that each file has.
+    later: of further arrays, which files of earlier versions lack.
   """
 
   kind: str
   names: tuple[str, ...]
+  later: tuple[str, ...] = ()
 
   def path(self, workdir: epath.Path, step: int) -> epath.Path:
     """Returns the path of the file for a checkpoint of a run.
@@ -73,7 +75,7 @@ class CheckpointArrays:
     path = self.path(workdir, step)
     advice = 'remove it, so that the evaluation makes it anew'
     try:
-      content = npz.read_npz(path, (*self.names, _DIGEST))
+      content = npz.read_npz(path, (*self.names, _DIGEST), (), self.later)
     except FileNotFoundError:
       return None
     except OSError as error:

@@ -1,14 +1,14 @@
 """Prints the tables of an evaluation and writes its report files."""
 
-import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from input_pipeline import escape, text_tables
 from input_pipeline.files import write_whole
 from input_pipeline.text_tables import percent
+from owdfa_jax.evaluation.attributions_table import write_attributions
 from owdfa_jax.evaluation.heap import (
   has_next_to_nothing_novel,
   heap_lines,
@@ -29,7 +29,7 @@ from owdfa_jax.report_fields import (
   TABLE_COLUMNS,
   main_figures,
 )
-from owdfa_jax.settings import RunInputs, eval_rows
+from owdfa_jax.settings import RunInputs
 
 _REMEDY = 'free some space, then run again with --mode=eval'
 
@@ -235,11 +235,15 @@ def write_report(
   if predictions.verdicts is not None:
     tables[GROUP_ATTRIBUTIONS_FILE] = predictions.verdicts
   table_names = [split_file(name, split) for name in tables]
+  unseen = report.get('unseen', {})
+  by_verdict = unseen.get('threshold')
+  by_image = unseen.get('image_threshold', by_verdict)
   for name, rows in zip(table_names, tables.values(), strict=True):
+    limit = by_image if rows is predictions else by_verdict
     with write_whole(
       workdir / name, text=True, what='the attributions', remedy=_REMEDY
     ) as file:
-      _write_attributions(file, inputs, rows, names)
+      write_attributions(file, inputs, rows, names, limit)
   print_report(report, names)
   folder = escape.terminal(str(workdir))
   print(f'written: {folder}/{report_name}, {", ".join(table_names)}')
@@ -292,45 +296,3 @@ def write_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
   text = json.dumps(report, indent=2, allow_nan=False)
   with write_whole(path, text=True, what='the report', remedy=_REMEDY) as file:
     file.write(text + '\n')
-
-
-def _write_attributions(
-  file: IO[str],
-  inputs: RunInputs,
-  predictions: Predictions,
-  names: Sequence[str],
-) -> None:
-  """Writes a line for each image: path, source, confidence, true source.
-
-  A group has the path of its first image, which is in the column `group` of the
-  lines of its images. Tiles have the path of their image.
-  """
-  dataset = inputs.dataset
-  split_name, _ = eval_rows(dataset, inputs.config.eval.split)
-  split = getattr(dataset, split_name)
-  group, verdicts = split.group, predictions.verdicts
-  first = {}
-  if verdicts is not None:
-    names_of_groups = map(escape.spreadsheet, split.ids(verdicts.row))
-    first = dict(zip(group[verdicts.row], names_of_groups, strict=True))
-  header = ['image', 'source', 'confidence', 'output', 'true_source']
-  table = csv.writer(file)
-  table.writerow(header + ['group'] * (verdicts is not None))
-  for row, image, output, confidence in zip(
-    predictions.row,
-    split.ids(predictions.row),
-    predictions.predicted,
-    predictions.confidence,
-    strict=True,
-  ):
-    label = split.label[row]
-    table.writerow(
-      [
-        escape.spreadsheet(image),
-        escape.spreadsheet(names[output]),
-        f'{confidence:.4f}',
-        output,
-        escape.spreadsheet(dataset.classes[label].name) if label >= 0 else '',
-        *([first[group[row]]] if first else []),
-      ]
-    )

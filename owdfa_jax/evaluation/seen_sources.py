@@ -1,8 +1,8 @@
 """Fits the sources that a network has seen, to tell images of no source.
 
 Each output is a source: a training row belongs to its label, or to the output
-that classifies it. The threshold comes from test images, which the network was
-not trained on.
+that classifies it. No test image is read: those of the run's own sources then
+measure how many are wrongly called of none.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from input_pipeline import supervision
 from input_pipeline.meta import LABELLED
 from owdfa_jax.evaluation.restore import RestoredNetwork, restore_network
 from owdfa_jax.evaluation.sources_file import (
@@ -20,19 +21,32 @@ from owdfa_jax.evaluation.sources_file import (
   read_sources,
   write_sources,
 )
-from owdfa_jax.evaluation.unseen import SourceDensities, fit_densities
-from owdfa_jax.evaluation.unseen_report import scores_of
+from owdfa_jax.evaluation.threshold_rows import (
+  NUM_FOLDS,
+  TEST_IMAGES,
+  draw_folds,
+  draw_rows,
+  threshold_rows,
+)
+from owdfa_jax.evaluation.unseen import (
+  SourceDensities,
+  cross_fitted_scores,
+  fit_densities,
+)
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.progress import say
+from owdfa_jax.training.run_record import recorded_setting
 
-# The most rows of each split that are read: more make no better Gaussians.
+# The most training rows that are read: more make no better Gaussians.
 MOST_ROWS = 20_000
 
 
 def ensure_sources(experiment: Experiment) -> None:
   """Writes the sources of the checkpoint that `eval.checkpoint` names.
 
-  Does nothing if the file has those of this checkpoint and this classifier.
+  Does nothing if the file has those of this checkpoint and this classifier. A
+  file of earlier versions, whose threshold is of test images, is made anew.
 
   Args:
     experiment: a trained run.
@@ -43,14 +57,18 @@ def ensure_sources(experiment: Experiment) -> None:
   """
   restored = restore_network(experiment)
   where = experiment.workdir, restored.folder, experiment.config
-  if read_sources(*where) is not None:
-    return
+  path = SOURCES.path(experiment.workdir, restored.step)
+  found = read_sources(*where)
+  if found is not None:
+    if found.scored != TEST_IMAGES:
+      return
+    say(f'{path} has a threshold of test images: made anew')
   seen = fit_sources(experiment, restored)
   if jax.process_index() == 0:
     write_sources(*where, seen)
   # The other processes of a pod read the file next.
   multihost_utils.sync_global_devices('sources are written')
-  say(f'written: {SOURCES.path(experiment.workdir, restored.step)}')
+  say(f'written: {path}')
 
 
 def attach_sources(
@@ -76,7 +94,7 @@ def attach_sources(
 def fit_sources(
   experiment: Experiment, restored: RestoredNetwork
 ) -> SeenSources:
-  """Fits a Gaussian to each output, and scores test images.
+  """Fits a Gaussian to each output, and scores the images for the threshold.
 
   Args:
     experiment: the run.
@@ -85,54 +103,76 @@ def fit_sources(
   Raises:
     UserError: the network's logits or features are not finite.
   """
-  dataset, placement = experiment.dataset, experiment.placement
-  rows = _draw(len(dataset.train))
+  train = experiment.dataset.train
   features: list[jax.Array] = []
   found = restored.predictor.predict_with_features(
     restored.params,
     restored.batch_stats,
-    restored.predictor.batches('train', rows),
+    restored.predictor.batches('train', draw_rows(train.group, MOST_ROWS)),
     features.append,
   )
-  given = dataset.train.tag[found.row] == LABELLED
-  assigned = np.where(given, dataset.train.label[found.row], found.predicted)
-  # Batches come in the order of the rows; what fills the last one up comes at
-  # the end, and belongs to no source.
+  given = train.tag[found.row] == LABELLED
+  assigned = np.where(given, train.label[found.row], found.predicted)
+  group = train.group[found.row]
+  densities, score = _fit(experiment, features, assigned, draw_folds(group))
+  is_scored, scored = threshold_rows(_has_label(experiment)[found.row], group)
+  score, group = score[is_scored], group[is_scored]
+  verdict, _ = group_means(score.astype(np.float64), group)
+  return SeenSources(
+    densities, np.sort(score), np.sort(verdict.astype(np.float32)), scored
+  )
+
+
+def _fit(
+  experiment: Experiment,
+  features: list[jax.Array],
+  assigned: np.ndarray,
+  fold: np.ndarray,
+) -> tuple[SourceDensities, np.ndarray]:
+  """Fits the Gaussians; returns the cross-fitted score of each row too.
+
+  Args:
+    experiment: the run.
+    features: float32 [B, C] of each batch, in the order of the N rows. What
+      fills the last batch up comes after these.
+    assigned: int [N], the output of each row.
+    fold: int32 [N], the fold of each row.
+  """
+  placement, outputs = experiment.placement, experiment.num_outputs
   total = sum(len(batch) for batch in features)
-  padded = np.full(total, -1, np.int32)
-  padded[: len(assigned)] = assigned
-  fit = jax.jit(
-    lambda batches, assigned: fit_densities(
-      jnp.concatenate(batches), assigned, experiment.num_outputs
-    ),
-    out_shardings=placement.replicated,
+
+  def spread(rows: np.ndarray, filled_by: int) -> jax.Array:
+    padded = np.full(total, filled_by, np.int32)
+    padded[: len(rows)] = rows
+    return jax.make_array_from_callback(
+      padded.shape, placement.by_batch, padded.__getitem__
+    )
+
+  def fit(
+    batches: list[jax.Array], assigned: jax.Array, fold: jax.Array
+  ) -> tuple[SourceDensities, jax.Array]:
+    rows = jnp.concatenate(batches)
+    return fit_densities(rows, assigned, outputs), cross_fitted_scores(
+      rows, assigned, fold, rows, fold, outputs, NUM_FOLDS
+    )
+
+  # Rows that fill up belong to no source.
+  densities, score = jax.jit(fit, out_shardings=placement.replicated)(
+    features, spread(assigned, -1), spread(fold, 0)
   )
-  by_row = jax.make_array_from_callback(
-    padded.shape, placement.by_batch, padded.__getitem__
-  )
-  densities = fit(features, by_row)
-  images, verdicts = _score_test(
-    experiment, _with_densities(experiment, restored, densities)
-  )
-  return SeenSources(densities, np.sort(images), np.sort(verdicts))
+  return densities, np.asarray(score)[: len(assigned)]
 
 
-def _score_test(
-  experiment: Experiment, restored: RestoredNetwork
-) -> tuple[np.ndarray, np.ndarray]:
-  """Returns the scores of test images, and of the groups of them."""
-  test = experiment.dataset.test
-  none = np.zeros(0, np.float32)
-  if not len(test):
-    return none, none
-  predictions = restored.predictor.predict(
-    restored.params,
-    restored.batch_stats,
-    restored.predictor.batches('test', _draw(len(test))),
-    test.group if test.has_groups else None,
+def _has_label(experiment: Experiment) -> np.ndarray:
+  """Returns whether the network was given each training row's label, bool."""
+  dataset = experiment.dataset
+  kind, seed, held_out = (
+    recorded_setting(experiment, name)
+    for name in ('data.supervision', 'seed', 'held_out')
   )
-  assert predictions.unseen_score is not None
-  return predictions.unseen_score, scores_of(predictions)
+  has_label = supervision.given_label(dataset.train, kind, None) >= 0
+  has_label[supervision.validation_rows(dataset, seed, held_out)] = False
+  return has_label
 
 
 def _with_densities(
@@ -143,9 +183,3 @@ def _with_densities(
   everywhere = jax.device_put(densities, experiment.placement.replicated)
   predictor = restored.predictor.with_sources(everywhere)
   return dataclasses.replace(restored, predictor=predictor)
-
-
-def _draw(count: int) -> np.ndarray:
-  """Returns at most `MOST_ROWS` of `count` rows, the same each time."""
-  rows = np.random.default_rng(0).permutation(count)[:MOST_ROWS]
-  return np.sort(rows)

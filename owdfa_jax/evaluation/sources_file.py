@@ -14,6 +14,7 @@ import numpy as np
 from etils import epath
 
 from owdfa_jax.evaluation.checkpoint_arrays import CheckpointArrays
+from owdfa_jax.evaluation.threshold_rows import TEST_IMAGES
 from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.evaluation.whitening_map import Whitening
 from owdfa_jax.training.manifest import checkpoint_digest
@@ -29,7 +30,9 @@ _DENSITIES = (
   'spread',
 )
 _SCORES = ('image_score', 'verdict_score')
-SOURCES = CheckpointArrays('sources', (*_DENSITIES, *_SCORES, 'belongs_to'))
+SOURCES = CheckpointArrays(
+  'sources', (*_DENSITIES, *_SCORES, 'belongs_to'), ('scored',)
+)
 
 
 class SeenSources(NamedTuple):
@@ -37,14 +40,18 @@ class SeenSources(NamedTuple):
 
   Attributes:
     densities: a Gaussian for each output.
-    image_score: float32 [N], `unseen_score` of test images, ascending.
-    verdict_score: float32 [G], the mean over each group of them, ascending;
-      the same as `image_score` without groups.
+    image_score: float32 [N], `unseen_score` of images of these sources that
+      set the threshold, ascending.
+    verdict_score: float32 [G], the same of their groups, ascending; equal to
+      `image_score` without groups.
+    scored: which images these are, such as
+      `threshold_rows.UNLABELLED_IMAGES`.
   """
 
   densities: SourceDensities
   image_score: np.ndarray
   verdict_score: np.ndarray
+  scored: str
 
 
 def write_sources(
@@ -69,6 +76,7 @@ def write_sources(
   content = dict(zip(_DENSITIES, values, strict=True)) | {
     'image_score': seen.image_score,
     'verdict_score': seen.verdict_score,
+    'scored': np.array(seen.scored),
     'belongs_to': np.array(_owner(checkpoint, config)),
   }
   SOURCES.write(workdir, int(checkpoint.name), content)
@@ -97,9 +105,9 @@ def read_sources(
     return None
   if str(content['belongs_to']) != _owner(checkpoint, config):
     return None
-  return SeenSources(
-    _densities(content), *(np.asarray(content[name]) for name in _SCORES)
-  )
+  image_score, verdict_score = (np.asarray(content[x]) for x in _SCORES)
+  scored = str(content.get('scored', TEST_IMAGES))
+  return SeenSources(_densities(content), image_score, verdict_score, scored)
 
 
 def _densities(content: Mapping[str, np.ndarray]) -> SourceDensities:

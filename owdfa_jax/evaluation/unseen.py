@@ -143,6 +143,41 @@ def unseen_score(densities: SourceDensities, feature: jax.Array) -> jax.Array:
   return ((parts - densities.usual) / densities.spread).max(1)
 
 
+@functools.partial(jax.jit, static_argnames=('num_sources', 'num_folds'))
+def cross_fitted_scores(
+  feature: jax.Array,
+  assigned: jax.Array,
+  fold: jax.Array,
+  scored: jax.Array,
+  scored_fold: jax.Array,
+  num_sources: int,
+  num_folds: int,
+) -> jax.Array:
+  """Returns scores by the Gaussians of the rows in all other folds.
+
+  So no row helped to fit what it is scored by.
+
+  Args:
+    feature: float32 [N, C], the rows that Gaussians are fitted to.
+    assigned: int32 [N], see `fit_densities`.
+    fold: int32 [N], below F.
+    scored: float32 [M, C], the rows to score.
+    scored_fold: int32 [M], the fold that each is scored without.
+    num_sources: K.
+    num_folds: F.
+
+  Returns:
+    float32 [M].
+  """
+
+  def of_fold(number: jax.Array) -> jax.Array:
+    others = jnp.where(fold == number, _NO_SOURCE, assigned)
+    return unseen_score(fit_densities(feature, others, num_sources), scored)
+
+  scores = jax.lax.map(of_fold, jnp.arange(num_folds))
+  return jnp.take_along_axis(scores, scored_fold[None], 0)[0]
+
+
 def _parts(densities: SourceDensities, rows: jax.Array) -> jax.Array:
   """Returns the two parts of the score, float32 [N, 2].
 
@@ -189,8 +224,7 @@ def threshold(seen_score: np.ndarray, false_alarm_rate: float) -> float:
   them lies.
 
   Args:
-    seen_score: float [N], scores of images of the sources that were not trained
-      on; N is at least 1.
+    seen_score: float [N], scores of images of the sources; N is at least 1.
     false_alarm_rate: the share of such images that may be rejected, in [0, 1).
   """
   ordered = np.sort(seen_score)

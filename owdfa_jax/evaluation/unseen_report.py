@@ -8,14 +8,15 @@ import numpy as np
 from owdfa_jax.evaluation import unseen
 from owdfa_jax.evaluation.predictions import Predictions
 from owdfa_jax.evaluation.sources_file import SeenSources
+from owdfa_jax.evaluation.threshold_rows import LEAST_SCORES, TEST_IMAGES
 from owdfa_jax.report_fields import UNSEEN_AUROC, UNSEEN_REJECTED
 
 # The name of an image whose score is above the threshold.
 NONE_OF_THESE = 'none of these'
-# With fewer test images there is no threshold.
-LEAST_SCORES = 20
 # The share of seen images that is kept where `UNSEEN_REJECTED` is measured.
 _KEPT = 0.95
+# Of the picture of the scores: quantiles at its ends, and its bins.
+_HISTOGRAM_RANGE, _NUM_BINS = (0.002, 0.998), 40
 
 
 def unseen_fields(
@@ -38,7 +39,8 @@ def unseen_fields(
     The two figures, None without images of unseen sources, and `unseen`:
     threshold, None with too few test images; false_alarm_rate;
     num_threshold: test images that it was set on;
-    none_of_these: the share of the evaluated images above it;
+    none_of_these: the share of the evaluated images above it; histogram, see
+    `score_histogram`;
     and with images of unseen sources num_unseen, rejected: their share above
     the threshold, and confidence_auroc: the area with 1 - confidence as score.
   """
@@ -47,13 +49,20 @@ def unseen_fields(
   held_out = seen.verdict_score if by_verdict else seen.image_score
   limit = limit_of(seen, by_verdict, false_alarm_rate)
   score = scores_of(predictions)
+  above = None
+  if limit is not None and len(score):
+    above = float(np.mean(score > limit))
   section: dict[str, Any] = {
     'threshold': limit,
     'false_alarm_rate': false_alarm_rate,
     'num_threshold': len(held_out),
-    'none_of_these': None if limit is None else float(np.mean(score > limit)),
+    'threshold_set_on': seen.scored,
+    'none_of_these': above,
   }
+  if by_verdict:
+    section['image_threshold'] = limit_of(seen, False, false_alarm_rate)
   fields: dict[str, Any] = {UNSEEN_AUROC: None, UNSEEN_REJECTED: None}
+  other = None
   if others and len(score):
     other = np.concatenate([scores_of(each) for each in others])
     doubt = np.concatenate(
@@ -68,7 +77,37 @@ def unseen_fields(
       'rejected': None if limit is None else float(np.mean(other > limit)),
       'confidence_auroc': unseen.auroc(1 - verdicts.confidence, doubt),
     }
+  if len(score):
+    seen_and_other = [score, *([other] if other is not None else [])]
+    section['histogram'] = score_histogram(*seen_and_other)
   return fields | {'unseen': section}
+
+
+def score_histogram(
+  seen_score: np.ndarray, unseen_score: np.ndarray | None = None
+) -> dict[str, list[float]]:
+  """Returns how many images have which `unseen_score`, for a picture.
+
+  The first and the last bin also hold what lies beyond them.
+
+  Args:
+    seen_score: float [N], N at least 1.
+    unseen_score: float [M]; None without images of unseen sources.
+
+  Returns:
+    `edges`, the 41 edges of the bins; `seen` and, with unseen images, `unseen`,
+    the 40 counts.
+  """
+  scores = {'seen': seen_score}
+  if unseen_score is not None:
+    scores['unseen'] = unseen_score
+  # A single far score must not squeeze all others into one bin.
+  low, high = np.quantile(np.concatenate([*scores.values()]), _HISTOGRAM_RANGE)
+  edges = np.linspace(low, max(high, low + 1e-6), _NUM_BINS + 1)
+  return {'edges': edges.tolist()} | {
+    name: np.histogram(np.clip(score, edges[0], edges[-1]), edges)[0].tolist()
+    for name, score in scores.items()
+  }
 
 
 def unseen_lines(report: Mapping[str, Any]) -> list[str]:
@@ -81,12 +120,12 @@ def unseen_lines(report: Mapping[str, Any]) -> list[str]:
   if section is None:
     return []
   lines = []
-  if section['threshold'] is not None:
+  if section['none_of_these'] is not None:
     lines.append(
       f'called none of these: {100 * section["none_of_these"]:.2f} % of the '
-      f'images (threshold {section["threshold"]:.2f}, set on '
-      f'{section["num_threshold"]} test images for '
-      f'{100 * section["false_alarm_rate"]:g} %)'
+      f'images, {100 * section["false_alarm_rate"]:g} % asked for (threshold '
+      f'{section["threshold"]:.2f}, set on {section["num_threshold"]} '
+      f'{section.get("threshold_set_on", TEST_IMAGES)})'
     )
   if report[UNSEEN_AUROC] is not None:
     lines.append(
@@ -102,7 +141,7 @@ def unseen_lines(report: Mapping[str, Any]) -> list[str]:
 def limit_of(
   seen: SeenSources, by_verdict: bool, false_alarm_rate: float
 ) -> float | None:
-  """Returns the threshold of `unseen_score`; None with too few test images.
+  """Returns the threshold of `unseen_score`; None with too few images.
 
   Args:
     seen: the sources of the run.

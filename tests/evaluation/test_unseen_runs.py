@@ -11,6 +11,8 @@ from helpers.csv_files import read_csv
 from helpers.runs import tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
+from input_pipeline.meta import UNLABELLED
+from input_pipeline.supervision import validation_rows
 from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
@@ -59,11 +61,29 @@ def test_report_measures_the_class_that_was_left_out(run, capsys):
   assert report['unseen']['num_unseen'] == len(run.dataset.unseen) > 0
   assert 0 <= report['unseen_auroc'] <= 1
   assert 0 <= report['unseen_rejected_at_95'] <= 1
-  # The threshold was set on these very images.
-  assert report['unseen']['none_of_these'] <= 0.05
-  assert report['unseen']['num_threshold'] == len(run.dataset.test)
-  assert 'sources that were not seen: AUROC' in capsys.readouterr().out
+  unlabelled = int((run.dataset.train.tag == UNLABELLED).sum())
+  assert report['unseen']['num_threshold'] == unlabelled > 20
+  assert report['unseen']['threshold_set_on'] == 'unlabelled training images'
+  out = capsys.readouterr().out
+  assert 'sources that were not seen: AUROC' in out
+  share = 100 * report['unseen']['none_of_these']
+  assert f'called none of these: {share:.2f} % of the images, 5 % asked' in out
   assert report_of(run) == report
+
+
+def test_attributions_have_the_verdict_and_what_it_comes_from(run):
+  report = evaluate(run)
+  lines = read_csv(run.workdir / 'attributions.csv')
+  limit = report['unseen']['threshold']
+  for line in lines:
+    assert float(line['unseen_threshold']) == pytest.approx(limit, abs=1e-4)
+    score = float(line['unseen_score'])
+    if abs(score - limit) > 1e-3:
+      assert (line['verdict'] == 'none of these') == (score > limit)
+    # The name of the output stays.
+    assert line['source'] != 'none of these'
+  above = sum(line['verdict'] == 'none of these' for line in lines)
+  assert above == round(report['unseen']['none_of_these'] * len(lines))
 
 
 def test_other_images_are_taken_from_a_folder_or_a_pack(run, larger, tmp_path):
@@ -112,6 +132,39 @@ def test_sources_are_fitted_once_and_again_for_another_network(run, tmp_path):
   with pytest.raises(UserError, match='damaged sources: .* remove it'):
     evaluate(run)
   path.write_bytes(kept)
+
+
+def test_threshold_of_test_images_is_made_anew(run, tmp_path, capsys):
+  """As an earlier version wrote it."""
+  path = SOURCES.path(run.workdir, restore_network(run).step)
+  kept = path.read_bytes()
+  content = dict(np.load(path))
+  del content['sha256'], content['scored']
+  content['verdict_score'] = content['image_score'] = np.arange(30.0)
+  SOURCES.write(run.workdir, restore_network(run).step, content)
+  # Without the images of the run it is used as it is.
+  unseen = evaluate(run)['unseen']
+  assert unseen['threshold_set_on'] == 'test images'
+  assert unseen['threshold'] == 28
+  assert evaluate_run(run)['unseen']['num_threshold'] > 30
+  assert 'a threshold of test images: made anew' in capsys.readouterr().out
+  assert path.read_bytes() == kept
+
+
+def test_validation_images_count_as_without_a_label(larger, tmp_path):
+  """The network was not trained on them."""
+  experiment = tiny_experiment(
+    larger,
+    tmp_path,
+    epochs=1,
+    eval__selection='validation',
+    data__validation_share=0.4,
+  )
+  assert train_with_evaluation(experiment) == 0
+  found = evaluate_run(experiment)['unseen']['num_threshold']
+  rows = validation_rows(experiment.dataset, experiment.config.seed, 0.4)
+  unlabelled = int((experiment.dataset.train.tag == UNLABELLED).sum())
+  assert found - unlabelled == len(rows) > 0
 
 
 def test_scores_do_not_depend_on_the_batch(run, larger):

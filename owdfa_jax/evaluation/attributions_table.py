@@ -1,0 +1,83 @@
+"""The table of evaluated images, `attributions.csv`, and that of groups."""
+
+import csv
+from collections.abc import Sequence
+from typing import IO
+
+from input_pipeline.escape import spreadsheet
+from owdfa_jax.evaluation.predictions import Predictions
+from owdfa_jax.evaluation.verdicts import verdict_of
+from owdfa_jax.settings import RunInputs, eval_rows
+
+_COLUMNS = (
+  'image',
+  'source',
+  'confidence',
+  'output',
+  'true_source',
+  'verdict',
+  'unseen_score',
+  'unseen_threshold',
+)
+
+
+def write_attributions(
+  file: IO[str],
+  inputs: RunInputs,
+  predictions: Predictions,
+  names: Sequence[str],
+  threshold: float | None,
+) -> None:
+  """Writes a line for each image, or for each group.
+
+  A group has the path of its first image, which is in the column `group` of the
+  lines of its images. Tiles have the path of their image. `source` is the name
+  of the output also where the verdict is another one.
+
+  Args:
+    file: a text file, open for writing.
+    inputs: the run.
+    predictions: for images of `eval.split`, or the verdicts.
+    names: the name of each output.
+    threshold: the `unseen_score` above which an image is of none of the
+      sources; None for no such images.
+  """
+  dataset = inputs.dataset
+  split_name, _ = eval_rows(dataset, inputs.config.eval.split)
+  split = getattr(dataset, split_name)
+  group, verdicts = split.group, predictions.verdicts
+  first = {}
+  if verdicts is not None:
+    names_of_groups = map(spreadsheet, split.ids(verdicts.row))
+    first = dict(zip(group[verdicts.row], names_of_groups, strict=True))
+  table = csv.writer(file)
+  table.writerow([*_COLUMNS, *(['group'] if first else [])])
+  limit = '' if threshold is None else f'{threshold:.4f}'
+  scores = predictions.unseen_score
+  for i, (row, image, output, confidence) in enumerate(
+    zip(
+      predictions.row,
+      split.ids(predictions.row),
+      predictions.predicted,
+      predictions.confidence,
+      strict=True,
+    )
+  ):
+    label = split.label[row]
+    score = None if scores is None else float(scores[i])
+    verdict = verdict_of(
+      output, confidence, dataset.num_known, score, threshold
+    )
+    table.writerow(
+      [
+        spreadsheet(image),
+        spreadsheet(names[output]),
+        f'{confidence:.4f}',
+        output,
+        spreadsheet(dataset.classes[label].name) if label >= 0 else '',
+        verdict,
+        '' if score is None else f'{score:.4f}',
+        limit,
+        *([first[group[row]]] if first else []),
+      ]
+    )
