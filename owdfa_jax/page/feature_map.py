@@ -105,11 +105,13 @@ def place_features(
   points = np.zeros((len(first), feature.shape[1]))
   np.add.at(points, number.reshape(-1), feature)
   points /= np.bincount(number.reshape(-1))[:, None]
+  place = np.zeros((len(points), 2))
+  if len(points) < 3:
+    return FeatureMap(place, row[first], 'too few images for a map')
   count = min(_COMPONENTS, *points.shape)
   components = PCA(count, random_state=_SEED).fit_transform(points)
   if len(points) < 10:
     # Too few neighbours for t-SNE.
-    place = np.zeros((len(points), 2))
     place[:, : min(2, count)] = components[:, :2]
     return FeatureMap(place, row[first], 'first two principal components')
   made = TSNE(

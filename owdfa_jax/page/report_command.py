@@ -160,3 +160,7 @@ def _stages(folder: pathlib.Path) -> dict[str, dict] | None:
     return strict_json.loads(text).get('stages')
   except (OSError, ValueError, AttributeError):
     return None
+
+
+if __name__ == '__main__':
+  main()

@@ -1,14 +1,18 @@
 """Makes the files of an evaluated run, without a network."""
 
 import csv
+import html.parser
 import json
 
 import numpy as np
+from etils import epath
 
 from input_pipeline.escape import spreadsheet
 from owdfa_jax.evaluation import details, metrics
 from owdfa_jax.evaluation.unseen_report import score_histogram
 from owdfa_jax.evaluation.weighted_figures import MeasuredRows
+from owdfa_jax.page.feature_map import FeatureMap, write_map
+from owdfa_jax.page.galleries import GALLERY, WINDOW, chosen_of_clusters
 
 HOSTILE = (
   '<script>alert(1)</script>',
@@ -90,3 +94,58 @@ def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, **fields):
         ]
       )
   return report
+
+
+# These elements have no end.
+VOID = {'meta', 'img', 'link', 'br', 'input'}
+
+
+class Reader(html.parser.HTMLParser):
+  """Collects the tags, attributes and text of a page, and checks nesting."""
+
+  def __init__(self):
+    super().__init__(convert_charrefs=True)
+    self.tags, self.attributes, self.open = [], [], []
+    self.text = ''
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append(tag)
+    self.attributes += attrs
+    if tag not in VOID:
+      self.open.append(tag)
+
+  def handle_startendtag(self, tag, attrs):
+    self.tags.append(tag)
+    self.attributes += attrs
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+  def handle_data(self, data):
+    self.text += data
+
+
+def keep_images(run):
+  """Writes the kept images and the map of a run, which has no packed data."""
+  verdicts = run.verdicts
+  rows = np.unique(
+    [
+      verdicts.row[place]
+      for kinds in chosen_of_clusters(verdicts).values()
+      for kind in kinds
+      for place in kind
+    ]
+  )
+  outputs = np.unique(verdicts.output)
+  draws = np.random.default_rng(0)
+  content = {
+    'row': rows,
+    'image': draws.integers(0, 256, (len(rows), 16, 16, 3), np.uint8),
+    'output': outputs,
+    'spectrum': draws.normal(size=(len(outputs), WINDOW, WINDOW)),
+    'digest': np.array(run.digest),
+  }
+  GALLERY.write(epath.Path(run.workdir), 7, content)
+  place = draws.normal(size=(len(verdicts), 2))
+  found = FeatureMap(place, np.arange(len(verdicts)), 'as drawn')
+  write_map(epath.Path(run.workdir), 7, found)

@@ -1,48 +1,16 @@
 """The page of a run: what is on it, and that no name becomes markup."""
 
-import html.parser
 import json
 import pathlib
 
-import numpy as np
 import pytest
-from etils import epath
 
-from helpers.page_runs import HOSTILE, write_run
+from helpers.page_runs import HOSTILE, Reader, keep_images, write_run
 from input_pipeline.errors import UserError
 from owdfa_jax.page.content import clean_name
-from owdfa_jax.page.feature_map import FeatureMap, write_map
-from owdfa_jax.page.galleries import GALLERY, WINDOW, chosen_of_clusters
+from owdfa_jax.page.galleries import chosen_of_clusters
 from owdfa_jax.page.run_files import read_run
 from owdfa_jax.page.write_page import write_page
-
-# Parts of a picture need not close; these never do.
-VOID = {'meta', 'img', 'link', 'br', 'input'}
-
-
-class Reader(html.parser.HTMLParser):
-  """Collects the tags, attributes and text of a page, and checks nesting."""
-
-  def __init__(self):
-    super().__init__(convert_charrefs=True)
-    self.tags, self.attributes, self.open = [], [], []
-    self.text = ''
-
-  def handle_starttag(self, tag, attrs):
-    self.tags.append(tag)
-    self.attributes += attrs
-    if tag not in VOID:
-      self.open.append(tag)
-
-  def handle_startendtag(self, tag, attrs):
-    self.tags.append(tag)
-    self.attributes += attrs
-
-  def handle_endtag(self, tag):
-    assert self.open.pop() == tag
-
-  def handle_data(self, data):
-    self.text += data
 
 
 def read_page(path):
@@ -51,32 +19,6 @@ def read_page(path):
   reader.close()
   assert not reader.open
   return reader
-
-
-def keep_images(run):
-  """Writes the kept images and the map of a run, which has no packed data."""
-  verdicts = run.verdicts
-  rows = np.unique(
-    [
-      verdicts.row[place]
-      for kinds in chosen_of_clusters(verdicts).values()
-      for kind in kinds
-      for place in kind
-    ]
-  )
-  outputs = np.unique(verdicts.output)
-  draws = np.random.default_rng(0)
-  content = {
-    'row': rows,
-    'image': draws.integers(0, 256, (len(rows), 16, 16, 3), np.uint8),
-    'output': outputs,
-    'spectrum': draws.normal(size=(len(outputs), WINDOW, WINDOW)),
-    'digest': np.array(run.digest),
-  }
-  GALLERY.write(epath.Path(run.workdir), 7, content)
-  place = draws.normal(size=(len(verdicts), 2))
-  found = FeatureMap(place, np.arange(len(verdicts)), 'as drawn')
-  write_map(epath.Path(run.workdir), 7, found)
 
 
 def make_page(folder, **changes):

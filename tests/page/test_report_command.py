@@ -1,0 +1,70 @@
+"""`owdfa report` on a trained run: with its data, without, and with another."""
+
+import shutil
+
+import pytest
+
+from owdfa_jax.evaluation import evaluate
+from owdfa_jax.page import after_evaluation, report_command
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+@pytest.fixture(scope='module')
+def reported(trained):
+  """The workdir of a run with a page; makes a map with its network."""
+  evaluate.evaluate(trained)
+  report_command.main([str(trained.workdir)])
+  return trained.workdir
+
+
+def test_page_has_a_map_and_images(reported):
+  page = (reported / 'report.html').read_text()
+  assert 'by the features of the network' in page
+  assert page.count('<img') > 8
+  assert {*(reported / 'page').iterdir()} >= {
+    reported / 'page' / 'map.svg',
+    reported / 'page' / 'confusion.svg',
+  }
+
+
+def test_page_of_a_moved_run_needs_no_data(reported, tmp_path, capsys):
+  shutil.copytree(reported, tmp_path / 'moved')
+  config = tmp_path / 'moved' / 'config.json'
+  text = config.read_text()
+  path = report_command.read_run(tmp_path / 'moved').config['data']['path']
+  config.write_text(text.replace(path, '/not/there'))
+  report_command.main([str(tmp_path / 'moved'), f'--out={tmp_path}/x.html'])
+  assert 'the page has fewer pictures: ' in capsys.readouterr().out
+  page = (tmp_path / 'x.html').read_text()
+  assert 'by the features of the network' in page and '<img' in page
+
+
+def test_two_runs_are_compared(reported, tmp_path):
+  out = tmp_path / 'both.html'
+  report_command.main([str(reported), str(reported), f'--out={out}'])
+  assert 'exact test: p = 1.' in out.read_text()
+
+
+def test_folder_without_a_run_is_one_line(tmp_path, capsys):
+  with pytest.raises(SystemExit) as stopped:
+    report_command.main([str(tmp_path)])
+  assert stopped.value.code == 1
+  assert 'no run' in capsys.readouterr().err
+
+
+def test_page_that_cannot_be_drawn_is_a_warning(trained, monkeypatch, capsys):
+  def fail(*_, **__):
+    raise OSError('no space left\non device')
+
+  monkeypatch.setattr(after_evaluation, 'report_page', fail)
+  config = trained.config.copy_and_resolve_references()
+  with config.unlocked():
+    config.log.page = True
+  after_evaluation.draw_after_evaluation(config, str(trained.workdir))
+  (line,) = capsys.readouterr().out.splitlines()
+  assert line.startswith('warning: report.html was not drawn (no space left')
+  with config.unlocked():
+    config.log.page = False
+  after_evaluation.draw_after_evaluation(config, str(trained.workdir))
+  assert not capsys.readouterr().out
