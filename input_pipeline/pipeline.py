@@ -44,8 +44,7 @@ def train_batches(
   Each batch is this process's part, b rows, of a global batch: `image` uint8
   [b, S, S, 3] RGB; `label` int32 [b], the class id on labelled rows and -1 on
   all others; `true_label` int32 [b], for metrics only, -1 where unknown;
-  `index` int32 [b], the row of the training split; `group` int32 [b], the
-  number of its group: rows with the same number come from one image or video.
+  `index` int32 [b], the row of the training split.
 
   Args:
     dataset: an open packed dataset.
@@ -90,7 +89,6 @@ def train_batches(
   # A pseudo-labelled row is drawn in both halves of the stream. Its label
   # counts in the labelled half only.
   alternates = supervision == 'open_world'
-  group = split.group
 
   def make_batch(step: int) -> Batch:
     positions = sampling.batch_positions(
@@ -103,7 +101,6 @@ def train_batches(
       'label': np.where(hidden, -1, given[index]).astype(np.int32),
       'true_label': split.label[index],
       'index': index,
-      'group': group[index],
     }
 
   return iterate_batches(

@@ -20,6 +20,8 @@ class VisibleLabels:
   """The labels of a batch, as far as a loss may know them.
 
   The true labels of unlabelled rows are absent, so that no loss can read them.
+  The groups of rows are absent because no loss needs them: the partner of a
+  tile may be another tile of its image, which is of the same source.
 
   Attributes:
     label: int32 [B], the class of a labelled row, -1 for an unlabelled one.

@@ -133,11 +133,7 @@ def test_no_frame_of_a_held_out_video_is_trained_on(tmp_path):
     )
     seen = set()
     for _ in range(20):
-      batch = next(batches)
-      np.testing.assert_array_equal(
-        batch['group'], packed.train.group[batch['index']]
-      )
-      seen |= set(batch['group'].tolist())
+      seen |= set(packed.train.group[next(batches)['index']].tolist())
     assert not seen & set(packed.train.group[held].tolist())
     seen_without |= {2} - seen
   assert seen_without  # the video of mixed tags was held out at least once

@@ -43,7 +43,6 @@ def test_a_batch_is_half_labelled_and_its_images_are_its_rows(dataset):
       'label': (np.int32, (12,)),
       'true_label': (np.int32, (12,)),
       'index': (np.int32, (12,)),
-      'group': (np.int32, (12,)),
     }
     index = batch['index']
     np.testing.assert_array_equal(split.tag[index], [1, 2] * 6)
