@@ -27,7 +27,11 @@ def draw_after_evaluation(
   if jax.process_index() > 0:
     return
   try:
-    path = report_page(pathlib.Path(workdir), data_path=config.data.path)
+    path = report_page(
+      pathlib.Path(workdir),
+      data_path=config.data.path,
+      device=f'{jax.device_count()} x {jax.devices()[0].device_kind}',
+    )
   except Exception as error:  # whatever it is, the run is complete
     print(
       'warning: report.html was not drawn '

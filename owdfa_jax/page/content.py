@@ -142,11 +142,12 @@ def published_table(run: RunFiles) -> dict[str, Any] | None:
   }
 
 
-def facts(run: RunFiles) -> dict[str, str]:
+def facts(run: RunFiles, device: str) -> dict[str, str]:
   """Returns what a run is, in words by their names.
 
   Args:
     run: the files of the run.
+    device: what evaluated it, '' if that is unknown.
   """
   config, report = run.config, run.report
   data, model = config.get('data', {}), config.get('model', {})
@@ -182,8 +183,8 @@ def facts(run: RunFiles) -> dict[str, str]:
   )
   if size := (config.get('packed') or {}).get('image_size'):
     found['images'] = f'{size} x {size} pixels'
-  if device := report.get('device'):
-    found['device'] = str(device)
+  if device := run.machine or device:
+    found['device'] = clean_name(device)
   return found
 
 

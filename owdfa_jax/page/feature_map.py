@@ -3,7 +3,7 @@
 It is computed once for a checkpoint, and kept in `map-STEP.npz`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -102,7 +102,7 @@ def place_features(
   from sklearn.manifold import TSNE
 
   _, first, number = np.unique(group, return_index=True, return_inverse=True)
-  points = np.zeros((len(first), feature.shape[1]))
+  points: Any = np.zeros((len(first), feature.shape[1]))
   np.add.at(points, number.reshape(-1), feature)
   points /= np.bincount(number.reshape(-1))[:, None]
   place = np.zeros((len(points), 2))
@@ -120,5 +120,5 @@ def place_features(
     max_iter=500,
     random_state=_SEED,
   )
-  place = made.fit_transform(components)
+  place = np.asarray(made.fit_transform(components))
   return FeatureMap(place, row[first], f't-SNE of {count} principal components')

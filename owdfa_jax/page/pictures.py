@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from input_pipeline import escape
 from owdfa_jax.page.svg import INK, KNOWN, MUTED, NOVEL, PAPER, RULE, style
@@ -116,7 +117,7 @@ def curves_picture(
     final: All ACC of the report, which another classifier may have made.
   """
   with style():
-    figure, axes = _axes((6.4, 3.4))
+    figure, axes = _axes((5.4, 3.2))
     for key, (label, colour, dashes, mark) in _LINES.items():
       values = epochs.get(key, ())
       points = [(n, 100 * v) for n, v in enumerate(values, 1) if v is not None]
@@ -149,7 +150,7 @@ def curves_picture(
     axes.set_xlabel('evaluated epoch')
     axes.set_ylabel('percent')
     axes.set_ylim(0, 103)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes)
   return figure
 
@@ -190,7 +191,7 @@ def scores_picture(histogram: Mapping[str, Any], limit: float | None) -> Figure:
   """
   edges = np.array(histogram['edges'])
   with style():
-    figure, axes = _axes((6.4, 3.0))
+    figure, axes = _axes((5.4, 2.9))
     for name, label, colour, hatch in (
       ('seen', 'test images', KNOWN, ''),
       ('unseen', 'images of unseen sources', NOVEL, '////'),
@@ -233,7 +234,7 @@ def robustness_picture(
   """
   key = 'unchanged' if clean is None else 'all_acc'
   with style():
-    figure, axes = _axes((6.4, 0.9 + 0.27 * len(table)))
+    figure, axes = _axes((5.4, 0.9 + 0.27 * len(table)))
     names = [f'{x["kind"]} {x["strength"]:g}' for x in table]
     values = [100 * x[key] for x in table]
     axes.barh(range(len(names)), values, 0.68, color=KNOWN)
@@ -245,6 +246,9 @@ def robustness_picture(
         textcoords='offset points',
         va='center',
         fontsize=8,
+        # The ground of the page, where the dashed line crosses a number.
+        bbox={'facecolor': PAPER, 'edgecolor': 'none', 'pad': 0.4},
+        zorder=5,
       )
     if clean is not None:
       axes.axvline(100 * clean, color=INK, linewidth=1.2, linestyle='--')

@@ -1,6 +1,6 @@
 """Results that the papers report, by the classes of their protocol."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from input_pipeline.benchmarks.owdfa_classes import owdfa_protocol
 
@@ -16,7 +16,7 @@ _PROTOCOL1 = {
 
 def published_rows(
   classes: Collection[str],
-) -> tuple[str, dict[str, tuple[float, ...]]] | None:
+) -> tuple[str, Mapping[str, tuple[float, ...]]] | None:
   """Returns the published results of the protocol with these classes.
 
   Args:

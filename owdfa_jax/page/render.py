@@ -47,7 +47,8 @@ def jpeg_uri(image: np.ndarray) -> str:
   _, data = cv2.imencode(
     '.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
   )
-  return f'data:image/jpeg;base64,{base64.b64encode(data).decode()}'
+  text = base64.b64encode(data.tobytes()).decode()
+  return f'data:image/jpeg;base64,{text}'
 
 
 def png_bytes(image: np.ndarray) -> bytes:
@@ -84,4 +85,5 @@ def fingerprint_images(spectrum: np.ndarray) -> np.ndarray:
   shape = spectrum - spectrum.mean((1, 2), keepdims=True)
   limit = np.quantile(np.abs(shape), 0.99, axis=(1, 2), keepdims=True)
   scaled = np.clip(shape / np.maximum(limit, 1e-6), -1, 1) / 2 + 0.5
-  return np.uint8(255 * colormaps['cividis'](scaled)[..., :3])
+  colours = 255 * np.asarray(colormaps['cividis'](scaled))[..., :3]
+  return colours.astype(np.uint8)

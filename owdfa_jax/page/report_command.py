@@ -66,6 +66,7 @@ def report_page(
   other: pathlib.Path | None = None,
   data_path: str | None = None,
   out: pathlib.Path | None = None,
+  device: str = '',
 ) -> pathlib.Path:
   """Writes the page of an evaluated run, and what it needs and lacks.
 
@@ -74,6 +75,7 @@ def report_page(
     other: a run to compare it with.
     data_path: the packed dataset; None for that of the run.
     out: the page's path; None for `report.html` in the folder.
+    device: what evaluated the run, '' if that is unknown.
 
   Returns:
     The page's path.
@@ -99,6 +101,7 @@ def report_page(
     stages=_stages(folder),
     other=second,
     out=out,
+    device=device,
   )
 
 

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import hashlib
 import io
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -20,9 +19,11 @@ from owdfa_jax.evaluation.report_files import (
   REPORT_FILE,
 )
 from owdfa_jax.report_fields import current_report, main_figures
+from owdfa_jax.training.metric_lines import METRICS_FILE, read_lines
 from owdfa_jax.training.run_record import CONFIG_FILE
 
-METRICS_FILE = 'metrics.jsonl'
+# A leaderboard writes it beside the report.
+MACHINE_FILE = 'machine.json'
 _REMEDY = 'evaluate the run again with --mode=eval'
 
 
@@ -64,6 +65,7 @@ class RunFiles:
     verdicts: one for each test image, or for each group.
     history: the lines of `metrics.jsonl` with an evaluation, in order.
     digest: of the table of test images, which the galleries are made from.
+    machine: what trained it, as a leaderboard records it; '' if unknown.
   """
 
   workdir: pathlib.Path
@@ -73,6 +75,7 @@ class RunFiles:
   verdicts: Verdicts
   history: list[dict[str, Any]]
   digest: str
+  machine: str = ''
 
   @property
   def figures(self) -> Mapping[str, Any]:
@@ -127,8 +130,13 @@ def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
     config=config,
     report=report,
     verdicts=verdicts,
-    history=_read_history(workdir / METRICS_FILE),
+    history=[
+      line
+      for line in read_lines(workdir / METRICS_FILE)
+      if 'eval/known_acc' in line
+    ],
     digest=hashlib.sha256(text.encode()).hexdigest(),
+    machine=_read_machine(workdir / MACHINE_FILE),
   )
 
 
@@ -162,21 +170,12 @@ def _verdicts(
   )
 
 
-def _read_history(path: pathlib.Path) -> list[dict[str, Any]]:
-  """Returns the lines of a log that hold an evaluation; [] without a log."""
+def _read_machine(path: pathlib.Path) -> str:
+  """Returns what trained a run; '' without a record."""
   try:
-    lines = read_text(path, LIST_LIMIT).splitlines()
-  except (OSError, UnicodeDecodeError):
-    return []
-  found = []
-  for line in lines:
-    try:
-      content = json.loads(line)
-    except ValueError:
-      continue  # A run that was killed ends within a line.
-    if isinstance(content, dict) and 'eval/known_acc' in content:
-      found.append(content)
-  return found
+    return str(strict_json.loads(read_text(path))['machine'])
+  except (OSError, ValueError, KeyError, TypeError):
+    return ''
 
 
 def _read_object(path: pathlib.Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Pictures are drawn with the colours below. Inside a page these become colours of
 its style sheet, so that a picture follows its light and its dark form.
 """
 
+import contextlib
 import io
 import re
 from xml.etree import ElementTree
@@ -44,7 +45,7 @@ _SETTINGS = {
 }
 
 
-def style() -> rc_context:
+def style() -> contextlib.AbstractContextManager[None]:
   """Returns the context in which pictures are drawn."""
   return rc_context(_SETTINGS)
 

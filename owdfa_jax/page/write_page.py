@@ -44,6 +44,7 @@ def write_page(
   stages: Mapping[str, Mapping[str, Any]] | None = None,
   other: RunFiles | None = None,
   out: pathlib.Path | None = None,
+  device: str = '',
 ) -> pathlib.Path:
   """Writes the page of a run.
 
@@ -54,6 +55,7 @@ def write_page(
     stages: the report of each stage of a staged run, by its name.
     other: the files of a run to compare it with.
     out: the page's path; None for `report.html` in the folder.
+    device: what evaluated the run, '' if that is unknown.
 
   Returns:
     The path of the page.
@@ -73,6 +75,7 @@ def write_page(
   shown = page_content.shown_clusters(run, gallery)
   context = {
     **page_context(run, gallery, found, stages, other),
+    'facts': page_content.facts(run, device),
     'clusters': shown,
     'pictures': {
       key: inline_svg(svg, key, pictures[key].description)
@@ -131,9 +134,9 @@ def page_context(
   counted = 'images' if run.figures is report else 'groups'
   return {
     'title': run.name,
-    'facts': page_content.facts(run),
     'warnings': warnings,
     'main': page_content.main_rows(run),
+    'has_intervals': bool(run.figures.get('intervals')),
     'num_units': run.figures['num_examples'],
     'counted': counted,
     'published': page_content.published_table(run),

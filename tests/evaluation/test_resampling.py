@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn import metrics
 
 from owdfa_jax.evaluation.resampling import bootstrap_intervals, draw_weights
 from owdfa_jax.evaluation.weighted_figures import MeasuredRows
@@ -59,6 +60,20 @@ def test_a_figure_lies_in_its_interval():
   found = bootstrap_intervals(rows_of(label, predicted), 2)
   low, high = found['figures']['all_acc']
   assert low < np.mean(predicted == label) < high
+
+
+def test_repeated_images_do_not_move_the_intervals_of_clusterings():
+  """Of few images in many clusters, each draw has a higher NMI and ARI."""
+  draws = np.random.default_rng(3)
+  label, predicted = draws.integers(0, 12, (2, 60))
+  rows = rows_of(label, predicted)
+  found = bootstrap_intervals(rows, 6)['figures']
+  nmi = metrics.normalized_mutual_info_score(label, predicted)
+  ari = metrics.adjusted_rand_score(label, predicted)
+  for name, value in (('all_nmi', nmi), ('all_ari', ari)):
+    low, high = found[name]
+    assert low < value < high
+    assert value - low == pytest.approx(high - value, rel=0.5)
 
 
 def test_one_image_has_no_interval():
