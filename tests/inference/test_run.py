@@ -1,6 +1,7 @@
 """`owdfa_jax.load`: a run answers for images, from its folder alone."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,19 @@ from PIL import Image
 
 import owdfa_jax
 from helpers import imagesets
+from helpers.csv_files import read_csv
 from helpers.picture_cases import RGB, saved
 from input_pipeline.errors import UserError
 from input_pipeline.images import load_image
-from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.commands import modes
+from owdfa_jax.commands.recorded_run import check_recorded
+from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
+from owdfa_jax.evaluation.seen_sources import ensure_sources
+from owdfa_jax.experiment import build_experiment
 from owdfa_jax.inference.answers import COLUMNS, Answer
 from owdfa_jax.inference.attribute import attribute
 from owdfa_jax.inference.batch_answers import with_stability
+from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.inference.run import TrainedRun
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -28,6 +35,8 @@ def moved(trained, tmp_path_factory):
   """A copy of a run in another place, whose data is gone."""
   folder = tmp_path_factory.mktemp('moved') / 'run'
   shutil.copytree(trained.workdir, folder)
+  (inputs,) = check_recorded(str(folder), 'eval', {})
+  ensure_sources(build_experiment(inputs, trains=False))
   path = folder / 'config.json'
   settings = json.loads(path.read_text())
   settings['data']['path'] = '/gone'
@@ -64,6 +73,34 @@ def test_the_answers_are_those_of_the_command(run, moved, photos, tmp_path):
   theirs = out.read_text().splitlines()
   # The last line is that of the meta CSV.
   assert (tmp_path / 'mine.csv').read_text().splitlines() == theirs[:-1]
+
+
+def test_the_command_needs_the_folder_alone(
+  moved, photos, tmp_path, monkeypatch
+):
+  """From another directory, with a run that was moved away from its data."""
+  monkeypatch.chdir(tmp_path)
+  workdir = os.path.relpath(moved)
+  (inputs,) = check_recorded(workdir, 'attribute', {}, writes=False)
+  scan = find_new_images([str(photos[0].parent / '*.png')])
+  assert modes.run('attribute', inputs, scan, out='a.csv') == 0
+  lines = read_csv(tmp_path / 'a.csv')
+  assert [line['image'] for line in lines] == scan.images
+  answers = owdfa_jax.load(workdir).predict(scan.images)
+  assert [line['source'] for line in lines] == [x.source for x in answers]
+
+
+def test_another_checkpoint_needs_the_data(moved, tmp_path):
+  """Its sources have to be found first."""
+  copy = tmp_path / 'run'
+  shutil.copytree(moved, copy)
+  (sources,) = copy.glob('sources-*.npz')
+  sources.unlink()
+  (inputs,) = check_recorded(str(copy), 'attribute', {})
+  experiment = build_experiment(inputs, trains=False)
+  with pytest.raises(UserError, match='sources-.* is missing .*: /gone .*DIR'):
+    prepare_run(experiment)
+  assert owdfa_jax.load(copy).unseen_threshold is None
 
 
 def test_an_answer_has_names_for_its_probabilities(run, photos):

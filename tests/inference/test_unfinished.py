@@ -26,8 +26,8 @@ def stopped(trained, photos, tmp_path, monkeypatch):
   """The table of an attribution that was interrupted after 20 answers."""
   stream = TrainedRun.stream
 
-  def stopping(self, images, *, max_pixels=None):
-    answers = stream(self, images, max_pixels=max_pixels)
+  def stopping(self, images, **options):
+    answers = stream(self, images, **options)
     yield from itertools.islice(answers, 20)
     raise KeyboardInterrupt
 
