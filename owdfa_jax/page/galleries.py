@@ -21,6 +21,8 @@ _MOST_OF_A_KIND = 8
 _MOST_IMAGES = 1000
 # The side of a shown image, and of the windows of a spectrum, in pixels.
 SIDE, WINDOW = 96, 64
+# Images that are shown of a group that has as many.
+_OF_A_GROUP = 4
 # Images that the mean spectrum of a cluster or a known source is taken over.
 _OF_A_SPECTRUM = 64
 _NAMES = ('row', 'image', 'output', 'spectrum', 'digest')
@@ -113,7 +115,10 @@ def make_gallery(run: RunFiles, step: int, split: Split) -> Gallery:
     for place in kind
   ]
   row = np.array(verdicts.row[places])
-  images = [thumbnail(decode_image(split.source[r])) for r in row]
+  images = [
+    mosaic([decode_image(split.source[r]) for r in shown_rows(verdicts, place)])
+    for place in places
+  ]
   outputs = np.unique(verdicts.output)
   spectra = []
   for output in outputs:
@@ -127,6 +132,38 @@ def make_gallery(run: RunFiles, step: int, split: Split) -> Gallery:
     vars(gallery) | {'digest': np.array(run.digest)},
   )
   return gallery
+
+
+def shown_rows(verdicts: Verdicts, place: int) -> np.ndarray:
+  """Returns the test rows that stand for an image, or for a group of them.
+
+  Args:
+    verdicts: of the test images.
+    place: of the image or group.
+
+  Returns:
+    int [1] or, of a larger group, int [4], spread over it.
+  """
+  (rows,) = np.nonzero(verdicts.group == place)
+  if len(rows) < _OF_A_GROUP:
+    return rows[:1]
+  return rows[np.rint(np.linspace(0, len(rows) - 1, _OF_A_GROUP)).astype(int)]
+
+
+def mosaic(images: list[np.ndarray]) -> np.ndarray:
+  """Returns one image, or four side by side in half the size.
+
+  Args:
+    images: uint8 [S, S, 3], one or four.
+
+  Returns:
+    uint8 [s, s, 3], as `thumbnail` returns one of them.
+  """
+  if len(images) == 1:
+    return thumbnail(images[0])
+  side = len(thumbnail(images[0]))
+  whole = np.vstack([np.hstack(images[:2]), np.hstack(images[2:])])
+  return cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA)
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:

@@ -24,13 +24,14 @@ HOSTILE = (
 NUM_KNOWN = 2
 
 
-def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, **fields):
+def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, heap=False, **fields):
   """Writes the files of a run: two known classes, and novel ones.
 
   Args:
     folder: the run's folder, which need not exist.
     names: of the classes, known ones first.
     seed: of the answers.
+    heap: whether the true classes of novel images are unknown.
     **fields: of `report.json`.
 
   Returns:
@@ -43,6 +44,8 @@ def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, **fields):
   right = draws.random(len(label)) < 0.8
   output = np.where(right, label, draws.integers(0, count, len(label)))
   confidence = draws.uniform(0.3, 1, len(label))
+  if heap:
+    label = np.where(label < NUM_KNOWN, label, -1)
   report = metrics.open_world_metrics(label, output, confidence, NUM_KNOWN)
   rows = MeasuredRows(np.arange(len(label)), label, output, confidence)
   report |= details.details(rows, NUM_KNOWN)
@@ -53,7 +56,7 @@ def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, **fields):
     'checkpoint': 'latest',
     'classified_by': 'head',
     'split': 'test',
-    'heap': None,
+    'heap': {'warnings': ['a warning of the heap']} if heap else None,
     'unseen': {
       'threshold': 1.5,
       'false_alarm_rate': 0.05,
@@ -90,7 +93,7 @@ def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, **fields):
         [
           *map(spreadsheet, cells),
           output[n],
-          spreadsheet(names[k]),
+          spreadsheet(names[k]) if k >= 0 else '',
         ]
       )
   return report

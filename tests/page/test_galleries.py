@@ -7,7 +7,9 @@ from owdfa_jax.page.galleries import (
   Gallery,
   chosen_of_clusters,
   mean_spectrum,
+  mosaic,
   nearest_known,
+  shown_rows,
   spectrum_rows,
   thumbnail,
 )
@@ -90,3 +92,15 @@ def test_large_images_are_made_small():
   assert thumbnail(image).shape == (96, 96, 3)
   assert thumbnail(image[:64, :64]) is not None
   np.testing.assert_array_equal(thumbnail(image[:64, :64]), image[:64, :64])
+
+
+def test_a_group_is_shown_by_four_of_its_images():
+  many = verdicts([0, 1], [0.5, 0.5], group=[0, 1, 1, 1, 1, 1, 1, 1])
+  np.testing.assert_array_equal(shown_rows(many, 1), [1, 3, 5, 7])
+  np.testing.assert_array_equal(shown_rows(many, 0), [0])
+  images = [np.full((64, 64, 3), 10 * n, np.uint8) for n in range(4)]
+  found = mosaic(images)
+  assert found.shape == (64, 64, 3)
+  corners = found[::63, ::63, 0]
+  np.testing.assert_array_equal(corners, [[0, 10], [20, 30]])
+  np.testing.assert_array_equal(mosaic(images[3:]), images[3])

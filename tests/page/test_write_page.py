@@ -125,6 +125,15 @@ def test_reports_of_earlier_versions_have_a_page(tmp_path):
   assert page.tags.count('svg') == 1  # the confusions alone
 
 
+def test_page_of_a_heap_shows_where_its_images_went(tmp_path):
+  write_run(tmp_path / 'mine', heap=True, robustness=[])
+  keep_images(read_run(tmp_path / 'mine'))
+  page = read_page(make_page(tmp_path / 'mine'))
+  assert 'a warning of the heap' in page.text
+  assert 'no true class' in page.text and 'n/a' in page.text
+  assert 'Is the confidence right?' not in page.text
+
+
 def test_bounds_beside_the_run_are_drawn(tmp_path):
   write_run(tmp_path / 'mine')
   write_run(tmp_path / 'bound', all_acc=0.875)
