@@ -61,8 +61,14 @@ class FrequencyAttention(nnx.Module):
     # One mask for all channels.
     mask = nnx.sigmoid(self.gate(nnx.relu(self.hidden(spectrum))))
     filtered = inverse_dct(spectrum * mask).mean(-1, keepdims=True)
-    pooled = perspectives.average_pool(nnx.sigmoid(filtered), GRID)
-    return pooled.reshape(len(images), GRID, GRID, 1)
+    # As `perspectives.average_pool`, but as matrix products: the gradient of a
+    # window of 32 x 32 pixels over one channel is costly on a TPU.
+    _, height, width, _ = filtered.shape
+    return multiply_pixels(
+      perspectives.pooling_matrix(height, GRID),
+      perspectives.pooling_matrix(width, GRID),
+      nnx.sigmoid(filtered),
+    )
 
 
 def weigh_feature_map(

@@ -6,6 +6,7 @@ batch norms here would stay at 1.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from owdfa_jax.models import batch_norm
@@ -23,6 +24,13 @@ def pooling_window(size: int, grid: int) -> tuple[int, int]:
   """
   stride = size // grid
   return size - (grid - 1) * stride, stride
+
+
+def pooling_matrix(size: int, grid: int) -> np.ndarray:
+  """Returns the averages over the windows of `pooling_window`, [grid, size]."""
+  kernel, stride = pooling_window(size, grid)
+  place = np.arange(size) - stride * np.arange(grid)[:, None]
+  return ((place >= 0) & (place < kernel)) / kernel
 
 
 def average_pool(feature_map: jax.Array, grid: int) -> jax.Array:

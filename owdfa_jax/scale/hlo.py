@@ -30,6 +30,7 @@ _NAME = re.compile(r'\s+(?:ROOT )?%?([\w.\-]+) = ')
 _OPERATION = re.compile(r' ([a-z][a-z\-]*)\(')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 _CALLS = re.compile(r'\b(calls|body|to_apply)=%?([\w.\-]+)')
+_CONDITION = re.compile(r'\bcondition=%?([\w.\-]+)')
 _BRANCHES = re.compile(r'branch_computations=\{([^}]*)\}')
 
 
@@ -110,13 +111,29 @@ def runs(program: Program, entry: str) -> dict[str, int]:
     for instruction in program.get(name, []):
       if instruction.operation in ('fusion', 'reduce', 'sort', 'all-reduce'):
         continue
-      trips = _TRIPS.search(instruction.rest)
       inner = [called for _, called in _CALLS.findall(instruction.rest)]
       for branches in _BRANCHES.findall(instruction.rest):
         inner += re.findall(r'[\w.\-]+', branches)
-      often = times * (int(trips[1]) if trips else 1)
+      often = times * _trips(instruction, program)
       waiting += [(called, often) for called in inner if called in program]
   return count
+
+
+def _trips(instruction: Instruction, program: Program) -> int:
+  """Returns how often a loop runs its body; 1 for other instructions."""
+  if known := _TRIPS.search(instruction.rest):
+    return int(known[1])
+  condition = _CONDITION.search(instruction.rest)
+  if instruction.operation != 'while' or condition is None:
+    return 1
+  # The compiler for TPUs does not write the number. JAX's loops of a known
+  # length count from 0 by 1 and compare with it.
+  lines = program.get(condition[1], [])
+  limits = [x.rest.split(')')[0] for x in lines if x.operation == 'constant']
+  less = any('direction=LT' in x.rest for x in lines)
+  if less and len(limits) == 1 and limits[0].isdigit():
+    return int(limits[0])
+  return 1
 
 
 def sent(program: Program, entry: str) -> dict[str, int]:

@@ -7,6 +7,7 @@ import pytest
 
 from owdfa_jax.models import perspectives
 from owdfa_jax.models.batch_norm import BatchNorm
+from owdfa_jax.models.pixel_matrices import multiply_pixels
 
 average_pool = jax.jit(perspectives.average_pool, static_argnums=1)
 normalise_cells = jax.jit(perspectives.normalise_cells)
@@ -40,6 +41,19 @@ def test_pooling_windows(golden):
       if expected is not None:
         window = perspectives.pooling_window(int(size[1:]), grid)
         assert window == tuple(expected)
+
+
+@pytest.mark.parametrize(('size', 'grid'), [(16, 8), (13, 5), (8, 8)])
+def test_pooling_by_matrices_is_pooling(size, grid):
+  x = np.random.default_rng(0).normal(size=(2, size, size, 3))
+  matrix = perspectives.pooling_matrix(size, grid)
+  cells = multiply_pixels(matrix, matrix, jnp.asarray(x, jnp.float32))
+  np.testing.assert_allclose(
+    cells.reshape(2, -1, 3),
+    average_pool(jnp.asarray(x, jnp.float32), grid),
+    rtol=1e-5,
+    atol=1e-6,
+  )
 
 
 @pytest.mark.golden
