@@ -10,10 +10,13 @@ from helpers.runs import start_run, tiny_config
 from helpers.subprocesses import run_main
 from input_pipeline import pack
 from input_pipeline.errors import UserError
+from owdfa_jax import configs
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.setting_checks import flatten_settings
+from owdfa_jax.settings import check_spectrum
 from owdfa_jax.training.later_settings import LATER_SETTINGS
+from owdfa_jax.training.workdir import claim_workdir
 
 
 @pytest.fixture
@@ -176,3 +179,14 @@ def test_of_stages_all_are_evaluated_and_the_last_attributes(
   assert one.workdir.name == '2-cpl'
   with pytest.raises(UserError, match='stages have different steps'):
     check_recorded(staged, 'eval', {'eval.checkpoint': '5'})
+
+
+def test_a_spectrum_is_evaluated_and_attributes_nothing(packed, tmp_path):
+  config = configs.load('spectrum', 'folder64')
+  config.data.path = str(packed)
+  claim_workdir(check_spectrum(config.lock(), str(tmp_path / 'run')))
+  (inputs,) = check_recorded(str(tmp_path / 'run'), 'eval', {})
+  assert inputs.config.spectrum.components == 64
+  assert inputs.dataset.has_images
+  with pytest.raises(UserError, match='no network: --mode=attribute'):
+    check_recorded(str(tmp_path / 'run'), 'attribute', {})
