@@ -17,7 +17,7 @@ from owdfa_jax.training.divergence import (
   check_restored,
   skipped_before,
 )
-from owdfa_jax.training.evaluator import MakeEvaluator
+from owdfa_jax.training.evaluator import Evaluator, MakeEvaluator
 from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
@@ -83,32 +83,51 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
         state, report = training.train_step(state, batch)
         progress.count_step(step, report)
         if step % training.steps_per_epoch == 0:
-          epoch = step // training.steps_per_epoch
           progress.finish_step()
           state = training.end_epoch(state)
-          metrics = None
-          if epoch % config.eval.every_epochs == 0 or step == total:
-            result = evaluator.evaluate_epoch(step, state)
-            metrics = result.metrics
-            check_evaluation(metrics, step, experiment.workdir)
+          metrics = _evaluate(experiment, training, evaluator, step, state)
+          if metrics is not None:
             progress.record_evaluation(step, metrics)
-            say(f'epoch {epoch}/{config.epochs}  {result.summary}')
           checkpoints.save(step, state, metrics)
           progress.restart_clock()
         if interrupt.requested(step):
           progress.finish_step()
-          # At an epoch's end this step is saved already, with its metrics.
-          # `save` then does nothing.
-          checkpoints.save(step, state)
-          checkpoints.wait()
-          say(
-            f'stopped by a signal: step {step} of {total} is saved; run the '
-            'same command again to resume'
-          )
+          _save_early(checkpoints, step, state, total)
           say_older_report(experiment.workdir)
           return interrupt.exit_status
     divergence.say_total()
   return 0
+
+
+def _evaluate(
+  experiment: Experiment,
+  training: Training,
+  evaluator: Evaluator,
+  step: int,
+  state: TrainState,
+) -> dict[str, float | None] | None:
+  """Returns the metrics after an epoch; None if it is not to be evaluated."""
+  config, epoch = experiment.config, step // training.steps_per_epoch
+  if epoch % config.eval.every_epochs and step != training.num_steps:
+    return None
+  result = evaluator.evaluate_epoch(step, state)
+  check_evaluation(result.metrics, step, experiment.workdir)
+  say(f'epoch {epoch}/{config.epochs}  {result.summary}')
+  return result.metrics
+
+
+def _save_early(
+  checkpoints: Checkpoints, step: int, state: TrainState, total: int
+) -> None:
+  """Saves a run that a signal stops, and says so."""
+  # At an epoch's end this step is saved already, with its metrics. `save` then
+  # does nothing.
+  checkpoints.save(step, state)
+  checkpoints.wait()
+  say(
+    f'stopped by a signal: step {step} of {total} is saved; run the same '
+    'command again to resume'
+  )
 
 
 def check_epochs(epochs: int, start: int, steps_per_epoch: int) -> None:
