@@ -35,14 +35,14 @@ def bounds_beside(run: RunFiles, folder: pathlib.Path) -> dict[str, float]:
       other = read_run(path)
     except UserError:
       continue  # of a staged run, or not evaluated on the test images
-    kind = bound_kind(other.config)
+    kind = recorded_bound(other.config)
     value = other.figures.get('all_acc')
     if kind and value is not None and same_data(run.config, other.config):
       found.setdefault(kind, value)
   return found
 
 
-def bound_kind(config: dict[str, Any]) -> str:
+def recorded_bound(config: dict[str, Any]) -> str:
   """Returns which bound the recorded settings are of, '' for none.
 
   Args:

@@ -68,7 +68,7 @@ def write_map(workdir: epath.Path, step: int, found: FeatureMap) -> None:
   MAP.write(workdir, step, content)
 
 
-def choose_rows(group: np.ndarray) -> np.ndarray:
+def choose_map_rows(group: np.ndarray) -> np.ndarray:
   """Returns the test rows that the map is made from, whole groups of them.
 
   Args:

@@ -8,7 +8,7 @@ from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.page.feature_map import (
-  choose_rows,
+  choose_map_rows,
   place_features,
   read_map,
   write_map,
@@ -34,7 +34,7 @@ def ensure_map(experiment: Experiment) -> None:
   workdir, step = experiment.workdir, restored.step
   if read_map(workdir, step) is not None:
     return
-  rows = choose_rows(test.group)
+  rows = choose_map_rows(test.group)
   parts: list[np.ndarray] = []
   predictions = restored.predictor.predict_with_features(
     restored.params,

@@ -3,22 +3,22 @@
 import numpy as np
 
 from owdfa_jax.page import feature_map
-from owdfa_jax.page.feature_map import choose_rows, place_features
+from owdfa_jax.page.feature_map import choose_map_rows, place_features
 
 
 def test_whole_groups_are_chosen(monkeypatch):
   monkeypatch.setattr(feature_map, 'MOST_POINTS', 4)
   group = np.array([0, 1, 0, 2, 3, 4, 4, 5, 1, 6])
-  rows = choose_rows(group)
+  rows = choose_map_rows(group)
   chosen = {*group[rows]}
   assert len(chosen) == 4
   np.testing.assert_array_equal(rows, np.flatnonzero(np.isin(group, [*chosen])))
-  np.testing.assert_array_equal(rows, choose_rows(group))
+  np.testing.assert_array_equal(rows, choose_map_rows(group))
 
 
 def test_a_group_that_is_too_large_is_taken_whole(monkeypatch):
   monkeypatch.setattr(feature_map, '_MOST_ROWS', 5)
-  assert len(choose_rows(np.zeros(9, int))) == 9
+  assert len(choose_map_rows(np.zeros(9, int))) == 9
 
 
 def test_groups_of_features_are_apart_on_the_map():
