@@ -43,6 +43,15 @@ KINDS: dict[str, Sequence[str]] = {
     '--workdir=out',
     *_SMALL,
   ),
+  # Its centres and sources are written after training.
+  'trace': (
+    'train',
+    '--config=trace:folder64',
+    '--config.data.path=DATA/packed',
+    '--config.epochs=2',
+    '--workdir=out',
+    *_SMALL,
+  ),
   'staged': (
     'train',
     '--config=staged:cpl,folder64',
