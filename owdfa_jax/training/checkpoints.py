@@ -165,6 +165,17 @@ class Checkpoints:
     with self._report_full_disk():
       self._manager.wait_until_finished()
 
+  def remove_others(self) -> None:
+    """Removes checkpoints that are neither the best nor the latest.
+
+    Saving does so. A run that was killed right after its last save has one too
+    many, and saves no more.
+    """
+    kept = {self._manager.best_step(), self.latest_step()}
+    for step in self._manager.all_steps():
+      if step not in kept:
+        self._manager.delete(step)
+
   def restore(self, step: int, target: TrainState) -> TrainState:
     """Returns the state saved at `step`.
 

@@ -60,6 +60,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
     check_epochs(config.epochs, start, training.steps_per_epoch)
     if start == total:
       claim_workdir(experiment)
+      checkpoints.remove_others()
       say(f'already complete: {config.epochs} epochs, {total} steps')
       return 0
     state = restore_or_initialise(experiment, training, checkpoints)

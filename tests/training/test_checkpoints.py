@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +71,24 @@ def test_latest_and_best_are_kept_and_no_others(folder, eight):
     'checkpoint_step': 5,
     'selection_score': 0.2,
   }
+
+
+@pytest.mark.parametrize('scores', [[0.5, 0.3, 0.2], [None, None, None]])
+def test_what_a_kill_after_the_last_save_left_is_removed(
+  folder, eight, tmp_path, scores
+):
+  checkpoints = folder / 'checkpoints'
+  save_all(folder, eight, scores[:2])
+  shutil.copytree(checkpoints / '2', tmp_path / 'kept')
+  shutil.rmtree(folder / 'checkpoints')
+  save_all(folder, eight, scores)
+  wanted = saved_steps(folder)
+  assert 2 not in wanted
+  shutil.copytree(tmp_path / 'kept', checkpoints / '2')
+  with Checkpoints(folder) as opened:
+    opened.remove_others()
+  assert saved_steps(folder) == wanted
+  assert not (checkpoints / 'removed').exists()
 
 
 def test_run_with_the_old_names_of_metrics_can_go_on(folder, eight):
