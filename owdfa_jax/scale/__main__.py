@@ -28,6 +28,8 @@ _RANGES = {
   'width': NumberRange(0.02, 16),
   'pair_within': whole(0, 2**20),
 }
+# Keys of `costs.LOWER`.
+PARTS = ('step', 'loss')
 EFFORTS = {'default': 0.0, 'low': -1.0}
 # The method that the others are compared with comes first.
 _METHODS = ('supervised', *sorted(PARAMETERS.keys() - {'supervised'}))
@@ -50,6 +52,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   options = parser.parse_args(argv)
   check_flags(options, _RANGES)
   check_choice('--effort', options.effort, EFFORTS)
+  check_choice('--part', options.part, PARTS)
   methods = options.methods.split(',')
   backbones = options.backbones.split(',')
   for name in methods:
@@ -107,6 +110,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     type=int,
     default=0,
     help='rows that CPL and MPSL compare with each other (default: 0, all)',
+  )
+  add(
+    '--part',
+    default='step',
+    help="'step', or 'loss': the loss alone, with its pairing, without the "
+    'network and the gradient, which compiles fast (default: %(default)s)',
   )
   add(
     '--effort',

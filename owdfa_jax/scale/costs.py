@@ -1,15 +1,28 @@
 """Compiles the steps of several methods and prints their costs."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 
 from owdfa_jax.parallel import Placement
 from owdfa_jax.scale.chips import placement_of
-from owdfa_jax.scale.program import Cost, Sizes, lower_step, step_cost
+from owdfa_jax.scale.program import (
+  Cost,
+  Sizes,
+  lower_loss,
+  lower_step,
+  step_cost,
+)
 from owdfa_jax.scale.table import cost_table
 from owdfa_jax.training.progress import say
+
+# By the values of --part.
+LOWER: dict[str, Callable[[str, Sizes, Placement], Any]] = {
+  'step': lower_step,
+  'loss': lower_loss,
+}
 
 
 def print_costs(
@@ -29,9 +42,8 @@ def print_costs(
   Raises:
     UserError: the chips are unknown, or the batch does not fit them.
   """
-  # A program for absent chips cannot be kept.
-  jax.config.update('jax_enable_compilation_cache', False)
-  jax.config.update('jax_exec_time_optimization_effort', effort)
+  if effort:
+    jax.config.update('jax_exec_time_optimization_effort', effort)
   placement = placement_of(options.topology, options.devices)
   count = placement.mesh.size
   kind = placement.mesh.devices.flat[0].device_kind
@@ -43,17 +55,23 @@ def print_costs(
       width=options.width,
       pair_within=options.pair_within,
     )
-    costs = {name: _cost(name, sizes, placement) for name in methods}
+    lower = LOWER[options.part]
+    costs = {name: _cost(name, lower, sizes, placement) for name in methods}
     say(
-      f'\n{backbone}, {sizes.image} pixels, {sizes.batch} rows on {count} x '
-      f'{kind}; of each chip:\n\n{cost_table(costs)}'
+      f'\n{options.part}, {backbone}, {sizes.image} pixels, {sizes.batch} '
+      f'rows on {count} x {kind}; of each chip:\n\n{cost_table(costs)}'
     )
 
 
-def _cost(method: str, sizes: Sizes, placement: Placement) -> Cost | None:
+def _cost(
+  method: str,
+  lower: Callable[[str, Sizes, Placement], Any],
+  sizes: Sizes,
+  placement: Placement,
+) -> Cost | None:
   """Returns what a step costs, or None if its memory exceeds a chip's."""
   say(f'compiling: {method}, {sizes.backbone}')
-  lowered = lower_step(method, sizes, placement)
+  lowered = lower(method, sizes, placement)
   try:
     return step_cost(lowered.compile())
   except jax.errors.JaxRuntimeError as error:

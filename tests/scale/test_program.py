@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from helpers.paths import ROOT
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
+from owdfa_jax.losses import neighbours, similarity
 from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.scale import table
+from owdfa_jax.scale.__main__ import main
 from owdfa_jax.scale.program import (
   Cost,
   Sizes,
@@ -45,6 +49,25 @@ def test_pairing_gathers_no_features():
   rows = 4 * SMALL.batch // 8 * cells * FEATURES
   assert 8 * rows <= cost.sent['collective-permute'] < 8 * rows * 1.1
   assert cost.flops > 0 and cost.moved > 0 and cost.peak > 0
+
+
+def test_groups_send_less():
+  """Of eight devices with four rows each, two and two form a group."""
+  placement = parallel.make_placement()
+  feature = jax.ShapeDtypeStruct(
+    (32, FEATURES), jnp.float32, sharding=placement.by_batch
+  )
+  sent = []
+  for within in (0, 8):
+    find = jax.jit(
+      lambda x, within=within: neighbours.find_neighbours(
+        [similarity.cosine_factors(x)], mesh=placement.mesh, within=within
+      )
+    )
+    cost = step_cost(find.lower(feature).compile())
+    sent.append(cost.sent['collective-permute'])
+  # The rows go round a ring of eight devices, or of two.
+  assert 0 < sent[1] <= sent[0] / 4
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -85,6 +108,34 @@ def test_table_compares_with_the_supervised_step():
     '| 7.000 |'
   )
   assert lines[4].startswith('| cal | does not fit |')
+
+
+def test_command_for_the_devices_of_this_machine(capsys):
+  arguments = '--topology=local --batch=32 --methods=orca --backbones=small'
+  main([*arguments.split(), '--image_size=64', '--part=loss'])
+  out = capsys.readouterr().out
+  assert 'loss, small, 64 pixels, 32 rows on 8 x cpu; of each chip:' in out
+  assert '| orca | ' in out
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'words'),
+  [
+    ('--topology=local --batch=32 --devices=9', '--devices=9'),
+    ('--topology=local --batch=24', 'batch_size=24'),
+    ('--topology=local --batch=0', '--batch=0'),
+    ('--topology=local --batch=32 --methods=clp', '--methods=clp'),
+    ('--topology=local --batch=32 --backbones=resnet9', '--backbones=resnet9'),
+    ('--topology=local --batch=32 --part=half', '--part=half'),
+    ('--topology=local --batch=32 --effort=much', '--effort=much'),
+  ],
+)
+def test_mistakes(arguments, words, capsys):
+  with pytest.raises(SystemExit) as ended:
+    main(arguments.split())
+  assert ended.value.code == 1
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith('error: ') and words in line
 
 
 @pytest.mark.slow
