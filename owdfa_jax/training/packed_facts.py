@@ -111,6 +111,34 @@ def packed_differences(
   return differences
 
 
+def take_data(settings: dict[str, Any]) -> dict[str, Any]:
+  """Removes the fields on the data from flattened settings; returns them.
+
+  Args:
+    settings: what a workdir records, flattened.
+  """
+  names = [name for name in settings if name.startswith(('dataset', 'packed.'))]
+  return {name.removeprefix('packed.'): settings.pop(name) for name in names}
+
+
+def recorded_differences(
+  before: dict[str, Any], now: dict[str, Any]
+) -> list[str]:
+  """Returns how the recorded data differs from the data of a run.
+
+  Args:
+    before: what `take_data` took from the record.
+    now: the same of the run.
+  """
+  if before.keys() - {'dataset'}:
+    return packed_differences(before, now)
+  # Earlier versions recorded one digest.
+  digest = before.get('dataset')
+  if now['dataset'] in (digest, None):
+    return []
+  return [f'dataset={digest} (now {now["dataset"]})']
+
+
 def dataset_digest(dataset: PackedDataset) -> str:
   """Returns 12 hex digits by which earlier versions identified a dataset.
 

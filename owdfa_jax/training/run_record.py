@@ -23,8 +23,9 @@ from owdfa_jax.training.later_settings import (
 from owdfa_jax.training.packed_facts import (
   OF_IMAGES,
   dataset_digest,
-  packed_differences,
   packed_facts,
+  recorded_differences,
+  take_data,
 )
 from owdfa_jax.training.saved_steps import (
   CHECKPOINTS,
@@ -195,7 +196,7 @@ def check_settings(
   if before is None:
     return
   now = flatten_settings(run_settings(inputs))
-  data_before, data_now = _take_data(before), _take_data(now)
+  data_before, data_now = take_data(before), take_data(now)
   different = [
     f'{name}={before.get(name)} (now {now.get(name)})'
     for name in sorted(before.keys() | now.keys())
@@ -205,30 +206,13 @@ def check_settings(
     if not inputs.dataset.has_images:
       # Nothing to compare the images with; the classes are compared.
       data_now |= dict.fromkeys(OF_IMAGES)
-    different += _compare_data(data_before, data_now)
+    different += recorded_differences(data_before, data_now)
   if different:
     raise UserError(
       'the workdir holds a run with another config: '
       f'{inputs.workdir / CONFIG_FILE} has '
       f'{", ".join(different)}; give the same settings, or another --workdir'
     )
-
-
-def _take_data(settings: dict[str, Any]) -> dict[str, Any]:
-  """Removes the fields on the data from flattened settings; returns them."""
-  names = [name for name in settings if name.startswith(('dataset', 'packed.'))]
-  return {name.removeprefix('packed.'): settings.pop(name) for name in names}
-
-
-def _compare_data(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-  """Returns how the recorded data differs from the data of a run."""
-  if before.keys() - {'dataset'}:
-    return packed_differences(before, now)
-  # Earlier versions recorded one digest.
-  digest = before.get('dataset')
-  if now['dataset'] in (digest, None):
-    return []
-  return [f'dataset={digest} (now {now["dataset"]})']
 
 
 def recorded_setting(inputs: RunInputs, name: str) -> Any:
