@@ -67,7 +67,7 @@ def fit_spectrum_sources(
         jnp.asarray(assigned),
         jnp.asarray(fold),
         jnp.asarray(points),
-        jnp.asarray(point_fold),
+        point_fold,
         model.num_outputs,
         NUM_FOLDS,
       )

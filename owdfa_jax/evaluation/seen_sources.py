@@ -148,19 +148,27 @@ def _fit(
       padded.shape, placement.by_batch, padded.__getitem__
     )
 
-  def fit(
-    batches: list[jax.Array], assigned: jax.Array, fold: jax.Array
-  ) -> tuple[SourceDensities, jax.Array]:
-    rows = jnp.concatenate(batches)
-    return fit_densities(rows, assigned, outputs), cross_fitted_scores(
-      rows, assigned, fold, rows, fold, outputs, NUM_FOLDS
-    )
-
+  rows = jax.jit(jnp.concatenate, out_shardings=placement.by_batch)(features)
   # Rows that fill up belong to no source.
-  densities, score = jax.jit(fit, out_shardings=placement.replicated)(
-    features, spread(assigned, -1), spread(fold, 0)
+  by_source, by_fold = spread(assigned, -1), spread(fold, 0)
+  fit = jax.jit(
+    fit_densities,
+    static_argnames='num_sources',
+    out_shardings=placement.replicated,
   )
-  return densities, np.asarray(score)[: len(assigned)]
+  densities = fit(rows, by_source, num_sources=outputs)
+  jax.block_until_ready(densities)
+  score = cross_fitted_scores(
+    rows,
+    by_source,
+    by_fold,
+    rows,
+    fold,
+    outputs,
+    NUM_FOLDS,
+    placement.replicated,
+  )
+  return densities, score
 
 
 def _has_label(experiment: Experiment) -> np.ndarray:

@@ -143,16 +143,16 @@ def unseen_score(densities: SourceDensities, feature: jax.Array) -> jax.Array:
   return ((parts - densities.usual) / densities.spread).max(1)
 
 
-@functools.partial(jax.jit, static_argnames=('num_sources', 'num_folds'))
 def cross_fitted_scores(
   feature: jax.Array,
   assigned: jax.Array,
   fold: jax.Array,
   scored: jax.Array,
-  scored_fold: jax.Array,
+  scored_fold: np.ndarray,
   num_sources: int,
   num_folds: int,
-) -> jax.Array:
+  replicated: jax.sharding.Sharding | None = None,
+) -> np.ndarray:
   """Returns scores by the Gaussians of the rows in all other folds.
 
   So no row helped to fit what it is scored by.
@@ -161,21 +161,40 @@ def cross_fitted_scores(
     feature: float32 [N, C], the rows that Gaussians are fitted to.
     assigned: int32 [N], see `fit_densities`.
     fold: int32 [N], below F.
-    scored: float32 [M, C], the rows to score.
+    scored: float32 [P, C], the rows to score; those from M on fill up.
     scored_fold: int32 [M], the fold that each is scored without.
     num_sources: K.
     num_folds: F.
+    replicated: all devices; None on a single one.
 
   Returns:
-    float32 [M].
+    float32 [M], on the host.
   """
+  score_without = jax.jit(
+    _score_without, static_argnames='num_sources', out_shardings=replicated
+  )
+  found = np.zeros(len(scored_fold), np.float32)
+  # One fold after the other, the same program each time. In one program, the
+  # devices of a CPU would wait for each other in different folds.
+  for number in range(num_folds):
+    score = score_without(
+      feature, assigned, fold, np.int32(number), scored, num_sources=num_sources
+    )
+    mine = np.flatnonzero(scored_fold == number)
+    found[mine] = np.asarray(score)[mine]
+  return found
 
-  def of_fold(number: jax.Array) -> jax.Array:
-    others = jnp.where(fold == number, _NO_SOURCE, assigned)
-    return unseen_score(fit_densities(feature, others, num_sources), scored)
 
-  scores = jax.lax.map(of_fold, jnp.arange(num_folds))
-  return jnp.take_along_axis(scores, scored_fold[None], 0)[0]
+def _score_without(
+  feature: jax.Array,
+  assigned: jax.Array,
+  fold: jax.Array,
+  number: jax.typing.ArrayLike,
+  scored: jax.Array,
+  num_sources: int,
+) -> jax.Array:
+  others = jnp.where(fold == number, _NO_SOURCE, assigned)
+  return unseen_score(fit_densities(feature, others, num_sources), scored)
 
 
 def _parts(densities: SourceDensities, rows: jax.Array) -> jax.Array:
