@@ -33,17 +33,22 @@ def _row(name: str, cost: Cost | None, reference: Cost | None) -> list[str]:
   if cost is None:
     return [name, 'does not fit', *[''] * (len(HEADER) - 2)]
   sent = cost.sent
+  against = reference or cost
+  cells = [
+    (cost.flops / 1e12, against.flops / 1e12),
+    (cost.moved / 1e9, against.moved / 1e9),
+    (cost.peak / 1e9, against.peak / 1e9),
+  ]
+  received = (
+    sent['all-gather'],
+    sent['all-reduce'] + sent['reduce-scatter'],
+    sent['collective-permute'] + sent['all-to-all'],
+  )
   return [
     name,
-    _number(cost.flops / 1e12, reference and reference.flops / 1e12),
-    _number(cost.moved / 1e9, reference and reference.moved / 1e9),
-    _number(cost.peak / 1e9, reference and reference.peak / 1e9),
-    _number(sent['all-gather'] / 1e9),
-    _number((sent['all-reduce'] + sent['reduce-scatter']) / 1e9),
-    _number((sent['collective-permute'] + sent['all-to-all']) / 1e9),
+    *(
+      f'{value:.3f} ({value / base:.3f})' if reference else f'{value:.3f}'
+      for value, base in cells
+    ),
+    *(f'{size / 1e9:.3f}' for size in received),
   ]
-
-
-def _number(value: float, reference: float | None = None) -> str:
-  text = f'{value:.3f}'
-  return f'{text} ({value / reference:.3f})' if reference else text
