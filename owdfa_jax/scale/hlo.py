@@ -54,7 +54,7 @@ class Instruction:
 Program = dict[str, list[Instruction]]
 
 
-def parse(text: str) -> tuple[Program, str]:
+def parse_program(text: str) -> tuple[Program, str]:
   """Returns the instructions of each computation, and the entry's name."""
   program: Program = {}
   entry, current = '', []

@@ -227,7 +227,7 @@ def abstract_batch(
 
 def step_cost(compiled: Any) -> Cost:
   """Counts what a compiled step, a `jax.stages.Compiled`, costs one device."""
-  program, entry = hlo.parse(compiled.as_text())
+  program, entry = hlo.parse_program(compiled.as_text())
   counted = compiled.cost_analysis()
   memory = compiled.memory_analysis()
   return Cost(

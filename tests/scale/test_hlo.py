@@ -48,7 +48,7 @@ all-gather-start(%p), dimensions={0}
 
 
 def test_program_of_a_tpu():
-  program, entry = hlo.parse(TPU)
+  program, entry = hlo.parse_program(TPU)
   assert entry == 'main'
   assert hlo.sent(program, entry) == {
     'all-gather': 4 * 32 * COLUMNS,
@@ -87,7 +87,7 @@ def test_program_of_this_machine(hops):
     (8 * ROWS, COLUMNS), jnp.float32, sharding=placement.by_batch
   )
   compiled = jax.jit(step).lower(rows).compile()
-  program, entry = hlo.parse(compiled.as_text())
+  program, entry = hlo.parse_program(compiled.as_text())
   sent = hlo.sent(program, entry)
   assert sent['collective-permute'] == hops * 4 * ROWS * COLUMNS
   assert sent['all-reduce'] == 4 and sent['all-gather'] == 0
