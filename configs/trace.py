@@ -26,9 +26,6 @@ NETWORK: dict[str, Any] = {
   'model.spectrum_projections': 128,
   # A resized crop interpolates every pixel, and so blurs the trace.
   'augment.crop': 'none',
-  # A scaled residual does not depend on the contrast. To change it rounds and
-  # clips the grey levels anew, which covers the trace.
-  'augment.colour_probability': 0.0,
 }
 # For the small network. Half the width costs a quarter of the time; full width
 # was not tried.
