@@ -1,10 +1,9 @@
 """Trace: CPL on the traces of generators instead of the picture.
 
-The network sees the residual of an image, which is its pixels without their
-smooth part, divided by its spread, and the local spectrum of that residual. It
-is trained as CPL is, on views that interpolate no pixel. Whitened features of
-all training images are then clustered, and the centres of the clusters name the
-source of an image.
+The network sees the residual of an image, its pixels without their smooth part,
+and the local spectrum of that residual. It is trained as CPL is, on views that
+interpolate no pixel. Whitened features of all training images are then
+clustered, and the centres of the clusters name the source of an image.
 
 python main.py --config=configs/trace.py:folder64 \
   --config.data.path=data/packed/mine --workdir=runs/trace
@@ -20,7 +19,7 @@ from owdfa_jax.configs import benchmarks, default
 
 # What sees the trace of a generator; for other methods too.
 NETWORK: dict[str, Any] = {
-  'model.front_end': 'scaled_residual',
+  'model.front_end': 'residual',
   'model.spectrum_features': 128,
   # Training forgets what no label needs; clusters see this of the spectrum.
   'model.spectrum_projections': 128,
