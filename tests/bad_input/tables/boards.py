@@ -226,7 +226,11 @@ CASES = (
     ),
     words=('attributions.csv',),
   ),
-  _overview('the data is gone', removed('packed'), words=('packed',)),
+  _overview(
+    'the data is gone',
+    json_edited('run/config.json', lambda c: c['data'].update(path='/gone')),
+    words=('/gone',),
+  ),
   Case(
     'overview: out is a folder',
     _OVERVIEW,
