@@ -56,6 +56,8 @@ SLOW = (
   'cpl and freematch',
   'lower_bound',
   'mpsl and cdal',
+  'orca',
+  'simgcd',
 )
 
 
