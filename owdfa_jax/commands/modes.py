@@ -29,6 +29,7 @@ def run(
   images: FolderScan | None,
   max_pixels: int | None = None,
   out: str | None = None,
+  *,
   stability: bool = False,
 ) -> int:
   """Runs one mode and returns the exit status.

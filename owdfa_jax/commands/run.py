@@ -220,7 +220,16 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
       sys.exit()
     if 'stages' in config and mode in ('train', 'eval'):
       sys.exit(modes.run_stages(mode, config, workdir))
-    sys.exit(modes.run(mode, inputs, images, _MAX_PIXELS.value, _OUT.value))
+    sys.exit(
+      modes.run(
+        mode,
+        inputs,
+        images,
+        _MAX_PIXELS.value,
+        _OUT.value,
+        stability=_STABILITY.value,
+      )
+    )
 
 
 def _find_images(files: Sequence[str]) -> FolderScan:
