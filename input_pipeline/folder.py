@@ -46,7 +46,7 @@ def prepare_folder(
   seed: int = 0,
   exclude: Sequence[str] = (),
   test_root: pathlib.Path | None = None,
-  unlabelled: pathlib.Path | None = None,
+  unlabelled: pathlib.Path | FolderScan | None = None,
   on_error: str = 'stop',
   split: str = 'by_image',
   group_by: str | None = None,
@@ -67,7 +67,7 @@ def prepare_folder(
     seed: the seed of the labelled draw.
     exclude: class folders to leave out, below `root` and `test_root`.
     test_root: class folders of the test set; None: packing makes the split.
-    unlabelled: a folder of images of unknown class.
+    unlabelled: a folder of images of unknown class, or a scan of some.
     on_error: 'stop' or 'skip' at links, folders and files that cannot be read.
     split: 'by_image': packing makes the split, unless there is a `test_root`;
       'by_group': no block of images is on both sides.
@@ -120,12 +120,12 @@ def _check_folders(
   root: pathlib.Path,
   exclude: Sequence[str],
   test_root: pathlib.Path | None,
-  unlabelled: pathlib.Path | None,
+  unlabelled: pathlib.Path | FolderScan | None,
 ) -> None:
   """Raises `UserError` if a folder is in another, or excludes no folder."""
   check_excluded(exclude, root, test_root)
   for option, other in ('test_root', test_root), ('unlabelled', unlabelled):
-    if other is not None:
+    if isinstance(other, pathlib.Path):
       check_outside(root, other, option, exclude)
 
 
@@ -161,7 +161,7 @@ def _split_lines(
     others = ' and of the unlabelled images' if has_unlabelled else ''
     return [
       f'packing will hold out 20 % of each class{others} as the test set; '
-      '--test_root gives a test set of your own'
+      '--test_root of `prepare folder` gives a test set of your own'
     ]
   return []
 
@@ -227,12 +227,17 @@ def _nothing_in(folder: pathlib.Path, scan: FolderScan) -> str:
 
 
 def _unlabelled_images(
-  folder: pathlib.Path | None,
+  folder: pathlib.Path | FolderScan | None,
   split: str | None,
   scan: Callable[[pathlib.Path], FolderScan],
 ) -> list[FolderImage]:
   if folder is None:
     return []
+  if isinstance(folder, FolderScan):
+    return [
+      _of_unknown_class(path, split, os.path.basename(path))
+      for path in folder.images
+    ]
   if not folder.is_dir():
     raise UserError(
       f'no such folder: --unlabelled={folder}; name a folder of images'
@@ -243,11 +248,13 @@ def _unlabelled_images(
       f'{_nothing_in(folder, found)}; add some or leave --unlabelled out'
     )
   return [
-    FolderImage(
-      path, 'Unknown', -1, meta.UNLABELLED, split, _below(folder, path)
-    )
+    _of_unknown_class(path, split, _below(folder, path))
     for path in found.images
   ]
+
+
+def _of_unknown_class(path: str, split: str | None, below: str) -> FolderImage:
+  return FolderImage(path, 'Unknown', -1, meta.UNLABELLED, split, below)
 
 
 def _meta_row(image: FolderImage) -> dict[str, object]:

@@ -17,13 +17,10 @@ import functools
 import sys
 from collections.abc import Sequence
 
-import ml_collections
 from absl import app, flags
-from etils import epath
 from ml_collections import config_flags
 
 from input_pipeline.errors import UserError, one_line_errors
-from input_pipeline.files import absolute
 from input_pipeline.image_folders import FolderScan
 from input_pipeline.pack_options import check_max_pixels
 from owdfa_jax.commands.config_files import shipped_configs
@@ -35,15 +32,10 @@ from owdfa_jax.commands.flags import (
   recorded_workdir,
 )
 from owdfa_jax.commands.pod_flags import check_pod_flags
-from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.commands.recorded_run import check_recorded
+from owdfa_jax.commands.training_inputs import check_configured
 from owdfa_jax.commands.words import take_flag
-from owdfa_jax.discovery.stage_plan import first_workdir
-from owdfa_jax.discovery.unknown_classes import (
-  estimate_classes,
-  estimate_without_network,
-  take_or_hold_place,
-)
+from owdfa_jax.discovery.unknown_classes import estimate_without_network
 from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
 from owdfa_jax.inference.tables import check_out
 from owdfa_jax.pods.worker import PodProcess
@@ -53,7 +45,6 @@ from owdfa_jax.training.recorded_config import (
   recorded_config,
   run_folders,
 )
-from owdfa_jax.training.small_data import raise_passes
 
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
 
@@ -196,7 +187,10 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
   stages: list[RunInputs] = []
   remark = ''
   if recorded_workdir(_CONFIG) is None:
-    inputs, remark = _check_with_config(config, mode, workdir)
+    given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
+    inputs, remark = check_configured(
+      config, mode, workdir, list(given), writes=_OUT.value is None
+    )
   else:
     stages = _check_with_run(mode, workdir)
     inputs = stages[-1]
@@ -246,27 +240,6 @@ def _find_images(files: Sequence[str]) -> FolderScan:
     return find_new_images(files)
   scan = list_new_images(folder)
   return find_new_images([folder, *files]) if files else scan
-
-
-def _check_with_config(
-  config: ml_collections.ConfigDict, mode: str, workdir: str
-) -> tuple[RunInputs, str]:
-  """Returns the checked inputs of a run of --config, and a remark to print."""
-  # First: without a number of classes, no other setting can be checked.
-  unknown = mode in ('train', 'timing') and take_or_hold_place(
-    config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
-  )
-  remark = ''
-  if mode == 'train' and 'spectrum' not in config:
-    given = config_flags.get_override_values(flags.FLAGS[_CONFIG.name])
-    first = first_workdir(config, workdir)
-    remark = raise_passes(config, first, given)
-  writes = _OUT.value is None
-  inputs = check_inputs(config, workdir, mode, writes=writes)
-  if unknown:
-    lines = estimate_classes(config)
-    remark = f'{remark}\n{lines}' if remark else lines
-  return inputs, remark
 
 
 def _check_with_run(mode: str, workdir: str) -> list[RunInputs]:
