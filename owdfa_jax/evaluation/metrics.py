@@ -71,12 +71,14 @@ def clustering_metrics(
   """
   from sklearn import metrics
 
-  nmi = float(metrics.normalized_mutual_info_score(true_label, predicted))
+  # scikit-learn sorts the ids, and sorts 32 bits in two thirds of the time.
+  ids = true_label.astype(np.int32), predicted.astype(np.int32)
+  nmi = float(metrics.normalized_mutual_info_score(*ids))
   return (
     clustering_accuracy(true_label, predicted),
     # A quotient of two rounded entropies can exceed 1 in its last digit.
     min(nmi, 1.0),
-    float(metrics.adjusted_rand_score(true_label, predicted)),
+    float(metrics.adjusted_rand_score(*ids)),
   )
 
 
@@ -240,8 +242,9 @@ def _matched_metrics(
   correct = best_matching(label, output)[output] == label
   if not known.all():
     result['new_acc'] = float(np.mean(correct[~known]))
-  per_class = [correct[label == c].mean() for c in np.unique(label)]
-  result['macro_acc'] = float(np.mean(per_class))
+  count = np.bincount(label)
+  share = np.bincount(label, correct)[count > 0] / count[count > 0]
+  result['macro_acc'] = float(np.mean(share))
   return result
 
 
