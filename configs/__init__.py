@@ -1,11 +1,13 @@
 """One file for each method; `file.py:benchmark` says which data it runs on."""
 
+import ast
 import importlib
 import pathlib
 
 import ml_collections
+from ml_collections.config_flags import config_path
 
-from input_pipeline.errors import check_choice
+from input_pipeline.errors import UserError, check_choice
 
 # Files here that do not configure a single run.
 _NOT_RUNS = ('__init__', 'ablation', 'benchmarks', 'default', 'leaderboard')
@@ -34,3 +36,47 @@ def load(name: str, argument: str) -> ml_collections.ConfigDict:
   check_choice('config', name, names())
   module = importlib.import_module(f'owdfa_jax.configs.{name}')
   return module.get_config(argument)
+
+
+def override(
+  config: ml_collections.ConfigDict, setting: str, where: str
+) -> None:
+  """Applies a setting to a config.
+
+  Args:
+    config: locked; changed in place.
+    setting: 'field=value', such as 'optimizer.learning_rate=1e-3'.
+    where: what gives the setting, for errors.
+
+  Raises:
+    UserError: there is no such field, no value, or one of another type.
+  """
+  field, equals, text = setting.partition('=')
+  if not equals:
+    raise UserError(f'no value: {where} has {setting!r}; write field=value')
+  try:
+    before = config_path.get_value(field, config)
+    if isinstance(before, ml_collections.ConfigDict):
+      raise KeyError(field)  # a section
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise UserError(
+      f'no such setting: {where} has {setting!r}; see {DEFAULT_FILE} and the '
+      'config file, which list the fields'
+    ) from error
+  # A text such as '12' must not become a number.
+  value = text if isinstance(before, str) else _literal(text)
+  try:
+    config.update_from_flattened_dict({field: value})
+  except (AttributeError, TypeError, ValueError) as error:
+    raise UserError(
+      f'a value does not fit: {where} has {setting!r}, now it is {before!r}; '
+      'give a value of that type'
+    ) from error
+
+
+def _literal(text: str) -> object:
+  """Returns the number, truth value or tuple that `text` is, else `text`."""
+  try:
+    return ast.literal_eval(text)
+  except (SyntaxError, ValueError, MemoryError, RecursionError):
+    return text
