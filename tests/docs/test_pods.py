@@ -1,0 +1,204 @@
+"""The launch files of docs/pods: valid, and they start what they say.
+
+The programs of a cluster are replaced by scripts that write down how they were
+called.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from configs import leaderboard
+from helpers.paths import ROOT
+
+PODS = ROOT / 'docs' / 'pods'
+SCRIPTS = sorted(PODS.glob('*.sh'))
+ARGUMENTS = ('configs/trace.py:folder64', 'my data', 'runs/mine')
+RUNS = [
+  (row['name'], seed)
+  for row in leaderboard.get_config('folder64').rows
+  for seed in leaderboard.get_config('folder64').seeds
+]
+
+
+def recorded(folder, script, statuses=(0,), arguments=ARGUMENTS, **environment):
+  """Runs a launch script; returns its status and the calls it made.
+
+  Args:
+    folder: an empty folder.
+    script: a script of docs/pods.
+    statuses: with which srun, or gcloud's ssh, end, one after the other.
+    arguments: of the script.
+    **environment: further variables.
+  """
+  for name in ('srun', 'scontrol', 'gcloud'):
+    program = folder / name
+    program.write_text(f"""#!{sys.executable}
+import json, pathlib, sys
+calls = pathlib.Path({str(folder / 'calls')!r})
+made = calls.read_text().splitlines() if calls.exists() else []
+calls.write_text('\\n'.join([*made, json.dumps([{name!r}, *sys.argv[1:]])]))
+if 'describe' in sys.argv:
+  print('ACTIVE')
+work = ('"srun"', '"ssh"')
+done = sum(any(word in call for word in work) for call in made)
+if {name!r} == 'srun' or 'ssh' in sys.argv:
+  sys.exit({list(statuses)!r}[done])
+""")
+    program.chmod(0o755)
+  done = subprocess.run(
+    ['bash', str(script), *arguments],
+    env={'PATH': f'{folder}:{os.environ["PATH"]}'} | environment,
+    capture_output=True,
+    text=True,
+    cwd=folder,
+  )
+  text = (folder / 'calls').read_text()
+  return done.returncode, [yaml.safe_load(call) for call in text.splitlines()]
+
+
+def reaches_the_data(words, folder):
+  """Whether a command of ours is understood but for its missing data."""
+  words = [word for word in words if not word.startswith('--distributed')]
+  python = next(i for i, word in enumerate(words) if word.endswith('python'))
+  words = [sys.executable, *words[python + 1 :]]
+  done = subprocess.run(
+    words,
+    cwd=ROOT,
+    env=os.environ | {'PYTHONPATH': str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 1
+  return 'my data' in done.stderr and 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('script', SCRIPTS, ids=lambda path: path.name)
+def test_scripts_have_no_faults_that_shellcheck_finds(script):
+  shellcheck = os.path.join(os.path.dirname(sys.executable), 'shellcheck')
+  done = subprocess.run([shellcheck, script], capture_output=True, text=True)
+  assert not done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+  'status, again', [(0, False), (1, False), (75, True), (143, True)]
+)
+def test_slurm_starts_lost_runs_anew(tmp_path, status, again):
+  ended, calls = recorded(
+    tmp_path, PODS / 'slurm.sh', [status], SLURM_JOB_ID='7'
+  )
+  assert ended == status
+  assert (['scontrol', 'requeue', '7'] in calls) == again
+  assert calls[0][:2] == ['srun', '--kill-on-bad-exit=0']
+  assert '--distributed' in calls[0]
+
+
+def test_slurm_gives_up_in_the_end(tmp_path):
+  _, calls = recorded(
+    tmp_path,
+    PODS / 'slurm.sh',
+    [75],
+    SLURM_JOB_ID='7',
+    SLURM_RESTART_COUNT='20',
+  )
+  assert len(calls) == 1
+
+
+def test_slurm_starts_a_command_that_main_understands(tmp_path):
+  _, calls = recorded(
+    tmp_path,
+    PODS / 'slurm.sh',
+    arguments=(*ARGUMENTS[:2], str(tmp_path / 'run'), '--config.epochs=1'),
+  )
+  assert '--config.epochs=1' in calls[0]
+  assert reaches_the_data(calls[0], tmp_path)
+
+
+def test_the_array_is_every_row_and_seed(tmp_path):
+  script = PODS / 'slurm_leaderboard.sh'
+  last = re.search(r'--array=0-(\d+)', script.read_text())
+  assert last is not None
+  assert int(last[1]) == len(RUNS) - 1
+  for index in (0, 23, len(RUNS) - 1):
+    folder = tmp_path / str(index)
+    folder.mkdir()
+    _, calls = recorded(folder, script, SLURM_ARRAY_TASK_ID=str(index))
+    row, seed = RUNS[index]
+    assert f'--config.only_rows={row}' in calls[0]
+    assert f'--config.only_seeds={seed},' in calls[0]
+
+
+def test_the_array_starts_commands_that_the_leaderboard_understands(tmp_path):
+  _, calls = recorded(
+    tmp_path,
+    PODS / 'slurm_leaderboard.sh',
+    arguments=(
+      'configs/leaderboard.py:folder64',
+      'my data',
+      str(tmp_path / 'run'),
+    ),
+    SLURM_ARRAY_TASK_ID='23',
+  )
+  assert reaches_the_data(calls[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+  'statuses, ended', [([75, 143, 0], 0), ([75, 1], 1), ([75] * 20, 75)]
+)
+def test_queued_resources_go_on(tmp_path, statuses, ended):
+  status, calls = recorded(tmp_path, PODS / 'queued_resources.sh', statuses)
+  assert status == ended
+  starts = [call[-1] for call in calls if 'ssh' in call]
+  assert len(starts) == len(statuses)
+  # Names with spaces reach the other machine whole.
+  assert '--config.data.path=my data' in shlex.split(starts[0])
+
+
+def test_kubernetes_knows_every_field():
+  job = yaml.safe_load((PODS / 'leaderboard_job.yaml').read_text())
+  kubernetes_validate.validate(job, '1.37', strict=True)
+  jobset = yaml.safe_load((PODS / 'jobset.yaml').read_text())
+  # What JobSet makes of its template.
+  template = jobset['spec']['replicatedJobs'][0]['template']
+  made = {
+    'apiVersion': 'batch/v1',
+    'kind': 'Job',
+    'metadata': {'name': 'owdfa-workers-0'},
+    'spec': template['spec'],
+  }
+  kubernetes_validate.validate(made, '1.37', strict=True)
+
+
+def test_jobset_counts_its_processes_once():
+  text = (PODS / 'jobset.yaml').read_text()
+  jobset = yaml.safe_load(text)
+  spec = jobset['spec']['replicatedJobs'][0]['template']['spec']
+  assert spec['completions'] == spec['parallelism']
+  assert f'--num_processes={spec["completions"]} ' in container(spec)['args'][0]
+  name = jobset['metadata']['name']
+  job = jobset['spec']['replicatedJobs'][0]['name']
+  assert f'--coordinator={name}-{job}-0-0.{name}:' in text
+
+
+@pytest.mark.parametrize('index', [0, 23, len(RUNS) - 1])
+def test_the_pods_are_every_row_and_seed(tmp_path, index):
+  spec = yaml.safe_load((PODS / 'leaderboard_job.yaml').read_text())['spec']
+  assert spec['completions'] == len(RUNS)
+  script = tmp_path / 'script'
+  text = container(spec)['args'][0]
+  script.write_text(text.replace('exec .venv/bin/python', 'srun'))
+  _, calls = recorded(tmp_path, script, JOB_COMPLETION_INDEX=str(index))
+  row, seed = RUNS[index]
+  assert f'--config.only_rows={row}' in calls[0]
+  assert f'--config.only_seeds={seed},' in calls[0]
+
+
+def container(spec):
+  """The one container of a job."""
+  return spec['template']['spec']['containers'][0]
