@@ -27,6 +27,9 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   config.seed = 0
   # Images per step on all devices together, half of them labelled.
   config.batch_size = 128
+  # Devices that share one copy of the parameters and of the optimiser's state;
+  # it divides the number of devices. 1 gives each device a copy of its own.
+  config.state_shards = 1
   # An epoch is floor(training images / batch_size) steps, times the passes.
   config.epochs = 50
   # Passes over the training images in an epoch. For little data, training

@@ -66,8 +66,9 @@ def build_experiment(inputs: RunInputs, *, trains: bool = True) -> Experiment:
       that does not fit the devices of this machine.
 
   Raises:
-    UserError: the batch cannot be spread evenly over the devices, the images
-      are too small for the network, or the memory is too small for the run.
+    UserError: the batch or the state cannot be spread evenly over the devices,
+      the images are too small for the network, or the memory is too small for
+      the run.
   """
   config, dataset = inputs.config, inputs.dataset
   method = make_method(config)
@@ -79,6 +80,10 @@ def build_experiment(inputs: RunInputs, *, trains: bool = True) -> Experiment:
     parallel.check_batch_size(config.batch_size, placement)
     group = config.method.params.get('pair_within', 0)
     parallel.check_groups(group, config.batch_size, placement)
+    parallel.check_state_shards(config.state_shards, placement)
+    placement = dataclasses.replace(
+      placement, state_shards=config.state_shards
+    )
 
   network = config.model.to_dict()
   # These two say where the weights come from, not what the network is.

@@ -1,7 +1,11 @@
-"""Devices: batches are split over them, everything else is on all of them."""
+"""Devices: batches are split over them, everything else is on all of them.
+
+Large networks may be an exception: see `Placement.state_shards`.
+"""
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +22,9 @@ R = TypeVar('R')
 # Numbers the functions of `compile_together`: all processes count alike.
 _compiled = itertools.count()
 _COMPILE_MILLISECONDS = 3_600_000
+# Arrays with fewer values are copied to every device: splitting them would cost
+# messages and save next to nothing.
+_LEAST_SPLIT = 4096
 # A batch on the devices: arrays by name, [B, ...].
 DeviceBatch = dict[str, jax.Array]
 
@@ -28,9 +35,12 @@ class Placement:
 
   Attributes:
     mesh: all devices of all processes along one axis, `data`.
+    state_shards: how many neighbouring devices share one copy of the parameters
+      and the optimiser's state; with 1, each device has a copy.
   """
 
   mesh: jax.sharding.Mesh
+  state_shards: int = 1
 
   @property
   def replicated(self) -> jax.NamedSharding:
@@ -41,6 +51,30 @@ class Placement:
   def by_batch(self) -> jax.NamedSharding:
     """The leading axis split over the devices."""
     return jax.NamedSharding(self.mesh, jax.P('data'))
+
+  def of_parameter(self, shape: tuple[int, ...]) -> jax.NamedSharding:
+    """Where an array of the parameters or the optimiser's state is stored.
+
+    The longest axis that `state_shards` divides is split over as many devices,
+    those along the axis `shard` of a mesh of the same devices with two axes
+    (Rajbhandari et al., "ZeRO", SC 2020, stage 3: the program gathers the
+    parameters of a layer where it needs them). Small arrays, and those without
+    such an axis, are copied.
+
+    Args:
+      shape: of the array.
+    """
+    shards = self.state_shards
+    fitting = [axis for axis, size in enumerate(shape) if not size % shards]
+    if shards == 1 or math.prod(shape) < _LEAST_SPLIT or not fitting:
+      return self.replicated
+    longest = max(fitting, key=lambda axis: shape[axis])
+    mesh = jax.sharding.Mesh(
+      self.mesh.devices.reshape(-1, shards),
+      ('copy', 'shard'),
+      axis_types=(jax.sharding.AxisType.Auto,) * 2,
+    )
+    return jax.NamedSharding(mesh, jax.P(*[None] * longest, 'shard'))
 
   def put_batch(self, batch: Batch) -> DeviceBatch:
     """Copies a batch to the devices.
@@ -92,6 +126,22 @@ def check_batch_size(batch_size: int, placement: Placement) -> None:
     raise UserError(
       f'the batch cannot be split evenly: --config.batch_size={batch_size} '
       f'over {devices} devices; use a multiple of {2 * devices}'
+    )
+
+
+def check_state_shards(state_shards: int, placement: Placement) -> None:
+  """Raises `UserError` unless the devices fall into groups of `state_shards`.
+
+  Args:
+    state_shards: devices that share one copy of the state.
+    placement: the devices.
+  """
+  devices = placement.mesh.size
+  if devices % state_shards:
+    raise UserError(
+      'the devices cannot share copies of the parameters: --config.'
+      f'state_shards={state_shards} of {devices} devices; use a number that '
+      f'divides {devices}'
     )
 
 

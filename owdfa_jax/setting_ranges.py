@@ -35,6 +35,7 @@ _PARALLEL = whole(0, 256, 'each takes memory')
 RANGES: dict[str, NumberRange] = {
   'seed': whole(0, LARGEST_SEED),
   'batch_size': _BATCH,
+  'state_shards': whole(1, 2**20),
   'epochs': _EPOCHS,
   'passes_per_epoch': whole(1, _COUNT),
   'max_skipped_in_a_row': whole(1, _COUNT),

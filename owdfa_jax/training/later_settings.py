@@ -5,6 +5,7 @@ from typing import Any
 # Settings that runs of earlier versions do not record, and their values there.
 LATER_SETTINGS: dict[str, Any] = {
   'passes_per_epoch': 1,
+  'state_shards': 1,
   'model.front_end': 'rgb',
   'model.spectrum_features': 0,
   'model.spectrum_projections': 0,

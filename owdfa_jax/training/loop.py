@@ -1,6 +1,7 @@
 """The training loop: steps, epochs, evaluations and checkpoints."""
 
 import contextlib
+import dataclasses
 
 import grain
 import jax
@@ -22,7 +23,12 @@ from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
 from owdfa_jax.training.setup import Training, set_up_training
-from owdfa_jax.training.state import TrainState, abstract_state, create_state
+from owdfa_jax.training.state import (
+  TrainState,
+  abstract_state,
+  create_state,
+  state_shardings,
+)
 from owdfa_jax.training.workdir import (
   claim_workdir,
   open_workdir,
@@ -176,12 +182,17 @@ def restore_or_initialise(
     state = checkpoints.restore(step, target)
     check_restored(state, step, experiment.workdir)
     return state
-  state = create_state(training.init, config.seed, placement)
-  if config.model.init:
-    return load_initial_weights(
-      config.model.init, state, with_head=config.model.init_head
-    )
-  return state
+  if not config.model.init:
+    return create_state(training.init, config.seed, placement)
+  # Weights are read on the host, where each process needs all of them.
+  whole = dataclasses.replace(placement, state_shards=1)
+  state = load_initial_weights(
+    config.model.init,
+    create_state(training.init, config.seed, whole),
+    with_head=config.model.init_head,
+  )
+  shardings = state_shardings(training.init, placement)
+  return jax.jit(lambda state: state, out_shardings=shardings)(state)
 
 
 def open_batches(

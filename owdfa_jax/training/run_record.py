@@ -39,6 +39,7 @@ CONFIG_FILE = 'config.json'
 # resumes. Where and how fast the data is read does not change what is read.
 CHANGEABLE_SETTINGS = (
   'epochs',
+  'state_shards',
   'on_divergence',
   'max_skipped_in_a_row',
   'eval.batch_size',

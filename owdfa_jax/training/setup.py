@@ -14,6 +14,7 @@ from owdfa_jax.training.state import (
   TrainState,
   abstract_network,
   make_init,
+  state_shardings,
 )
 from owdfa_jax.training.step import TrainStep, make_end_epoch, make_train_step
 from owdfa_jax.training.views import Augmentation
@@ -55,15 +56,17 @@ def set_up_training(experiment: Experiment) -> Training:
   )
   graphdef, _, _ = abstract_network(experiment.build, placement)
   epoch_info_at = make_epoch_info_at(dataset.num_known, config.epochs, steps)
+  init = make_init(
+    experiment.build,
+    method,
+    experiment.num_outputs,
+    optimizer,
+    num_examples=len(dataset.train),
+  )
+  shardings = state_shardings(init, placement)
   return Training(
     graphdef=graphdef,
-    init=make_init(
-      experiment.build,
-      method,
-      experiment.num_outputs,
-      optimizer,
-      num_examples=len(dataset.train),
-    ),
+    init=init,
     train_step=make_train_step(
       graphdef,
       method,
@@ -73,8 +76,11 @@ def set_up_training(experiment: Experiment) -> Training:
       config.seed,
       placement,
       Augmentation(**config.augment),
+      shardings,
     ),
-    end_epoch=make_end_epoch(graphdef, method, epoch_info_at, placement),
+    end_epoch=make_end_epoch(
+      graphdef, method, epoch_info_at, placement, shardings
+    ),
     steps_per_epoch=steps,
     num_steps=config.epochs * steps,
   )

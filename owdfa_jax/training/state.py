@@ -1,5 +1,6 @@
 """The train state: everything that a training step changes, in one pytree."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,10 @@ MethodState = Any
 
 @flax.struct.dataclass
 class TrainState:
-  """What a step takes and returns. All arrays are replicated over the devices.
+  """What a step takes and returns.
+
+  All arrays are replicated over the devices, but for parameters and Adam's
+  moments where devices share them: see `state_shardings`.
 
   The random key is not part of it: a step derives its key from the seed and
   the step number, so a resumed run draws what an uninterrupted one draws.
@@ -92,13 +96,13 @@ def create_state(
   Args:
     init: what `make_init` returns.
     seed: below 2**32; determines the initial parameters.
-    placement: the devices; the state is replicated over them.
+    placement: the devices; see `state_shardings`.
   """
   # This program runs once. With optimisation, the many random draws of a ResNet
   # take half a minute to compile.
   compiled_init = jax.jit(
     init,
-    out_shardings=placement.replicated,
+    out_shardings=state_shardings(init, placement),
     compiler_options={
       'xla_backend_optimization_level': 0,
       'xla_llvm_disable_expensive_passes': True,
@@ -114,12 +118,46 @@ def abstract_state(
 
   Args:
     init: what `make_init` returns.
-    placement: the devices; the state is to be replicated over them.
+    placement: the devices; see `state_shardings`.
 
   Returns:
     A state with `jax.ShapeDtypeStruct` leaves: what a restore needs.
   """
-  return _replicate_abstract(jax.eval_shape(init, jax.random.key(0)), placement)
+  return jax.tree.map(
+    lambda x, sharding: jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=sharding
+    ),
+    _shapes(init),
+    state_shardings(init, placement),
+  )
+
+
+def state_shardings(
+  init: Callable[[jax.Array], TrainState], placement: Placement
+) -> TrainState:
+  """Returns where each array of the state is stored.
+
+  Parameters and what the optimiser keeps of them are split over the devices
+  that share a copy (`Placement.state_shards`). The rest is small, and on every
+  device.
+
+  Args:
+    init: what `make_init` returns.
+    placement: the devices.
+
+  Returns:
+    A state with `jax.NamedSharding` leaves.
+  """
+  shapes = _shapes(init)
+  copied = jax.tree.map(lambda _: placement.replicated, shapes)
+  params, opt_state = jax.tree.map(
+    lambda x: placement.of_parameter(x.shape), (shapes.params, shapes.opt_state)
+  )
+  return dataclasses.replace(copied, params=params, opt_state=opt_state)
+
+
+def _shapes(init: Callable[[jax.Array], TrainState]) -> TrainState:
+  return jax.eval_shape(init, jax.random.key(0))
 
 
 def abstract_network(

@@ -45,6 +45,7 @@ def make_train_step(
   seed: int,
   placement: Placement,
   augmentation: Augmentation = PAPERS,
+  shardings: TrainState | None = None,
 ) -> TrainStep:
   """Returns the compiled step: (state, batch) -> (state, report).
 
@@ -66,6 +67,8 @@ def make_train_step(
       draws.
     placement: the devices.
     augmentation: the transforms of views; by default those of the papers.
+    shardings: where the arrays of the state are stored, see
+      `state.state_shardings`; None stores all of them on every device.
   """
   views = [make_view(name, augmentation) for name in method.views]
   compute_loss = _make_loss(graphdef, method, views, placement)
@@ -98,7 +101,8 @@ def make_train_step(
     report = _make_report(numbers, shares, new_state)
     return take_step_if(report.taken, train_state, new_state), report
 
-  return _compile(train_step, placement)
+  stored = _stored(shardings, placement)
+  return _compile(train_step, (stored, placement.replicated))
 
 
 def _make_loss(
@@ -201,6 +205,7 @@ def make_end_epoch(
   method: Method,
   epoch_info_at: Callable[[jax.Array], EpochInfo],
   placement: Placement,
+  shardings: TrainState | None = None,
 ) -> Callable[[TrainState], TrainState]:
   """Returns the compiled function that ends an epoch: state -> state.
 
@@ -226,12 +231,19 @@ def make_end_epoch(
       method_state=method_state,
     )
 
-  return _compile(end_epoch, placement)
+  return _compile(end_epoch, _stored(shardings, placement))
 
 
-def _compile(function: Callable[P, R], placement: Placement) -> Callable[P, R]:
-  # Donate the state, so that the device holds one copy. Replicate the results:
-  # with other shardings the next step would compile again.
+def _stored(
+  shardings: TrainState | None, placement: Placement
+) -> TrainState | jax.NamedSharding:
+  """Returns the shardings of a state, or one for all of its arrays."""
+  return placement.replicated if shardings is None else shardings
+
+
+def _compile(function: Callable[P, R], shardings: Any) -> Callable[P, R]:
+  # Donate the state, so that the device holds one copy. State the shardings of
+  # the results: with other ones the next step would compile again.
   return compile_together(
-    jax.jit(function, donate_argnums=0, out_shardings=placement.replicated)
+    jax.jit(function, donate_argnums=0, out_shardings=shardings)
   )
