@@ -37,6 +37,10 @@ COMMANDS = {
     'Packs the images of a CSV into the files that training reads.',
     'input_pipeline.pack',
   ),
+  'discover': Command(
+    'Finds the sources of a heap of images, from folders or with a run.',
+    'owdfa_jax.commands.discover',
+  ),
   'train': Command(
     'Trains a network and evaluates it; the same command resumes.',
     _RUN,
@@ -49,6 +53,10 @@ COMMANDS = {
   'report': Command(
     'Draws the page of an evaluated run, report.html; compares two runs.',
     'owdfa_jax.page.report_command',
+  ),
+  'export': Command(
+    'Writes the network of a run as a program that plain JAX runs.',
+    'owdfa_jax.export.export_command',
   ),
   'overview': Command(
     'Draws images of each source, and where an evaluated run put them.',

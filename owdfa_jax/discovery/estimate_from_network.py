@@ -24,6 +24,22 @@ def estimate_from_network(experiment: Experiment) -> SourceEstimate:
     UserError: there is no such checkpoint, fewer than two classes have labelled
       images, or the network's features are not finite.
   """
+  return estimate_num_sources(*training_features(experiment))
+
+
+def training_features(experiment: Experiment) -> tuple[np.ndarray, np.ndarray]:
+  """Returns features of a run's training images, and their labels.
+
+  Args:
+    experiment: a trained run with its images.
+
+  Returns:
+    float32 [G, C], of at most `num_sources.MOST_ROWS` images, or groups of
+    them; and int [G], a known class, or -1 without a label.
+
+  Raises:
+    UserError: see `estimate_from_network`.
+  """
   restored = restore_network(experiment, by_head=True)
   rows, by_group = rows_to_read(experiment.dataset)
   everywhere = experiment.placement.replicated
@@ -42,4 +58,4 @@ def estimate_from_network(experiment: Experiment) -> SourceEstimate:
   feature = np.concatenate(batches)[: len(rows)]
   group = experiment.dataset.train.group[rows]
   means, first = group_means(feature, group)
-  return estimate_num_sources(means, by_group[group[first]])
+  return means, by_group[group[first]]

@@ -1,0 +1,194 @@
+"""Discovers the sources of a heap of images, from folders or with a run.
+
+  owdfa discover --known FOLDER --images HEAP --out RUN
+
+trains on a folder of known sources (one folder each) and a heap of images of
+unknown source: prepares, packs, estimates the number of sources, trains Trace,
+evaluates, and names the source of each image of the heap. The same command
+goes on after an interruption.
+
+  owdfa discover --workdir RUN --images NEW --out FOLDER
+
+asks a trained run for images of none of its sources, groups them by its
+features, and estimates how many sources they have.
+
+--config.FIELD=VALUE overrides a setting of the run.
+"""
+
+import argparse
+import os
+import pathlib
+from collections.abc import Sequence
+
+from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.errors import one_line_errors
+from input_pipeline.escape import terminal
+from input_pipeline.files import absolute
+from input_pipeline.image_folders import FolderScan
+from input_pipeline.pack_options import DETECTORS
+
+_CONFIG = '--config.'
+# Options of one of the two uses alone, with their defaults.
+_OF_FOLDERS = {
+  'size': 64,
+  'tiles': None,
+  'crop': 'none',
+  'rounds': False,
+}
+_OF_RUN = {'clusters': None, 'all': False}
+
+
+@one_line_errors()
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Discovers sources, see the module.
+
+  Args:
+    argv: the arguments; by default those of the process.
+    prog: the program's name, for the help.
+  """
+  parser = _parser(prog)
+  arguments, others = parser.parse_known_args(argv)
+  settings = [word.removeprefix(_CONFIG) for word in others]
+  for word in others:
+    if not word.startswith(_CONFIG) or '=' not in word:
+      parser.error(f'unrecognized arguments: {word}')
+  if (arguments.known is None) == (arguments.workdir is None):
+    parser.error('give either --known or --workdir')
+  use = '--known' if arguments.known else '--workdir'
+  for name, default in (_OF_RUN if arguments.known else _OF_FOLDERS).items():
+    if getattr(arguments, name) != default:
+      parser.error(f'--{name} does not go with {use}')
+  heap = _find_heap(arguments.images)
+  if arguments.known is None:
+    _discover_with_run(arguments, settings, heap)
+  else:
+    _discover_from_folders(arguments, settings, heap)
+
+
+def _parser(prog: str | None) -> ArgumentParser:
+  parser = ArgumentParser(
+    prog=prog or 'owdfa discover',
+    usage='%(prog)s (--known FOLDER | --workdir RUN) --images PLACE ... '
+    '--out FOLDER [options]',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  add = parser.add_argument
+  add('--known', metavar='FOLDER', help='a folder for each known source in it')
+  add('--workdir', metavar='RUN', help='the folder of a trained run')
+  add(
+    '--images',
+    nargs='+',
+    required=True,
+    metavar='PLACE',
+    help='images of unknown source: folders, files or patterns',
+  )
+  add(
+    '--out',
+    required=True,
+    metavar='FOLDER',
+    help='gets everything that is written: a new folder, or with --known one '
+    'to go on in',
+  )
+  group = parser.add_argument_group('with --known')
+  add = group.add_argument
+  add(
+    '--size',
+    type=int,
+    default=_OF_FOLDERS['size'],
+    help='side of what the network sees, in pixels; 128 or more takes '
+    'ResNet-50, which wants a GPU (default: %(default)s)',
+  )
+  add(
+    '--tiles',
+    type=int,
+    help='tiles of each image; 0 resizes whole images (default: up to 6, if '
+    'images are larger than --size)',
+  )
+  add(
+    '--crop',
+    choices=DETECTORS,
+    default=_OF_FOLDERS['crop'],
+    help='detector of the faces to cut out (default: %(default)s)',
+  )
+  add(
+    '--rounds',
+    action='store_true',
+    help='trains in rounds: better, and two times the training',
+  )
+  group = parser.add_argument_group('with --workdir')
+  add = group.add_argument
+  add(
+    '--clusters',
+    type=int,
+    help='the number of groups (default: the estimated number of sources)',
+  )
+  add(
+    '--all',
+    action='store_true',
+    help='groups all images, not only those that are neither known nor found',
+  )
+  return parser
+
+
+def _find_heap(places: Sequence[str]) -> FolderScan:
+  # Imported late, so that --help answers at once.
+  from owdfa_jax.evaluation.new_images import find_new_images
+
+  return find_new_images(places)
+
+
+def _discover_from_folders(
+  arguments: argparse.Namespace, settings: Sequence[str], heap: FolderScan
+) -> None:
+  """Trains a run on folders of images; ends the program with its status."""
+  from owdfa_jax.commands.discover_phases import (
+    closing_lines,
+    decision_lines,
+    open_discovery,
+    run_phases,
+  )
+  from owdfa_jax.commands.discover_record import DiscoverRecord
+
+  discovery = open_discovery(
+    DiscoverRecord(
+      known=absolute(arguments.known, '--known'),
+      images=tuple(os.path.abspath(place) for place in arguments.images),
+      size=arguments.size,
+      crop=arguments.crop,
+      rounds=arguments.rounds,
+      tiles_given=arguments.tiles,
+      known_files='',
+      heap_files='',
+      settings=tuple(settings),
+    ),
+    pathlib.Path(absolute(arguments.out, '--out')),
+    heap,
+  )
+  for line in decision_lines(discovery):
+    print(terminal(line))
+  if status := run_phases(discovery):
+    raise SystemExit(status)
+  for line in closing_lines(discovery):
+    print(terminal(line))
+
+
+def _discover_with_run(
+  arguments: argparse.Namespace, settings: Sequence[str], heap: FolderScan
+) -> None:
+  """Groups images of none of the sources of a run."""
+  from owdfa_jax.commands.discover_new import discover_with_run
+
+  discover_with_run(
+    arguments.workdir,
+    heap,
+    arguments.out,
+    settings=settings,
+    clusters=arguments.clusters,
+    every=arguments.all,
+  )
+
+
+if __name__ == '__main__':
+  main()
