@@ -255,6 +255,9 @@ def _log() -> ml_collections.ConfigDict:
   # Weights & Biases, if it is installed; offline unless its own environment
   # variables say otherwise.
   log.wandb = False
+  # Training steps that a trace for TensorBoard and Perfetto shows, after the
+  # first three; it goes into RUN/profile. 0 for no trace.
+  log.profile = 0
   # Draws the page RUN/report.html after an evaluation of the test images.
   log.page = True
   return log

@@ -3,9 +3,8 @@
 import concurrent.futures
 from collections.abc import Mapping, Sequence
 
-import tqdm
-
 from input_pipeline.files import file_sha256
+from input_pipeline.progress_bars import with_progress
 
 _MOST_SHOWN = 3  # groups of a kind, and paths of a group
 
@@ -24,8 +23,7 @@ def duplicate_groups(paths: Sequence[str]) -> list[list[int]]:
   """
   with concurrent.futures.ThreadPoolExecutor() as pool:
     hashes = pool.map(file_sha256, paths)
-    bar = tqdm.tqdm(hashes, 'duplicates', len(paths), unit='file', disable=None)
-    digests = list(bar)
+    digests = list(with_progress(hashes, 'duplicates', len(paths), 'file'))
   found: dict[str, list[int]] = {}
   for position, digest in enumerate(digests):
     found.setdefault(digest, []).append(position)

@@ -8,10 +8,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import cv2
-from tqdm import tqdm
 
 from input_pipeline.detections import Detections
 from input_pipeline.errors import UserError
+from input_pipeline.progress_bars import progress_bar
 from input_pipeline.shard_writer import write_shard
 from input_pipeline.shards import Shard, Written
 from input_pipeline.worker_processes import (
@@ -47,7 +47,7 @@ def write_shards(
       cannot be written, or a process died. All processes have ended by then.
   """
   total = sum(len(shard.rows) for shard in shards)
-  with tqdm(total=total, unit='img', desc='pack') as bar:
+  with progress_bar('pack', total, 'image') as bar:
     if workers == 1 or len(shards) == 1:
       written = []
       for shard in shards:

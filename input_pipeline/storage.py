@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import fsspec
-from tqdm import tqdm
 
 from input_pipeline import files
 from input_pipeline.errors import UserError
@@ -22,6 +21,7 @@ from input_pipeline.output_folders import (
   check_space,
   temporary_folder,
 )
+from input_pipeline.progress_bars import with_progress
 
 
 def is_remote(path: str | os.PathLike) -> bool:
@@ -220,7 +220,8 @@ def _download(
   folder: str, expected: dict[str, int], copies: pathlib.Path
 ) -> None:
   filesystem, base = _filesystem(folder)
-  for name, size in tqdm(expected.items(), 'fetch', unit='file'):
+  each = with_progress(expected.items(), 'fetch', len(expected), 'file')
+  for name, size in each:
     copy = copies / name
     filesystem.get_file(f'{base}/{name}', os.fspath(copy))
     if copy.stat().st_size != size:

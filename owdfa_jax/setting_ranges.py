@@ -75,6 +75,7 @@ RANGES: dict[str, NumberRange] = {
   'eval.batch_size': _BATCH,
   'eval.false_alarm_rate': NumberRange(0, 1, below=True),
   'log.every_steps': whole(1, 10**9),
+  'log.profile': whole(0, 1000, 'a trace is kept in memory'),
   # CPL and MPSL, with CDAL.
   'method.params.margin': NumberRange(0, 1e3),
   'method.params.voting_weight': _WEIGHT,

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import tqdm
 
 from input_pipeline.benchmarks.candidates import Candidate, frame_number
 from input_pipeline.benchmarks.listing import (
@@ -19,6 +18,7 @@ from input_pipeline.benchmarks.listing import (
 from input_pipeline.errors import UserError
 from input_pipeline.files import open_regular, write_whole
 from input_pipeline.images import encode_image
+from input_pipeline.progress_bars import with_progress
 
 # FFmpeg would print its own lines beside our one-line errors. OpenCV reads the
 # variable once, when it opens the first video.
@@ -105,9 +105,7 @@ def extract_frames(
   # Threads suffice: OpenCV releases the interpreter lock while it decodes.
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     done = pool.map(_extract_video, wanted.values())
-    for failed_of_video in tqdm.tqdm(
-      done, 'frames', len(wanted), unit='video', disable=None
-    ):
+    for failed_of_video in with_progress(done, 'frames', len(wanted), 'video'):
       failed |= failed_of_video
       if failed and on_error == 'stop':
         pool.shutdown(cancel_futures=True)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 
 import cv2
-import tqdm
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import read_regular
 from input_pipeline.images import encode_image, load_image
+from input_pipeline.progress_bars import with_progress
 from input_pipeline.simulate.simulated_classes import CLASSES
 from input_pipeline.simulate.simulated_images import (
   Simulation,
@@ -52,7 +52,7 @@ def write_images(
   write = functools.partial(_write_image, str(root), simulation)
   processes = processes or len(os.sched_getaffinity(0))
   bar = functools.partial(
-    tqdm.tqdm, desc='simulate', total=len(jobs), unit='image', mininterval=0.5
+    with_progress, title='simulate', total=len(jobs), unit='image'
   )
   if processes == 1:
     hashes = list(bar(map(write, jobs)))

@@ -77,5 +77,5 @@ def _cost(
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
-    say(f'{method} does not fit: {str(error).splitlines()[0]}')
+    say(f'{method} does not fit: {str(error).splitlines()[0]}', always=True)
     return None

@@ -7,10 +7,10 @@ at most `_MOST_ROWS` training images, which decide on the components.
 from collections.abc import Callable
 
 import numpy as np
-from tqdm import tqdm
 
 from input_pipeline import pipeline
 from input_pipeline.dataset import PackedDataset
+from input_pipeline.progress_bars import progress_bar
 from owdfa_jax.spectrum.features import spectrum_features
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.spectrum.whitening import Projection, whitened_components
@@ -132,7 +132,7 @@ def _read(
     cache_bytes=0,
   )
   results = None
-  with tqdm(desc=title, total=len(rows), unit='image') as bar:
+  with progress_bar(title, len(rows), 'image') as bar:
     for batch in batches:
       is_image = batch['mask']
       part = function(batch['image'][is_image])

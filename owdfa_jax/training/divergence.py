@@ -106,7 +106,8 @@ class Divergence:
       if total & (total - 1) == 0:
         say(
           f'step {step} is skipped: not finite: {", ".join(names)} '
-          f'({total} skipped so far)'
+          f'({total} skipped so far)',
+          always=True,
         )
       return
     where = f'step {step}'
@@ -123,7 +124,8 @@ class Divergence:
     if self._skipped.total:
       say(
         f'{self._skipped.total} of {self._num_steps} steps were skipped, '
-        'because they diverged'
+        'because they diverged',
+        always=True,
       )
 
   def _describe_images(self, rows: np.ndarray) -> str:

@@ -27,6 +27,7 @@ LATER_SETTINGS: dict[str, Any] = {
   'eval.unseen_path': '',
   'eval.robustness': False,
   'log.page': True,
+  'log.profile': 0,
   'data.leave_out': '',
 }
 # The same for rounds of staged runs, which have settings of their own.

@@ -22,6 +22,7 @@ from owdfa_jax.training.evaluator import Evaluator, MakeEvaluator
 from owdfa_jax.training.initial_weights import load_initial_weights
 from owdfa_jax.training.interrupt import Interrupt
 from owdfa_jax.training.progress import Progress, say
+from owdfa_jax.training.run_lines import memory_line, start_line
 from owdfa_jax.training.setup import Training, set_up_training
 from owdfa_jax.training.state import (
   TrainState,
@@ -29,6 +30,7 @@ from owdfa_jax.training.state import (
   create_state,
   state_shardings,
 )
+from owdfa_jax.training.step_profile import StepProfile
 from owdfa_jax.training.workdir import (
   claim_workdir,
   open_workdir,
@@ -72,6 +74,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
     state = restore_or_initialise(experiment, training, checkpoints)
     claim_workdir(experiment)
     say_older_report(experiment.workdir)
+    say(start_line(experiment, training, state.params, start))
     skipped = skipped_before(experiment.workdir, start)
     divergence = Divergence(experiment, total, skipped, checkpoints.latest_step)
     with (
@@ -80,15 +83,19 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       Progress(
         writers, divergence, start, total, config.log.every_steps
       ) as progress,
+      StepProfile(
+        experiment.workdir, config.log.profile, start, progress.finish_step
+      ) as profile,
       Interrupt(checkpoints.preemption_check()) as interrupt,
       # Implicit transfers stall the device. `put_batch` allows its own.
       jax.transfer_guard_host_to_device('disallow'),
     ):
       for step in range(start + 1, total + 1):
         batch = placement.put_batch(progress.next_batch(batches))
-        # `train_step` donates `state`. Keep no reference to the old one.
-        state, report = training.train_step(state, batch)
-        progress.count_step(step, report)
+        with profile.step(step):
+          # `train_step` donates `state`. Keep no reference to the old one.
+          state, report = training.train_step(state, batch)
+          progress.count_step(step, report)
         if step % training.steps_per_epoch == 0:
           progress.finish_step()
           state = training.end_epoch(state)
@@ -103,6 +110,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
           say_older_report(experiment.workdir)
           return interrupt.exit_status
     divergence.say_total()
+  say(memory_line())
   return 0
 
 
@@ -133,7 +141,8 @@ def _save_early(
   checkpoints.wait()
   say(
     f'stopped by a signal: step {step} of {total} is saved; run the same '
-    'command again to resume'
+    'command again to resume',
+    always=True,
   )
 
 

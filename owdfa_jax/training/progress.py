@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from input_pipeline import escape
 from input_pipeline.batches import Batch
+from input_pipeline.progress_bars import is_quiet, progress_bar
 from owdfa_jax.training.step_report import (
   StepReport,
   as_scalars,
@@ -20,9 +21,16 @@ from owdfa_jax.training.step_report import (
 from owdfa_jax.training.writers import Writers
 
 
-def say(line: str) -> None:
-  """Prints a line above the progress bar, on the first process of a pod."""
-  if jax.process_index() == 0:
+def say(line: str, *, always: bool = False) -> None:
+  """Prints a line above the progress bar, on the first process of a pod.
+
+  Nothing with -q, which shows no progress.
+
+  Args:
+    line: the text.
+    always: whether -q shows it too, as a result or a warning.
+  """
+  if jax.process_index() == 0 and (always or not is_quiet()):
     tqdm.write(escape.terminal_lines(line))
 
 
@@ -78,12 +86,12 @@ class Progress:
     self._rows = np.zeros(0, np.int32)
     # The step that runs on the device, its report, and the rows of its batch.
     self._running: tuple[int, StepReport, np.ndarray] | None = None
-    self._bar = tqdm(
-      total=total,
+    self._bar = progress_bar(
+      'train',
+      total,
+      'step',
       initial=start,
-      unit='step',
-      disable=jax.process_index() != 0,
-      dynamic_ncols=True,
+      shown=jax.process_index() == 0,
     )
     if start < total:
       say(

@@ -176,14 +176,18 @@ def print_parts(
   config = experiment.config
   say(
     f'{config.method.name}, {config.model.backbone}, batch of {num_rows}, '
-    f'{experiment.placement.mesh.size} x {jax.devices()[0].device_kind}'
+    f'{experiment.placement.mesh.size} x {jax.devices()[0].device_kind}',
+    always=True,
   )
   for name, value in seconds.items():
     # A short part is the small difference of two measured times, which the
     # noise can make negative.
     if value < 0:
-      say(f'{name:14} too small to measure')
+      say(f'{name:14} too small to measure', always=True)
       continue
     share = value / seconds['step']
-    say(f'{name:14} {1000 * value:9.1f} ms {100 * share:6.1f} % of a step')
+    say(
+      f'{name:14} {1000 * value:9.1f} ms {100 * share:6.1f} % of a step',
+      always=True,
+    )
   say('the input is decoded while the step runs; the other parts add up to it')

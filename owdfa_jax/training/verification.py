@@ -62,7 +62,8 @@ def choose_checkpoint(
       for damage in scores.damage.values():
         say(
           f'damaged checkpoint: {damage}; step {step}, the best of the others, '
-          'is used'
+          'is used',
+          always=True,
         )
   else:
     step = max(steps) if wanted == 'latest' else int(wanted)
@@ -184,9 +185,12 @@ def verify_all(workdir: epath.Path, on_damage: str) -> None:
     )
   for step, damage in damaged.items():
     aside = _put_aside(root / str(step))
-    say(f'damaged checkpoint: {damage}; renamed to {aside}')
+    say(f'damaged checkpoint: {damage}; renamed to {aside}', always=True)
   if damaged:
-    say(f'going on from step {sound[-1]}, the latest sound checkpoint')
+    say(
+      f'going on from step {sound[-1]}, the latest sound checkpoint',
+      always=True,
+    )
   _report_unverifiable([root / str(step) for step in sound])
 
 
@@ -249,5 +253,6 @@ def _report_unverifiable(folders: list[epath.Path]) -> None:
       _reported.add(str(folder))
       say(
         f'not verified: {folder} was saved by an earlier version, without '
-        'checksums'
+        'checksums',
+        always=True,
       )

@@ -63,13 +63,15 @@ def claim_workdir(inputs: RunInputs) -> None:
   ):
     say(
       f'{epochs} epochs instead of {before}: the remaining steps use the '
-      f'learning rates of a run of {epochs}'
+      f'learning rates of a run of {epochs}',
+      always=True,
     )
   if has_checkpoint(workdir) and lacks_data_hashes(workdir):
     say(
       f'the run in {workdir} has no hash of its images, since an earlier '
       'version began it; from now on it takes those of --config.data.path='
-      f'{inputs.config.data.path} and no others'
+      f'{inputs.config.data.path} and no others',
+      always=True,
     )
   # The processes of a pod share one file system.
   if jax.process_index() == 0:
@@ -99,5 +101,6 @@ def say_older_report(workdir: epath.Path) -> None:
   if isinstance(step, int):
     say(
       f'{_REPORT_FILE} and attributions.csv are of step {step}; the end of '
-      'this training writes them anew, and so does --mode=eval'
+      'this training writes them anew, and so does --mode=eval',
+      always=True,
     )

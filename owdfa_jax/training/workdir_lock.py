@@ -55,7 +55,8 @@ def lock_workdir(workdir: epath.Path) -> Iterator[None]:
     if error_number in _NO_LOCKS:
       say(
         f'cannot lock {workdir} ({os.strerror(error_number)}): its file system '
-        'has no locks; make sure that no other process trains there'
+        'has no locks; make sure that no other process trains there',
+        always=True,
       )
     elif error_number == _HELD:
       holder = '' if descriptor is None else f' ({_read_holder(descriptor)})'
