@@ -51,6 +51,13 @@ DETAILS = (*DETAILS_THAT_NEED_EVERY_TRUTH, 'intervals')
 # The figures of degraded images, in a report that `eval.robustness` asked for.
 ROBUSTNESS = 'robustness'
 
+# What the run's temperature does to the confidence; None for runs without one.
+CALIBRATION = 'calibration'
+
+# The names that the user gave to found clusters, by `novel-N`, in a report of an
+# evaluation that used them.
+GIVEN_NAMES = 'names'
+
 # The version of the fields of `report.json`, as docs/metrics.md documents them,
 # and the field that holds it. Reports of version 1 have no such field.
 REPORT_VERSION_FIELD = 'report_version'

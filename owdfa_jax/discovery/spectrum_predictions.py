@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from input_pipeline.dataset import PackedDataset, Split
-from owdfa_jax.evaluation.predictions import Predictions, real_classes
+from owdfa_jax.evaluation.predictions import Predictions
+from owdfa_jax.evaluation.source_names import real_classes
 from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.threshold_rows import (
   NUM_FOLDS,

@@ -17,8 +17,8 @@ from owdfa_jax.evaluation.evaluate import (
   null_reasons,
   with_class_names,
 )
-from owdfa_jax.evaluation.predictions import name_outputs
 from owdfa_jax.evaluation.report import write_report
+from owdfa_jax.evaluation.source_names import name_outputs
 from owdfa_jax.report_fields import REPORT_VERSION, REPORT_VERSION_FIELD
 from owdfa_jax.settings import RunInputs, count_classes, eval_rows
 from owdfa_jax.spectrum.group_means import group_means

@@ -18,6 +18,7 @@ _COLUMNS = (
   'verdict',
   'unseen_score',
   'unseen_threshold',
+  'calibrated_confidence',
 )
 
 
@@ -31,8 +32,9 @@ def write_attributions(
   """Writes a line for each image, or for each group.
 
   A group has the path of its first image, which is in the column `group` of the
-  lines of its images. Tiles have the path of their image. `source` is the name
-  of the output also where the verdict is another one.
+  lines of its images. Tiles have the path of their image. `source` is the most
+  probable source also where the verdict is another one, and `output` the most
+  probable output: another one's, if several outputs share a name.
 
   Args:
     file: a text file, open for writing.
@@ -53,31 +55,32 @@ def write_attributions(
   table = csv.writer(file)
   table.writerow([*_COLUMNS, *(['group'] if first else [])])
   limit = '' if threshold is None else f'{threshold:.4f}'
-  scores = predictions.unseen_score
-  for i, (row, image, output, confidence) in enumerate(
+  scores, calibrated = predictions.unseen_score, predictions.calibrated
+  for i, (row, image, output, called, confidence) in enumerate(
     zip(
       predictions.row,
       split.ids(predictions.row),
       predictions.predicted,
-      predictions.confidence,
+      predictions.called,
+      predictions.called_confidence,
       strict=True,
     )
   ):
     label = split.label[row]
     score = None if scores is None else float(scores[i])
-    verdict = verdict_of(
-      output, confidence, dataset.num_known, score, threshold
-    )
+    sure = confidence if calibrated is None else float(calibrated[i])
+    verdict = verdict_of(called, sure, dataset.num_known, score, threshold)
     table.writerow(
       [
         spreadsheet(image),
-        spreadsheet(names[output]),
+        spreadsheet(names[called]),
         f'{confidence:.4f}',
         output,
         spreadsheet(dataset.classes[label].name) if label >= 0 else '',
         verdict,
         '' if score is None else f'{score:.4f}',
         limit,
+        '' if calibrated is None else f'{sure:.4f}',
         *([first[group[row]]] if first else []),
       ]
     )

@@ -9,18 +9,19 @@ import numpy as np
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import metrics
+from owdfa_jax.evaluation.calibration_report import with_calibration
 from owdfa_jax.evaluation.details import fake_rows, with_details
 from owdfa_jax.evaluation.heap import heap_summary
-from owdfa_jax.evaluation.predictions import (
-  Predictions,
-  Predictor,
-  output_names,
-)
+from owdfa_jax.evaluation.predictions import Predictions, Predictor
 from owdfa_jax.evaluation.report import write_report
 from owdfa_jax.evaluation.restore import RestoredNetwork, restore_network
 from owdfa_jax.evaluation.robustness import robustness_table
 from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.evaluation.selection import Basis, selection_rule
+from owdfa_jax.evaluation.source_names import (
+  output_names,
+  source_names_or_warning,
+)
 from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.unseen_images import unseen_predictions
 from owdfa_jax.evaluation.unseen_report import unseen_fields
@@ -32,6 +33,9 @@ from owdfa_jax.training.run_record import recorded_setting
 # The reason why a field of the report other than a metric is null.
 _NULL_FIELDS = {
   'heap': 'every image has a true class',
+  report_fields.CALIBRATION: (
+    'too few training images without a label, or files of an earlier version'
+  ),
   'last': 'the latest checkpoint was saved between evaluations',
   report_fields.NUM_OUTPUTS_IN_USE: 'the method prunes no outputs',
   report_fields.UNSEEN_AUROC: 'no images of unseen sources were given',
@@ -54,15 +58,20 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   config = experiment.config
   restored, seen = attach_sources(experiment, restore_network(experiment))
   split, rows = eval_rows(experiment.dataset, config.eval.split)
+  names, warning = source_names_or_warning(experiment, restored.step)
   result, predictions = evaluate_split(
     experiment,
-    restored.predictor,
+    restored.predictor.with_names(names),
     restored.params,
     restored.batch_stats,
     split,
     rows,
+    names,
   )
-  result = with_details(result, experiment.dataset, split, predictions)
+  of_split = experiment.dataset, split, predictions
+  result = with_details(result, *of_split)
+  if seen is not None:
+    result = with_calibration(result, *of_split, seen.calibration)
   report = {
     report_fields.REPORT_VERSION_FIELD: report_fields.REPORT_VERSION,
     'checkpoint_step': restored.step,
@@ -74,6 +83,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
     **with_class_names(result, experiment.dataset),
     **_unseen(experiment, restored, seen, predictions),
     'last': test_metrics(experiment.dataset, restored.latest_metrics),
+    **_given(names, output_names(experiment)),
   }
   if config.eval.robustness:
     report[report_fields.ROBUSTNESS] = robustness_table(
@@ -82,8 +92,20 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   report['not_available'] = null_reasons(report)
   # Every process of a pod has all predictions; one of them writes.
   if jax.process_index() == 0:
-    write_report(experiment, report, predictions, output_names(experiment))
+    write_report(experiment, report, predictions, names)
+    if warning:
+      print(f'warning: found sources are without names: {warning}')
   return report
+
+
+def _given(names: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
+  """Returns the field of the report on names that the user gave, if any."""
+  given = {
+    output: name
+    for output, name in zip(outputs, names, strict=True)
+    if name != output
+  }
+  return {report_fields.GIVEN_NAMES: given} if given else {}
 
 
 def _unseen(
@@ -118,6 +140,7 @@ def evaluate_split(
   batch_stats: Any,
   split: str = 'test',
   rows: np.ndarray | None = None,
+  names: Sequence[str] | None = None,
 ) -> tuple[dict[str, Any], Predictions]:
   """Computes the metrics of a network on images of one split.
 
@@ -128,6 +151,7 @@ def evaluate_split(
     batch_stats: the network's statistics, on the devices.
     split: 'train' or 'test'.
     rows: int [N], the rows to evaluate; None evaluates all.
+    names: the name of each output; None for those without the user's.
 
   Returns:
     The metrics of `metrics.open_world_metrics` with `num_outputs_in_use` and
@@ -150,7 +174,7 @@ def evaluate_split(
     experiment.dataset,
     split,
     predictions,
-    output_names(experiment),
+    output_names(experiment) if names is None else names,
     None if in_use is None else int(in_use.sum()),
   )
   return result, predictions

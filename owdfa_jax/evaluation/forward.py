@@ -9,6 +9,7 @@ from flax import nnx
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.centres import Centres, centre_logits
 from owdfa_jax.evaluation.unseen import SourceDensities, unseen_score
+from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.training.state import BatchStats, Params
 
@@ -25,7 +26,10 @@ def make_forward(
   """Returns `(params, batch_stats, centres, sources, batch) -> columns`.
 
   It is compiled. Without `centres` the network's head classifies; without
-  `sources` there is no column `unseen_score`.
+  `sources` there is no column `unseen_score`. With a last argument, what
+  `shared_names.first_outputs` returns, there are the columns `source` and
+  `source_confidence` of `predictions.Predictions`; with a temperature, the
+  column `calibrated`.
 
   Args:
     graphdef: the network's static definition.
@@ -34,7 +38,8 @@ def make_forward(
     placement: batches are split over its devices. Results are replicated, so
       that every process of a pod sees all rows.
     with_features: return `feature` too. It is far larger than the other columns
-      and stays split by rows.
+      and stays split by rows. With `sources` also `place`, float32 [b, D], the
+      whitened features.
     with_log_probability: return `log_probability` too, float32 [b, K].
   """
 
@@ -44,6 +49,8 @@ def make_forward(
     centres: Centres | None,
     sources: SourceDensities | None,
     batch: DeviceBatch,
+    first_output: jax.Array | None = None,
+    temperature: jax.typing.ArrayLike | None = None,
   ) -> DeviceBatch:
     model = nnx.merge(graphdef, params, batch_stats)
     outputs = model.classify_images(batch['image'], train=False)
@@ -64,8 +71,19 @@ def make_forward(
         & jnp.isfinite(outputs.feature).all(-1)
       ),
     }
+    if first_output is not None:
+      total = jnp.zeros_like(probability).at[:, first_output].add(probability)
+      columns['source'] = jnp.argmax(total, -1).astype(jnp.int32)
+      columns['source_confidence'] = total.max(-1)
+    if temperature is not None:
+      tempered = jax.nn.softmax(logits / temperature)
+      if first_output is not None:
+        tempered = jnp.zeros_like(tempered).at[:, first_output].add(tempered)
+      columns['calibrated'] = tempered.max(-1)
     if sources is not None:
       columns['unseen_score'] = unseen_score(sources, outputs.feature)
+      if with_features:
+        columns['place'] = whiten(sources.whitening, outputs.feature)
     if with_log_probability:
       columns['log_probability'] = jax.nn.log_softmax(logits)
     place = jax.lax.with_sharding_constraint

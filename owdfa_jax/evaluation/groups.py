@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from owdfa_jax.evaluation.shared_names import add_up
+
 
 class VerdictSums:
   """Adds up log-probabilities by group, in float64, from rows in any order.
@@ -47,28 +49,52 @@ class VerdictSums:
       self._sums[found] += np.add.reduceat(in_order, start, 0, np.float64)
     np.minimum.at(self._first, self._group[row], row.astype(np.int32))
 
-  def columns(self, real: list[int], num_known: int) -> dict[str, Any]:
+  def columns(
+    self,
+    real: list[int],
+    num_known: int,
+    first_output: np.ndarray | None = None,
+    temperature: float | None = None,
+  ) -> dict[str, Any]:
     """Returns the verdicts of the groups that rows were added to.
 
     Args:
       real: the known classes of real images.
       num_known: the number of known classes, whose outputs come first.
+      first_output: int [K], the first output of the same name; None where no
+        two outputs share a name.
+      temperature: of the column `calibrated`; None for no such column.
 
     Returns:
       The columns of `predictions.Predictions`, [G] each, sorted by `row`, which
       is the first row of the group that was added.
     """
     row, probability = self.probability()
-    return {
+    columns = {
       'row': row,
       'predicted': probability.argmax(1).astype(np.int32),
       'confidence': probability.max(1).astype(np.float32),
       'fake_probability': (1 - probability[:, real].sum(1)).astype(np.float32),
       'novel_probability': probability[:, num_known:].sum(1).astype(np.float32),
     }
+    if first_output is not None:
+      total = add_up(probability, first_output)
+      columns['source'] = total.argmax(1).astype(np.int32)
+      columns['source_confidence'] = total.max(1).astype(np.float32)
+    if temperature is not None:
+      _, tempered = self.probability(temperature)
+      if first_output is not None:
+        tempered = add_up(tempered, first_output)
+      columns['calibrated'] = tempered.max(1).astype(np.float32)
+    return columns
 
-  def probability(self) -> tuple[np.ndarray, np.ndarray]:
+  def probability(
+    self, temperature: float | np.ndarray = 1
+  ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the probability of each source for the groups with rows.
+
+    Args:
+      temperature: divides the sums; one number, or one for each group, [G].
 
     Returns:
       int32 [G], the first row of each group that was added, ascending; and
@@ -76,7 +102,8 @@ class VerdictSums:
     """
     used = np.flatnonzero(self._first < np.iinfo(np.int32).max)
     used = used[np.argsort(self._first[used], kind='stable')]
-    probability = self._sums[used]
+    of_group = np.broadcast_to(temperature, len(self._sums))[used]
+    probability = self._sums[used] / of_group[:, None]
     # Relative to the largest, so that it does not vanish.
     probability -= probability.max(1, keepdims=True)
     np.exp(probability, out=probability)

@@ -226,7 +226,7 @@ def _near_chance(summary: Mapping[str, Any]) -> list[str]:
 
 
 def heap_lines(summary: Mapping[str, Any]) -> str:
-  """Returns the summary for a terminal: lines, and a table of the outputs."""
+  """Returns the summary for a terminal: lines, and a table of the names."""
   rows = [
     (
       entry['name'],
@@ -235,7 +235,7 @@ def heap_lines(summary: Mapping[str, Any]) -> str:
       percent(entry['share']),
       percent(entry['mean_confidence']),
     )
-    for entry in summary['per_output']
+    for entry in _by_name(summary['per_output'])
   ]
   header = ('output', 'known', 'images', 'share', 'mean confidence')
   return '\n'.join(
@@ -257,6 +257,25 @@ def heap_lines(summary: Mapping[str, Any]) -> str:
       text_tables.aligned(header, rows, 'llrrr'),
     ]
   )
+
+
+def _by_name(
+  per_output: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+  """Returns the entries of outputs, those of one name together."""
+  found: dict[str, dict[str, Any]] = {}
+  for entry in per_output:
+    one = found.get(entry['name'])
+    if one is None:
+      found[entry['name']] = dict(entry)
+      continue
+    count = one['count'] + entry['count']
+    one['mean_confidence'] = (
+      one['count'] * one['mean_confidence']
+      + entry['count'] * entry['mean_confidence']
+    ) / count
+    one['count'], one['share'] = count, one['share'] + entry['share']
+  return sorted(found.values(), key=lambda x: -x['count'])
 
 
 def heap_table(reports: Mapping[str, Mapping[str, Any]], title: str) -> str:

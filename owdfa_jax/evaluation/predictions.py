@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -13,11 +13,17 @@ from flax import nnx
 from input_pipeline import pipeline
 from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
-from input_pipeline.errors import UserError
 from owdfa_jax import parallel
+from owdfa_jax.evaluation.calibration import Calibration
 from owdfa_jax.evaluation.centres import Centres
+from owdfa_jax.evaluation.finite_results import check_finite
 from owdfa_jax.evaluation.forward import make_forward
 from owdfa_jax.evaluation.groups import VerdictSums
+from owdfa_jax.evaluation.shared_names import (
+  first_outputs,
+  have_shared_names,
+)
+from owdfa_jax.evaluation.source_names import real_classes
 from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
@@ -40,6 +46,12 @@ class Predictions:
       a verdict is the mean over its group.
     novel_probability: float32 [N], the probability of all novel outputs
       together; None if it was not kept.
+    source: int32 [N], the most probable source, by the first output of its
+      name; None where no two outputs share a name.
+    source_confidence: float32 [N], the probability of that source; None where
+      `source` is.
+    calibrated: float32 [N], `called_confidence` with the run's temperature;
+      None without one.
     verdicts: the predictions for G groups of these images, [G] each; their
       `row` is the first row of the group. None if there are no groups.
   """
@@ -50,7 +62,21 @@ class Predictions:
   fake_probability: np.ndarray
   unseen_score: np.ndarray | None = None
   novel_probability: np.ndarray | None = None
+  source: np.ndarray | None = None
+  source_confidence: np.ndarray | None = None
+  calibrated: np.ndarray | None = None
   verdicts: 'Predictions | None' = None
+
+  @property
+  def called(self) -> np.ndarray:
+    """The output whose name each image gets, int32 [N]."""
+    return self.predicted if self.source is None else self.source
+
+  @property
+  def called_confidence(self) -> np.ndarray:
+    """The probability of that name, float32 [N]."""
+    shared = self.source_confidence
+    return self.confidence if shared is None else shared
 
 
 class Predictor:
@@ -72,6 +98,8 @@ class Predictor:
     self._experiment = experiment
     self._centres = centres
     self._sources: SourceDensities | None = None
+    self._first_output: np.ndarray | None = None
+    self._calibration: Calibration | None = None
     self._degrade: Callable[[DeviceBatch], DeviceBatch] = lambda batch: batch
     self._real = real_classes(experiment.dataset)
     self._num_known = experiment.dataset.num_known
@@ -80,17 +108,33 @@ class Predictor:
     )
     self._forward = make()
     self._forward_for_groups = make(with_log_probability=True)
-    self._forward_with_features = make(with_features=True)
     self._forward_with_all = make(with_features=True, with_log_probability=True)
 
-  def with_sources(self, sources: SourceDensities) -> 'Predictor':
+  def with_sources(
+    self, sources: SourceDensities, calibration: Calibration | None = None
+  ) -> 'Predictor':
     """Returns a predictor whose predictions have an `unseen_score`.
 
     Args:
       sources: what the network has seen, on all devices.
+      calibration: the temperatures of `calibrated`.
     """
     predictor = copy.copy(self)
-    predictor._sources = sources
+    predictor._sources, predictor._calibration = sources, calibration
+    return predictor
+
+  def with_names(self, names: Sequence[str]) -> 'Predictor':
+    """Returns a predictor whose predictions have the `source` of each image.
+
+    It is the same predictor if no two outputs share a name.
+
+    Args:
+      names: the name of each output.
+    """
+    if not have_shared_names(names):
+      return self
+    predictor = copy.copy(self)
+    predictor._first_output = first_outputs(names)
     return predictor
 
   def with_degradation(
@@ -132,8 +176,15 @@ class Predictor:
       return Predictions(**self._collect(forward, batches))
     forward = self._bind(self._forward_for_groups, params, batch_stats)
     sums = VerdictSums(group)
-    columns = self._collect(forward, batches, sums)
-    verdicts = Predictions(**sums.columns(self._real, self._num_known))
+    columns = self._collect(forward, batches, sums.add)
+    verdicts = Predictions(
+      **sums.columns(
+        self._real,
+        self._num_known,
+        self._first_output,
+        self._calibration.verdict if self._calibration else None,
+      )
+    )
     if self._sources is not None:
       # Both sorted by the first row of each group.
       mean, _ = group_means(
@@ -149,6 +200,7 @@ class Predictor:
     batch_stats: BatchStats,
     batches: Iterator[Batch],
     take: Callable[[jax.Array], None],
+    take_rows: Callable[[np.ndarray, np.ndarray], None] | None = None,
   ) -> Predictions:
     """Classifies images, and passes on features, which stay on the devices.
 
@@ -158,18 +210,21 @@ class Predictor:
       batches: as for `predict`.
       take: gets the features of each batch in turn, float32 [B, C], split over
         the devices. Those of padding are among them.
+      take_rows: gets the rows int32 [b] of each batch in turn, and their
+        log-probabilities float32 [b, K].
 
     Raises:
       UserError: the network's logits or features are not finite.
     """
-    forward = self._bind(self._forward_with_features, params, batch_stats)
+    forward = self._bind(self._forward_with_all, params, batch_stats)
 
     def forward_and_take(batch: DeviceBatch) -> DeviceBatch:
       results = forward(batch)
       take(results.pop('feature'))
+      results.pop('place', None)
       return results
 
-    return Predictions(**self._collect(forward_and_take, batches))
+    return Predictions(**self._collect(forward_and_take, batches, take_rows))
 
   def rows(
     self,
@@ -178,6 +233,7 @@ class Predictor:
     batches: Iterator[Batch],
     *,
     with_features: bool = False,
+    with_places: bool = False,
   ) -> Iterator[dict[str, np.ndarray]]:
     """Yields what the network says of the rows of each batch.
 
@@ -188,6 +244,8 @@ class Predictor:
       batch_stats: as for `predict`.
       batches: as for `predict`.
       with_features: give `feature` too, float32 [b, C]; one process alone.
+      with_places: give `place` too, float32 [b, D], the whitened features;
+        needs sources.
 
     Yields:
       `row` int32 [b], `log_probability` float32 [b, K] and, with sources,
@@ -196,15 +254,16 @@ class Predictor:
     Raises:
       UserError: the network's logits or features are not finite.
     """
-    forward = self._bind(
-      self._forward_with_all if with_features else self._forward_for_groups,
-      params,
-      batch_stats,
-    )
+    forward = self._forward_for_groups
+    if with_features or with_places:
+      forward = self._forward_with_all
+    forward = self._bind(forward, params, batch_stats)
     waiting: DeviceBatch | None = None
     for batch in batches:
       placed = self._degrade(self._experiment.placement.put_batch(batch))
       started = forward(placed)
+      if not with_features:
+        started.pop('feature', None)
       if waiting is not None:
         yield self._taken(waiting)
       waiting = started
@@ -216,7 +275,7 @@ class Predictor:
     columns = parallel.to_host(results)
     is_image = columns.pop('mask')
     columns = {name: x[is_image] for name, x in columns.items()}
-    self._check_finite(columns.pop('is_finite'))
+    check_finite(columns.pop('is_finite'), self._experiment.workdir)
     return columns
 
   def batches(
@@ -250,18 +309,24 @@ class Predictor:
     self, forward: Callable, params: Params, batch_stats: BatchStats
   ) -> Callable[[DeviceBatch], DeviceBatch]:
     return functools.partial(
-      forward, params, batch_stats, self._centres, self._sources
+      forward,
+      params,
+      batch_stats,
+      self._centres,
+      self._sources,
+      first_output=self._first_output,
+      temperature=self._calibration.image if self._calibration else None,
     )
 
   def _collect(
     self,
     forward: Callable[[DeviceBatch], DeviceBatch],
     batches: Iterator[Batch],
-    sums: VerdictSums | None = None,
+    take_rows: Callable[[np.ndarray, np.ndarray], None] | None = None,
   ) -> dict[str, Any]:
     """Runs all batches; returns the columns without padding, in row order.
 
-    With `sums`, log-probabilities are added to them.
+    `take_rows` gets the log-probabilities.
     """
     placement = self._experiment.placement
     collected = []
@@ -271,8 +336,9 @@ class Predictor:
       results = parallel.to_host(forward(placed))
       is_image = results.pop('mask')
       results = {name: x[is_image] for name, x in results.items()}
-      if sums is not None:
-        sums.add(results['row'], results.pop('log_probability'))
+      log_probability = results.pop('log_probability', None)
+      if take_rows is not None:
+        take_rows(results['row'], log_probability)
       collected.append(results)
     columns = {
       name: np.concatenate([results[name] for results in collected])
@@ -282,54 +348,5 @@ class Predictor:
     # result the same for every batch size and number of devices.
     order = np.argsort(columns['row'], kind='stable')
     columns = {name: x[order] for name, x in columns.items()}
-    self._check_finite(columns.pop('is_finite'))
+    check_finite(columns.pop('is_finite'), self._experiment.workdir)
     return columns
-
-  def _check_finite(self, is_finite: np.ndarray) -> None:
-    """Raises `UserError` if the results of some images are not finite.
-
-    `argmax` of such numbers is 0, so they would look like predictions.
-
-    Args:
-      is_finite: bool [N].
-    """
-    if not is_finite.all():
-      raise UserError(
-        'the network gives NaN or infinite numbers for '
-        f'{np.sum(~is_finite)} of {len(is_finite)} images: the training in '
-        f'{self._experiment.workdir} has diverged; use another checkpoint '
-        '(--config.eval.checkpoint=STEP), or train anew in another --workdir '
-        'with a lower --config.optimizer.learning_rate'
-      )
-
-
-def output_names(experiment: Experiment) -> list[str]:
-  """Returns a name for each of the network's outputs; see `name_outputs`."""
-  return name_outputs(experiment.dataset, experiment.num_outputs)
-
-
-def name_outputs(dataset: PackedDataset, num_outputs: int) -> list[str]:
-  """Returns a name for each of K outputs.
-
-  Known classes have names. A novel output is a cluster of images, and the
-  data does not say which source it stands for: it is `novel-<output>`.
-
-  Args:
-    dataset: whose known classes come first.
-    num_outputs: K.
-  """
-  known = [entry.name for entry in dataset.classes[: dataset.num_known]]
-  novel = range(dataset.num_known, num_outputs)
-  return known + [f'novel-{output}' for output in novel]
-
-
-def real_classes(dataset: PackedDataset) -> list[int]:
-  """Returns the known classes of real (not forged) images.
-
-  Only known classes: nothing tells which novel outputs hold real images.
-  """
-  return [
-    entry.label
-    for entry in dataset.classes
-    if entry.face_type == 1 and entry.known
-  ]

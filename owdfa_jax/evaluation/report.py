@@ -5,10 +5,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from input_pipeline import escape, text_tables
 from input_pipeline.files import write_whole
 from input_pipeline.text_tables import percent
 from owdfa_jax.evaluation.attributions_table import write_attributions
+from owdfa_jax.evaluation.calibration_report import calibration_lines
 from owdfa_jax.evaluation.heap import (
   has_next_to_nothing_novel,
   heap_lines,
@@ -22,6 +25,7 @@ from owdfa_jax.evaluation.report_files import (
   split_file,
 )
 from owdfa_jax.evaluation.selection import describe_best
+from owdfa_jax.evaluation.shared_names import have_shared_names
 from owdfa_jax.evaluation.unseen_report import unseen_lines
 from owdfa_jax.report_fields import (
   NUM_OUTPUTS_IN_USE,
@@ -29,7 +33,7 @@ from owdfa_jax.report_fields import (
   TABLE_COLUMNS,
   main_figures,
 )
-from owdfa_jax.settings import RunInputs
+from owdfa_jax.settings import RunInputs, eval_rows
 
 _REMEDY = 'free some space, then run again with --mode=eval'
 
@@ -80,6 +84,7 @@ def class_table(
   per_class: Sequence[Mapping[str, Any]],
   names: Sequence[str],
   counted: str = 'images',
+  called: Mapping[int, tuple[str, float]] | None = None,
 ) -> str:
   """Returns a table of the true classes and where their images went.
 
@@ -90,7 +95,14 @@ def class_table(
     per_class: the entries of a report.
     names: the name of each output.
     counted: what has been counted.
+    called: by label, the name that most images of a class got, and the share
+      of those; None takes those of the entries, which are of single outputs.
   """
+  if called is None:
+    called = {
+      entry['label']: (names[entry['predicted']], entry['predicted_share'])
+      for entry in per_class
+    }
   header = ('class', 'known', counted, 'correct', 'most often called', 'share')
   marked = [entry for entry in per_class if _is_under_known_name(entry)]
   sources = [entry['name'] for entry in per_class]
@@ -102,8 +114,8 @@ def class_table(
       'known' if entry['known'] else 'novel*' if entry in marked else 'novel',
       str(entry['count']),
       percent(entry['accuracy']),
-      shown[names[entry['predicted']]],
-      percent(entry['predicted_share']),
+      shown[called[entry['label']][0]],
+      percent(called[entry['label']][1]),
     )
     for entry in per_class
   ]
@@ -244,17 +256,44 @@ def write_report(
       workdir / name, text=True, what='the attributions', remedy=_REMEDY
     ) as file:
       write_attributions(file, inputs, rows, names, limit)
-  print_report(report, names)
+  print_report(report, names, _called(inputs, split, predictions, names))
   folder = escape.terminal(str(workdir))
   print(f'written: {folder}/{report_name}, {", ".join(table_names)}')
 
 
-def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
+def _called(
+  inputs: RunInputs,
+  split: str,
+  predictions: Predictions,
+  names: Sequence[str],
+) -> dict[int, tuple[str, float]] | None:
+  """Returns `called` of `class_table`; None where no outputs share a name."""
+  if not have_shared_names(names):
+    return None
+  predictions = predictions.verdicts or predictions
+  split, _ = eval_rows(inputs.dataset, split)
+  label = getattr(inputs.dataset, split).label[predictions.row]
+  found = {}
+  for each in np.unique(label):
+    output, count = np.unique(
+      predictions.called[label == each], return_counts=True
+    )
+    most = int(count.argmax())
+    found[int(each)] = names[output[most]], float(count[most] / count.sum())
+  return found
+
+
+def print_report(
+  report: Mapping[str, Any],
+  names: Sequence[str],
+  called: Mapping[int, tuple[str, float]] | None = None,
+) -> None:
   """Prints the tables of a report, and which images they do not cover.
 
   Args:
     report: the content of `report.json`.
     names: the name of each output.
+    called: as for `class_table`.
   """
   made_by = 'no network'
   if which := report['checkpoint']:
@@ -267,7 +306,7 @@ def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
   print(f'\n{made_by}, {images}\n')
   if main['per_class']:
     counted = 'groups' if groups else 'images'
-    print(class_table(main['per_class'], names, counted))
+    print(class_table(main['per_class'], names, counted, called))
     print(*novel_class_lines(main), '', sep='\n')
   if main['heap'] is not None:
     print(f'{heap_lines(main["heap"])}\n')
@@ -278,7 +317,7 @@ def print_report(report: Mapping[str, Any], names: Sequence[str]) -> None:
     print(f'{main_table({"": report})}\n')
   for line in (*interval_lines(main), *truth_lines(main)):
     print(line)
-  for line in unseen_lines(report):
+  for line in (*calibration_lines(report), *unseen_lines(report)):
     print(line)
   if robustness := report.get(ROBUSTNESS):
     print(f'\n{robustness_lines(robustness)}\n')

@@ -1,6 +1,7 @@
 """What a run says of new images: one answer an image, and many in a table."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from typing_extensions import override
 
+from owdfa_jax.evaluation.shared_names import add_up, first_outputs
 from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE
 from owdfa_jax.evaluation.verdicts import Verdict, verdict_of
 from owdfa_jax.inference.tables import write_csv
@@ -29,13 +31,15 @@ class Answer:
       source that the run found among unlabelled images. 'none of these': its
       `unseen_score` is above `unseen_threshold`. 'inconclusive': `confidence`
       is below a half, so the other sources together are more probable.
-    source: the name of the most probable source, `novel-N` if it was found; or
-      'none of these'.
-    confidence: the probability of the most probable source.
+    source: the name of the most probable source; `novel-N` if it was found and
+      has no name from the user; or 'none of these'.
+    confidence: the probability of the most probable source, with the run's
+      temperature if it has one, see `TrainedRun.calibration`.
     second_choice: the name of the source that is probable next; of an image of
       none of them, the most probable one.
     second_confidence: its probability.
-    output: the number of the most probable output.
+    output: the number of the most probable output. Several outputs may share
+      a name; they are one source, and their probabilities add up.
     unseen_score: how little the image is like any source; None if the run has
       no file of its sources.
     unseen_threshold: the score above which an image is of none of them; None
@@ -45,10 +49,13 @@ class Answer:
     stability: the share of mild views, compressed or resized, in which the
       source stays the same; below 1 the verdict is 'inconclusive'. None if the
       views were not asked for.
+    nearest: the training images whose features are nearest, the nearest first,
+      by their names in the packed data; None if the run carries none.
+    frames: how many frames of a video were seen; None for an image.
     error: why the image cannot be read; None if it can.
-    probability: float32 [K], of each output; `probabilities` has names to it.
+    probability: float32 [S], of each source; `probabilities` has names to it.
     side: the longer side of the image before it was resized, in pixels.
-    names: the name of each output.
+    names: the name of each source.
   """
 
   image: str
@@ -62,6 +69,8 @@ class Answer:
   unseen_threshold: float | None = None
   fake_probability: float | None = None
   stability: float | None = None
+  nearest: tuple[str, ...] | None = None
+  frames: int | None = None
   error: str | None = None
   probability: np.ndarray | None = dataclasses.field(
     default=None, repr=False, compare=False
@@ -94,16 +103,27 @@ class AnswerRule:
   """What turns the probabilities of an image into an answer.
 
   Attributes:
-    names: of the K outputs, those of known classes first.
+    names: of the K outputs, those of known classes first. Outputs of one name
+      are one source.
     num_known: the number of known classes.
     real: the known classes of real images.
     threshold: see `Answer.unseen_threshold`.
+    temperature: of the sum of an image's log-probabilities.
   """
 
   names: tuple[str, ...]
   num_known: int
   real: tuple[int, ...]
   threshold: float | None
+  temperature: float = 1
+
+  @functools.cached_property
+  def _first_output(self) -> np.ndarray:
+    return first_outputs(self.names)
+
+  @functools.cached_property
+  def _sources(self) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(self.names))
 
   def answer(
     self,
@@ -120,10 +140,13 @@ class AnswerRule:
       unseen_score: its score, None without one.
       side: its longer side, in pixels.
     """
-    first, second = (*np.argsort(-probability, kind='stable')[:2], None)[:2]
-    choices = [int(k) for k in (first, second) if k is not None]
+    # Of each source, at the place of the first output of its name.
+    total = add_up(probability, self._first_output)
+    sources = np.unique(self._first_output)
+    order = np.argsort(-total[sources], kind='stable')[:2]
+    choices = [int(sources[place]) for place in order]
     names = [self.names[k] for k in choices]
-    sure = [float(np.float32(probability[k])) for k in choices]
+    sure = [float(np.float32(total[k])) for k in choices]
     verdict = verdict_of(
       choices[0], sure[0], self.num_known, unseen_score, self.threshold
     )
@@ -139,13 +162,13 @@ class AnswerRule:
       sure[0],
       names[1] if len(names) > 1 else None,
       sure[1] if len(sure) > 1 else None,
-      choices[0],
+      int(probability.argmax()),
       unseen_score,
       self.threshold,
       fake,
-      probability=probability.astype(np.float32),
+      probability=total[sources].astype(np.float32),
       side=side,
-      names=self.names,
+      names=self._sources,
     )
 
 

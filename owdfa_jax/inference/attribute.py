@@ -11,14 +11,21 @@ from tqdm import tqdm
 from input_pipeline.escape import terminal
 from input_pipeline.image_folders import FolderScan
 from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
+from owdfa_jax.evaluation.source_names import output_names
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.inference.answers import COLUMNS, Answer
 from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.inference.run import TrainedRun
 from owdfa_jax.inference.summary import Summary
-from owdfa_jax.inference.tables import write_table
+from owdfa_jax.inference.tables import NUM_NEAREST, write_table
 from owdfa_jax.inference.unfinished import UnfinishedTable
 from owdfa_jax.training.manifest import checkpoint_digest
+
+_EARLIER = (
+  'the run was evaluated by an earlier version: confidences are without a '
+  'temperature, and no training images are named; evaluate it again, where its '
+  'packed data is'
+)
 
 
 def attribute_with_run(
@@ -28,13 +35,19 @@ def attribute_with_run(
   out: str | None = None,
   *,
   stability: bool = False,
+  nearest: int = NUM_NEAREST,
 ) -> int:
   """Attributes new images; finds the run's centres and sources if need be.
 
   The arguments, the result and the errors are those of `attribute`.
   """
   return attribute(
-    prepare_run(experiment), scan, max_pixels, out, stability=stability
+    prepare_run(experiment),
+    scan,
+    max_pixels,
+    out,
+    stability=stability,
+    nearest=nearest,
   )
 
 
@@ -45,6 +58,7 @@ def attribute(
   out: str | None = None,
   *,
   stability: bool = False,
+  nearest: int = NUM_NEAREST,
 ) -> int:
   """Classifies images with a checkpoint of a run, and writes a table.
 
@@ -60,6 +74,7 @@ def attribute(
       `new_attributions.csv` in the workdir, which is replaced.
     stability: whether each image is also seen in mild views, see
       `TrainedRun.predict`.
+    nearest: how many training images each line names.
 
   Returns:
     An exit status: 0, or 1 if some image could not be read. Files that are not
@@ -73,18 +88,28 @@ def attribute(
   made_by = _made_by(run, experiment) | {
     'max_pixels': max_pixels,
     'stability': stability,
+    'nearest': nearest,
   }
   table = UnfinishedTable(path, made_by)
   # The other processes of a pod have read it before process 0 writes.
   multihost_utils.sync_global_devices('answers are read')
-  answers = _answers(run, scan, table.done, max_pixels, stability)
+  answers = _answers(
+    run,
+    scan,
+    table.done,
+    max_pixels=max_pixels,
+    stability=stability,
+    nearest=nearest,
+  )
   if jax.process_index() > 0:
     for _ in answers:
       pass  # it computes its share of each batch
     return 0
   if table.done:
     print(f'goes on: {len(table.done)} files have an answer in {table.path}')
-  summary = Summary(scan, run.classes, run.num_known)
+  if not run.has_training_images:
+    print(_EARLIER)
+  summary = Summary(scan, run.outputs, run.num_known)
   with table:
     count = len(scan.images) + len(scan.others) + len(scan.unreadable)
     # Shown on a terminal alone.
@@ -105,11 +130,15 @@ def attribute(
 
 def _made_by(run: TrainedRun, experiment: Experiment) -> dict[str, Any]:
   """Returns what the answers of a run depend on, for JSON."""
+  pairs = zip(output_names(experiment), run.outputs, strict=True)
+  given = {output: name for output, name in pairs if output != name}
   return {
+    **({'names': given} if given else {}),
     'checkpoint': checkpoint_digest(run.checkpoint),
     'classify_by': experiment.config.eval.classify_by,
     'whitening': experiment.config.eval.whitening,
     'threshold': run.unseen_threshold,
+    'calibration': list(run.calibration or ()),
   }
 
 
@@ -117,16 +146,16 @@ def _answers(
   run: TrainedRun,
   scan: FolderScan,
   done: set[str],
-  max_pixels: int | None,
-  stability: bool,
+  **options: Any,
 ) -> Iterator[Answer]:
-  """Yields an answer for every file that has none, sorted by path."""
+  """Yields an answer for every file that has none, sorted by path.
+
+  `options` are those of `TrainedRun.stream`.
+  """
   problems = {**scan.others, **scan.unreadable}
   names = sorted({*scan.images, *problems} - done)
   answers = run.stream(
-    (name for name in names if name not in problems),
-    max_pixels=max_pixels,
-    stability=stability,
+    (name for name in names if name not in problems), **options
   )
   for name in names:
     if name in problems:

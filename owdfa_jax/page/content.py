@@ -1,16 +1,19 @@
 """Puts together what a page says: numbers and names, without markup."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from input_pipeline import escape
+from owdfa_jax.evaluation.names_file import NAMES_FILE
 from owdfa_jax.page.galleries import (
   Gallery,
   chosen_of_clusters,
   nearest_known,
 )
+from owdfa_jax.page.named import clusters_of_name
 from owdfa_jax.page.published import published_rows
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.report_fields import TABLE_COLUMNS, UNSEEN_AUROC, UNSEEN_REJECTED
@@ -53,8 +56,9 @@ class ShownCluster:
   """What a page says about one output.
 
   Attributes:
-    output: the output.
+    output: the output, or the first one of the name.
     name: its name.
+    clusters: the clusters that the user gave the name to, such as `novel-3`.
     known: whether it is a known class.
     count: how many images got it.
     share: their share of all images.
@@ -69,6 +73,7 @@ class ShownCluster:
 
   output: int
   name: str
+  clusters: list[str]
   known: bool
   count: int
   share: float
@@ -181,6 +186,12 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
   found['sources'] = (
     f'{known} known and {len(entries) - known} novel ones among the test images'
   )
+  if run.given:
+    names = {*run.given.values()}
+    found['names'] = (
+      f'{len(names)} names for {len(run.given)} found clusters, of '
+      f'{NAMES_FILE}; the figures are those of the clusters'
+    )
   if size := (config.get('packed') or {}).get('image_size'):
     found['images'] = f'{size} x {size} pixels'
   if device := run.machine or device:
@@ -191,13 +202,13 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
 def shown_clusters(
   run: RunFiles, gallery: Gallery | None
 ) -> list[ShownCluster]:
-  """Returns the outputs that images got: known classes, then the largest.
+  """Returns the names that images got: known classes, then the largest.
 
   Args:
     run: the files of the run.
-    gallery: their spectra; None if there are none.
+    gallery: the spectra of names; None if there are none.
   """
-  verdicts, num_known = run.verdicts, run.num_known
+  verdicts, num_known = run.named, run.num_known
   source = np.array(verdicts.source)
   stands_for = {
     entry['label'] if entry['known'] else entry['matched']: entry['name']
@@ -205,7 +216,7 @@ def shown_clusters(
   }
   nearest = {} if gallery is None else nearest_known(gallery, num_known)
   clusters = []
-  for output, kinds in chosen_of_clusters(verdicts).items():
+  for output, kinds in chosen_of_clusters(verdicts, run.num_outputs).items():
     members = verdicts.output == output
     named = source[members & (source != '')]
     main, purity = '', None
@@ -214,13 +225,13 @@ def shown_clusters(
       main = str(names[count.argmax()])
       purity = float(count.max() / count.sum())
     typical, doubtful = (
-      [_shown(run, place, stands_for.get(output)) for place in kind]
-      for kind in kinds
+      [_shown(run, place, stands_for) for place in kind] for kind in kinds
     )
     clusters.append(
       ShownCluster(
         output=output,
         name=verdicts.name[output],
+        clusters=clusters_of_name(verdicts.name[output], run.given),
         known=output < num_known,
         count=int(members.sum()),
         share=float(members.mean()),
@@ -235,12 +246,16 @@ def shown_clusters(
   return sorted(clusters, key=lambda x: (not x.known, -x.count))
 
 
-def _shown(run: RunFiles, place: int, stands_for: str | None) -> ShownImage:
-  verdicts = run.verdicts
+def _shown(
+  run: RunFiles, place: int, stands_for: Mapping[int, str]
+) -> ShownImage:
+  verdicts = run.named
   source = verdicts.source[place]
+  # What counts as correct is decided for outputs, whatever they are called.
+  class_of_output = stands_for.get(int(run.verdicts.output[place]))
   is_right = None
-  if source and stands_for is not None:
-    is_right = source == stands_for
+  if source and class_of_output is not None:
+    is_right = source == class_of_output
   return ShownImage(
     row=int(verdicts.row[place]),
     path=verdicts.image[place],

@@ -77,21 +77,29 @@ def draw_pictures(
 
 
 def _confusion(run: RunFiles) -> Picture:
-  entries = run.figures['per_class']
+  verdicts = run.named
+  entries = [
+    {
+      **entry,
+      'predicted': run.first_output(entry['predicted']),
+      'matched': None
+      if entry['matched'] is None
+      else run.first_output(entry['matched']),
+    }
+    for entry in run.figures['per_class']
+  ]
   lines = [
     {'output': str(output), 'true_source': spreadsheet(source)}
-    for output, source in zip(
-      run.verdicts.output, run.verdicts.source, strict=True
-    )
+    for output, source in zip(verdicts.output, verdicts.source, strict=True)
   ]
   outputs = order_outputs(entries, lines, run.num_known)
-  has_heap = '' in run.verdicts.source
+  has_heap = '' in verdicts.source
   share = count_shares(entries, lines, outputs, has_heap=has_heap)
   sources = [entry['name'] for entry in entries]
   figure = confusion_picture(
     np.nan_to_num(share),
     sources + [WITHOUT_TRUTH] * has_heap,
-    [run.verdicts.name[output] for output in outputs],
+    [verdicts.name[output] for output in outputs],
     sum(entry['known'] for entry in entries),
     sum(output < run.num_known for output in outputs),
   )
@@ -99,7 +107,7 @@ def _confusion(run: RunFiles) -> Picture:
 
 
 def _map(run: RunFiles, found: FeatureMap) -> Picture:
-  verdicts = run.verdicts
+  verdicts = run.named
   place = verdicts.group[found.row]
   known = [k for k in verdicts.name if k < run.num_known]
   names = {verdicts.name[k] for k in known}

@@ -12,7 +12,8 @@ from etils import epath
 
 from input_pipeline.dataset import Split
 from owdfa_jax.evaluation.checkpoint_arrays import CheckpointArrays
-from owdfa_jax.page.run_files import RunFiles, Verdicts
+from owdfa_jax.page.run_files import RunFiles
+from owdfa_jax.page.verdicts import Verdicts
 from owdfa_jax.spectrum.features import image_residual, log_spectrum
 
 # Images of a cluster of each kind, if the page has room for them.
@@ -53,19 +54,22 @@ class Gallery:
 
 
 def chosen_of_clusters(
-  verdicts: Verdicts,
+  verdicts: Verdicts, num_outputs: int | None = None
 ) -> dict[int, tuple[list[int], list[int]]]:
   """Returns which images a page shows of each output.
 
   Args:
     verdicts: of the test images.
+    num_outputs: how many outputs the images of a page are shared out to; None
+      for those that occur.
 
   Returns:
     By output, the places of the images with the highest and with the lowest
     confidence, most and least certain first.
   """
   outputs = np.unique(verdicts.output)
-  each = min(_MOST_OF_A_KIND, _MOST_IMAGES // (2 * len(outputs)))
+  num_outputs = num_outputs or len(outputs)
+  each = min(_MOST_OF_A_KIND, _MOST_IMAGES // (2 * num_outputs))
   chosen = {}
   for output in outputs:
     (places,) = np.nonzero(verdicts.output == output)
@@ -108,12 +112,16 @@ def make_gallery(run: RunFiles, step: int, split: Split) -> Gallery:
   from input_pipeline.features import decode_image
 
   verdicts = run.verdicts
-  places = [
-    place
-    for kinds in chosen_of_clusters(verdicts).values()
-    for kind in kinds
-    for place in kind
-  ]
+  # By name is another choice where probabilities of outputs were added up.
+  places = sorted(
+    {
+      place
+      for each in (verdicts, run.named)
+      for kinds in chosen_of_clusters(each, run.num_outputs).values()
+      for kind in kinds
+      for place in kind
+    }
+  )
   row = np.array(verdicts.row[places])
   images = [
     mosaic([decode_image(split.source[r]) for r in shown_rows(verdicts, place)])
@@ -132,6 +140,29 @@ def make_gallery(run: RunFiles, step: int, split: Split) -> Gallery:
     vars(gallery) | {'digest': np.array(run.digest)},
   )
   return gallery
+
+
+def by_name(gallery: Gallery, run: RunFiles) -> Gallery:
+  """Returns a gallery with one spectrum for all outputs of a name.
+
+  It is their mean, weighted by the images that got them.
+
+  Args:
+    gallery: the images and spectra of outputs.
+    run: the files of the run.
+  """
+  count = np.array([(run.verdicts.output == k).sum() for k in gallery.output])
+  output = np.array([run.first_output(int(k)) for k in gallery.output])
+  found = np.unique(output)
+  if len(found) == len(output):
+    return gallery
+  spectrum = [
+    np.average(
+      gallery.spectrum[output == k], axis=0, weights=count[output == k]
+    )
+    for k in found
+  ]
+  return dataclasses.replace(gallery, output=found, spectrum=np.stack(spectrum))
 
 
 def shown_rows(verdicts: Verdicts, place: int) -> np.ndarray:

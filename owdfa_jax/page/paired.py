@@ -12,7 +12,7 @@ import numpy as np
 
 from owdfa_jax.evaluation.metrics import best_matching
 from owdfa_jax.evaluation.resampling import LEVEL, draw_weights
-from owdfa_jax.page.run_files import Verdicts
+from owdfa_jax.page.verdicts import Verdicts
 
 _NUM_DRAWS = 2000
 _SEED = 0

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import io
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,44 +13,25 @@ import numpy as np
 from input_pipeline import escape, strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
+from owdfa_jax.evaluation.names_file import names_of_clusters
 from owdfa_jax.evaluation.report_files import (
   ATTRIBUTIONS_FILE,
   GROUP_ATTRIBUTIONS_FILE,
   REPORT_FILE,
 )
-from owdfa_jax.report_fields import current_report, main_figures
+from owdfa_jax.page.named import (
+  first_of_names,
+  name_verdicts,
+  output_names_of_table,
+)
+from owdfa_jax.page.verdicts import Verdicts
+from owdfa_jax.report_fields import GIVEN_NAMES, current_report, main_figures
 from owdfa_jax.training.metric_lines import METRICS_FILE, read_lines
 from owdfa_jax.training.run_record import CONFIG_FILE
 
 # A leaderboard writes it beside the report.
 MACHINE_FILE = 'machine.json'
 _REMEDY = 'evaluate the run again with --mode=eval'
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdicts:
-  """The answers for N test images, or for N groups of them.
-
-  Attributes:
-    image: the path of each image, or of the first image of each group.
-    row: int [N], its row of the test split.
-    output: int [N].
-    confidence: float [N].
-    source: the true source of each, '' where it is unknown.
-    name: the name of each output that occurs.
-    group: int [M], for each of M test rows its place among the N.
-  """
-
-  image: list[str]
-  row: np.ndarray
-  output: np.ndarray
-  confidence: np.ndarray
-  source: list[str]
-  name: dict[int, str]
-  group: np.ndarray
-
-  def __len__(self) -> int:
-    return len(self.image)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +43,13 @@ class RunFiles:
     name: the run's name, of its folder.
     config: the recorded settings.
     report: the content of `report.json`.
-    verdicts: one for each test image, or for each group.
+    verdicts: one for each test image, or for each group, by output.
+    named: the same by the name of the output: of several outputs of one name,
+      the first stands for all.
+    given: the names that the user gave to outputs.
+    adds_up: whether the confidences of `named` are those of names; without, of
+      single outputs, because the evaluation did not know the names.
+    num_known: the number of known classes.
     history: the lines of `metrics.jsonl` with an evaluation, in order.
     digest: of the table of test images, which the galleries are made from.
     machine: what trained it, as a leaderboard records it; '' if unknown.
@@ -73,6 +60,10 @@ class RunFiles:
   config: dict[str, Any]
   report: dict[str, Any]
   verdicts: Verdicts
+  named: Verdicts
+  given: dict[int, str]
+  adds_up: bool
+  num_known: int
   history: list[dict[str, Any]]
   digest: str
   machine: str = ''
@@ -83,14 +74,13 @@ class RunFiles:
     return main_figures(self.report)
 
   @property
-  def num_known(self) -> int:
-    """The number of known classes."""
-    known = self.config.get('data', {}).get('num_known')
-    if known is not None:
-      return int(known)
-    known = [x['label'] for x in self.figures['per_class'] if x['known']]
-    novel = [k for k, v in self.verdicts.name.items() if v == f'novel-{k}']
-    return max(known, default=min(novel, default=0) - 1) + 1
+  def num_outputs(self) -> int:
+    """The number of outputs that images got."""
+    return len(np.unique(self.verdicts.output))
+
+  def first_output(self, output: int) -> int:
+    """Returns the first output of the same name."""
+    return first_of_names(self.named.name).get(output, output)
 
 
 def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
@@ -101,8 +91,8 @@ def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
     name: how the page calls it; '' takes the name of the folder.
 
   Raises:
-    UserError: the run was not evaluated on the test split, or a file is
-      damaged.
+    UserError: the run was not evaluated on the test split, a file is damaged,
+      or its names are of other clusters.
   """
   config = _read_object(workdir / CONFIG_FILE)
   report = current_report(_read_object(workdir / REPORT_FILE))
@@ -116,9 +106,16 @@ def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
     if 'group' in images[0]:
       table = _read(workdir / GROUP_ATTRIBUTIONS_FILE)
       groups = [*csv.DictReader(io.StringIO(table, newline=''))]
-    verdicts = _verdicts(images, groups)
-    if not isinstance(main_figures(report)['per_class'], list):
+    entries = main_figures(report)['per_class']
+    if not isinstance(entries, list):
       raise ValueError('per_class is not a list')
+    used = dict(report.get(GIVEN_NAMES, {}))
+    verdicts = _verdicts(images, groups, used, entries)
+    num_known = _num_known(config, entries, verdicts.name)
+    given = _given(workdir, report, verdicts.name, num_known)
+    adds_up = used == {f'novel-{k}': name for k, name in given.items()}
+    lines = images if groups is None else groups
+    named = name_verdicts(verdicts, _said(lines) if adds_up else None, given)
   except (KeyError, TypeError, ValueError) as error:
     raise UserError(
       f'files that do not match: {REPORT_FILE}, {ATTRIBUTIONS_FILE} of '
@@ -130,6 +127,10 @@ def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
     config=config,
     report=report,
     verdicts=verdicts,
+    named=named,
+    given=given,
+    adds_up=adds_up,
+    num_known=num_known,
     history=[
       line
       for line in read_lines(workdir / METRICS_FILE)
@@ -140,10 +141,52 @@ def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
   )
 
 
+def _num_known(
+  config: Mapping[str, Any],
+  entries: Sequence[Mapping[str, Any]],
+  names: Mapping[int, str],
+) -> int:
+  """Returns the number of known classes.
+
+  Args:
+    config: the recorded settings.
+    entries: `per_class` of the report.
+    names: of the outputs that occur.
+  """
+  known = config.get('data', {}).get('num_known')
+  if known is not None:
+    return int(known)
+  known = [x['label'] for x in entries if x['known']]
+  novel = [k for k, v in names.items() if v == f'novel-{k}']
+  return max(known, default=min(novel, default=0) - 1) + 1
+
+
+def _given(
+  workdir: pathlib.Path,
+  report: Mapping[str, Any],
+  names: Mapping[int, str],
+  num_known: int,
+) -> dict[int, str]:
+  """Returns the names that the user gave to the clusters of a report."""
+  step = report.get('checkpoint_step')
+  if step is None:  # a spectrum without a network
+    return {}
+  known = [names.get(k, f'output {k}') for k in range(num_known)]
+  by = report.get('classified_by', 'head')
+  return names_of_clusters(workdir, step, by, known)
+
+
+def _said(lines: list[dict[str, str]]) -> list[str]:
+  return [escape.from_spreadsheet(line['source']) for line in lines]
+
+
 def _verdicts(
-  images: list[dict[str, str]], groups: list[dict[str, str]] | None
+  images: list[dict[str, str]],
+  groups: list[dict[str, str]] | None,
+  used: Mapping[str, str],
+  entries: Sequence[Mapping[str, Any]],
 ) -> Verdicts:
-  """Returns the verdicts of the lines of the tables."""
+  """Returns the verdicts of the lines of the tables, by output."""
   lines = images if groups is None else groups
   if groups is None:
     group = np.arange(len(images))
@@ -155,17 +198,14 @@ def _verdicts(
   row = np.full(len(lines), -1)
   # Backwards, so that the first row of each group stays.
   row[group[::-1]] = np.arange(len(images))[::-1]
-  name = {
-    int(line['output']): escape.from_spreadsheet(line['source'])
-    for line in lines
-  }
+  output = np.array([int(line['output']) for line in lines])
   return Verdicts(
     image=[escape.from_spreadsheet(line['image']) for line in lines],
     row=row,
-    output=np.array([int(line['output']) for line in lines]),
+    output=output,
     confidence=np.array([float(line['confidence']) for line in lines]),
     source=[escape.from_spreadsheet(line['true_source']) for line in lines],
-    name=name,
+    name=output_names_of_table(output, _said(lines), used, entries),
     group=group,
   )
 

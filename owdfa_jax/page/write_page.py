@@ -15,7 +15,12 @@ from owdfa_jax.page import content as page_content
 from owdfa_jax.page import draw, render
 from owdfa_jax.page.bounds import bounds_beside
 from owdfa_jax.page.feature_map import FeatureMap, read_map
-from owdfa_jax.page.galleries import Gallery, make_gallery, read_gallery
+from owdfa_jax.page.galleries import (
+  Gallery,
+  by_name,
+  make_gallery,
+  read_gallery,
+)
 from owdfa_jax.page.paired import compare_runs
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.page.svg import inline_svg, svg_file
@@ -72,6 +77,8 @@ def write_page(
     found = None  # of another table of test images
   pictures = draw.draw_pictures(run, bounds_beside(run, folder), found)
   files = {key: svg_file(picture.figure) for key, picture in pictures.items()}
+  if gallery is not None:
+    gallery = by_name(gallery, run)
   shown = page_content.shown_clusters(run, gallery)
   context = {
     **page_context(run, gallery, found, stages, other),
@@ -112,13 +119,18 @@ def page_context(
 
   Args:
     run: the files of the run.
-    gallery: its images; None if they are not at hand.
+    gallery: its images and the spectra of names; None if they are not at hand.
     found: the map of features, None if there is none.
     stages: as for `write_page`.
     other: as for `write_page`.
   """
   report, fingerprints, thumbnails = run.report, {}, {}
   warnings = list((run.figures.get('heap') or {}).get('warnings', ()))
+  if len({*run.given.values()}) < len(run.given) and not run.adds_up:
+    warnings.append(
+      'Names were given after the evaluation: the confidence of a name is that '
+      'of one of its clusters, until `owdfa eval` adds them up.'
+    )
   if gallery is None:
     warnings.append('The images are not at hand: the page shows none of them.')
   else:
@@ -150,7 +162,8 @@ def page_context(
     'between far groups mean little. Names in blue are known, in orange novel.',
     'thumbnails': thumbnails,
     'fingerprints': fingerprints,
-    'names': run.verdicts.name,
+    'names': run.named.name,
+    'has_given_names': bool(run.given),
     'made_by': f'Made by owdfa-jax {__version__}',
   }
 

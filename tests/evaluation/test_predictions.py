@@ -8,7 +8,8 @@ import pytest
 from flax import nnx
 
 from helpers.runs import tiny_experiment
-from owdfa_jax.evaluation.predictions import Predictor, output_names
+from owdfa_jax.evaluation.predictions import Predictor
+from owdfa_jax.evaluation.source_names import output_names
 from owdfa_jax.training import state
 
 pytestmark = pytest.mark.usefixtures('quick_compile')

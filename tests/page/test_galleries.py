@@ -13,7 +13,7 @@ from owdfa_jax.page.galleries import (
   spectrum_rows,
   thumbnail,
 )
-from owdfa_jax.page.run_files import Verdicts
+from owdfa_jax.page.verdicts import Verdicts
 
 
 def verdicts(output, confidence, group=None):

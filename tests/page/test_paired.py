@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from owdfa_jax.page.paired import compare_right, compare_runs
-from owdfa_jax.page.run_files import Verdicts
+from owdfa_jax.page.verdicts import Verdicts
 
 
 def verdicts(source, output, image=None):

@@ -1,0 +1,315 @@
+"""The names that a user gave to the found clusters of a run: `names.json`.
+
+The file lies in the folder of the run, and people may edit it. It says which
+clusters it names: those of another checkpoint, or of another classifier, have
+the same numbers and other images.
+"""
+
+import json
+import os
+import pathlib
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from input_pipeline import strict_json
+from input_pipeline.errors import UserError
+from input_pipeline.escape import quoted
+from input_pipeline.files import file_sha256, read_text, write_whole
+from owdfa_jax.training.manifest import CHECKPOINTS, checkpoint_digest
+
+NAMES_FILE = 'names.json'
+_VERSION = 1
+_FIELDS = ('version', 'clusters', 'names')
+_LONGEST = 100
+_CLUSTER = re.compile(r'novel-(0|[1-9][0-9]{0,6})')
+# What tables say in the place of a source.
+_TAKEN = ('none of these', 'inconclusive', 'no true class', 'unreadable')
+
+
+class Clusters(NamedTuple):
+  """Which clusters names are of.
+
+  Attributes:
+    step: the step of the checkpoint.
+    checkpoint: the digest of the checkpoint; '' if its files are gone.
+    classified_by: 'head' or 'centres', see `eval.classify_by`.
+    centres: the digest of the file of the centres; '' with the head.
+  """
+
+  step: int
+  checkpoint: str
+  classified_by: str
+  centres: str
+
+
+class NamesFile(NamedTuple):
+  """What a names file holds.
+
+  Attributes:
+    clusters: which clusters it names.
+    names: the name of each cluster by its output; '' where it has none yet.
+  """
+
+  clusters: Clusters
+  names: dict[int, str]
+
+
+def clusters_of(
+  workdir: str | os.PathLike[str], step: int, classified_by: str
+) -> Clusters:
+  """Returns what tells the clusters of a checkpoint from others.
+
+  Args:
+    workdir: the run's folder.
+    step: the step of the checkpoint.
+    classified_by: 'head' or 'centres'.
+
+  Raises:
+    UserError: a file cannot be read.
+  """
+  folder = pathlib.Path(workdir) / CHECKPOINTS / str(step)
+  centres = pathlib.Path(workdir) / f'centres-{step}.npz'
+  by_centres = classified_by == 'centres' and centres.exists()
+  try:
+    checkpoint = checkpoint_digest(folder) if folder.exists() else ''
+  except OSError as error:
+    raise UserError(
+      f'cannot read the checkpoint: {folder} ({error.strerror}); copy the run '
+      'again'
+    ) from error
+  return Clusters(
+    step, checkpoint, classified_by, file_sha256(centres) if by_centres else ''
+  )
+
+
+def read_names(workdir: str | os.PathLike[str]) -> NamesFile | None:
+  """Returns what the names file of a run holds; None without the file.
+
+  Args:
+    workdir: the run's folder.
+
+  Raises:
+    UserError: the file cannot be read, or a field is wrong.
+  """
+  path = pathlib.Path(workdir) / NAMES_FILE
+  try:
+    content = strict_json.loads(read_text(path))
+  except FileNotFoundError:
+    return None
+  except OSError as error:
+    raise UserError(
+      f'cannot read the names: {path} ({error.strerror}); check the file and '
+      'its permissions'
+    ) from error
+  except ValueError as error:
+    raise UserError(
+      f'a damaged names file: {path} ({error}); correct it, or remove it and '
+      'give the names again'
+    ) from error
+  return _parsed(content, path)
+
+
+def write_names(workdir: str | os.PathLike[str], found: NamesFile) -> None:
+  """Writes the names file of a run, complete or not at all.
+
+  Args:
+    workdir: the run's folder.
+    found: its content.
+
+  Raises:
+    UserError: the file cannot be written.
+  """
+  path = pathlib.Path(workdir) / NAMES_FILE
+  content = {
+    'version': _VERSION,
+    'clusters': found.clusters._asdict(),
+    'names': {f'novel-{k}': found.names[k] for k in sorted(found.names)},
+  }
+  text = json.dumps(content, indent=2, ensure_ascii=False)
+  with write_whole(path, text=True, what='the names') as file:
+    file.write(text + '\n')
+
+
+def names_of_clusters(
+  workdir: str | os.PathLike[str],
+  step: int,
+  classified_by: str,
+  known: Sequence[str],
+  num_outputs: int | None = None,
+) -> dict[int, str]:
+  """Returns the names that a user gave to the clusters of a checkpoint.
+
+  Args:
+    workdir: the run's folder.
+    step: the step of the checkpoint.
+    classified_by: 'head' or 'centres'.
+    known: the names of the known classes.
+    num_outputs: K; None if it is not known here.
+
+  Returns:
+    A name by output, for those that have one; {} without a names file.
+
+  Raises:
+    UserError: the file is damaged or of other clusters, or a name is wrong.
+  """
+  found = read_names(workdir)
+  if found is None:
+    return {}
+  path = pathlib.Path(workdir) / NAMES_FILE
+  check_clusters(found, clusters_of(workdir, step, classified_by), path)
+  check_names(found.names, known, num_outputs, f'{path}: names.')
+  return {output: name for output, name in found.names.items() if name}
+
+
+def check_clusters(
+  found: NamesFile, clusters: Clusters, path: pathlib.Path
+) -> None:
+  """Raises `UserError` if a names file names other clusters.
+
+  Args:
+    found: its content.
+    clusters: those that are to be named. A checkpoint whose files are gone is
+      known by its step alone.
+    path: of the file.
+  """
+  for field, theirs, ours in zip(
+    Clusters._fields, found.clusters, clusters, strict=True
+  ):
+    if theirs != ours and (field != 'checkpoint' or ours):
+      long = field in ('checkpoint', 'centres')
+      values = 'another one' if long else f'{theirs}, here {ours}'
+      raise UserError(
+        f'names of other clusters: {path} (clusters.{field}: {values}); '
+        'clusters change with the checkpoint and with what classifies: use '
+        'those that were named, or move the file away and give names anew'
+      )
+
+
+def check_names(
+  names: Mapping[int, str],
+  known: Sequence[str],
+  num_outputs: int | None,
+  where: str,
+) -> None:
+  """Raises `UserError` if an output or a name is wrong.
+
+  Args:
+    names: the name of each cluster by its output, '' for none.
+    known: the names of the known classes.
+    num_outputs: K; None if it is not known.
+    where: begins the place of a mistake, before the cluster.
+  """
+  of_known = {_look(name): name for name in known}
+  of_found: dict[str, tuple[int, str]] = {}
+  for output, name in names.items():
+    place = f'{where}novel-{output}'
+    if output < len(known):
+      raise UserError(
+        f'a known class: {place} ({quoted(known[output])}); only found '
+        f'clusters can be named, from novel-{len(known)} on'
+      )
+    if num_outputs is not None and output >= num_outputs:
+      raise UserError(
+        f'no such cluster: {place} (the last one is novel-{num_outputs - 1}); '
+        'leave it out'
+      )
+    if not name:
+      continue
+    _check_name(name, place)
+    look = _look(name)
+    if look in of_known:
+      raise UserError(
+        f'the name of a known class: {place}={quoted(name)} '
+        f'({quoted(of_known[look])} is known); add a word, such as '
+        f'{quoted(name + " (found)")}'
+      )
+    other, written = of_found.setdefault(look, (output, name))
+    if written != name:
+      raise UserError(
+        f'names that look alike: {place}={quoted(name)} and novel-{other}='
+        f'{quoted(written)}; write them alike to merge the clusters, or make '
+        'them differ more'
+      )
+
+
+def with_names(
+  outputs: Sequence[str], names: Mapping[int, str]
+) -> tuple[str, ...]:
+  """Returns the name of each output, with those that a user gave.
+
+  Args:
+    outputs: the name of each of K outputs without them.
+    names: names by output.
+  """
+  return tuple(names.get(k, name) for k, name in enumerate(outputs))
+
+
+def _check_name(name: str, place: str) -> None:
+  why = ''
+  if name != name.strip():
+    why = 'a blank at an end'
+  elif not name.isprintable():
+    why = 'a character that does not show'
+  elif len(name) > _LONGEST:
+    why = f'{len(name)} characters, at most {_LONGEST}'
+  elif _look(name) in _TAKEN:
+    why = 'tables say so of images without a source'
+  elif _CLUSTER.fullmatch(_look(name)):
+    why = 'the name of a cluster without a name'
+  if why:
+    raise UserError(
+      f'no name for a source: {place}={quoted(name)} ({why}); give another name'
+    )
+
+
+def _look(name: str) -> str:
+  """Returns the same for names that people would not tell apart."""
+  return ' '.join(unicodedata.normalize('NFKC', name).casefold().split())
+
+
+def _parsed(content: Any, path: pathlib.Path) -> NamesFile:
+  """Returns the content of a names file, checked field by field."""
+
+  def wrong(field: str, value: object, wanted: str) -> UserError:
+    return UserError(
+      f'a wrong field: {path}: {field}={quoted(value)}; give {wanted}, or '
+      'remove the file and give the names again'
+    )
+
+  def check_fields(value: Any, name: str, fields: Sequence[str]) -> None:
+    if not isinstance(value, dict):
+      raise wrong(name, value, 'an object')
+    if missing := [x for x in fields if x not in value]:
+      raise UserError(
+        f'a missing field: {path}: {missing[0]}; remove the file and give the '
+        'names again'
+      )
+    if unknown := [x for x in value if x not in fields]:
+      raise UserError(
+        f'an unknown field: {path}: {quoted(unknown[0])}; use '
+        f'{", ".join(fields)}'
+      )
+
+  check_fields(content, 'the file', _FIELDS)
+  if content['version'] is True or content['version'] != _VERSION:
+    raise wrong('version', content['version'], f'{_VERSION}')
+  clusters, names = content['clusters'], content['names']
+  check_fields(clusters, 'clusters', Clusters._fields)
+  for field, value in clusters.items():
+    kind = int if field == 'step' else str
+    if type(value) is not kind:
+      raise wrong(
+        f'clusters.{field}', value, 'a number' if kind is int else 'a text'
+      )
+  if not isinstance(names, dict):
+    raise wrong('names', names, 'an object such as {"novel-8": "StyleGAN2"}')
+  for key, value in names.items():
+    if not _CLUSTER.fullmatch(key):
+      raise wrong('names', key, 'the clusters as novel-8')
+    if not isinstance(value, str):
+      raise wrong(f'names.{key}', value, 'a text')
+  return NamesFile(
+    Clusters(**clusters), {int(k.split('-')[1]): v for k, v in names.items()}
+  )

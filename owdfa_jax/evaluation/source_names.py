@@ -1,0 +1,79 @@
+"""The names of a network's outputs, with those that the user gave."""
+
+from input_pipeline.dataset import PackedDataset
+from input_pipeline.errors import UserError
+from owdfa_jax.evaluation.names_file import names_of_clusters, with_names
+from owdfa_jax.experiment import Experiment
+
+
+def source_names(experiment: Experiment, step: int) -> tuple[str, ...]:
+  """Returns the name of each output, with those that the user gave.
+
+  Args:
+    experiment: the run; its `eval.classify_by` classifies.
+    step: the step of the checkpoint.
+
+  Raises:
+    UserError: the names file is damaged, or of other clusters.
+  """
+  names = output_names(experiment)
+  given = names_of_clusters(
+    experiment.workdir,
+    step,
+    experiment.config.eval.classify_by,
+    names[: experiment.dataset.num_known],
+    experiment.num_outputs,
+  )
+  return with_names(names, given)
+
+
+def source_names_or_warning(
+  experiment: Experiment, step: int
+) -> tuple[tuple[str, ...], str]:
+  """Returns the names of `source_names`, or those without the user's.
+
+  For an evaluation, whose figures do not depend on names.
+
+  Args:
+    experiment: the run.
+    step: the step of the checkpoint.
+
+  Returns:
+    The names, and why they are not the user's, '' if they are.
+  """
+  try:
+    return source_names(experiment, step), ''
+  except UserError as error:
+    return tuple(output_names(experiment)), str(error)
+
+
+def output_names(experiment: Experiment) -> list[str]:
+  """Returns a name for each of the network's outputs; see `name_outputs`."""
+  return name_outputs(experiment.dataset, experiment.num_outputs)
+
+
+def name_outputs(dataset: PackedDataset, num_outputs: int) -> list[str]:
+  """Returns a name for each of K outputs.
+
+  Known classes have names. A novel output is a cluster of images, and the
+  data does not say which source it stands for: it is `novel-<output>`.
+
+  Args:
+    dataset: whose known classes come first.
+    num_outputs: K.
+  """
+  known = [entry.name for entry in dataset.classes[: dataset.num_known]]
+  novel = range(dataset.num_known, num_outputs)
+  return known + [f'novel-{output}' for output in novel]
+
+
+def real_classes(dataset: PackedDataset) -> list[int]:
+  """Returns the known classes of real (not forged) images.
+
+  Only known classes: nothing tells which novel outputs hold real images.
+  """
+  return [
+    entry.label
+    for entry in dataset.classes
+    if entry.face_type == 1 and entry.known
+  ]
