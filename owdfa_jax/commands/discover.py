@@ -143,12 +143,8 @@ def _discover_from_folders(
   arguments: argparse.Namespace, settings: Sequence[str], heap: FolderScan
 ) -> None:
   """Trains a run on folders of images; ends the program with its status."""
-  from owdfa_jax.commands.discover_phases import (
-    closing_lines,
-    decision_lines,
-    open_discovery,
-    run_phases,
-  )
+  from owdfa_jax.commands.discover_phases import closing_lines, run_phases
+  from owdfa_jax.commands.discover_plan import decision_lines, open_discovery
   from owdfa_jax.commands.discover_record import DiscoverRecord
 
   discovery = open_discovery(
@@ -167,7 +163,7 @@ def _discover_from_folders(
     heap,
   )
   for line in decision_lines(discovery):
-    print(terminal(line))
+    print(terminal(line), flush=True)
   if status := run_phases(discovery):
     raise SystemExit(status)
   for line in closing_lines(discovery):

@@ -96,7 +96,8 @@ def read_discover_record(folder: pathlib.Path) -> DiscoverRecord | None:
       content[field] = tuple(content[field])
     return DiscoverRecord(**content)
   except FileNotFoundError:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    # A killed process may have left a hidden part of the record.
+    if folder.exists() and (not folder.is_dir() or _has_files(folder)):
       raise UserError(
         f'the folder exists: --out={folder} was not begun by `owdfa discover`; '
         'give a new one'
@@ -158,6 +159,10 @@ def check_same_discovery(
         f'is not what {folder} was begun with ({what}); put the files back, or '
         'give another --out'
       )
+
+
+def _has_files(folder: pathlib.Path) -> bool:
+  return any(not path.name.startswith('.') for path in folder.iterdir())
 
 
 def _name_of(option: str) -> str:

@@ -86,7 +86,7 @@ def find_new_sources(
   confidence = np.full(len(answers), np.nan)
   estimate, why = None, ''
   if len(rows):
-    feature = run.features(images[row] for row in rows)
+    feature = run.features(images[int(row)] for row in rows)
     estimate, why = _try_estimate(experiment, feature)
     if clusters is None:
       if estimate is None:

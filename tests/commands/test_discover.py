@@ -1,0 +1,309 @@
+"""`owdfa discover`: what it decides, what it refuses, and how it goes on."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from helpers import imagesets
+from helpers.subprocesses import run_main
+from input_pipeline.packing import write_pack
+from owdfa_jax.commands import discover, modes
+from owdfa_jax.commands.discover_phases import run_phases
+from owdfa_jax.commands.discover_plan import (
+  decision_lines,
+  open_discovery,
+  packing_options,
+  training_config,
+)
+from owdfa_jax.commands.discover_record import DiscoverRecord
+from owdfa_jax.evaluation.new_images import find_new_images
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+  """Folders `known`, of two sources, and `heap`, in the working directory."""
+  monkeypatch.chdir(tmp_path)
+  imagesets.write_set(tmp_path / 'known', known=2, novel=0, per_class=4)
+  (tmp_path / 'known' / 'meta.csv').unlink()
+  imagesets.write_set(tmp_path / 'all', known=0, novel=4, per_class=4)
+  for name in '23':
+    shutil.copytree(tmp_path / 'all' / name, tmp_path / 'heap' / name)
+  return tmp_path
+
+
+def command(*words, known='known', images='heap', out='run'):
+  """Runs the command with usual folders; None leaves an option out."""
+  given = {'--known': known, '--images': images, '--out': out}
+  argv = [w for k, v in given.items() if v is not None for w in (k, v)]
+  discover.main([*argv, *words])
+
+
+def error_of(capsys, *words, **given):
+  with pytest.raises(SystemExit) as ended:
+    command(*words, **given)
+  error = capsys.readouterr().err.splitlines()
+  assert ended.value.code in (1, 2) and len(error) == 1
+  return error[0]
+
+
+def opened(**changes):
+  given = {
+    'known': os.path.abspath('known'),
+    'images': (os.path.abspath('heap'),),
+    'size': 16,
+    'crop': 'none',
+    'rounds': False,
+    'tiles_given': None,
+    'known_files': '',
+    'heap_files': '',
+  }
+  return open_discovery(
+    DiscoverRecord(**given | changes),
+    discover.pathlib.Path.cwd() / 'run',
+    find_new_images(['heap']),
+  )
+
+
+@pytest.mark.parametrize(
+  'words, given, error',
+  [
+    ((), {'known': None}, 'give either --known or --workdir'),
+    (('--workdir=x',), {}, 'give either --known or --workdir'),
+    (('--clusters=3',), {}, '--clusters does not go with --known'),
+    (
+      ('--workdir=x', '--rounds'),
+      {'known': None},
+      '--rounds does not go with --workdir',
+    ),
+    (('--epochs=3',), {}, 'unrecognized arguments: --epochs=3'),
+    (('--config.epochs',), {}, 'unrecognized arguments: --config.epochs'),
+    (('--config.epoch=3',), {}, 'no such setting: --config.epoch=3'),
+    (('--config.epochs=x',), {}, 'a value does not fit: --config.epochs=x'),
+    (('--config.data.path=x',), {}, 'a setting of the discovery itself'),
+    (('--size=0',), {}, '--size=0'),
+    (('--tiles=2', '--crop=opencv'), {}, 'does not go with --crop=opencv'),
+    ((), {'images': 'gone'}, 'no such file or folder: gone'),
+    ((), {'images': 'known'}, 'known images in the heap: 8 of --images'),
+    ((), {'known': 'gone'}, 'no such folder: '),
+    ((), {'known': 'heap/2'}, 'no class folders in '),
+    ((), {'out': 'heap/run'}, 'the run would lie among the images'),
+    ((), {'out': 'known'}, 'was not begun by `owdfa discover`'),
+    (('--workdir=gone',), {'known': None}, 'no run: --workdir=gone'),
+    (
+      ('--workdir=gone', '--clusters=0'),
+      {'known': None},
+      'out of range: --clusters=0',
+    ),
+    (
+      ('--workdir=gone',),
+      {'known': None, 'out': 'heap'},
+      'the folder exists: --out=heap',
+    ),
+  ],
+)
+def test_mistakes_are_one_line(images, capsys, words, given, error):
+  assert error in error_of(capsys, *words, **given)
+  assert not (images / 'run').exists()
+
+
+def test_an_empty_heap(images, capsys):
+  (images / 'empty').mkdir()
+  assert 'no images: empty' in error_of(capsys, images='empty')
+
+
+def test_one_known_source_needs_the_number(images, capsys):
+  shutil.rmtree(images / 'known' / '1')
+  assert 'too few known sources' in error_of(capsys)
+  opened(settings=('data.num_classes=3',))
+
+
+def test_too_few_images(images, capsys):
+  for number in range(2, 4):
+    for path in images.glob(f'*/*/{number}.png'):
+      path.unlink()
+  for path in images.glob('heap/3/*'):
+    path.unlink()
+  assert 'too few images' in error_of(capsys)
+
+
+def test_a_heap_of_copies_has_nothing_to_discover(images, capsys):
+  shutil.rmtree(images / 'heap')
+  shutil.copytree(images / 'known' / '0', images / 'heap')
+  assert 'nothing to discover: every one of the 4' in error_of(capsys)
+  shutil.copy(images / 'all' / '2' / '0.png', images / 'heap' / 'new.png')
+  opened()
+
+
+def test_decisions_are_told_and_kept(images, capsys):
+  found = opened()
+  assert 'images in the heap' in capsys.readouterr().out
+  first, method, crop = decision_lines(found)
+  assert first.startswith('of each image: whole images, resized to 16: half')
+  assert method == 'method: Trace, small network' and '--crop=opencv' in crop
+  assert packing_options(found.record).tiles == 0
+  for path in images.glob('heap/*/*'):
+    shutil.copy(images / 'known' / '0' / '0.png', path.with_suffix('.bak'))
+  # The same images: nothing is decided, and nothing said, a second time.
+  for path in images.glob('heap/*/*.bak'):
+    path.unlink()
+  assert opened().record == found.record
+  assert capsys.readouterr().out == ''
+
+
+def test_options_override_the_rule(images):
+  found = opened(tiles_given=2, size=8, rounds=True)
+  assert packing_options(found.record).tiles == 2
+  assert decision_lines(found)[1] == 'method: Trace in rounds, small network'
+  assert 'stages' in training_config(found.record)
+
+
+def test_tiles_are_cut_from_larger_images(images):
+  assert opened(size=8).record.tiles == 4
+
+
+def test_the_settings_are_those_of_the_network_and_the_user(images):
+  large = opened(size=128, settings=('epochs=3',))
+  config = training_config(large.record)
+  assert config.model.backbone == 'resnet50' and config.epochs == 3
+  assert config.eval.classify_by == 'centres'
+
+
+@pytest.mark.parametrize(
+  'change, error',
+  [
+    (lambda folder: (folder / 'heap/2/0.png').unlink(), '8 files, now 7 files'),
+    (
+      lambda folder: (folder / 'known/0/0.png').write_bytes(b'x'),
+      'changed images: --known=',
+    ),
+  ],
+)
+def test_other_images_are_refused(images, capsys, change, error):
+  opened()
+  change(images)
+  assert error in error_of(capsys, '--size=16')
+
+
+def test_other_options_are_refused(images, capsys):
+  opened()
+  assert 'begun with --size=16, now it is 64' in error_of(capsys)
+  text = (images / 'run' / 'discover.json').read_text()
+  (images / 'run' / 'discover.json').write_text(text[:40])
+  assert 'damaged file: ' in error_of(capsys)
+
+
+def test_settings_may_change_until_the_run_is_complete(images, capsys):
+  opened(settings=('on_divergence=stop',))
+  changed = opened(settings=('on_divergence=skip',))
+  assert opened(settings=('on_divergence=skip',)).record == changed.record
+  (images / 'run' / 'report.json').write_text('{}')
+  error = error_of(capsys, '--size=16')
+  assert 'the run is complete' in error and 'on_divergence=skip' in error
+
+
+@pytest.fixture
+def phases(images, monkeypatch):
+  """Phases that do little, but the first; each adds its name to a list."""
+  done = []
+
+  def pack(meta_csv, out, options, resources):
+    assert meta_csv.exists()
+    if not out.exists():
+      done.append('pack')
+      write_pack(meta_csv, out, options, type(resources)(workers=1))
+
+  def run(mode, inputs, scan, out=None):
+    done.append(mode)
+    assert (inputs.config.data.path) == str(images / 'run/data/packed')
+    if mode == 'train':
+      (images / 'run' / 'report.json').write_text('{}')
+    else:
+      (images / 'run' / 'heap_attributions.csv').write_text('')
+    return 0
+
+  monkeypatch.setattr('input_pipeline.packing.write_pack', pack)
+  monkeypatch.setattr(modes, 'run', run)
+  monkeypatch.setattr(
+    'owdfa_jax.commands.discover_phases.check_recorded',
+    lambda workdir, mode, overrides, writes: [
+      training_inputs(images / 'run' / 'data' / 'packed')
+    ],
+  )
+  return done
+
+
+def training_inputs(packed):
+  from helpers.runs import tiny_config
+  from owdfa_jax.settings import check_run
+
+  return check_run(tiny_config(packed, data__num_classes=4), 'x')
+
+
+def test_each_phase_is_done_once(phases, images, capsys):
+  settings = ('data.num_classes=4', 'log.page=False', 'compilation_cache=')
+  found = opened(settings=settings)
+  assert run_phases(found) == 0
+  assert phases == ['pack', 'train', 'attribute']
+  # Of 11 training rows, a batch has the next power of two below.
+  assert run_phases(found) == 0
+  assert phases == ['pack', 'train', 'attribute']
+  assert capsys.readouterr().out.count('complete already') == 3
+  found.heap_table.unlink()
+  assert run_phases(found) == 0
+  assert phases == ['pack', 'train', 'attribute', 'attribute']
+
+
+def test_a_training_that_is_stopped_ends_the_phases(
+  phases, monkeypatch, images
+):
+  monkeypatch.setattr(modes, 'run', lambda *words: phases.append('x') or 143)
+  settings = ('data.num_classes=4', 'compilation_cache=')
+  assert run_phases(opened(settings=settings)) == 143
+  assert phases == ['pack', 'x']
+
+
+@pytest.mark.slow
+def test_from_folders_to_new_sources(images):
+  """The whole of it, and then new images with the run."""
+  shutil.rmtree(images / 'known')
+  shutil.rmtree(images / 'heap')
+  for name, first in ('known', 0), ('heap', 3):
+    imagesets.write_set(
+      images / 'set' / name, known=0, novel=first + 3, per_class=12, size=32
+    )
+    for label in range(first, first + 3):
+      shutil.move(
+        images / 'set' / name / str(label), images / name / str(label)
+      )
+  (images / 'heap' / 'broken.png').write_bytes(b'\x89PNG\r\n\x1a\n')
+  (images / 'heap' / 'notes.txt').write_text('x')
+
+  def owdfa(*words):
+    return run_main('owdfa_jax.commands.owdfa', ('discover', *words), images)
+
+  words = (
+    *('--known', 'known', '--images', 'heap', '--out', 'run', '--size', '32'),
+    *('--config.epochs=1', '--config.passes_per_epoch=2'),
+    *('--config.model.width=0.125', '--config.eval.batch_size=16'),
+  )
+  ended = owdfa(*words)
+  assert ended.status == 0, ended.err
+  assert 'skipped, not images: 1 .txt' in ended.out
+  lines = (images / 'run' / 'heap_attributions.csv').read_text().splitlines()
+  assert len(lines) == 1 + 36 + 2
+  assert (images / 'run' / 'report.html').exists()
+  again = owdfa(*words)
+  assert again.status == 0 and again.out.count('complete already') == 2
+  (images / 'run' / 'heap_attributions.csv').unlink()
+  assert owdfa(*words).status == 0
+  found = owdfa(
+    *('--workdir', 'run', '--images', 'heap/*', '--out', 'new', '--all')
+  )
+  assert found.status == 0, found.err
+  summary = json.loads((images / 'new' / 'summary.json').read_text())
+  assert summary['num_grouped'] == 36 and summary['num_unreadable'] == 1
+  estimate = summary['estimated_sources']
+  assert estimate['low'] <= estimate['number'] <= estimate['high']
+  assert len(summary['clusters']) == estimate['number']
