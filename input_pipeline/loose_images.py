@@ -42,7 +42,8 @@ class ImageCutter:
       UserError: the library of the detector is missing.
     """
     self.image_size = image_size
-    self._crop, self._tiling, self._max_pixels = crop, tiling, max_pixels
+    self.max_pixels = max_pixels
+    self._crop, self._tiling = crop, tiling
     self._find = None if crop is None else faces.detector(crop)
 
   @property
@@ -71,8 +72,8 @@ class ImageCutter:
     Raises:
       UserError: it cannot be read, is too large, or smaller than a tile.
     """
-    data = images.read_file(path, self._max_pixels)
-    pixels = images.decode_file(data, path, self._max_pixels)
+    data = images.read_file(path, self.max_pixels)
+    pixels = images.decode_file(data, path, self.max_pixels)
     return self._cut(pixels, data, path)
 
   def of_pixels(
@@ -90,7 +91,7 @@ class ImageCutter:
       UserError: it is too large, or smaller than a tile.
     """
     try:
-      check_size(pixels.shape[0], pixels.shape[1], self._max_pixels)
+      check_size(pixels.shape[0], pixels.shape[1], self.max_pixels)
     except BadImage as error:
       raise UserError(f'unreadable image: {name}: {error}') from error
     return self._cut(pixels, pixels.tobytes(), name)

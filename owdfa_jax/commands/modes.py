@@ -18,6 +18,7 @@ from owdfa_jax.discovery.unknown_classes import estimate_lines
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.inference.attribute import attribute_with_run
+from owdfa_jax.inference.tables import NUM_NEAREST
 from owdfa_jax.page.after_evaluation import draw_after_evaluation
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.timing import time_step
@@ -31,6 +32,7 @@ def run(
   out: str | None = None,
   *,
   stability: bool = False,
+  nearest: int = NUM_NEAREST,
 ) -> int:
   """Runs one mode and returns the exit status.
 
@@ -42,6 +44,7 @@ def run(
     max_pixels: the most pixels of one of them; None: as in packing.
     out: the table of their sources; None for one in the workdir.
     stability: whether they are also seen in mild views.
+    nearest: how many training images are named beside each.
 
   Raises:
     UserError: the run cannot start, or cannot go on.
@@ -60,7 +63,12 @@ def run(
   if mode == 'attribute':
     assert images is not None
     return attribute_with_run(
-      experiment, images, max_pixels, out, stability=stability
+      experiment,
+      images,
+      max_pixels,
+      out,
+      stability=stability,
+      nearest=nearest,
     )
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status

@@ -37,7 +37,7 @@ from owdfa_jax.commands.training_inputs import check_configured
 from owdfa_jax.commands.words import take_flag
 from owdfa_jax.discovery.unknown_classes import estimate_without_network
 from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
-from owdfa_jax.inference.tables import check_out
+from owdfa_jax.inference.tables import NUM_NEAREST, check_out
 from owdfa_jax.pods.worker import PodProcess
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.recorded_config import (
@@ -92,6 +92,12 @@ _STABILITY = flags.DEFINE_bool(
   False,
   'For attribute: see each image also mildly compressed and resized. One whose '
   'source changes is inconclusive. Takes four times as long.',
+)
+_NEAREST = flags.DEFINE_integer(
+  'nearest',
+  NUM_NEAREST,
+  'For attribute: how many of the nearest training images each line names.',
+  lower_bound=0,
 )
 _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
@@ -222,6 +228,7 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
         _MAX_PIXELS.value,
         _OUT.value,
         stability=_STABILITY.value,
+        nearest=_NEAREST.value,
       )
     )
 
@@ -237,9 +244,10 @@ def _find_images(files: Sequence[str]) -> FolderScan:
   if _OUT.value is not None:
     check_out(_OUT.value)
   if not folder:
-    return find_new_images(files)
-  scan = list_new_images(folder)
-  return find_new_images([folder, *files]) if files else scan
+    return find_new_images(files, videos=True)
+  if not files:
+    return list_new_images(folder, videos=True)
+  return find_new_images([folder, *files], videos=True)
 
 
 def _check_with_run(mode: str, workdir: str) -> list[RunInputs]:

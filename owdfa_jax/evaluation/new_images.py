@@ -14,16 +14,20 @@ from input_pipeline.image_folders import (
   skipped_lines,
 )
 from input_pipeline.packed_format import DESCRIPTION
+from input_pipeline.video_frames import is_video
 
 UNSEEN_SETTING = '--config.eval.unseen_path'
 
 
-def list_new_images(images: str, flag: str = '--images') -> FolderScan:
+def list_new_images(
+  images: str, flag: str = '--images', *, videos: bool = False
+) -> FolderScan:
   """Returns the image files and the other files under a folder.
 
   Args:
     images: the folder.
     flag: what names it, for errors.
+    videos: whether videos count as images.
 
   Raises:
     UserError: there is no such folder, or it holds no image.
@@ -36,6 +40,8 @@ def list_new_images(images: str, flag: str = '--images') -> FolderScan:
       f'not a folder: {flag}={images}; name the folder that the image is in'
     )
   scan = scan_images(root)
+  if videos:
+    _take_videos(scan)
   if not scan.images:
     found = '; '.join(map(str.strip, skipped_lines([scan], shown=1)))
     found = found or 'it is empty'
@@ -45,7 +51,9 @@ def list_new_images(images: str, flag: str = '--images') -> FolderScan:
   return scan
 
 
-def find_new_images(places: Sequence[str]) -> FolderScan:
+def find_new_images(
+  places: Sequence[str], *, videos: bool = False
+) -> FolderScan:
   """Returns the images among files, in folders, and of patterns.
 
   Each file counts once, under its absolute path.
@@ -53,6 +61,7 @@ def find_new_images(places: Sequence[str]) -> FolderScan:
   Args:
     places: paths of files and folders, and patterns such as 'new/*.png', in
       which `**` stands for any folders.
+    videos: whether videos count as images.
 
   Raises:
     UserError: there is nothing at a place, or no image at any of them.
@@ -65,6 +74,8 @@ def find_new_images(places: Sequence[str]) -> FolderScan:
       found.images += scan.images
       found.others |= scan.others
       found.unreadable |= scan.unreadable
+  if videos:
+    _take_videos(found)
   found.images = sorted(set(found.images))
   if not found.images:
     why = '; '.join(map(str.strip, skipped_lines([found], shown=1)))
@@ -73,6 +84,17 @@ def find_new_images(places: Sequence[str]) -> FolderScan:
       'files, or folders of them'
     )
   return found
+
+
+def _take_videos(scan: FolderScan) -> None:
+  """Puts the videos among the other files of a scan among its images."""
+  # A path that does not print has escapes there, and names no file.
+  found = [
+    path for path in scan.others if is_video(path) and os.path.isfile(path)
+  ]
+  for path in found:
+    del scan.others[path]
+  scan.images = sorted([*scan.images, *found])
 
 
 def _matches(pattern: str) -> list[str]:

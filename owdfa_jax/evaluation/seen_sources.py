@@ -22,17 +22,26 @@ from owdfa_jax.evaluation.sources_file import (
   write_sources,
 )
 from owdfa_jax.evaluation.threshold_rows import (
+  LEAST_SCORES,
   NUM_FOLDS,
   TEST_IMAGES,
+  UNLABELLED_IMAGES,
   draw_folds,
   draw_rows,
   threshold_rows,
+)
+from owdfa_jax.evaluation.training_rows import (
+  TrainingRows,
+  by_group,
+  calibrate_rows,
+  sample_groups,
 )
 from owdfa_jax.evaluation.unseen import (
   SourceDensities,
   cross_fitted_scores,
   fit_densities,
 )
+from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.progress import say
@@ -46,7 +55,8 @@ def ensure_sources(experiment: Experiment) -> None:
   """Writes the sources of the checkpoint that `eval.checkpoint` names.
 
   Does nothing if the file has those of this checkpoint and this classifier. A
-  file of earlier versions, whose threshold is of test images, is made anew.
+  file of earlier versions, whose threshold is of test images or which lacks
+  what an attribution shows, is made anew.
 
   Args:
     experiment: a trained run.
@@ -60,9 +70,12 @@ def ensure_sources(experiment: Experiment) -> None:
   path = SOURCES.path(experiment.workdir, restored.step)
   found = read_sources(*where)
   if found is not None:
-    if found.scored != TEST_IMAGES:
+    if found.scored == TEST_IMAGES:
+      say(f'{path} has a threshold of test images: made anew')
+    elif found.sample is None:
+      say(f'{path} has no temperature and no training images: made anew')
+    else:
       return
-    say(f'{path} has a threshold of test images: made anew')
   seen = fit_sources(experiment, restored)
   if jax.process_index() == 0:
     write_sources(*where, seen)
@@ -88,7 +101,7 @@ def attach_sources(
   seen = read_sources(experiment.workdir, restored.folder, experiment.config)
   if seen is None:
     return restored, None
-  return _with_densities(experiment, restored, seen.densities), seen
+  return _with_sources(experiment, restored, seen), seen
 
 
 def fit_sources(
@@ -105,22 +118,47 @@ def fit_sources(
   """
   train = experiment.dataset.train
   features: list[jax.Array] = []
+  parts: list[tuple[np.ndarray, np.ndarray]] = []
   found = restored.predictor.predict_with_features(
     restored.params,
     restored.batch_stats,
     restored.predictor.batches('train', draw_rows(train.group, MOST_ROWS)),
     features.append,
+    lambda *rows: parts.append(rows),
   )
   given = train.tag[found.row] == LABELLED
-  assigned = np.where(given, train.label[found.row], found.predicted)
+  label = np.where(given, train.label[found.row], -1)
+  assigned = np.where(given, label, found.predicted)
   group = train.group[found.row]
-  densities, score = _fit(experiment, features, assigned, draw_folds(group))
+  densities, score, place = _fit(
+    experiment, features, assigned, draw_folds(group)
+  )
   is_scored, scored = threshold_rows(_has_label(experiment)[found.row], group)
+  rows = TrainingRows(
+    found.row, place, _in_order(parts), label, group, is_scored
+  )
+  groups = by_group(rows)
+  calibration = None
+  if scored == UNLABELLED_IMAGES:
+    calibration = calibrate_rows(rows, groups, LEAST_SCORES)
   score, group = score[is_scored], group[is_scored]
   verdict, _ = group_means(score.astype(np.float64), group)
   return SeenSources(
-    densities, np.sort(score), np.sort(verdict.astype(np.float32)), scored
+    densities,
+    np.sort(score),
+    np.sort(verdict.astype(np.float32)),
+    scored,
+    calibration,
+    sample_groups(groups, train),
   )
+
+
+def _in_order(parts: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+  """Returns the log-probabilities of batches, by their rows, [N, K]."""
+  row, log_probability = (
+    np.concatenate(part) for part in zip(*parts, strict=True)
+  )
+  return log_probability[np.argsort(row, kind='stable')]
 
 
 def _fit(
@@ -128,8 +166,8 @@ def _fit(
   features: list[jax.Array],
   assigned: np.ndarray,
   fold: np.ndarray,
-) -> tuple[SourceDensities, np.ndarray]:
-  """Fits the Gaussians; returns the cross-fitted score of each row too.
+) -> tuple[SourceDensities, np.ndarray, np.ndarray]:
+  """Fits the Gaussians to N rows.
 
   Args:
     experiment: the run.
@@ -137,6 +175,10 @@ def _fit(
       fills the last batch up comes after these.
     assigned: int [N], the output of each row.
     fold: int32 [N], the fold of each row.
+
+  Returns:
+    The Gaussians, the cross-fitted score of each row, float32 [N], and its
+    whitened feature, float32 [N, D].
   """
   placement, outputs = experiment.placement, experiment.num_outputs
   total = sum(len(batch) for batch in features)
@@ -168,7 +210,9 @@ def _fit(
     NUM_FOLDS,
     placement.replicated,
   )
-  return densities, score
+  place_rows = jax.jit(whiten, out_shardings=placement.replicated)
+  place = np.asarray(place_rows(densities.whitening, rows))[: len(assigned)]
+  return densities, score, place
 
 
 def _has_label(experiment: Experiment) -> np.ndarray:
@@ -183,11 +227,9 @@ def _has_label(experiment: Experiment) -> np.ndarray:
   return has_label
 
 
-def _with_densities(
-  experiment: Experiment,
-  restored: RestoredNetwork,
-  densities: SourceDensities,
+def _with_sources(
+  experiment: Experiment, restored: RestoredNetwork, seen: SeenSources
 ) -> RestoredNetwork:
-  everywhere = jax.device_put(densities, experiment.placement.replicated)
-  predictor = restored.predictor.with_sources(everywhere)
+  everywhere = jax.device_put(seen.densities, experiment.placement.replicated)
+  predictor = restored.predictor.with_sources(everywhere, seen.calibration)
   return dataclasses.replace(restored, predictor=predictor)

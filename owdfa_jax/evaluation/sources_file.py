@@ -1,5 +1,8 @@
 """The file of the sources that a checkpoint has seen, `sources-STEP.npz`.
 
+It also has what else attribution takes from the training images: temperatures
+of the confidence, and images to show beside new ones.
+
 It names the checkpoint and the classifier that it belongs to: the Gaussians of
 another network would score at random. Its own digest shows damage.
 """
@@ -13,8 +16,14 @@ import ml_collections
 import numpy as np
 from etils import epath
 
+from owdfa_jax.evaluation.calibration import Calibration
 from owdfa_jax.evaluation.checkpoint_arrays import CheckpointArrays
 from owdfa_jax.evaluation.threshold_rows import TEST_IMAGES
+from owdfa_jax.evaluation.training_sample import (
+  SAMPLE_ARRAYS,
+  TrainingSample,
+  sample_of,
+)
 from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.evaluation.whitening_map import Whitening
 from owdfa_jax.training.manifest import checkpoint_digest
@@ -30,8 +39,11 @@ _DENSITIES = (
   'spread',
 )
 _SCORES = ('image_score', 'verdict_score')
+_CALIBRATION = 'calibration'
 SOURCES = CheckpointArrays(
-  'sources', (*_DENSITIES, *_SCORES, 'belongs_to'), ('scored',)
+  'sources',
+  (*_DENSITIES, *_SCORES, 'belongs_to'),
+  ('scored', _CALIBRATION, *SAMPLE_ARRAYS),
 )
 
 
@@ -46,12 +58,18 @@ class SeenSources(NamedTuple):
       `image_score` without groups.
     scored: which images these are, such as
       `threshold_rows.UNLABELLED_IMAGES`.
+    calibration: temperatures of the confidence; None with too few images
+      without a label, and in files of earlier versions.
+    sample: training images that the run carries; None in files of earlier
+      versions, and without a network.
   """
 
   densities: SourceDensities
   image_score: np.ndarray
   verdict_score: np.ndarray
   scored: str
+  calibration: Calibration | None = None
+  sample: TrainingSample | None = None
 
 
 def write_sources(
@@ -79,6 +97,10 @@ def write_sources(
     'scored': np.array(seen.scored),
     'belongs_to': np.array(_owner(checkpoint, config)),
   }
+  if seen.calibration is not None:
+    content[_CALIBRATION] = np.array(seen.calibration, np.float64)
+  if seen.sample is not None:
+    content |= seen.sample.arrays()
   SOURCES.write(workdir, int(checkpoint.name), content)
 
 
@@ -107,7 +129,15 @@ def read_sources(
     return None
   image_score, verdict_score = (np.asarray(content[x]) for x in _SCORES)
   scored = str(content.get('scored', TEST_IMAGES))
-  return SeenSources(_densities(content), image_score, verdict_score, scored)
+  calibration = content.get(_CALIBRATION)
+  return SeenSources(
+    _densities(content),
+    image_score,
+    verdict_score,
+    scored,
+    None if calibration is None else Calibration(*calibration.tolist()),
+    sample_of(content),
+  )
 
 
 def _densities(content: Mapping[str, np.ndarray]) -> SourceDensities:

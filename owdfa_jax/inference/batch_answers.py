@@ -9,6 +9,10 @@ import numpy as np
 from owdfa_jax.evaluation.groups import VerdictSums
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.evaluation.robustness import Degradation, make_degrade
+from owdfa_jax.evaluation.training_sample import (
+  TrainingSample,
+  nearest_images,
+)
 from owdfa_jax.inference.answers import Answer, AnswerRule
 from owdfa_jax.inference.pictures import PreparedImage
 from owdfa_jax.spectrum.group_means import group_means
@@ -45,7 +49,9 @@ def answers_of_batch(
   row = columns['row']
   sums = VerdictSums(np.arange(len(images)))
   sums.add(row, columns['log_probability'])
-  answered, probability = sums.probability()
+  # Frames of a video are too alike to make it surer than one of them.
+  frames = np.array([image.frames or 1 for image in images])
+  answered, probability = sums.probability(rule.temperature * frames)
   score: list[float | None] = [None] * len(images)
   if 'unseen_score' in columns:
     means, first = group_means(columns['unseen_score'].astype(np.float64), row)
@@ -54,8 +60,34 @@ def answers_of_batch(
   answers = [Answer(image.name, error=image.error) for image in images]
   for number, each in zip(answered, probability, strict=True):
     image = images[number]
-    answers[number] = rule.answer(image.name, each, score[number], image.side)
+    answer = rule.answer(image.name, each, score[number], image.side)
+    answers[number] = dataclasses.replace(answer, frames=image.frames)
   return answers
+
+
+def with_nearest(
+  answers: Sequence[Answer],
+  columns: Columns,
+  sample: TrainingSample,
+  most: int,
+) -> list[Answer]:
+  """Returns answers with the names of the nearest training images.
+
+  Args:
+    answers: for the images of a batch.
+    columns: of the rows of the batch, with `place`.
+    sample: the training images that the run carries.
+    most: how many names an answer gets.
+  """
+  found = list(answers)
+  row = columns['row']
+  if not len(row):
+    return found
+  place, first = group_means(columns['place'].astype(np.float64), row)
+  names = nearest_images(sample, place, most)
+  for number, each in zip(row[first].tolist(), names, strict=True):
+    found[number] = dataclasses.replace(found[number], nearest=each)
+  return found
 
 
 def with_stability(

@@ -1,8 +1,7 @@
-"""Turns a stream of new images into batches of one shape, on threads."""
+"""Turns a stream of new images and videos into batches, on threads."""
 
 import collections
 import dataclasses
-import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,9 +14,10 @@ from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
 from input_pipeline.loose_images import ImageCutter
 from input_pipeline.pillow_images import decoded_pixels
+from input_pipeline.video_frames import MOST_FRAMES, is_video, read_frames
 
-# An image to attribute: a path, the pixels uint8 [H, W, 3] (RGB) or [H, W]
-# (grey), or a Pillow image.
+# An image to attribute: the path of an image or a video, the pixels uint8
+# [H, W, 3] (RGB) or [H, W] (grey), or a Pillow image.
 NewImage: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
 
 
@@ -30,12 +30,14 @@ class PreparedImage:
     pictures: at least one uint8 [S, S, 3]; empty if it cannot be read.
     side: its longer side before it was resized, in pixels; 0 if unreadable.
     error: why it cannot be read; '' if it can.
+    frames: how many frames of a video the pictures are of; None for an image.
   """
 
   name: str
   pictures: Sequence[np.ndarray]
   side: int
   error: str
+  frames: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +62,8 @@ def picture_batches(
 ) -> Iterator[PictureBatch]:
   """Yields the images in batches, in their order.
 
-  The images of about two batches are in memory.
+  The images of about two batches are in memory. Of a video, as many frames are
+  seen as a batch has room for, at most `MOST_FRAMES`.
 
   Args:
     images: any number of images.
@@ -73,8 +76,26 @@ def picture_batches(
   """
   each = batch_size // cutter.most_pictures
   prepared = _prepare(images, cutter, num_threads, ahead=each)
-  while found := list(itertools.islice(prepared, each)):
+  for found in _whole_images(prepared, batch_size, each):
     yield PictureBatch(found, _fill(found, batch_size, cutter.image_size))
+
+
+def _whole_images(
+  prepared: Iterable[PreparedImage], most_pictures: int, most_images: int
+) -> Iterator[list[PreparedImage]]:
+  """Yields as many images as go into each batch, in their order."""
+  found: list[PreparedImage] = []
+  pictures = 0
+  for image in prepared:
+    more = len(image.pictures)
+    is_full = len(found) == most_images or pictures + more > most_pictures
+    if found and is_full:
+      yield found
+      found, pictures = [], 0
+    found.append(image)
+    pictures += more
+  if found:
+    yield found
 
 
 def _fill(images: Sequence[PreparedImage], batch_size: int, size: int) -> Batch:
@@ -100,30 +121,45 @@ def _prepare(
     images: the images.
     cutter: cuts them.
     num_threads: the number of threads, unless the cutter allows fewer.
-    ahead: how many images are read before they are asked for.
+    ahead: how many images are read before they are asked for; a video counts
+      as its frames.
   """
   threads = max(1, cutter.threads or num_threads)
-  waiting: collections.deque[Future[PreparedImage]] = collections.deque()
+  frames = min(ahead, MOST_FRAMES)
+  waiting: collections.deque[tuple[int, Future[PreparedImage]]]
+  waiting = collections.deque()
+  weight = 0
   with ThreadPoolExecutor(threads) as pool:
     try:
       for number, image in enumerate(images):
-        waiting.append(pool.submit(_prepare_one, image, number, cutter))
-        if len(waiting) > ahead:
-          yield waiting.popleft().result()
+        each = frames if _is_video(image) else 1
+        weight += each
+        future = pool.submit(_prepare_one, image, number, cutter, frames)
+        waiting.append((each, future))
+        while weight > ahead and len(waiting) > 1:
+          each, future = waiting.popleft()
+          weight -= each
+          yield future.result()
       while waiting:
-        yield waiting.popleft().result()
+        yield waiting.popleft()[1].result()
     finally:
       # Nobody wants the rest if the caller stops or an image is none.
-      for future in waiting:
+      for _, future in waiting:
         future.cancel()
 
 
+def _is_video(image: NewImage) -> bool:
+  return isinstance(image, str | os.PathLike) and is_video(os.fspath(image))
+
+
 def _prepare_one(
-  image: NewImage, number: int, cutter: ImageCutter
+  image: NewImage, number: int, cutter: ImageCutter, frames: int
 ) -> PreparedImage:
   is_path = isinstance(image, str | os.PathLike)
   name = os.fspath(image) if is_path else f'image {number}'
   try:
+    if is_path and is_video(name):
+      return _prepare_video(name, cutter, frames)
     if is_path:
       pictures, side = cutter.of_file(name)
     else:
@@ -131,6 +167,17 @@ def _prepare_one(
   except UserError as error:
     return PreparedImage(name, (), 0, str(error))
   return PreparedImage(name, pictures, side, '')
+
+
+def _prepare_video(
+  path: str, cutter: ImageCutter, frames: int
+) -> PreparedImage:
+  found = [
+    cutter.of_pixels(frame, path)
+    for frame in read_frames(path, frames, cutter.max_pixels)
+  ]
+  pictures = [picture for each, _ in found for picture in each]
+  return PreparedImage(path, pictures, found[0][1], '', len(found))
 
 
 def _pixels(image: Any, name: str) -> np.ndarray:

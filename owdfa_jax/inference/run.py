@@ -11,37 +11,31 @@ import numpy as np
 from PIL import Image
 
 from input_pipeline.batches import Batch
-from input_pipeline.errors import UserError
 from input_pipeline.loose_images import ImageCutter, cutter_for
 from owdfa_jax import parallel
-from owdfa_jax.evaluation.predictions import (
-  Predictor,
-  output_names,
-  real_classes,
-)
+from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
+from owdfa_jax.evaluation.source_names import real_classes, source_names
 from owdfa_jax.evaluation.unseen_report import limit_of
-from owdfa_jax.experiment import Experiment, build_experiment
+from owdfa_jax.experiment import Experiment
 from owdfa_jax.inference.answers import Answer, AnswerRule, Answers
 from owdfa_jax.inference.batch_answers import (
   Columns,
   answers_of_batch,
   mild_views,
+  with_nearest,
   with_stability,
 )
+from owdfa_jax.inference.open_run import open_run
 from owdfa_jax.inference.pictures import (
   NewImage,
   PictureBatch,
   picture_batches,
 )
+from owdfa_jax.inference.tables import NUM_NEAREST
 from owdfa_jax.parallel import process_rows
 from owdfa_jax.spectrum.group_means import group_means
-from owdfa_jax.training.recorded_config import recorded_config, run_folders
-from owdfa_jax.training.run_data import (
-  described_inputs,
-  inputs_with_images,
-)
 
 
 def load_run(
@@ -68,24 +62,13 @@ def load_run(
     UserError: there is no run, it is damaged, it has no network, or it was
       trained by an earlier version and its data is not there.
   """
-  folder = run_folders(os.fspath(workdir))[-1]
-  config = recorded_config(folder)
-  if 'spectrum' in config:
-    raise UserError(
-      f'no network: {folder} is the run of a spectrum, which names no new '
-      'images; load the run of a method'
-    )
-  with config.unlocked():
-    if checkpoint is not None:
-      config.eval.checkpoint = str(checkpoint)
-    if batch_size is not None:
-      config.eval.batch_size = batch_size
-    if num_threads is not None:
-      config.data.num_threads = num_threads
-  inputs = described_inputs(config, folder)
-  if inputs is None:
-    inputs = inputs_with_images(config, folder)
-  return TrainedRun(build_experiment(inputs, trains=False))
+  experiment = open_run(
+    workdir,
+    checkpoint=checkpoint,
+    batch_size=batch_size,
+    num_threads=num_threads,
+  )
+  return TrainedRun(experiment)
 
 
 class TrainedRun:
@@ -95,10 +78,15 @@ class TrainedRun:
     workdir: the folder of the run, or of the stage that was taken.
     checkpoint: the folder of the checkpoint; its name is the step.
     image_size: S; the network sees images of S x S pixels.
-    classes: the names of the K outputs: known sources first, then `novel-N`.
+    classes: the names of the sources: known ones first, then those that the
+      user gave to found ones, or `novel-N`. Outputs of one name are one source.
+    outputs: the name of each of the network's K outputs.
     num_known: the number of known sources.
     unseen_threshold: the `unseen_score` above which an image is of none of the
       sources; None if the run has none.
+    calibration: the temperatures of the confidence; None if the run has none:
+      it was trained by an earlier version, or with too few images without a
+      label.
   """
 
   def __init__(self, experiment: Experiment):
@@ -118,14 +106,26 @@ class TrainedRun:
     self.workdir = pathlib.Path(experiment.workdir)
     self.checkpoint = pathlib.Path(restored.folder)
     self.image_size = dataset.image_size
-    self.classes = tuple(output_names(experiment))
+    self.outputs = source_names(experiment, restored.step)
+    self.classes = tuple(dict.fromkeys(self.outputs))
     self.num_known = dataset.num_known
     by_tiles = self._cutter(None).most_pictures > 1
+    self.calibration = None if seen is None else seen.calibration
+    self._sample = None if seen is None else seen.sample
+    self._temperature = 1.0
+    if self.calibration is not None:
+      image, verdict, *_ = self.calibration
+      self._temperature = verdict if by_tiles else image
     self.unseen_threshold = (
       None
       if seen is None
       else limit_of(seen, by_tiles, config.eval.false_alarm_rate)
     )
+
+  @property
+  def has_training_images(self) -> bool:
+    """Whether the run carries training images, which answers name."""
+    return self._sample is not None
 
   def __repr__(self) -> str:
     return (
@@ -139,24 +139,29 @@ class TrainedRun:
     *,
     max_pixels: int | None = None,
     stability: bool = False,
+    nearest: int = NUM_NEAREST,
   ) -> Answers:
     """Returns the answers for images, in their order.
 
     Args:
-      images: paths of files, arrays uint8 [H, W, 3] (RGB) or [H, W] (grey), or
-        Pillow images, or one of these. Faces or tiles are cut out as for the
-        training; all tiles of an image together give one answer.
+      images: paths of images and videos, arrays uint8 [H, W, 3] (RGB) or [H, W]
+        (grey), or Pillow images, or one of these. Faces or tiles are cut out as
+        for the training; all tiles of an image, and all frames of a video,
+        together give one answer.
       max_pixels: the most pixels of an image; None: as in packing. A larger one
         gets an error.
       stability: whether each image is also seen in mild views, compressed and
         resized. An image whose source then changes is inconclusive. It takes
         four times as long.
+      nearest: how many training images each answer names, see `Answer.nearest`.
 
     Raises:
       TypeError: something is no image at all.
       UserError: the network's outputs are not finite.
     """
-    answers = self.stream(images, max_pixels=max_pixels, stability=stability)
+    answers = self.stream(
+      images, max_pixels=max_pixels, stability=stability, nearest=nearest
+    )
     return Answers(answers)
 
   def stream(
@@ -165,6 +170,7 @@ class TrainedRun:
     *,
     max_pixels: int | None = None,
     stability: bool = False,
+    nearest: int = NUM_NEAREST,
   ) -> Iterator[Answer]:
     """Yields what `predict` returns, with few images in memory at a time.
 
@@ -172,17 +178,24 @@ class TrainedRun:
       images: as for `predict`; an iterator is read as answers are asked for.
       max_pixels: as for `predict`.
       stability: as for `predict`.
+      nearest: as for `predict`.
     """
     dataset = self._experiment.dataset
     rule = AnswerRule(
-      self.classes,
+      self.outputs,
       self.num_known,
       tuple(real_classes(dataset)),
       self.unseen_threshold,
+      self._temperature,
     )
+    sample = self._sample if nearest > 0 else None
     views = mild_views(self._restored.predictor) if stability else []
-    for found, columns, of_views in self._rows(images, max_pixels, views=views):
+    for found, columns, of_views in self._rows(
+      images, max_pixels, views=views, with_places=sample is not None
+    ):
       answers = answers_of_batch(found.images, columns, rule)
+      if sample is not None:
+        answers = with_nearest(answers, columns, sample, nearest)
       if stability:
         others = [
           answers_of_batch(found.images, view, rule) for view in of_views
@@ -225,6 +238,7 @@ class TrainedRun:
     *,
     views: Sequence[Predictor] = (),
     with_features: bool = False,
+    with_places: bool = False,
   ) -> Iterator[tuple[PictureBatch, Columns, list[Columns]]]:
     """Yields each batch of images, and what the network says of its rows.
 
@@ -249,7 +263,10 @@ class TrainedRun:
 
     network = self._restored.params, self._restored.batch_stats
     for columns in self._restored.predictor.rows(
-      *network, batches(), with_features=with_features
+      *network,
+      batches(),
+      with_features=with_features,
+      with_places=with_places,
     ):
       found = started.pop(0)
       yield (

@@ -11,10 +11,13 @@ from input_pipeline.escape import shortened, spreadsheet
 from input_pipeline.files import local_path, write_whole
 
 # Columns that come from files and folders; a spreadsheet might run them.
-_TEXTS = ('image', 'source', 'second_choice')
+_TEXTS = ('image', 'source', 'second_choice', 'nearest')
 _SUFFIXES = ('.csv', '.jsonl', '.parquet')
 # Types of the columns of a Parquet file; all others are texts.
-_WHOLE = ('output',)
+_WHOLE = ('output', 'frames')
+_LISTS = ('nearest',)
+# Between the values of a list in a CSV file.
+_BETWEEN = ' | '
 _NUMBERS = (
   'confidence',
   'second_confidence',
@@ -24,6 +27,8 @@ _NUMBERS = (
   'stability',
 )
 _ROWS_AT_A_TIME = 10_000
+# How many of the nearest training images an answer names.
+NUM_NEAREST = 3
 
 
 def check_out(path: str) -> None:
@@ -82,7 +87,8 @@ def write_csv(
 ) -> None:
   """Writes a CSV file; see `write_table`.
 
-  Numbers have four decimals, missing values are empty.
+  Numbers have four decimals, missing values are empty, lists have ' | ' between
+  their values.
 
   Args:
     path: of the file.
@@ -98,6 +104,8 @@ def write_csv(
 def _cell(column: str, value: Any) -> str:
   if value is None:
     return ''
+  if column in _LISTS:
+    value = _BETWEEN.join(value)
   if isinstance(value, float):
     return f'{value:.4f}'
   return spreadsheet(value) if column in _TEXTS else str(value)
@@ -125,6 +133,7 @@ def _write_parquet(
   kinds = {k: pyarrow.float64() for k in _NUMBERS} | {
     k: pyarrow.int32() for k in _WHOLE
   }
+  kinds |= {k: pyarrow.list_(pyarrow.string()) for k in _LISTS}
   schema = pyarrow.schema(
     [(k, kinds.get(k, pyarrow.string())) for k in columns]
   )

@@ -1,0 +1,53 @@
+"""Opens a trained run from its folder alone."""
+
+import os
+
+from input_pipeline.errors import UserError
+from owdfa_jax.experiment import Experiment, build_experiment
+from owdfa_jax.training.recorded_config import recorded_config, run_folders
+from owdfa_jax.training.run_data import (
+  described_inputs,
+  inputs_with_images,
+)
+
+
+def open_run(
+  workdir: str | os.PathLike[str],
+  *,
+  checkpoint: str | int | None = None,
+  batch_size: int | None = None,
+  num_threads: int | None = None,
+) -> Experiment:
+  """Returns a trained run with a network; of a staged run, the last stage.
+
+  Its packed data need not be there.
+
+  Args:
+    workdir: the folder of the run, or of one of its stages.
+    checkpoint: 'best', 'latest' or a step; None: what the run was configured
+      with, which is what its report is of.
+    batch_size: images in a batch of an evaluation; None: as in the run.
+    num_threads: threads that read images; None: as in the run.
+
+  Raises:
+    UserError: there is no run, it is damaged, it has no network, or it was
+      trained by an earlier version and its data is not there.
+  """
+  folder = run_folders(os.fspath(workdir))[-1]
+  config = recorded_config(folder)
+  if 'spectrum' in config:
+    raise UserError(
+      f'no network: {folder} is the run of a spectrum, which names no new '
+      'images; load the run of a method'
+    )
+  with config.unlocked():
+    if checkpoint is not None:
+      config.eval.checkpoint = str(checkpoint)
+    if batch_size is not None:
+      config.eval.batch_size = batch_size
+    if num_threads is not None:
+      config.data.num_threads = num_threads
+  inputs = described_inputs(config, folder)
+  if inputs is None:
+    inputs = inputs_with_images(config, folder)
+  return build_experiment(inputs, trains=False)
