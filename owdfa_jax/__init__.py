@@ -1,12 +1,14 @@
 """Open-world deepfake attribution: networks, losses, methods, training.
 
-`owdfa_jax.load` gives a trained run that names the sources of new images.
+`owdfa_jax.load` gives a trained run that names the sources of new images,
+`owdfa_jax.load_export` the network of an export.
 """
 
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+  from owdfa_jax.export.load import ExportedNetwork
   from owdfa_jax.inference.run import TrainedRun
 
 __version__ = '0.2.0.dev0'
@@ -40,3 +42,19 @@ def load(
     batch_size=batch_size,
     num_threads=num_threads,
   )
+
+
+def load_export(folder: str | os.PathLike[str]) -> 'ExportedNetwork':
+  """Returns the network of an export, see `export.load.load_exported`.
+
+  Args:
+    folder: what `owdfa export` wrote.
+
+  Raises:
+    input_pipeline.errors.UserError: a file is missing, damaged or of a later
+      version.
+  """
+  # Imported late: it loads JAX, which takes seconds.
+  from owdfa_jax.export.load import load_exported
+
+  return load_exported(folder)

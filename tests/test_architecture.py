@@ -11,6 +11,7 @@ from helpers.paths import ROOT
 LEVELS = [
   {
     'owdfa_jax.commands',
+    'owdfa_jax.export',
     'owdfa_jax.leaderboard',
     'owdfa_jax.scale',
     'owdfa_jax.soak',
@@ -39,9 +40,10 @@ LEVELS = [
   # Its `__init__.py` has the version, and imports the rest late.
   {'input_pipeline', 'owdfa_jax'},
 ]
-# `owdfa_jax.load` imports the rest late. The leaderboard reads its flags and
-# starts up as the other commands do.
+# `owdfa_jax.load` and `load_export` import the rest late. The leaderboard reads
+# its flags and starts up as the other commands do.
 ALLOWED = {
+  ('owdfa_jax', 'owdfa_jax.export.load'),
   ('owdfa_jax', 'owdfa_jax.inference.run'),
   ('owdfa_jax.leaderboard.__main__', 'owdfa_jax.commands.flags'),
   ('owdfa_jax.leaderboard.__main__', 'owdfa_jax.commands.startup'),

@@ -161,7 +161,8 @@ class SpectrumBranch(nnx.Module):
       float32 [B, D] and [B, P]. Training computes no projections: [B, 0].
     """
     seen = spectrum_input(images, self.front_end)
-    spectrum = local_spectrum(seen).reshape(len(images), -1)
+    # `len` would need a number; an exported network takes any batch size.
+    spectrum = local_spectrum(seen).reshape(images.shape[0], -1)
     x = self.bn0(spectrum, train=train)
     features = x[:, :0]
     if self.num_features:

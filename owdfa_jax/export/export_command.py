@@ -1,0 +1,112 @@
+"""Writes the network of a run as a StableHLO program that plain JAX runs.
+
+  owdfa export RUN --out DIR
+
+DIR gets the program, export.json (names, image size, threshold, checksums) and
+MODEL_CARD.md. The program is loaded back and compared with the run.
+"""
+
+import argparse
+import pathlib
+from collections.abc import Sequence
+
+from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.files import path_type
+
+_PLATFORMS = 'cpu,cuda,tpu'
+
+
+@one_line_errors()
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Reads a run and writes its export.
+
+  Args:
+    argv: the arguments; by default those of the process.
+    prog: the program's name, for the help.
+  """
+  parser = ArgumentParser(
+    prog,
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  parser.add_argument('run', type=path_type('RUN'), help='a trained run')
+  parser.add_argument(
+    '--out',
+    required=True,
+    type=path_type('--out'),
+    help='the folder to write, which must not exist',
+  )
+  parser.add_argument(
+    '--checkpoint',
+    help="'best', 'latest' or a step; by default that of the report",
+  )
+  parser.add_argument(
+    '--platforms',
+    default=_PLATFORMS,
+    help=f'what the program is to run on; by default {_PLATFORMS}',
+  )
+  parser.add_argument(
+    '--licence', default='', help='of the weights, for the model card'
+  )
+  arguments = parser.parse_args(argv)
+  out = check_new_folder(arguments.out)
+  platforms = check_platforms(arguments.platforms)
+  # Imported late: it loads JAX, which takes seconds.
+  from owdfa_jax.export.write import export_run
+
+  description = export_run(
+    arguments.run, out, arguments.checkpoint, platforms, arguments.licence
+  )
+  compared = description['comparison']
+  differences = ', '.join(
+    f'{name} {value:.1e}'
+    for name, value in compared['largest_difference'].items()
+  )
+  left_out = {*platforms} - {*description['program']['platforms']}
+  if left_out:
+    print(f'the program does not run on: {", ".join(sorted(left_out))}')
+  print(
+    f'loaded back; largest difference on {compared["images"]} {compared["of"]}:'
+    f' {differences} (tolerance {compared["tolerance"]:g})'
+  )
+  print(f'written: {out}')
+
+
+def check_new_folder(path: pathlib.Path) -> pathlib.Path:
+  """Returns the folder of a new export, absolute.
+
+  Args:
+    path: the value of --out.
+
+  Raises:
+    UserError: something is there already.
+  """
+  out = path.expanduser().absolute()
+  if out.is_symlink() or out.exists():
+    raise UserError(
+      f'the folder exists: --out={path}; remove it or give another name'
+    )
+  return out
+
+
+def check_platforms(given: str) -> list[str]:
+  """Returns the names of platforms, each once.
+
+  Args:
+    given: the value of --platforms, names with commas.
+
+  Raises:
+    UserError: a name is unknown, or there is none.
+  """
+  known = _PLATFORMS.split(',')
+  names = [name.strip() for name in given.split(',')]
+  if not {*names} <= {*known}:
+    raise UserError(
+      f'unknown platform: --platforms={given}; give some of {_PLATFORMS}'
+    )
+  return [name for name in known if name in names]
+
+
+if __name__ == '__main__':
+  main()

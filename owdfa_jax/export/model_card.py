@@ -1,0 +1,86 @@
+"""The model card of an export: what the network is for, and what it is not."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from input_pipeline import escape
+from input_pipeline.text_tables import percent
+from owdfa_jax.export.exported_files import DESCRIPTION_FILE, PROGRAM_FILE
+from owdfa_jax.report_fields import TABLE_COLUMNS, main_figures
+
+_TEMPLATES = pathlib.Path(__file__).parent / 'templates'
+
+
+def render_card(
+  description: Mapping[str, Any],
+  data: Mapping[str, Any],
+  report: Mapping[str, Any] | None,
+  licence: str,
+) -> str:
+  """Returns the model card in Markdown.
+
+  Names are shown literally: Markdown and HTML in them have no effect.
+
+  Args:
+    description: the content of `export.json`.
+    data: the description of the packed data, as packing wrote it.
+    report: the content of `report.json`; None if the run was not evaluated, or
+      with another checkpoint.
+    licence: of the weights; '' if it was not given.
+  """
+  environment = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_TEMPLATES),
+    # Markdown: `finalize` escapes in place of HTML's autoescape.
+    autoescape=False,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    finalize=lambda x: escape.markdown_text(str(x)),
+  )
+  return environment.get_template('model_card.md').render(
+    description,
+    name=_name(description['run']),
+    known=description['classes'][: description['num_known']],
+    found=description['classes'][description['num_known'] :],
+    sources=_sources(data),
+    splits=data['splits'],
+    figures=None if report is None else _figures(report),
+    report=report,
+    licence=licence,
+    program_file=PROGRAM_FILE,
+    description_file=DESCRIPTION_FILE,
+  )
+
+
+def _name(run: Mapping[str, Any]) -> str:
+  return f'{run["name"]} ({run["method"]}, step {run["step"]})'
+
+
+def _sources(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+  """Returns the sources of the training images: names, kinds and counts."""
+  return [
+    {
+      'name': entry['name'],
+      'known': entry['known'],
+      'labelled': entry['counts']['labelled'],
+      'unlabelled': entry['counts']['unlabelled'],
+    }
+    for entry in data['classes']
+  ]
+
+
+def _figures(report: Mapping[str, Any]) -> list[dict[str, str]]:
+  """Returns the rows of the table of figures, in percent."""
+  figures = main_figures(report)
+  intervals = (figures.get('intervals') or {}).get('figures') or {}
+  rows = []
+  for key, label in TABLE_COLUMNS.items():
+    interval = intervals.get(key)
+    both = ' to '.join(percent(x) for x in interval or ())
+    value = percent(figures.get(key))
+    rows.append({'name': label, 'value': value, 'interval': both})
+  return rows

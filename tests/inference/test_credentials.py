@@ -1,0 +1,131 @@
+"""Signed credentials of images: what the column says of them."""
+
+import sys
+import types
+
+import pytest
+
+from helpers.paths import DATA
+from owdfa_jax.inference import credentials
+
+MANIFEST = {
+  'claim_generator_info': [{'name': 'Editor', 'version': '1.2', 'x': 'y'}],
+  'signature_info': {'issuer': 'Example Camera', 'alg': 'Es256'},
+  'assertions': [
+    {'label': 'c2pa.thumbnail', 'data': None},
+    {'label': 'c2pa.actions.v2', 'data': {'actions': [{'action': 'opened'}]}},
+  ],
+}
+GENERATED = {
+  'label': 'c2pa.actions',
+  'data': {
+    'actions': [
+      {
+        'digitalSourceType': 'http://cv.iptc.org/newscodes/digitalsourcetype/'
+        'trainedAlgorithmicMedia'
+      }
+    ]
+  },
+}
+
+
+def store(state='Valid', **changes):
+  return {
+    'active_manifest': 'a',
+    'manifests': {'a': MANIFEST | changes, 'older': {}},
+    'validation_state': state,
+  }
+
+
+@pytest.mark.parametrize(
+  'content, line',
+  [
+    (
+      store(),
+      'signed, signer not verified: issuer Example Camera, made by Editor 1.2',
+    ),
+    (
+      store('Trusted', claim_generator_info=None, claim_generator='Old/1'),
+      None,
+    ),
+    (
+      store('Invalid', signature_info=None, claim_generator_info=[]),
+      'changed since it was signed',
+    ),
+    (
+      store('Trusted', assertions=[GENERATED]),
+      'signed: issuer Example Camera, made by Editor 1.2, says: created by a '
+      'trained algorithm',
+    ),
+    ({}, 'unreadable credentials'),
+    ([], 'unreadable credentials'),
+    (store(signature_info='x'), 'unreadable credentials'),
+    (store(assertions=[{'label': 'c2pa.actions'}]), 'unreadable credentials'),
+  ],
+)
+def test_one_line_for_the_credentials(content, line):
+  expected = line or 'signed: issuer Example Camera, made by Old/1'
+  assert credentials.describe_credentials(content) == expected
+
+
+class Error(Exception):
+  """The errors of the reader."""
+
+
+class NotSupported(Error):
+  """Of a file that is no image."""
+
+
+@pytest.fixture
+def reader(monkeypatch):
+  """A reader that finds, raises or returns what a test puts into the list."""
+  found = []
+
+  def try_create(path, context):
+    result = found[0]
+    if isinstance(result, Exception):
+      raise result
+    return result
+
+  Error.NotSupported = NotSupported
+  module = types.SimpleNamespace(
+    Reader=types.SimpleNamespace(try_create=try_create),
+    Context=types.SimpleNamespace(from_dict=dict),
+    C2paError=Error,
+  )
+  credentials._context.cache_clear()
+  monkeypatch.setitem(sys.modules, 'c2pa', module)
+  yield found
+  credentials._context.cache_clear()
+
+
+@pytest.mark.parametrize(
+  'found, line',
+  [
+    (None, ''),
+    (NotSupported('text'), ''),
+    (Error('damaged'), 'unreadable credentials'),
+    (OSError('gone'), 'unreadable credentials'),
+  ],
+)
+def test_a_file_without_credentials_is_no_error(reader, found, line):
+  reader.append(found)
+  assert credentials.read_credentials('a.jpg') == line
+
+
+def test_the_reader_finds_what_was_signed(tmp_path):
+  pytest.importorskip('c2pa')
+  signed = DATA / 'signed.jpg'
+  line = (
+    ': issuer Example Camera, made by Example Generator 1.2, says: created by '
+    'a trained algorithm'
+  )
+  found = credentials.read_credentials(signed)
+  assert found == f'signed, signer not verified{line}'
+  content = bytearray(signed.read_bytes())
+  content[-30] ^= 255
+  (tmp_path / 'changed.jpg').write_bytes(content)
+  found = credentials.read_credentials(tmp_path / 'changed.jpg')
+  assert found == f'changed since it was signed{line}'
+  assert credentials.read_credentials(DATA / 'face.jpg') == ''
+  assert credentials.read_credentials(DATA / 'README.md') == ''
