@@ -52,6 +52,9 @@ class Answer:
     nearest: the training images whose features are nearest, the nearest first,
       by their names in the packed data; None if the run carries none.
     frames: how many frames of a video were seen; None for an image.
+    credentials: what signed credentials in the file say, see
+      `credentials.read_credentials`; None without any, for pixels, and where
+      the package that reads them is not installed.
     error: why the image cannot be read; None if it can.
     probability: float32 [S], of each source; `probabilities` has names to it.
     side: the longer side of the image before it was resized, in pixels.
@@ -71,6 +74,7 @@ class Answer:
   stability: float | None = None
   nearest: tuple[str, ...] | None = None
   frames: int | None = None
+  credentials: str | None = None
   error: str | None = None
   probability: np.ndarray | None = dataclasses.field(
     default=None, repr=False, compare=False

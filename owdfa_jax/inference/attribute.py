@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
-from tqdm import tqdm
 
 from input_pipeline.escape import terminal
 from input_pipeline.image_folders import FolderScan
+from input_pipeline.progress_bars import progress_bar
 from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
 from owdfa_jax.evaluation.source_names import output_names
 from owdfa_jax.experiment import Experiment
@@ -112,9 +112,8 @@ def attribute(
   summary = Summary(scan, run.outputs, run.num_known)
   with table:
     count = len(scan.images) + len(scan.others) + len(scan.unreadable)
-    # Shown on a terminal alone.
-    progress = tqdm(total=count, initial=len(table.done), disable=None)
-    with progress:
+    started = len(table.done)
+    with progress_bar('attribute', count, 'file', initial=started) as progress:
       for answer in answers:
         table.add(answer.columns() | {'side': answer.side})
         progress.update()

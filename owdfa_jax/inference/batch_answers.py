@@ -61,7 +61,9 @@ def answers_of_batch(
   for number, each in zip(answered, probability, strict=True):
     image = images[number]
     answer = rule.answer(image.name, each, score[number], image.side)
-    answers[number] = dataclasses.replace(answer, frames=image.frames)
+    answers[number] = dataclasses.replace(
+      answer, frames=image.frames, credentials=image.credentials
+    )
   return answers
 
 

@@ -6,7 +6,6 @@ statement of whoever signed it; a missing one says nothing. Needs the package
 """
 
 import functools
-import importlib.util
 import json
 import os
 from typing import Any
@@ -22,11 +21,6 @@ _STATES = {
 _UNREADABLE = 'unreadable credentials'
 
 
-def can_read_credentials() -> bool:
-  """Returns whether the package that reads credentials is installed."""
-  return importlib.util.find_spec('c2pa') is not None
-
-
 def read_credentials(path: str | os.PathLike[str]) -> str:
   """Returns what an image file says of its origin, in one line.
 
@@ -39,10 +33,11 @@ def read_credentials(path: str | os.PathLike[str]) -> str:
   Returns:
     Such as 'signed, signer not verified: issuer Example Camera, made by
     Example Editor 1.2, says: created by a trained algorithm'; '' without
-    credentials, and for a file that the reader does not know.
+    credentials, for a file of a kind that has none, and without the package.
   """
-  import c2pa  # pyrefly: ignore[missing-import]
-
+  c2pa = _reader()
+  if c2pa is None:
+    return ''
   try:
     reader = c2pa.Reader.try_create(os.fspath(path), context=_context())
     if reader is None:
@@ -57,11 +52,19 @@ def read_credentials(path: str | os.PathLike[str]) -> str:
 
 
 @functools.cache
-def _context() -> Any:
-  import c2pa  # pyrefly: ignore[missing-import]
+def _reader() -> Any:
+  """Returns the module that reads credentials, None without the package."""
+  try:
+    import c2pa  # pyrefly: ignore[missing-import]
+  except ImportError:
+    return None
+  return c2pa
 
+
+@functools.cache
+def _context() -> Any:
   # A file may name a web address where its credentials are.
-  return c2pa.Context.from_dict(
+  return _reader().Context.from_dict(
     {'verify': {'remote_manifest_fetch': False, 'ocsp_fetch': False}}
   )
 

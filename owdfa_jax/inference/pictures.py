@@ -15,6 +15,7 @@ from input_pipeline.errors import UserError
 from input_pipeline.loose_images import ImageCutter
 from input_pipeline.pillow_images import decoded_pixels
 from input_pipeline.video_frames import MOST_FRAMES, is_video, read_frames
+from owdfa_jax.inference.credentials import read_credentials
 
 # An image to attribute: the path of an image or a video, the pixels uint8
 # [H, W, 3] (RGB) or [H, W] (grey), or a Pillow image.
@@ -31,6 +32,7 @@ class PreparedImage:
     side: its longer side before it was resized, in pixels; 0 if unreadable.
     error: why it cannot be read; '' if it can.
     frames: how many frames of a video the pictures are of; None for an image.
+    credentials: see `Answer.credentials`.
   """
 
   name: str
@@ -38,6 +40,7 @@ class PreparedImage:
   side: int
   error: str
   frames: int | None = None
+  credentials: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,8 +165,9 @@ def _prepare_one(
       return _prepare_video(name, cutter, frames)
     if is_path:
       pictures, side = cutter.of_file(name)
-    else:
-      pictures, side = cutter.of_pixels(_pixels(image, name), name)
+      signed = read_credentials(name) or None
+      return PreparedImage(name, pictures, side, '', credentials=signed)
+    pictures, side = cutter.of_pixels(_pixels(image, name), name)
   except UserError as error:
     return PreparedImage(name, (), 0, str(error))
   return PreparedImage(name, pictures, side, '')

@@ -11,7 +11,7 @@ from input_pipeline.escape import shortened, spreadsheet
 from input_pipeline.files import local_path, write_whole
 
 # Columns that come from files and folders; a spreadsheet might run them.
-_TEXTS = ('image', 'source', 'second_choice', 'nearest')
+_TEXTS = ('image', 'source', 'second_choice', 'nearest', 'credentials')
 _SUFFIXES = ('.csv', '.jsonl', '.parquet')
 # Types of the columns of a Parquet file; all others are texts.
 _WHOLE = ('output', 'frames')

@@ -93,10 +93,12 @@ def reader(monkeypatch):
     Context=types.SimpleNamespace(from_dict=dict),
     C2paError=Error,
   )
-  credentials._context.cache_clear()
+  for cached in (credentials._reader, credentials._context):
+    cached.cache_clear()
   monkeypatch.setitem(sys.modules, 'c2pa', module)
   yield found
-  credentials._context.cache_clear()
+  for cached in (credentials._reader, credentials._context):
+    cached.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,11 @@ def reader(monkeypatch):
 def test_a_file_without_credentials_is_no_error(reader, found, line):
   reader.append(found)
   assert credentials.read_credentials('a.jpg') == line
+
+
+def test_without_the_package_there_are_none(reader, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'c2pa', None)
+  assert credentials.read_credentials(DATA / 'signed.jpg') == ''
 
 
 def test_the_reader_finds_what_was_signed(tmp_path):
