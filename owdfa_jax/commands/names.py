@@ -29,7 +29,7 @@ from owdfa_jax.evaluation.names_file import (
   read_names,
   write_names,
 )
-from owdfa_jax.page.named import clusters_of_name
+from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.page.report_command import last_stage
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.training.run_data import read_run_data

@@ -13,8 +13,14 @@ from input_pipeline import escape, strict_json
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
+from owdfa_jax.evaluation.names_file import names_of_clusters
 from owdfa_jax.evaluation.report_files import ATTRIBUTIONS_FILE, REPORT_FILE
-from owdfa_jax.report_fields import TABLE_COLUMNS, current_report
+from owdfa_jax.evaluation.shared_names import (
+  called_outputs,
+  output_names_of_table,
+  with_first_outputs,
+)
+from owdfa_jax.report_fields import GIVEN_NAMES, TABLE_COLUMNS, current_report
 from owdfa_jax.training.run_record import CONFIG_FILE
 
 # The name of the row of images without a true class.
@@ -58,8 +64,8 @@ def read_overview(
     data_path: the packed dataset; None for that of the run's config.
 
   Raises:
-    UserError: the run was not evaluated on the test split, or a file of the
-      evaluation is damaged.
+    UserError: the run was not evaluated on the test split, a file of the
+      evaluation is damaged, or its names are of other clusters.
   """
   config = _read_json(workdir, CONFIG_FILE)
   report = current_report(_read_json(workdir, REPORT_FILE))
@@ -73,7 +79,12 @@ def read_overview(
     )
   try:
     dataset = open_dataset(data_path or config['data']['path'])
-    return _make_overview(report, attributions, dataset)
+    known = [entry.name for entry in dataset.classes[: dataset.num_known]]
+    step, given = report['checkpoint_step'], {}
+    if step is not None:  # None is a spectrum, without a network
+      by = report.get('classified_by', 'head')
+      given = names_of_clusters(workdir, step, by, known)
+    return _make_overview(report, attributions, dataset, given)
   except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     raise UserError(
       f'files that do not match: {CONFIG_FILE}, {REPORT_FILE}, '
@@ -86,14 +97,29 @@ def _make_overview(
   report: Mapping[str, Any],
   attributions: Sequence[Mapping[str, str]],
   dataset: PackedDataset,
+  given: Mapping[int, str],
 ) -> Overview:
-  """Returns the overview of the contents of the files."""
-  per_class = report['per_class']
+  """Returns the overview of the contents of the files.
+
+  Args:
+    report: the content of `report.json`.
+    attributions: the lines of the table of test images.
+    dataset: the packed images.
+    given: the names that the user gave to outputs.
+  """
+  output = np.array([int(line['output']) for line in attributions])
+  said = [escape.from_spreadsheet(line['source']) for line in attributions]
+  used = report.get(GIVEN_NAMES, {})
+  names = output_names_of_table(output, said, used, report['per_class'])
+  names |= given
+  is_current = used == {f'novel-{k}': name for k, name in given.items()}
+  called = called_outputs(output, said if is_current else None, names)
+  attributions = [
+    {**line, 'output': str(k)}
+    for line, k in zip(attributions, called.tolist(), strict=True)
+  ]
+  per_class = with_first_outputs(report['per_class'], names)
   outputs = order_outputs(per_class, attributions, dataset.num_known)
-  names = {
-    int(line['output']): escape.from_spreadsheet(line['source'])
-    for line in attributions
-  }
   has_heap = report['num_without_truth'] > 0
   labels = [entry['label'] for entry in per_class] + [-1] * has_heap
   return Overview(

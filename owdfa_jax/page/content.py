@@ -8,12 +8,12 @@ import numpy as np
 
 from input_pipeline import escape
 from owdfa_jax.evaluation.names_file import NAMES_FILE
+from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.page.galleries import (
   Gallery,
   chosen_of_clusters,
   nearest_known,
 )
-from owdfa_jax.page.named import clusters_of_name
 from owdfa_jax.page.published import published_rows
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.report_fields import TABLE_COLUMNS, UNSEEN_AUROC, UNSEEN_REJECTED

@@ -12,6 +12,7 @@ from owdfa_jax.evaluation.overview_data import (
   count_shares,
   order_outputs,
 )
+from owdfa_jax.evaluation.shared_names import with_first_outputs
 from owdfa_jax.page.content import epoch_values
 from owdfa_jax.page.feature_map import FeatureMap
 from owdfa_jax.page.map_picture import map_picture
@@ -78,16 +79,7 @@ def draw_pictures(
 
 def _confusion(run: RunFiles) -> Picture:
   verdicts = run.named
-  entries = [
-    {
-      **entry,
-      'predicted': run.first_output(entry['predicted']),
-      'matched': None
-      if entry['matched'] is None
-      else run.first_output(entry['matched']),
-    }
-    for entry in run.figures['per_class']
-  ]
+  entries = with_first_outputs(run.figures['per_class'], verdicts.name)
   lines = [
     {'output': str(output), 'true_source': spreadsheet(source)}
     for output, source in zip(verdicts.output, verdicts.source, strict=True)

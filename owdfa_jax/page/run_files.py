@@ -19,12 +19,11 @@ from owdfa_jax.evaluation.report_files import (
   GROUP_ATTRIBUTIONS_FILE,
   REPORT_FILE,
 )
-from owdfa_jax.page.named import (
+from owdfa_jax.evaluation.shared_names import (
   first_of_names,
-  name_verdicts,
   output_names_of_table,
 )
-from owdfa_jax.page.verdicts import Verdicts
+from owdfa_jax.page.verdicts import Verdicts, name_verdicts
 from owdfa_jax.report_fields import GIVEN_NAMES, current_report, main_figures
 from owdfa_jax.training.metric_lines import METRICS_FILE, read_lines
 from owdfa_jax.training.run_record import CONFIG_FILE

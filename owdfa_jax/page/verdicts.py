@@ -1,8 +1,11 @@
 """The answers for test images, as a page shows them."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from owdfa_jax.evaluation.shared_names import called_outputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,3 +32,24 @@ class Verdicts:
 
   def __len__(self) -> int:
     return len(self.image)
+
+
+def name_verdicts(
+  verdicts: Verdicts,
+  said: Sequence[str] | None,
+  names: Mapping[int, str],
+) -> Verdicts:
+  """Returns verdicts by name: each output is the first one of its name.
+
+  Args:
+    verdicts: with the names of outputs that no user gave.
+    said: the name of each line, where the table was written with these names;
+      None takes that of its output.
+    names: what the user gave, by output.
+
+  Raises:
+    KeyError: a line has a name of no output.
+  """
+  of_output = {**verdicts.name, **names}
+  output = called_outputs(verdicts.output, said, of_output)
+  return dataclasses.replace(verdicts, output=output, name=of_output)
