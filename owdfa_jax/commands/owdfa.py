@@ -58,6 +58,10 @@ COMMANDS = {
     'Writes the network of a run as a program that plain JAX runs.',
     'owdfa_jax.export.export_command',
   ),
+  'names': Command(
+    'Shows the found clusters of a run, and gives them names.',
+    'owdfa_jax.commands.names',
+  ),
   'overview': Command(
     'Draws images of each source, and where an evaluated run put them.',
     'owdfa_jax.evaluation.overview',
