@@ -90,6 +90,9 @@ def open_discovery(
   Raises:
     UserError: the images do not do, or the folder is of something else.
   """
+  # First, since it takes no time.
+  packing_options(dataclasses.replace(asked, tiles=asked.tiles_given or 0))
+  training_config(asked)
   before = read_discover_record(folder)
   names = list_class_names(pathlib.Path(asked.known))
   scans = {n: scan_images(os.path.join(asked.known, n)) for n in names}
@@ -113,8 +116,6 @@ def open_discovery(
     for line in _remarks(scans, known, heap):
       print(terminal(line))
     now = _decide(now, [*known, *heap.images])
-  # Before anything is written: a setting may not fit.
-  training_config(now)
   if now != before:
     write_discover_record(folder, now)
   return Discovery(folder, now, heap)
@@ -269,11 +270,7 @@ def _decide(record: DiscoverRecord, paths: Sequence[str]) -> DiscoverRecord:
     cutting = Cutting(0, f'faces are cut out, as --crop={record.crop} says')
   else:
     cutting = choose_cutting(look_at_images(paths), record.size)
-  decided = dataclasses.replace(
-    record, tiles=cutting.tiles, reason=cutting.reason
-  )
-  packing_options(decided)  # tiles and crops exclude each other
-  return decided
+  return dataclasses.replace(record, tiles=cutting.tiles, reason=cutting.reason)
 
 
 def _is_small(record: DiscoverRecord) -> bool:

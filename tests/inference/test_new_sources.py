@@ -1,0 +1,96 @@
+"""New images of new sources: their groups, and how many sources there are."""
+
+import numpy as np
+import pytest
+
+from helpers import imagesets
+from helpers.csv_files import read_csv
+from owdfa_jax.commands import discover
+from owdfa_jax.inference.new_sources import (
+  estimate_new,
+  find_new_sources,
+  group_rows,
+)
+from owdfa_jax.inference.prepare import prepare_run
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+def blobs(sizes, apart=8.0, width=6, first=0):
+  """Rows of sources that lie apart, and the source of each."""
+  rows, source = [], []
+  for number, size in enumerate(sizes, start=first):
+    generator = np.random.default_rng(number)
+    centre = apart * generator.standard_normal(width)
+    rows.append(centre + generator.standard_normal((size, width)))
+    source += [number] * size
+  return np.concatenate(rows).astype(np.float32), np.array(source)
+
+
+def test_groups_are_sources_the_largest_first():
+  rows, source = blobs([10, 30, 20])
+  cluster, confidence = group_rows(rows, 3)
+  assert [set(cluster[source == k]) for k in range(3)] == [{2}, {0}, {1}]
+  assert ((confidence > 0) & (confidence <= 1)).all()
+
+
+def test_between_two_groups_the_confidence_is_0():
+  rows = np.array([[1, 0]] * 5 + [[0, 1]] * 5 + [[1, 1]], np.float32)
+  cluster, confidence = group_rows(rows, 2)
+  assert len(set(cluster[:5])) == len(set(cluster[5:10])) == 1
+  assert confidence[-1] < 0.3 < 0.8 < confidence[:10].min()
+
+
+def test_one_group_has_no_confidence():
+  cluster, confidence = group_rows(blobs([3])[0], 1)
+  assert (cluster == 0).all() and np.isnan(confidence).all()
+
+
+def test_as_many_groups_as_rows():
+  assert set(group_rows(blobs([4])[0], 4)[0]) == {0, 1, 2, 3}
+
+
+def test_the_number_of_new_sources():
+  known, label = blobs([60] * 4)
+  new, _ = blobs([15] * 3, first=4)
+  found = estimate_new(known, label, new)
+  assert found.low <= 3 <= found.high and 2 <= found.number <= 4
+
+
+def test_images_of_known_and_found_sources_are_set_aside(trained, tmp_path):
+  imagesets.write_set(tmp_path, known=2, novel=0, per_class=6, size=32)
+  (tmp_path / '0' / 'broken.png').write_bytes(b'x')
+  images = sorted(map(str, tmp_path.glob('*/*.png')))
+  experiment = prepare_run(trained)
+  some = find_new_sources(experiment, images, clusters=2)
+  aside = [x.verdict in ('known', 'found') for x in some.answers]
+  broken = [x.error is not None for x in some.answers]
+  assert ((some.cluster < 0) == np.logical_or(aside, broken)).all()
+  every = find_new_sources(experiment, images, clusters=2, every=True)
+  assert ((every.cluster < 0) == broken).all() and sum(broken) == 1
+  # Two known sources are enough for an estimate.
+  assert every.estimate is not None and every.no_estimate == ''
+  assert set(every.cluster) == {-1, 0, 1}
+
+
+def test_the_command_writes_a_table_and_a_summary(
+  trained, tmp_path, monkeypatch, capsys
+):
+  prepare_run(trained)
+  monkeypatch.chdir(tmp_path)
+  imagesets.write_set(tmp_path / 'new', known=2, novel=0, per_class=4, size=32)
+  words = ['--workdir', str(trained.workdir), '--images', 'new', '--out', 'out']
+  discover.main([*words, '--all', '--clusters=2', '--config.eval.batch_size=8'])
+  printed = capsys.readouterr().out
+  assert '8 images: ' in printed and 'number of new sources: ' in printed
+  table = read_csv(tmp_path / 'out' / 'clusters.csv')
+  # The meta CSV is no image.
+  assert len(table) == 9
+  assert {row['cluster'] for row in table} == {'new-1', 'new-2', ''}
+  with pytest.raises(SystemExit):
+    discover.main([*words, '--config.epochs=2'])
+  assert 'the folder exists: --out=out' in capsys.readouterr().err
+  words[-1] = 'other'
+  with pytest.raises(SystemExit):
+    discover.main([*words, '--config.epochs=2'])
+  assert 'a setting of the training: --config.epochs' in capsys.readouterr().err
