@@ -251,8 +251,10 @@ def _shown(
 ) -> ShownImage:
   verdicts = run.named
   source = verdicts.source[place]
-  # What counts as correct is decided for outputs, whatever they are called.
   class_of_output = stands_for.get(int(run.verdicts.output[place]))
+  name = verdicts.name[int(verdicts.output[place])]
+  if name in run.given.values() and name in stands_for.values():
+    class_of_output = name  # the user says so
   is_right = None
   if source and class_of_output is not None:
     is_right = source == class_of_output

@@ -128,8 +128,8 @@ def page_context(
   warnings = list((run.figures.get('heap') or {}).get('warnings', ()))
   if len({*run.given.values()}) < len(run.given) and not run.adds_up:
     warnings.append(
-      'Names were given after the evaluation: the confidence of a name is that '
-      'of one of its clusters, until `owdfa eval` adds them up.'
+      'Names were given after the evaluation. Where clusters share a name, '
+      'confidences are those of single clusters; a new evaluation adds them up.'
     )
   if gallery is None:
     warnings.append('The images are not at hand: the page shows none of them.')

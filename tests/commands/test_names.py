@@ -1,0 +1,83 @@
+"""`owdfa names`: shows found clusters, and gives them names."""
+
+import json
+
+import pytest
+
+from helpers.page_runs import write_run
+from owdfa_jax.commands import names
+
+
+@pytest.fixture
+def run(tmp_path):
+  write_run(tmp_path / 'run')
+  return tmp_path / 'run'
+
+
+def _given(run):
+  return json.loads((run / 'names.json').read_text())['names']
+
+
+def _error(run, capsys, *words):
+  with pytest.raises(SystemExit) as stopped:
+    names.main([str(run), *words])
+  assert stopped.value.code == 1
+  (line,) = capsys.readouterr().err.splitlines()
+  return line
+
+
+def test_first_call_writes_a_template(run, capsys):
+  names.main([str(run)])
+  out = capsys.readouterr().out
+  assert _given(run) == {'novel-2': '', 'novel-3': ''}
+  assert 'novel-2' in out and 'c/25.png' in out
+  assert f'written: {run}/names.json' in out
+
+
+def test_names_are_not_overwritten(run, capsys):
+  names.main([str(run), '3=X'])
+  before = (run / 'names.json').read_bytes()
+  names.main([str(run)])
+  assert (run / 'names.json').read_bytes() == before
+  out = capsys.readouterr().out
+  assert out.count('written: ') == 1
+  names.main([str(run), 'novel-2=Y'])
+  assert _given(run) == {'novel-2': 'Y', 'novel-3': 'X'}
+
+
+def test_two_clusters_of_a_name_are_one_source(run, capsys):
+  report = (run / 'report.json').read_bytes()
+  names.main([str(run), '2=X', '3=X'])
+  assert 'one source: X, novel-2, novel-3' in capsys.readouterr().out
+  names.main([str(run), '2='])
+  assert _given(run) == {'novel-2': '', 'novel-3': 'X'}
+  assert (run / 'report.json').read_bytes() == report
+
+
+@pytest.mark.parametrize(
+  'words, message',
+  [
+    (('1=X',), 'a known class'),
+    (('2=b',), 'the name of a known class'),
+    (('9=X',), 'no such cluster: novel-9'),
+    (('X',), "not a name for a cluster: 'X'"),
+    (('2=X', '2=Y'), 'two names for a cluster'),
+    (('2=X', '3=x'), 'names that look alike'),
+  ],
+)
+def test_mistakes_write_nothing(run, capsys, words, message):
+  assert message in _error(run, capsys, *words)
+  assert not (run / 'names.json').exists()
+
+
+def test_names_of_other_clusters_are_not_changed(run, capsys):
+  names.main([str(run), '3=X'])
+  write_run(run, checkpoint_step=9)
+  capsys.readouterr()
+  assert 'names of other clusters' in _error(run, capsys, '2=Y')
+  assert _given(run)['novel-2'] == ''
+
+
+def test_run_without_an_evaluation_is_one_line(run, capsys):
+  (run / 'report.json').unlink()
+  assert 'no evaluation' in _error(run, capsys)
