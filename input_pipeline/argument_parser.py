@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from typing_extensions import override
 
 from input_pipeline import escape
+from input_pipeline.errors import MISUSED
 from input_pipeline.progress_bars import be_quiet
 
 
@@ -26,7 +27,7 @@ class ArgumentParser(argparse.ArgumentParser):
       nargs=0,
       default=argparse.SUPPRESS,
       dest=argparse.SUPPRESS,
-      help='show no progress, only results and errors',
+      help='show no progress, only results, warnings and errors',
     )
 
   @override
@@ -36,7 +37,7 @@ class ArgumentParser(argparse.ArgumentParser):
     if given != message and not given.startswith('-'):
       line += '; a value with blanks goes in quotes'
     print(f'error: {escape.message(line)}', file=sys.stderr)
-    sys.exit(2)  # argparse's status for a wrong command line
+    sys.exit(MISUSED)
 
 
 class _BeQuiet(argparse.Action):

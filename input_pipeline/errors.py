@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from input_pipeline import escape
 
+# The exit status of a command line that names no command, option or file, as
+# argparse has it.
+MISUSED = 2
 # The exit status after Ctrl-C, as shells report it for other programs.
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -19,6 +22,10 @@ class UserError(Exception):
 
   The message says what is wrong, where (file, field, value) and what to do.
   """
+
+
+class UsageError(UserError):
+  """A command line that cannot be understood, such as an unknown option."""
 
 
 def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
@@ -39,7 +46,9 @@ def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-  """Turns a `UserError` into one line on stderr and exit status 1.
+  """Turns a `UserError` into one line on stderr and exit status 1, or 2.
+
+  The status is 2 for a `UsageError`.
 
   Every command wraps all of its work in this, also the reading of its command
   line: `@one_line_errors()` above its `main`. Ctrl-C ends the command with one
@@ -56,7 +65,7 @@ def one_line_errors() -> Iterator[None]:
       yield
     except UserError as error:
       print(f'error: {escape.message(str(error))}', file=sys.stderr)
-      sys.exit(1)
+      sys.exit(MISUSED if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
       print('interrupted', file=sys.stderr)
       sys.exit(INTERRUPTED)

@@ -159,9 +159,8 @@ def _add_resources(add: Callable[..., None]) -> None:
   add(
     'runner',
     str,
-    'processes of this machine, or a runner of Apache Beam',
-    None,
-    (LOCAL, *BEAM_RUNNERS),
+    f'{LOCAL}, the processes of this machine, or a runner of Apache Beam: '
+    f'{", ".join(BEAM_RUNNERS)}',
   )
   add(
     'beam_options',

@@ -116,20 +116,22 @@ class _Lines(ProgressBar):
   ) -> None:
     self.n: float = initial
     self._title, self._total, self._unit = title, total, unit
-    self._initial, self._every = initial, every
-    self._began = self._shown = time.monotonic()
+    self._every = every
+    self._shown, self._shown_n = time.monotonic(), self.n
 
   @override
   def update(self, n: float = 1) -> None:
     self.n += n
     now = time.monotonic()
     if now - self._shown >= self._every:
-      self._shown = now
-      print(self._line(now - self._began), file=sys.stderr, flush=True)
+      print(self._line(now - self._shown), file=sys.stderr, flush=True)
+      self._shown, self._shown_n = now, self.n
 
   def _line(self, seconds: float) -> str:
+    # The rate is that since the last line: the first steps of a training wait
+    # for the compiler.
     line = f'{self._title}: {self.n:,.0f} of {self._total:,} {self._unit}s'
-    done = self.n - self._initial
+    done = self.n - self._shown_n
     if done > 0:
       left = (self._total - self.n) * seconds / done
       line += f', {tqdm.format_interval(max(left, 0))} left'

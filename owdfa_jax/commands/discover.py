@@ -68,8 +68,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 def _parser(prog: str | None) -> ArgumentParser:
   parser = ArgumentParser(
     prog=prog or 'owdfa discover',
-    usage='%(prog)s (--known FOLDER | --workdir RUN) --images PLACE ... '
-    '--out FOLDER [options]',
+    usage='%(prog)s (--known FOLDER | --workdir RUN) --images PLACE ...\n'
+    '       --out FOLDER [options]',
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,

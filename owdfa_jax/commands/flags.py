@@ -12,10 +12,11 @@ from ml_collections.config_flags import config_path
 from typing_extensions import override
 
 from input_pipeline import escape
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax import configs
 from owdfa_jax.commands.config_files import find_config, load_config
 from owdfa_jax.commands.flag_files import expand_flag_files
+from owdfa_jax.commands.mode_help import ModeHelp
 from owdfa_jax.commands.words import asks_for_help, take_flag
 
 # What a flag of each type takes, by absl's names of the types.
@@ -79,6 +80,7 @@ def parse(
   description: str,
   recorded: Recorded | None = None,
   takes_files: Callable[[Sequence[str]], bool] = lambda words: False,
+  help_of: Callable[[Sequence[str]], ModeHelp | None] = lambda words: None,
 ) -> list[str]:
   """Parses the command line and shows mistakes as one line each.
 
@@ -94,6 +96,8 @@ def parse(
     recorded: where the config is from if --config is not given; None if it has
       to be given.
     takes_files: says of them whether they may have words that are no flags.
+    help_of: returns the page of the mode that they ask for; None for the page
+      of all modes.
 
   Returns:
     What remains without the flags: the program's name, and files.
@@ -102,7 +106,8 @@ def parse(
     UserError: the command line is wrong.
   """
   if asks_for_help(argv[1:]):
-    print(f'{description.strip()}\n\n{describe_flags(config)}')
+    page = help_of(argv[1:]) or ModeHelp(description.strip(), ())
+    print(f'{page.description}\n\n{describe_flags(config, page.flags)}')
     sys.exit(0)
   words = expand_flag_files(argv[1:])
   workdir = _recorded_in(words, recorded)
@@ -117,12 +122,12 @@ def parse(
   try:
     rest = flags.FLAGS([argv[0], *ARGUMENTS])
   except flags.Error as error:
-    raise UserError(describe_flag_error(error)) from error
+    raise UsageError(describe_flag_error(error)) from error
   except _FIELD_ERRORS as error:
     fields = parser.parse(given)  # the config without the overrides
-    raise UserError(_describe_field_error(error, others, fields)) from error
+    raise UsageError(_describe_field_error(error, others, fields)) from error
   if len(rest) > 1 and not takes_files(words):
-    raise UserError(f'unknown argument: {rest[1]}; flags begin with --')
+    raise UsageError(f'unknown argument: {rest[1]}; flags begin with --')
   if needs not in config.value:
     raise UserError(
       f'a config of another command: --config={given} has no {needs!r}; '
@@ -135,10 +140,10 @@ def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
   """Returns the value of --config, whose file exists, and the other words."""
   values, others = take_flag(words, 'config')
   if not any(values):
-    raise UserError(f'no config given: give --config={example}')
+    raise UsageError(f'no config given: give --config={example}')
   if len(values) > 1:
     given = ' '.join(f'--config={value}' for value in values)
-    raise UserError(f'--config is given more than once: {given}; give one')
+    raise UsageError(f'--config is given more than once: {given}; give one')
   if not os.path.isfile(find_config(values[0]).partition(':')[0]):
     raise UserError(
       f'no such config file: --config={escape.shortened(values[0])}; give '
@@ -222,12 +227,20 @@ def describe_flag_error(error: flags.Error) -> str:
   return f'wrong type: {given}; give {_TYPES[kind]}'
 
 
-def describe_flags(config: flags.FlagHolder) -> str:
-  """Returns a line or two for each flag of the module that defines `config`."""
+def describe_flags(config: flags.FlagHolder, names: Sequence[str] = ()) -> str:
+  """Returns a line or two for each flag of the module that defines `config`.
+
+  Args:
+    config: the flag --config.
+    names: the flags to describe; () for all.
+  """
   module = flags.FLAGS.find_module_defining_flag(config.name)
   lines = ['flags:']
   for flag in flags.FLAGS.get_key_flags_for_module(module):
-    name = f'  --{flag.name}'
+    if names and flag.name not in names:
+      continue
+    short = f'-{flag.short_name}, ' if flag.short_name else ''
+    name = f'  {short}--{flag.name}'
     lines.append(name if flag.boolean else f'{name}={flag.name.upper()}')
     lines += flags.text_wrap(flag.help, indent=' ' * 6).splitlines()
   lines.append('  --config.FIELD=VALUE')

@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import NamedTuple
 
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.errors import UsageError, one_line_errors
 from owdfa_jax import __version__
 from owdfa_jax.commands.words import take_flag
 
@@ -104,13 +104,13 @@ def main() -> None:
       return
     name, *arguments = words
     if name not in COMMANDS:
-      raise UserError(
+      raise UsageError(
         f'unknown command: {name}; use one of {", ".join(COMMANDS)}'
       )
     command = COMMANDS[name]
     modes, _ = take_flag(arguments, 'mode')
     if modes and command.module == _RUN:
-      raise UserError(
+      raise UsageError(
         f'--mode belongs to main.py, not to `owdfa {name}`; use '
         f'`owdfa {modes[-1] if modes[-1] in COMMANDS else name}`'
       )

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import config_flags
 
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.image_folders import FolderScan
 from input_pipeline.pack_options import check_max_pixels
+from input_pipeline.progress_bars import be_quiet
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import (
   ARGUMENTS,
@@ -31,6 +32,7 @@ from owdfa_jax.commands.flags import (
   parse,
   recorded_workdir,
 )
+from owdfa_jax.commands.mode_help import MODE_HELP
 from owdfa_jax.commands.pod_flags import check_pod_flags
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.commands.training_inputs import check_configured
@@ -99,6 +101,17 @@ _NEAREST = flags.DEFINE_integer(
   'For attribute: how many of the nearest training images each line names.',
   lower_bound=0,
 )
+_FRAMES = flags.DEFINE_bool(
+  'frames',
+  False,
+  'For attribute: a line for each frame of a video too.',
+)
+_QUIET = flags.DEFINE_bool(
+  'quiet',
+  False,
+  'Show no progress, only results, warnings and errors.',
+  short_name='q',
+)
 _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
   False,
@@ -142,6 +155,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       lambda workdir: recorded_config(run_folders(workdir)[-1]),
     ),
     takes_files=lambda words: _mode_of(words) == 'attribute',
+    help_of=lambda words: MODE_HELP.get(_mode_of(words)),
   )
   with one_line_errors():
     app.run(_run, command_line(argv, prog), flags_parser=flags_parser)
@@ -155,6 +169,8 @@ def _mode_of(words: Sequence[str]) -> str:
 def _run(argv: Sequence[str]) -> None:
   """Checks everything that can be checked early, then runs."""
   files = argv[1:]
+  if _QUIET.value:
+    be_quiet()
   check_pod_flags(
     distributed=_DISTRIBUTED.value,
     coordinator=_COORDINATOR.value,
@@ -162,6 +178,9 @@ def _run(argv: Sequence[str]) -> None:
     process_id=_PROCESS_ID.value,
     timeout=_POD_TIMEOUT.value,
   )
+  needs_none = _WORKDIR.value is None and _MODE.value in ('estimate', 'timing')
+  if not (_WORKDIR.value or needs_none):
+    raise UsageError('no folder for the run: give --workdir=DIR')
   if _DISTRIBUTED.value and 'spectrum' in _CONFIG.value:
     raise UserError(
       'one process is enough: --distributed with the config of a spectrum, '
@@ -186,8 +205,7 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
     sys.exit()
   if workdir is None and mode == 'timing':
     workdir = '.'  # timing neither reads nor writes there
-  if not workdir:
-    raise UserError('no folder for the run: give --workdir=DIR')
+  assert workdir  # `_run` has seen to it
   check_max_pixels(_MAX_PIXELS.value)
   images = _find_images(files) if mode == 'attribute' else None
   stages: list[RunInputs] = []
@@ -229,6 +247,7 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
         _OUT.value,
         stability=_STABILITY.value,
         nearest=_NEAREST.value,
+        frames=_FRAMES.value,
       )
     )
 

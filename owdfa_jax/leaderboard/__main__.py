@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import config_flags
 
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.errors import UsageError, one_line_errors
+from input_pipeline.progress_bars import be_quiet
 from owdfa_jax.commands.flags import (
   ARGUMENTS,
   Recorded,
@@ -32,6 +33,12 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'The folder of the runs and the table.'
+)
+_QUIET = flags.DEFINE_bool(
+  'quiet',
+  False,
+  'Show no progress, only results, warnings and errors.',
+  short_name='q',
 )
 
 
@@ -56,9 +63,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 
 def _run(argv: Sequence[str]) -> None:
   del argv
+  if _QUIET.value:
+    be_quiet()
   config, workdir = _CONFIG.value, _WORKDIR.value
   if not workdir:
-    raise UserError('no folder for the runs: give --workdir=DIR')
+    raise UsageError('no folder for the runs: give --workdir=DIR')
   runs = make_runs(config, workdir)
   choose_runs(config, runs)
 

@@ -27,13 +27,13 @@ def start_line(
   config, mesh = experiment.config, experiment.placement.mesh
   kind = mesh.devices.flat[0].device_kind
   count = sum(x.size for x in jax.tree.leaves(params))
-  steps, each = training.num_steps, training.steps_per_epoch
   done = f' from step {start} on' if start else ''
   return (
     f'training {config.method.name} on {mesh.size} x {kind}: '
     f'{config.model.backbone}, {count:,} parameters, {config.batch_size} '
-    f'images a step, {steps:,} steps ({config.epochs} epochs of {each:,})'
-    f'{done}; writes to {experiment.workdir}'
+    f'images a step, {training.num_steps:,} steps, '
+    f'{training.steps_per_epoch:,} an epoch{done}; writes to '
+    f'{experiment.workdir}'
   )
 
 

@@ -13,16 +13,17 @@ from helpers.subprocesses import run_main
 CONFIG = '--config=cpl:folder64'
 
 
-def the_error(ended):
+def the_error(ended, status=1):
   """The error's line; fails unless it is all that the command says."""
-  assert ended.status == 1, ended
+  assert ended.status == status, ended
   assert not ended.slow
   assert ended.err.count('\n') == 1 and ended.err.startswith('error: ')
   return ended.err
 
 
-def run_error(folder, *arguments):
-  return the_error(run_main('owdfa_jax.commands.run', arguments, folder))
+def run_error(folder, *arguments, status=1):
+  ended = run_main('owdfa_jax.commands.run', arguments, folder)
+  return the_error(ended, status)
 
 
 @pytest.fixture
@@ -50,14 +51,8 @@ def test_help(tmp_path, module):
   'arguments, message',
   [
     ([], 'no config given: give --config=METHOD:BENCHMARK'),
-    (['--config=nowhere'], '--config=nowhere; give --config=METHOD'),
-    (['--config', 'nowhere'], 'no such config file'),
-    (['--config=leaderboard'], 'of another command: --config=leaderboard'),
-    (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),
-    (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
     ([CONFIG], 'no folder for the run: give --workdir=DIR'),
     ([CONFIG, '--workdir='], 'no folder for the run: give --workdir=DIR'),
-    ([CONFIG, '--flagfile=/nowhere'], 'Unable to open flagfile'),
     (
       [CONFIG, '--config.seed=1', '--config.epoch=1', '--config.batch_size=8'],
       'no such config field: --config.epoch=1 (epoch. Did you mean',
@@ -74,7 +69,25 @@ def test_help(tmp_path, module):
     ([CONFIG, '--wordkir=run'], "Unknown command line flag 'wordkir'"),
     ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
     ([CONFIG, '--config.optimizer=adam'], 'give --config.optimizer.FIELD=VAL'),
-    ([CONFIG, '--num_processes=2'], 'add --distributed, or leave --num_proc'),
+  ],
+)
+def test_command_line_that_cannot_be_understood(tmp_path, arguments, message):
+  assert message in run_error(tmp_path, *arguments, status=2)
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    (['--config=nowhere'], '--config=nowhere; give --config=METHOD'),
+    (['--config', 'nowhere'], 'no such config file'),
+    (['--config=leaderboard'], 'of another command: --config=leaderboard'),
+    (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),
+    (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
+    ([CONFIG, '--flagfile=/nowhere'], 'Unable to open flagfile'),
+    (
+      [CONFIG, '--workdir=run', '--num_processes=2'],
+      'add --distributed, or leave --num_proc',
+    ),
     ([CONFIG, '--workdir=run', '--mode=attribute'], 'give --images=FOLDER'),
   ],
 )

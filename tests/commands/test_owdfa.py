@@ -1,6 +1,7 @@
 """The console command, run in a folder that is not the checkout."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import owdfa_jax
 from helpers.paths import ROOT
 from helpers.subprocesses import run_main
+from owdfa_jax.commands.mode_help import MODE_HELP
 from owdfa_jax.commands.owdfa import COMMANDS, main
 
 
@@ -37,7 +39,7 @@ def test_version(tmp_path):
 
 def test_unknown_command(tmp_path):
   ended = owdfa(tmp_path, 'fly')
-  assert ended.status == 1 and not ended.slow
+  assert ended.status == 2 and not ended.slow
   assert ended.err.startswith('error: unknown command: fly; use one of simul')
 
 
@@ -53,7 +55,7 @@ def test_the_command_is_the_mode(monkeypatch, capsys, arguments, command):
   monkeypatch.setattr(sys, 'argv', ['owdfa', *arguments.split()])
   with pytest.raises(SystemExit) as ended:
     main()
-  assert ended.value.code == 1
+  assert ended.value.code == 2
   error = capsys.readouterr().err
   assert error.startswith('error: --mode belongs to main.py, not to `owdfa ')
   assert error.endswith(f'; use `owdfa {command}`\n')
@@ -65,8 +67,18 @@ def test_help_of_a_command(tmp_path, name):
   assert ended.status == 0, ended.err
   assert f'owdfa {name} ' in ended.out
   assert '--config=CONFIG' in ended.out or 'usage: owdfa' in ended.out
+  assert '-q, --quiet' in ended.out
+  assert max(map(len, ended.out.splitlines())) <= 80
   if name != 'pack-timing':  # it times OpenCV and tensorflow-datasets
     assert not ended.slow
+
+
+def test_a_mode_shows_its_own_flags_alone(tmp_path):
+  ended = owdfa(tmp_path, 'attribute', '--help')
+  shown = re.findall(r'^  (?:-q, )?--(\w+)', ended.out, re.M)
+  assert shown == [*MODE_HELP['attribute'].flags, 'config']
+  ended = owdfa(tmp_path, 'train', '--help')
+  assert '--images' not in ended.out and '--mode' not in ended.out
 
 
 @pytest.mark.parametrize('unbuffered', ['', '1'])
