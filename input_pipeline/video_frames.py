@@ -40,7 +40,7 @@ def is_video(path: str) -> bool:
 
 def read_frames(
   path: str, most: int = MOST_FRAMES, max_pixels: int = MAX_PIXELS
-) -> list[np.ndarray]:
+) -> list[tuple[int, np.ndarray]]:
   """Returns frames of a video, evenly spread from its first to its last.
 
   A frame that cannot be decoded is left out.
@@ -51,7 +51,8 @@ def read_frames(
     max_pixels: the most pixels of a frame.
 
   Returns:
-    At least one uint8 [H, W, 3], RGB.
+    At least one pair: the number of a frame, from 0, and its pixels uint8
+    [H, W, 3], RGB.
 
   Raises:
     UserError: it cannot be read, holds no frame, or has too large ones.
@@ -71,7 +72,7 @@ def read_frames(
 
 def _frames(
   capture: cv2.VideoCapture, path: str, most: int, max_pixels: int
-) -> list[np.ndarray]:
+) -> list[tuple[int, np.ndarray]]:
   if not capture.isOpened():
     raise UserError(
       f'unreadable video: {path}: damaged or not a video; replace or remove it'
@@ -94,7 +95,7 @@ def _frames(
       capture.set(cv2.CAP_PROP_POS_FRAMES, number)
     read, picture = capture.read()
     if read:
-      found.append(np.ascontiguousarray(picture[..., ::-1]))
+      found.append((number, np.ascontiguousarray(picture[..., ::-1])))
   if not found:
     raise UserError(
       f'unreadable video: {path}: no frame can be decoded; replace or remove it'

@@ -33,6 +33,7 @@ def run(
   *,
   stability: bool = False,
   nearest: int = NUM_NEAREST,
+  frames: bool = False,
 ) -> int:
   """Runs one mode and returns the exit status.
 
@@ -45,6 +46,7 @@ def run(
     out: the table of their sources; None for one in the workdir.
     stability: whether they are also seen in mild views.
     nearest: how many training images are named beside each.
+    frames: whether each frame of a video has a line too.
 
   Raises:
     UserError: the run cannot start, or cannot go on.
@@ -69,6 +71,7 @@ def run(
       out,
       stability=stability,
       nearest=nearest,
+      frames=frames,
     )
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status

@@ -52,6 +52,8 @@ class Answer:
     nearest: the training images whose features are nearest, the nearest first,
       by their names in the packed data; None if the run carries none.
     frames: how many frames of a video were seen; None for an image.
+    frame: the number of the frame, from 0, where the answer is for one frame of
+      a video alone.
     credentials: what signed credentials in the file say, see
       `credentials.read_credentials`; None without any, for pixels, and where
       the package that reads them is not installed.
@@ -59,6 +61,7 @@ class Answer:
     probability: float32 [S], of each source; `probabilities` has names to it.
     side: the longer side of the image before it was resized, in pixels.
     names: the name of each source.
+    of_frames: the answers for the frames of a video, each by itself.
   """
 
   image: str
@@ -74,6 +77,7 @@ class Answer:
   stability: float | None = None
   nearest: tuple[str, ...] | None = None
   frames: int | None = None
+  frame: int | None = None
   credentials: str | None = None
   error: str | None = None
   probability: np.ndarray | None = dataclasses.field(
@@ -81,6 +85,7 @@ class Answer:
   )
   side: int | None = dataclasses.field(default=None, repr=False)
   names: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+  of_frames: 'tuple[Answer, ...]' = dataclasses.field(default=(), repr=False)
 
   @property
   def probabilities(self) -> Mapping[str, float]:
@@ -98,7 +103,7 @@ class Answer:
 COLUMNS = tuple(
   field.name
   for field in dataclasses.fields(Answer)
-  if field.name not in ('probability', 'side', 'names')
+  if field.name not in ('probability', 'side', 'names', 'of_frames')
 )
 
 

@@ -36,6 +36,7 @@ def attribute_with_run(
   *,
   stability: bool = False,
   nearest: int = NUM_NEAREST,
+  frames: bool = False,
 ) -> int:
   """Attributes new images; finds the run's centres and sources if need be.
 
@@ -48,6 +49,7 @@ def attribute_with_run(
     out,
     stability=stability,
     nearest=nearest,
+    frames=frames,
   )
 
 
@@ -59,6 +61,7 @@ def attribute(
   *,
   stability: bool = False,
   nearest: int = NUM_NEAREST,
+  frames: bool = False,
 ) -> int:
   """Classifies images with a checkpoint of a run, and writes a table.
 
@@ -75,6 +78,8 @@ def attribute(
     stability: whether each image is also seen in mild views, see
       `TrainedRun.predict`.
     nearest: how many training images each line names.
+    frames: whether each frame of a video has a line too, before that of the
+      video.
 
   Returns:
     An exit status: 0, or 1 if some image could not be read. Files that are not
@@ -89,6 +94,7 @@ def attribute(
     'max_pixels': max_pixels,
     'stability': stability,
     'nearest': nearest,
+    'frames': frames,
   }
   table = UnfinishedTable(path, made_by)
   # The other processes of a pod have read it before process 0 writes.
@@ -115,7 +121,8 @@ def attribute(
     started = len(table.done)
     with progress_bar('attribute', count, 'file', initial=started) as progress:
       for answer in answers:
-        table.add(answer.columns() | {'side': answer.side})
+        for each in (*(answer.of_frames if frames else ()), answer):
+          table.add(each.columns() | {'side': each.side})
         progress.update()
     write_table(path, COLUMNS, _counted(table, summary))
   table.remove()

@@ -50,7 +50,7 @@ def answers_of_batch(
   sums = VerdictSums(np.arange(len(images)))
   sums.add(row, columns['log_probability'])
   # Frames of a video are too alike to make it surer than one of them.
-  frames = np.array([image.frames or 1 for image in images])
+  frames = np.array([len(image.frames) or 1 for image in images])
   answered, probability = sums.probability(rule.temperature * frames)
   score: list[float | None] = [None] * len(images)
   if 'unseen_score' in columns:
@@ -62,9 +62,37 @@ def answers_of_batch(
     image = images[number]
     answer = rule.answer(image.name, each, score[number], image.side)
     answers[number] = dataclasses.replace(
-      answer, frames=image.frames, credentials=image.credentials
+      answer,
+      frames=len(image.frames) or None,
+      credentials=image.credentials,
+      of_frames=_answers_of_frames(image, columns, row == number, rule),
     )
   return answers
+
+
+def _answers_of_frames(
+  image: PreparedImage, columns: Columns, is_of: np.ndarray, rule: AnswerRule
+) -> tuple[Answer, ...]:
+  """Returns an answer for each frame of a video; () of an image.
+
+  Args:
+    image: the image or the video.
+    columns: of the rows of the batch.
+    is_of: bool, which rows are of the video, its frames one after the other.
+    rule: turns probabilities into answers.
+  """
+  if not image.frames:
+    return ()
+  mine = {name: column[is_of] for name, column in columns.items()}
+  each = len(mine['row']) // len(image.frames)
+  mine['row'] = np.arange(len(mine['row'])) // each
+  frames = [PreparedImage(image.name, (), image.side, '')] * len(image.frames)
+  return tuple(
+    dataclasses.replace(answer, frame=number)
+    for answer, number in zip(
+      answers_of_batch(frames, mine, rule), image.frames, strict=True
+    )
+  )
 
 
 def with_nearest(

@@ -31,7 +31,8 @@ class PreparedImage:
     pictures: at least one uint8 [S, S, 3]; empty if it cannot be read.
     side: its longer side before it was resized, in pixels; 0 if unreadable.
     error: why it cannot be read; '' if it can.
-    frames: how many frames of a video the pictures are of; None for an image.
+    frames: the numbers of the frames of a video, each of which has as many of
+      the pictures; () for an image.
     credentials: see `Answer.credentials`.
   """
 
@@ -39,7 +40,7 @@ class PreparedImage:
   pictures: Sequence[np.ndarray]
   side: int
   error: str
-  frames: int | None = None
+  frames: tuple[int, ...] = ()
   credentials: str | None = None
 
 
@@ -176,12 +177,12 @@ def _prepare_one(
 def _prepare_video(
   path: str, cutter: ImageCutter, frames: int
 ) -> PreparedImage:
-  found = [
-    cutter.of_pixels(frame, path)
-    for frame in read_frames(path, frames, cutter.max_pixels)
-  ]
-  pictures = [picture for each, _ in found for picture in each]
-  return PreparedImage(path, pictures, found[0][1], '', len(found))
+  numbers, found = zip(
+    *read_frames(path, frames, cutter.max_pixels), strict=True
+  )
+  cut = [cutter.of_pixels(frame, path) for frame in found]
+  pictures = [picture for each, _ in cut for picture in each]
+  return PreparedImage(path, pictures, cut[0][1], '', numbers)
 
 
 def _pixels(image: Any, name: str) -> np.ndarray:

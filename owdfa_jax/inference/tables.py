@@ -14,7 +14,7 @@ from input_pipeline.files import local_path, write_whole
 _TEXTS = ('image', 'source', 'second_choice', 'nearest', 'credentials')
 _SUFFIXES = ('.csv', '.jsonl', '.parquet')
 # Types of the columns of a Parquet file; all others are texts.
-_WHOLE = ('output', 'frames')
+_WHOLE = ('output', 'frames', 'frame')
 _LISTS = ('nearest',)
 # Between the values of a list in a CSV file.
 _BETWEEN = ' | '

@@ -43,7 +43,6 @@ class UnfinishedTable:
     self.path = f'{os.fspath(table)}{_SUFFIX}'
     self._made_by = dict(made_by)
     self.done: set[str] = set()
-    self._lines: list[str] = []
     if os.path.exists(self.path):
       self._read()
     self._file: IO[str] | None = None
@@ -54,9 +53,10 @@ class UnfinishedTable:
       for row in self._rows():
         if made_by is None:
           made_by = row.get(_MADE_BY, {})
+        elif row.get('frame') is not None:
+          continue  # the line of its video comes after those of the frames
         elif row['stat'] == _stat(row['image']):
           self.done.add(row['image'])
-          self._lines.append(json.dumps(row))
     except (
       OSError,
       LookupError,
@@ -76,8 +76,10 @@ class UnfinishedTable:
   def __enter__(self) -> 'UnfinishedTable':
     with write_whole(self.path, text=True, what='the answers') as file:
       file.write(json.dumps({_MADE_BY: self._made_by}) + '\n')
-      file.writelines(f'{line}\n' for line in self._lines)
-    self._lines.clear()
+      # Read again: a million answers do not go into memory.
+      for row in self._answers():
+        if row['image'] in self.done:
+          file.write(json.dumps(row) + '\n')
     self._file = open(self.path, 'a', encoding='utf-8')
     return self
 
@@ -113,13 +115,18 @@ class UnfinishedTable:
     """Yields all answers in the order in which they were added."""
     assert self._file is not None
     self._file.flush()
-    found = self._rows()
-    next(found)
-    yield from found
+    yield from self._answers()
 
   def remove(self) -> None:
     """Removes the file, once the table is written."""
     os.unlink(self.path)
+
+  def _answers(self) -> Iterator[dict[str, Any]]:
+    """Yields the rows without the first line; none if there is no file."""
+    if os.path.exists(self.path):
+      found = self._rows()
+      next(found, None)
+      yield from found
 
   def _rows(self) -> Iterator[dict[str, Any]]:
     with open(self.path, encoding='utf-8') as file:

@@ -151,6 +151,31 @@ def test_threshold_of_test_images_is_made_anew(run, tmp_path, capsys):
   assert path.read_bytes() == kept
 
 
+def test_a_file_of_an_earlier_version_has_no_temperature(run, capsys):
+  path = SOURCES.path(run.workdir, restore_network(run).step)
+  kept = path.read_bytes()
+  report = evaluate(run)
+  section = report['calibration']
+  assert 0 < section['expected_accuracy'] < 1
+  assert section['reliability'] and section['temperature'] > 0
+  assert 'confidence: temperature' in capsys.readouterr().out
+  content = dict(np.load(path))
+  later = [k for k in content if k.startswith(('sample', 'calibration'))]
+  assert len(later) == 4
+  for name in ('sha256', *later):
+    del content[name]
+  SOURCES.write(run.workdir, restore_network(run).step, content)
+  # Without the images of the run it is used as it is.
+  old = evaluate(run)
+  assert old['calibration'] is None and old['not_available']['calibration']
+  # No other figure changes.
+  assert old['reliability'] == report['reliability']
+  assert old['all_acc'] == report['all_acc']
+  assert evaluate_run(run)['calibration'] == section
+  assert 'no temperature and no training images' in capsys.readouterr().out
+  assert path.read_bytes() == kept
+
+
 def test_validation_images_count_as_without_a_label(larger, tmp_path):
   """The network was not trained on them."""
   experiment = tiny_experiment(

@@ -10,9 +10,10 @@ import pytest
 from helpers import imagesets
 from helpers.csv_files import read_csv
 from helpers.picture_cases import RGB, saved
+from helpers.video_files import flat_frames, write_video
 from input_pipeline import faces, image_folders
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation.new_images import list_new_images
+from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
 from owdfa_jax.inference.attribute import attribute
 
 DATA = pathlib.Path(__file__).parents[1] / 'data'
@@ -117,6 +118,24 @@ def test_every_file_of_the_folder_gets_a_line(trained, tmp_path, capsys):
   # Each file that cannot be read is named once.
   assert (told.out + told.err).count('f.png') == 1
   assert 'MP4' not in told.err and 'WAV' in told.err
+
+
+def test_a_video_has_a_line_and_one_for_each_frame_if_asked(trained, tmp_path):
+  write_video(tmp_path / 'b.mp4', flat_frames(3, step=80))
+  (tmp_path / 'a.png').write_bytes(saved(RGB, 'PNG'))
+  scan = find_new_images([str(tmp_path)], videos=True)
+  assert not scan.others
+  assert find_new_images([str(tmp_path / 'b.mp4')], videos=True).images
+  tables = []
+  for frames in (False, True):
+    out = tmp_path / f'{frames}.csv'
+    assert attribute(trained, scan, out=str(out), frames=frames) == 0
+    tables.append(read_csv(out))
+  plain, every = tables
+  assert [line['frames'] for line in plain] == ['', '3']
+  assert [line['frame'] for line in every] == ['', '0', '1', '2', '']
+  assert [every[0], every[4]] == plain
+  assert all(line['source'] for line in every)
 
 
 def test_heic_without_its_package_is_counted_once(

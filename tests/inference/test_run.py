@@ -14,8 +14,10 @@ import owdfa_jax
 from helpers import imagesets
 from helpers.csv_files import read_csv
 from helpers.picture_cases import RGB, saved
+from helpers.video_files import write_video
 from input_pipeline.errors import UserError
 from input_pipeline.images import load_image
+from input_pipeline.video_frames import read_frames
 from owdfa_jax.commands import modes
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
@@ -254,6 +256,57 @@ def test_stability_is_the_share_of_views_with_the_same_source():
   found = with_stability([*answers[:2], Answer('r', error='bad')], views)
   assert [x.stability for x in found] == [pytest.approx(2 / 3), 1, None]
   assert [x.verdict for x in found] == ['inconclusive', 'known', None]
+
+
+def test_answers_name_the_nearest_training_images(run, trained, photos):
+  names = {*trained.dataset.train.ids(range(len(trained.dataset.train)))}
+  answers = run.predict([*photos[:3], '/nowhere.png'])
+  for answer in answers[:3]:
+    assert len({*answer.nearest}) == 3 and names.issuperset(answer.nearest)
+  assert answers[3].nearest is None
+  (one,) = run.predict(photos[0], nearest=1)
+  assert one.nearest == answers[0].nearest[:1]
+  assert run.predict(photos[0], nearest=0)[0].nearest is None
+
+
+def test_confidences_have_the_temperature_of_the_run(run, photos, monkeypatch):
+  assert run.calibration is not None
+  found = run.predict(photos[:5])
+  monkeypatch.setattr(run, '_temperature', 1.0)
+  plain = run.predict(photos[:5])
+  for answer, before in zip(found, plain, strict=True):
+    assert answer.output == before.output
+    scaled = before.probability ** (1 / run.calibration.image)
+    np.testing.assert_allclose(
+      answer.probability, scaled / scaled.sum(), rtol=1e-3, atol=1e-6
+    )
+
+
+def test_a_video_gets_one_answer(run, photos, tmp_path):
+  frames = [load_image(path) for path in photos[:3]]
+  path = tmp_path / 'clip.mp4'
+  write_video(path, frames)
+  bad = tmp_path / 'bad.mp4'
+  bad.write_bytes(b'0')
+  image, video, unreadable = run.predict([photos[0], path, bad])
+  assert image.frames is None and video.frames == 3
+  assert 'unreadable video' in unreadable.error
+  numbers, pixels = zip(*read_frames(str(path)), strict=True)
+  seen = run.predict(pixels)
+  assert tuple(answer.frame for answer in video.of_frames) == numbers
+  for answer, alone in zip(video.of_frames, seen, strict=True):
+    assert answer.image == str(path) and answer.source == alone.source
+    np.testing.assert_allclose(
+      answer.probability, alone.probability, rtol=1e-4, atol=1e-6
+    )
+  mean = np.mean([np.log(answer.probability) for answer in seen], 0)
+  product = np.exp(mean)
+  np.testing.assert_allclose(
+    video.probability, product / product.sum(), rtol=1e-3
+  )
+  assert video.unseen_score == pytest.approx(
+    np.mean([answer.unseen_score for answer in seen]), rel=1e-3, abs=1e-3
+  )
 
 
 def test_a_batch_that_cannot_be_read(run):
