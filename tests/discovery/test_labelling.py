@@ -27,9 +27,9 @@ def test_every_labeller_of_the_settings_exists():
 
 
 @pytest.mark.parametrize('labeller', [label_by_head, label_by_clusters])
-def test_every_unlabelled_row_gets_a_label(one_epoch, labeller):
-  predicted = labeller(one_epoch)
-  unlabelled = np.flatnonzero(one_epoch.dataset.train.tag == 2)
+def test_every_unlabelled_row_gets_a_label(trained, labeller):
+  predicted = labeller(trained)
+  unlabelled = np.flatnonzero(trained.dataset.train.tag == 2)
   np.testing.assert_array_equal(predicted.row, unlabelled)
   assert predicted.label.dtype == np.int32
   assert ((predicted.label >= 0) & (predicted.label < 4)).all()
@@ -37,17 +37,17 @@ def test_every_unlabelled_row_gets_a_label(one_epoch, labeller):
 
 
 @pytest.mark.parametrize('labeller', [label_by_head, label_by_clusters])
-def test_rows_of_a_group_get_one_label(one_epoch, labeller):
-  split = one_epoch.dataset.train
+def test_rows_of_a_group_get_one_label(trained, labeller):
+  split = trained.dataset.train
   # Three unlabelled rows that follow each other are a group.
   group = np.arange(len(split))
   unlabelled = np.flatnonzero(split.tag == 2)
   group[unlabelled] = unlabelled[np.arange(len(unlabelled)) // 3 * 3]
   group = np.unique(group, return_inverse=True)[1].astype(np.int32)
   in_groups = dataclasses.replace(
-    one_epoch.dataset, train=dataclasses.replace(split, row_group=group)
+    trained.dataset, train=dataclasses.replace(split, row_group=group)
   )
-  predicted = labeller(dataclasses.replace(one_epoch, dataset=in_groups))
+  predicted = labeller(dataclasses.replace(trained, dataset=in_groups))
   np.testing.assert_array_equal(predicted.group, group[unlabelled])
   for column in (predicted.label, predicted.confidence):
     first = np.unique(predicted.group, return_index=True)[1]
@@ -55,28 +55,28 @@ def test_rows_of_a_group_get_one_label(one_epoch, labeller):
     np.testing.assert_array_equal(column, np.repeat(column[first], sizes))
 
 
-def test_true_labels_of_unlabelled_rows_are_not_used(one_epoch, tmp_path):
-  shutil.copytree(one_epoch.workdir, tmp_path / 'copy')
+def test_true_labels_of_unlabelled_rows_are_not_used(trained, tmp_path):
+  shutil.copytree(trained.workdir, tmp_path / 'copy')
   # The recorded settings would show that the labels changed.
   (tmp_path / 'copy' / 'config.json').unlink()
-  split = one_epoch.dataset.train
+  split = trained.dataset.train
   label = np.where(split.tag == 2, (split.label + 1) % 3, split.label)
   other = dataclasses.replace(
-    one_epoch,
+    trained,
     workdir=epath.Path(tmp_path / 'copy'),
     dataset=dataclasses.replace(
-      one_epoch.dataset, train=dataclasses.replace(split, label=label)
+      trained.dataset, train=dataclasses.replace(split, label=label)
     ),
   )
   for labeller in (label_by_head, label_by_clusters):
     jax.tree.map(
       np.testing.assert_array_equal,
-      labeller(one_epoch)[:4],
+      labeller(trained)[:4],
       labeller(other)[:4],
     )
 
 
-def test_kept_labels_are_written(one_epoch, tmp_path, capsys):
+def test_kept_labels_are_written(trained, tmp_path, capsys):
   settings = ml_collections.ConfigDict(
     {
       'label_by': 'clusters',
@@ -85,11 +85,11 @@ def test_kept_labels_are_written(one_epoch, tmp_path, capsys):
       'keep_confidence': 0.0,
     }
   )
-  labelling.label_unlabelled(one_epoch, str(tmp_path / 'l.npz'), settings)
+  labelling.label_unlabelled(trained, str(tmp_path / 'l.npz'), settings)
   label = pseudo_labels.read_pseudo_labels(
-    str(tmp_path / 'l.npz'), one_epoch.dataset, one_epoch.num_outputs
+    str(tmp_path / 'l.npz'), trained.dataset, trained.num_outputs
   )
-  predicted = label_by_clusters(one_epoch, 'pca')
+  predicted = label_by_clusters(trained, 'pca')
   kept = select_confident(predicted, 0.0, 0.5)
   np.testing.assert_array_equal(
     label[predicted.row], np.where(kept, predicted.label, -1)

@@ -67,6 +67,8 @@ def start(words, folder):
   environment = os.environ | {
     'PYTHONPATH': str(ROOT),
     'JAX_NUM_CPU_DEVICES': '1',
+    # A few steps do not repay optimised programs.
+    'JAX_DISABLE_MOST_OPTIMIZATIONS': '1',
   }
   if program(words).endswith('.py'):
     words = [words[0], str(ROOT / words[1]), *words[2:]]
