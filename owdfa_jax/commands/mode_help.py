@@ -59,6 +59,7 @@ Takes files, folders and patterns in quotes, in which ** stands for any folders.
       'max_pixels',
       'stability',
       'nearest',
+      'frames',
       'quiet',
       *_POD,
     ),
