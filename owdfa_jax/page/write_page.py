@@ -1,7 +1,7 @@
 """Writes `report.html` of a run, and its pictures as files."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,13 +99,25 @@ def write_page(
   for name, data in files.items():
     _write(folder / PICTURES / f'{name}.svg', data)
   if gallery is not None:
-    for cluster in shown:
-      picture = cluster_montage(cluster, gallery)
-      path = folder / PICTURES / f'name-{cluster.output}.png'
-      _write(path, render.png_bytes(picture))
+    _write_montages(shown, gallery, folder / PICTURES)
   path = out or folder / PAGE_FILE
   _write(path, render.render_page(context).encode())
   return path
+
+
+def _write_montages(
+  shown: Sequence[page_content.ShownCluster],
+  gallery: Gallery,
+  folder: pathlib.Path,
+) -> None:
+  """Writes a picture of each cluster's images; removes those of others."""
+  names = {f'name-{cluster.output}.png': cluster for cluster in shown}
+  for name, cluster in names.items():
+    picture = cluster_montage(cluster, gallery)
+    _write(folder / name, render.png_bytes(picture))
+  for path in folder.glob('name-*.png'):
+    if path.name not in names:
+      path.unlink(missing_ok=True)
 
 
 def page_context(

@@ -26,6 +26,9 @@ def run(tmp_path):
 def test_clusters_of_a_name_are_one_entry(run):
   found = read_run(run)
   raw = found.verdicts.output
+  # Of a page before the names were given.
+  (run / 'page').mkdir()
+  (run / 'page' / 'name-5.png').touch()
   assert found.named.output.tolist() == [{5: 3}.get(k, k) for k in raw]
   page = write_page(found, run, dataset=None).read_text()
   reader = Reader()
