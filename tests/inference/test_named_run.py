@@ -1,0 +1,81 @@
+"""A trained run whose two found clusters have one name."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from etils import epath
+
+from helpers.csv_files import read_csv
+from input_pipeline.errors import UserError
+from owdfa_jax.evaluation import evaluate, names_file
+from owdfa_jax.inference.run import TrainedRun
+
+pytestmark = pytest.mark.usefixtures('quick_compile')
+
+
+@pytest.fixture(scope='module')
+def named(trained, tmp_path_factory):
+  """A copy of a run, with the report before and after its clusters got a name.
+
+  Returns:
+    The experiment of the copy, and the two reports.
+  """
+  folder = tmp_path_factory.mktemp('named') / 'run'
+  shutil.copytree(trained.workdir, folder)
+  experiment = dataclasses.replace(trained, workdir=epath.Path(folder))
+  before = evaluate.evaluate(experiment)
+  clusters = names_file.clusters_of(folder, before['checkpoint_step'], 'head')
+  found = names_file.NamesFile(clusters, {2: '=X', 3: '=X'})
+  names_file.write_names(folder, found)
+  return experiment, before, evaluate.evaluate(experiment)
+
+
+def test_figures_do_not_change(named):
+  _, before, after = named
+  assert after.pop('names') == {'novel-2': '=X', 'novel-3': '=X'}
+  assert after == before
+
+
+def test_table_of_test_images_has_the_names(named):
+  experiment, _, _ = named
+  lines = read_csv(experiment.workdir / 'attributions.csv')
+  run = TrainedRun(experiment)
+  assert run.outputs == ('m0', 'm1', '=X', '=X')
+  assert run.classes == ('m0', 'm1', '=X')
+  # A spreadsheet does not run it.
+  assert {line['source'] for line in lines} <= {'m0', 'm1', "'=X"}
+  for line in lines:
+    assert (line['verdict'] == 'found') <= (line['source'] == "'=X")
+
+
+def test_probabilities_of_the_name_add_up(named):
+  experiment, _, _ = named
+  image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+  answer = TrainedRun(experiment).predict(image)[0]
+  (experiment.workdir / 'names.json').rename(experiment.workdir / 'away')
+  plain = TrainedRun(experiment).predict(image)[0]
+  (experiment.workdir / 'away').rename(experiment.workdir / 'names.json')
+  assert tuple(answer.probabilities) == ('m0', 'm1', '=X')
+  np.testing.assert_allclose(
+    answer.probability,
+    [*plain.probability[:2], plain.probability[2:].sum()],
+    rtol=1e-6,
+  )
+  assert answer.output == plain.output
+  assert answer.confidence == max(answer.probabilities.values())
+
+
+def test_names_of_another_checkpoint_stop_an_attribution_alone(named, capsys):
+  experiment, _, _ = named
+  path = experiment.workdir / 'names.json'
+  text = path.read_text()
+  path.write_text(text.replace('"step": ', '"step": 1'))
+  with pytest.raises(UserError, match='names of other clusters'):
+    TrainedRun(experiment)
+  assert 'names' not in evaluate.evaluate(experiment)
+  assert 'warning: found sources are without names: names of other c' in (
+    capsys.readouterr().out
+  )
+  path.write_text(text)
