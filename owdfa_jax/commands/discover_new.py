@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ml_collections.config_flags import config_path
 
 from input_pipeline.errors import UserError
@@ -102,16 +103,13 @@ def _summary(found: 'NewSources', workdir: str) -> dict[str, Any]:
   verdicts = collections.Counter(
     answer.verdict for answer in found.answers if answer.verdict is not None
   )
-  names = [_name(number) for number in found.cluster.tolist()]
-  sizes = collections.Counter(name for name in names if name is not None)
-  confident = {
-    name: [
-      float(value)
-      for value, own in zip(found.confidence, names, strict=True)
-      if own == name
-    ]
-    for name in sizes
-  }
+  clusters = {}
+  for number in np.unique(found.cluster[found.cluster >= 0]).tolist():
+    confidence = found.confidence[found.cluster == number]
+    clusters[_name(number)] = {
+      'images': len(confidence),
+      'mean_confidence': _finite(float(confidence.mean())),
+    }
   estimate = None
   if found.estimate is not None:
     one = found.estimate
@@ -126,23 +124,16 @@ def _summary(found: 'NewSources', workdir: str) -> dict[str, Any]:
     'num_images': len(found.answers),
     'num_unreadable': sum(x.error is not None for x in found.answers),
     'verdicts': dict(sorted(verdicts.items())),
-    'num_grouped': sum(sizes.values()),
+    'num_grouped': int((found.cluster >= 0).sum()),
     'estimated_sources': estimate,
     'no_estimate': found.no_estimate or None,
-    'clusters': {
-      name: {
-        'images': sizes[name],
-        'mean_confidence': _mean(confident[name]),
-      }
-      for name in sorted(sizes, key=lambda name: int(name.split('-')[1]))
-    },
+    'clusters': clusters,
   }
 
 
-def _mean(values: Sequence[float]) -> float | None:
-  """Returns the mean; None if there is one cluster, whose values are NaN."""
-  mean = sum(values) / len(values)
-  return None if mean != mean else round(mean, 4)
+def _finite(value: float) -> float | None:
+  """Returns a number for JSON; None for NaN, as where there is one cluster."""
+  return None if np.isnan(value) else round(value, 4)
 
 
 def _name(number: int) -> str | None:
@@ -176,7 +167,7 @@ def _rows(found: 'NewSources', heap: FolderScan) -> Iterator[dict[str, Any]]:
     yield {
       'image': os.fspath(answer.image),
       'cluster': _name(number),
-      'confidence': None if confidence != confidence else confidence,
+      'confidence': _finite(confidence),
       'verdict': answer.verdict,
       'source': answer.source,
       'error': answer.error,

@@ -6,6 +6,7 @@ from bad_input.tables import (
   boards,
   checkpoints,
   config_files,
+  discovery,
   images,
   meta_csvs,
   packed_data,
@@ -40,6 +41,7 @@ CASES = tuple(
     unseen,
     attribute,
     recorded_runs,
+    discovery,
   )
   for case in module.CASES
 )
