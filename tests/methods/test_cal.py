@@ -1,5 +1,7 @@
 """CAL: recorded steps, its threshold, its pruned head."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +22,13 @@ TERMS = {
   'pseudo': 'acr',
   'consistency': 'ccr',
 }
+
+
+@functools.partial(jax.jit, static_argnums=0, static_argnames='num_known')
+def end_epoch(method, state, head, epoch, *, progress=0.1, num_known=2):
+  """Returns the state and the head after an epoch, as the training does."""
+  info = EpochInfo(epoch=epoch, progress=progress, num_known=num_known)
+  return method.end_epoch(state, head, info)
 
 
 @pytest.mark.golden
@@ -66,8 +75,8 @@ def test_steps_as_recorded(golden):
     head = Head(
       prototypes=jnp.zeros((len(state.usage), 4)), in_use=jnp.ones(41, bool)
     )
-    after, _ = method.end_epoch(
-      state, head, EpochInfo(epoch=epoch, progress=1.0, num_known=num_known)
+    after, _ = end_epoch(
+      method, state, head, epoch, progress=1.0, num_known=num_known
     )
     np.testing.assert_allclose(
       after.novel_threshold, g[f'step{s}_novel_conf_after_f64'], rtol=1e-5
@@ -88,11 +97,8 @@ def test_end_of_epoch_as_recorded(golden):
     weight = jnp.asarray(g[f'merge{i}_fc_weight'])
     method = CAL(estimate_classes=True, parity_merge=True)
     state = method.init(len(weight), 1).replace(usage=usage)
-    _, head = method.end_epoch(
-      state,
-      Head(prototypes=weight, in_use=jnp.ones(len(weight), bool)),
-      EpochInfo(epoch=0, progress=0.1, num_known=num_known),
-    )
+    head = Head(prototypes=weight, in_use=jnp.ones(len(weight), bool))
+    _, head = end_epoch(method, state, head, 0, num_known=num_known)
     assert head.in_use.sum() == g[f'merge{i}_end_valid']
     rows = head.prototypes[head.in_use]
     recorded = g[f'merge{i}_end_fc2'][: len(rows)]
@@ -111,9 +117,7 @@ def test_an_epoch_sets_the_threshold_and_starts_without_sums():
     sums=cal_losses.ConfidenceSums(*map(jnp.float32, (8.0, 10, 3.0, 5))),
   )
   head = Head(prototypes=jnp.eye(20), in_use=jnp.ones(20, bool))
-  state, _ = method.end_epoch(
-    state, head, EpochInfo(epoch=0, progress=0.1, num_known=2)
-  )
+  state, _ = end_epoch(method, state, head, 0)
   np.testing.assert_allclose(state.novel_threshold, 0.9 * 0.6 / 0.8, rtol=1e-6)
   assert not state.usage.any() and not np.any(state.sums)
 
@@ -123,9 +127,7 @@ def test_pruning_starts_at_prune_from_epoch():
   usage = jnp.array([9, 9, 500, 400, 1, 0, 0, 0, 0, 0])
   head = Head(prototypes=jnp.eye(10), in_use=jnp.ones(10, bool))
   state = method.init(10, 1).replace(usage=usage)
-  head_after = lambda epoch: method.end_epoch(
-    state, head, EpochInfo(epoch=epoch, progress=0.5, num_known=2)
-  )[1]
+  head_after = lambda epoch: end_epoch(method, state, head, epoch)[1]
   assert head_after(1).in_use.sum() == 10
   assert 4 <= head_after(2).in_use.sum() < 10
 
