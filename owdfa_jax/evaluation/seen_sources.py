@@ -124,7 +124,7 @@ def fit_sources(
     restored.batch_stats,
     restored.predictor.batches('train', draw_rows(train.group, MOST_ROWS)),
     features.append,
-    lambda *rows: parts.append(rows),
+    lambda row, logs: parts.append((row, logs)),
   )
   given = train.tag[found.row] == LABELLED
   label = np.where(given, train.label[found.row], -1)
