@@ -16,16 +16,39 @@ def value_and_gradient(function, logits):
   return jax.jit(jax.value_and_grad(function))(jnp.asarray(logits))
 
 
+@jax.jit
+def terms_and_gradients(logits, labels, partner, chosen, gumbel, margin):
+  """Returns the value and the gradient of each term; compiled for a shape."""
+
+  def supervised(z):
+    values = common.margin_cross_entropy(z, labels.label, margin)
+    return common.masked_mean(values, labels.labelled)
+
+  def pairs(z):
+    return common.partner_agreement_loss(z, partner).mean()
+
+  def pseudo(z):
+    values = common.soft_pseudo_label_loss(z, gumbel) * chosen
+    return common.masked_mean(values, ~labels.labelled)
+
+  terms = supervised, pairs, pseudo, common.mean_prediction_entropy
+  return [jax.value_and_grad(term)(logits) for term in terms]
+
+
 @pytest.mark.golden
 def test_margin_cross_entropy_as_recorded(golden):
   g = golden('margin_ce')
+
+  @jax.jit
+  @jax.value_and_grad
+  def loss(z, target, margin):
+    return common.margin_cross_entropy(z, target, margin).mean()
+
   for case in cases(g):
     for i, (margin, scale) in enumerate(g['m_s']):
-
-      def loss(z, target=g[f'{case}_target'], margin=-margin * scale):
-        return common.margin_cross_entropy(z, target, margin).mean()
-
-      value, gradient = value_and_gradient(loss, g[f'{case}_logits'])
+      value, gradient = loss(
+        g[f'{case}_logits'], g[f'{case}_target'], -margin * scale
+      )
       np.testing.assert_allclose(value, g[f'{case}_loss'][i], **LOSS)
       np.testing.assert_allclose(gradient, g[f'{case}_grad'][i], **GRADIENT)
 
@@ -65,27 +88,10 @@ def test_terms_and_their_gradients_as_recorded(golden, name, mask, pair, soft):
   g = golden(name)
   margin = -float(g['m'])
   for case, batch in recorded_cases(g, mask):
-
-    def supervised(z, labels=batch['labels']):
-      values = common.margin_cross_entropy(z, labels.label, margin)
-      return common.masked_mean(values, labels.labelled)
-
-    def pairs(z, partner=batch['partner']):
-      return common.partner_agreement_loss(z, partner).mean()
-
-    def pseudo(
-      z, gumbel=batch['gumbel'], vote=batch['chosen'], labels=batch['labels']
+    found = terms_and_gradients(**batch, margin=margin)
+    for term, (value, gradient) in zip(
+      ('ce', pair, soft, 'en'), found, strict=True
     ):
-      values = common.soft_pseudo_label_loss(z, gumbel) * vote
-      return common.masked_mean(values, ~labels.labelled)
-
-    for term, function in (
-      ('ce', supervised),
-      (pair, pairs),
-      (soft, pseudo),
-      ('en', common.mean_prediction_entropy),
-    ):
-      value, gradient = value_and_gradient(function, batch['logits'])
       np.testing.assert_allclose(
         value, g[f'{case}_{term}_loss'], err_msg=f'{case} {term}', **LOSS
       )
