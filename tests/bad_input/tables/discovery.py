@@ -8,7 +8,13 @@ _RUN = 'discover --workdir run --images photos --out out'
 _BOTH = together(classes, photos)
 
 CASES = (
-  Case('discover: no class folders', _FOLDERS, ('no class folders',), photos),
+  Case(
+    'discover: no class folders',
+    _FOLDERS,
+    ('no class folders',),
+    together(directory('faces'), photos),
+  ),
+  Case('discover: no known folder', _FOLDERS, ('no such folder',), photos),
   Case('discover: no heap', _FOLDERS, ('photos',), classes),
   Case(
     'discover: a heap of links to nothing',
