@@ -128,22 +128,21 @@ def published_table(run: RunFiles) -> dict[str, Any] | None:
     run: the files of the run.
 
   Returns:
-    `protocol`, `header`, and `rows` of (name, values in percent).
+    `protocol`, `made_with`, `header`, and `rows` of (name, values in percent).
   """
   entries = run.figures['per_class']
-  found = published_rows([entry['name'] for entry in entries])
+  found = published_rows([(entry['name'], entry['known']) for entry in entries])
   if found is None:
     return None
-  protocol, rows = found
-  columns = [*TABLE_COLUMNS][:7]
   own = [
     None if run.figures.get(key) is None else 100 * run.figures[key]
-    for key in columns
+    for key in found.columns
   ]
   return {
-    'protocol': protocol,
-    'header': [TABLE_COLUMNS[key] for key in columns],
-    'rows': [*rows.items(), ('this run', own)],
+    'protocol': found.protocol,
+    'made_with': found.made_with,
+    'header': [TABLE_COLUMNS[key] for key in found.columns],
+    'rows': [*found.rows.items(), ('this run', own)],
   }
 
 
