@@ -44,5 +44,11 @@ class _BeQuiet(argparse.Action):
   """Acts at once, so that the parsed arguments hold those of the job alone."""
 
   @override
-  def __call__(self, *arguments: Any) -> None:
+  def __call__(
+    self,
+    parser: argparse.ArgumentParser,
+    namespace: argparse.Namespace,
+    values: Any,
+    option_string: str | None = None,
+  ) -> None:
     be_quiet()

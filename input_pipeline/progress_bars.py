@@ -6,7 +6,7 @@ Both have the time left. With `be_quiet` there is neither.
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 from typing_extensions import override
@@ -81,7 +81,8 @@ def progress_bar(
     return _Lines(title, total, unit, initial, every=float('inf'))
   if not sys.stderr.isatty():
     return _Lines(title, total, unit, initial, every=SECONDS_BETWEEN_LINES)
-  return tqdm(
+  # tqdm's own types do not say that it is one.
+  bar: Any = tqdm(
     desc=title,
     total=total,
     initial=initial,
@@ -89,6 +90,7 @@ def progress_bar(
     leave=leave,
     dynamic_ncols=True,
   )
+  return bar
 
 
 def with_progress(
@@ -115,9 +117,10 @@ class _Lines(ProgressBar):
     self, title: str, total: int, unit: str, initial: int, every: float
   ) -> None:
     self.n: float = initial
+    self._shown_n: float = initial
     self._title, self._total, self._unit = title, total, unit
     self._every = every
-    self._shown, self._shown_n = time.monotonic(), self.n
+    self._shown = time.monotonic()
 
   @override
   def update(self, n: float = 1) -> None:

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from flax import nnx
 
-from input_pipeline import pipeline
 from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax import parallel
@@ -24,6 +23,7 @@ from owdfa_jax.evaluation.shared_names import (
   have_shared_names,
 )
 from owdfa_jax.evaluation.source_names import real_classes
+from owdfa_jax.evaluation.split_batches import split_batches
 from owdfa_jax.evaluation.unseen import SourceDensities
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import DeviceBatch
@@ -291,19 +291,7 @@ class Predictor:
       rows: int [N], the rows to read; None reads all.
       dataset: the images; None for those of the run.
     """
-    config = self._experiment.config
-    return pipeline.evaluation_batches(
-      dataset or self._experiment.dataset,
-      split,
-      rows=rows,
-      # Each device gets the same number of rows.
-      batch_size=parallel.round_up(
-        config.eval.batch_size, self._experiment.placement
-      ),
-      process_index=jax.process_index(),
-      process_count=jax.process_count(),
-      num_threads=config.data.num_threads,
-    )
+    return split_batches(self._experiment, split, rows, dataset)
 
   def _bind(
     self, forward: Callable, params: Params, batch_stats: BatchStats

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.files import path_type
+from owdfa_jax.training.recorded_config import run_folders
 
 _PLATFORMS = 'cpu,cuda,tpu'
 
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   arguments = parser.parse_args(argv)
   out = check_new_folder(arguments.out)
   platforms = check_platforms(arguments.platforms)
+  run_folders(str(arguments.run))  # for its error, before JAX is imported
   # Imported late: it loads JAX, which takes seconds.
   from owdfa_jax.export.write import export_run
 

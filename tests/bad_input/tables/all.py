@@ -7,6 +7,7 @@ from bad_input.tables import (
   checkpoints,
   config_files,
   discovery,
+  exports,
   images,
   meta_csvs,
   packed_data,
@@ -42,6 +43,7 @@ CASES = tuple(
     attribute,
     recorded_runs,
     discovery,
+    exports,
   )
   for case in module.CASES
 )
