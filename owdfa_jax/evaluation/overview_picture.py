@@ -6,6 +6,7 @@ Importing Matplotlib takes a second; only what draws imports this module.
 import dataclasses
 import io
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ ROW = 0.24
 GRID_COLUMNS, IMAGE, IMAGE_NAME, IMAGE_GAP = 4, 0.72, 0.27, 0.08
 # Approximate width of a letter of the labels, and their size in points.
 LETTER, LABEL_SIZE = 0.062, 7.5
+MOST_LETTERS = 28
 # Smaller shares have no number: it would be 0, and no tint is visible.
 LEAST_NUMBER = 0.005
 
@@ -79,9 +81,9 @@ def make_layout(overview: Overview) -> Layout:
   num_sources, num_outputs = overview.share.shape
   grid_right = MARGIN + GRID_COLUMNS * (IMAGE + IMAGE_GAP) - IMAGE_GAP
   labels_left = grid_right + 0.28
-  matrix_left = labels_left + LETTER * max(map(len, overview.sources)) + 0.1
+  matrix_left = labels_left + LETTER * _longest(overview.sources) + 0.1
   cell = (WIDTH - MARGIN - matrix_left) / num_outputs
-  labels_height = LETTER * max(map(len, overview.outputs)) + 0.32
+  labels_height = LETTER * _longest(overview.outputs) + 0.32
   grid_height = math.ceil(num_sources / GRID_COLUMNS) * (IMAGE + IMAGE_NAME)
   # Square cells, unless the images need more room or the cells are very wide.
   matrix_height = max(min(cell, ROW) * num_sources, grid_height - labels_height)
@@ -89,6 +91,15 @@ def make_layout(overview: Overview) -> Layout:
   return Layout(
     grid_right, labels_left, matrix_left, matrix_height, cell, height
   )
+
+
+def short_name(name: str) -> str:
+  """Returns a name for a label, shortened at its end."""
+  return name if len(name) <= MOST_LETTERS else f'{name[: MOST_LETTERS - 1]}…'
+
+
+def _longest(names: Sequence[str]) -> int:
+  return max(len(short_name(name)) for name in names)
 
 
 def draw_overview(overview: Overview) -> bytes:
@@ -188,8 +199,8 @@ def draw_matrix(axes: Axes, overview: Overview, cell: float) -> None:
         fontsize=6.5,
         color='white' if value > 0.5 else TEXT,
       )
-  sources = [escape.picture(name) for name in overview.sources]
-  outputs = [escape.picture(name) for name in overview.outputs]
+  sources = [escape.picture(short_name(name)) for name in overview.sources]
+  outputs = [escape.picture(short_name(name)) for name in overview.outputs]
   axes.set_yticks(range(len(sources)), sources)
   axes.set_xticks(range(len(outputs)), outputs, rotation=90)
   axes.tick_params(length=0, labelsize=min(LABEL_SIZE, 65 * cell), pad=3)
