@@ -17,8 +17,8 @@ from input_pipeline.images import decode_file, read_file
 
 # The most images that are looked at.
 _MOST_IMAGES = 200
-# The most tiles that the rule cuts from an image.
-MOST_CHOSEN = 6
+# The most tiles that the rule cuts from an image, and from all together.
+_MOST_TILES, _MOST_IN_ALL = 32, 50_000
 # Tiles need images of their size; this share of smaller ones is left out.
 _MOST_SMALLER = 0.05
 # Two sets of images are compared by their median side and share of JPEG.
@@ -73,16 +73,18 @@ def look_at_images(paths: Sequence[str]) -> ImageKinds:
   return ImageKinds(height, width, is_jpeg.astype(bool))
 
 
-def choose_cutting(kinds: ImageKinds, size: int) -> Cutting:
+def choose_cutting(kinds: ImageKinds, size: int, num_images: int) -> Cutting:
   """Returns tiles where images are larger than the network's input.
 
   Images are larger if the shorter side of half of them is, and if at most one
   in twenty is smaller than a tile: a smaller image cannot be cut. An image
-  gives as many tiles as its area has, up to 6; the median image counts.
+  gives as many tiles as its area has, the median image counting: but at most
+  32, and so few that all images together have about 50,000.
 
   Args:
-    kinds: of the images.
+    kinds: of a sample of the images.
     size: S, the side of the network's input in pixels.
+    num_images: the number of all images.
   """
   if not len(kinds.height):
     return Cutting(0, 'no image could be read')
@@ -96,8 +98,17 @@ def choose_cutting(kinds: ImageKinds, size: int) -> Cutting:
       0, f'{smaller:.0%} of the images are smaller than a tile ({size} pixels)'
     )
   area = float(np.median(kinds.height * kinds.width)) / size**2
-  tiles = int(np.clip(area, 1, MOST_CHOSEN))
-  return Cutting(tiles, f'{half} more, and the network sees {size}')
+  limits = {
+    max(1, int(area)): 'as many tiles as their area has',
+    _MOST_TILES: f'at most {_MOST_TILES} tiles of an image',
+    max(1, _MOST_IN_ALL // num_images): (
+      f'so few tiles that {num_images} images have about {_MOST_IN_ALL}'
+    ),
+  }
+  tiles = min(limits)
+  return Cutting(
+    tiles, f'{half} more, and the network sees {size}; {limits[tiles]}'
+  )
 
 
 def unlike_kinds(known: ImageKinds, heap: ImageKinds) -> list[str]:

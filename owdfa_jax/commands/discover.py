@@ -103,7 +103,7 @@ def _parser(prog: str | None) -> ArgumentParser:
   add(
     '--tiles',
     type=int,
-    help='tiles of each image; 0 resizes whole images (default: up to 6, if '
+    help='tiles of each image; 0 resizes whole images (default: up to 32, if '
     'images are larger than --size)',
   )
   add(

@@ -269,7 +269,8 @@ def _decide(record: DiscoverRecord, paths: Sequence[str]) -> DiscoverRecord:
   elif record.crop != 'none':
     cutting = Cutting(0, f'faces are cut out, as --crop={record.crop} says')
   else:
-    cutting = choose_cutting(look_at_images(paths), record.size)
+    kinds = look_at_images(paths)
+    cutting = choose_cutting(kinds, record.size, len(paths))
   return dataclasses.replace(record, tiles=cutting.tiles, reason=cutting.reason)
 
 

@@ -25,18 +25,33 @@ def kinds(*sides, jpeg=False):
     ([(65, 65)] * 3, 1),
     ([(128, 64)] * 3, 0),  # the shorter side counts
     ([(100, 100)] * 3, 2),  # 2.4 areas of a tile
-    ([(1024, 768)] * 3, 6),  # never more
-    ([(512, 512)] * 19 + [(40, 512)], 6),  # one in twenty is left out
+    ([(300, 300)] * 3, 21),
+    ([(1024, 768)] * 3, 32),  # never more
+    ([(512, 512)] * 19 + [(40, 512)], 32),  # one in twenty is left out
     ([(512, 512)] * 18 + [(40, 512)] * 2, 0),
     ([(50, 50)] * 2 + [(512, 512)], 0),
   ],
 )
 def test_the_rule(sides, tiles):
-  assert choose_cutting(kinds(*sides), 64).tiles == tiles
+  assert choose_cutting(kinds(*sides), 64, 100).tiles == tiles
+
+
+@pytest.mark.parametrize(
+  'side, images, tiles, limit',
+  [
+    (128, 100, 4, 'as many tiles as their area has'),
+    (1024, 100, 32, 'at most 32 tiles of an image'),
+    (1024, 5000, 10, 'so few tiles that 5000 images have about 50000'),
+    (1024, 10**6, 1, 'so few tiles that 1000000 images have about 50000'),
+  ],
+)
+def test_the_reason_names_the_limit(side, images, tiles, limit):
+  found = choose_cutting(kinds(*[(side, side)] * 3), 64, images)
+  assert found.tiles == tiles and found.reason.endswith(f'64; {limit}')
 
 
 def test_without_an_image_that_can_be_read():
-  found = choose_cutting(look_at_images([]), 64)
+  found = choose_cutting(look_at_images([]), 64, 100)
   assert found.tiles == 0 and 'no image' in found.reason
 
 
