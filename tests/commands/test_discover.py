@@ -246,7 +246,6 @@ def test_each_phase_is_done_once(phases, images, capsys):
   found = opened(settings=settings)
   assert run_phases(found) == 0
   assert phases == ['pack', 'train', 'attribute']
-  # Of 11 training rows, a batch has the next power of two below.
   assert run_phases(found) == 0
   assert phases == ['pack', 'train', 'attribute']
   assert capsys.readouterr().out.count('complete already') == 3
@@ -295,7 +294,7 @@ def test_from_folders_to_new_sources(images):
   assert len(lines) == 1 + 36 + 2
   assert (images / 'run' / 'report.html').exists()
   again = owdfa(*words)
-  assert again.status == 0 and again.out.count('complete already') == 2
+  assert again.status == 0 and again.out.count('complete already') == 3
   (images / 'run' / 'heap_attributions.csv').unlink()
   assert owdfa(*words).status == 0
   found = owdfa(
@@ -306,4 +305,4 @@ def test_from_folders_to_new_sources(images):
   assert summary['num_grouped'] == 36 and summary['num_unreadable'] == 1
   estimate = summary['estimated_sources']
   assert estimate['low'] <= estimate['number'] <= estimate['high']
-  assert len(summary['clusters']) == estimate['number']
+  assert 1 <= len(summary['clusters']) <= estimate['number']
