@@ -307,6 +307,8 @@ def print_report(
   if main['per_class']:
     counted = 'groups' if groups else 'images'
     print(class_table(main['per_class'], names, counted, called))
+    if called is not None:
+      print('clusters of one name: together in "most often called" alone')
     print(*novel_class_lines(main), '', sep='\n')
   if main['heap'] is not None:
     print(f'{heap_lines(main["heap"])}\n')
