@@ -48,8 +48,8 @@ def test_cpl_pairs_as_recorded(golden):
   for case in cases(g):
     label, labelled, _ = recorded_batch(g, case)
     unlabelled = ~labelled
-    cosine, local, row, column, pairs = compute(
-      label, labelled, g[f'{case}_f_g'], cells_first(g[f'{case}_f_p'])
+    cosine, local, row, column, pairs = jax.device_get(
+      compute(label, labelled, g[f'{case}_f_g'], cells_first(g[f'{case}_f_p']))
     )
     candidate = g[f'{case}_global_top2_idx'][:, 1]
     for value, recorded in (
@@ -82,7 +82,7 @@ def test_labelled_partners_are_the_recorded_choices(golden, name):
         draw=draw, label=label, labelled=labelled
       )
 
-    chosen = jax.vmap(partner)(draws)[:, labelled]
+    chosen = np.asarray(jax.jit(jax.vmap(partner))(draws))[:, labelled]
     reached = np.zeros((labelled.sum(), len(label)), bool)
     reached[np.arange(labelled.sum()), chosen] = True
     np.testing.assert_array_equal(
@@ -105,7 +105,7 @@ def recorded_mpsl(golden):
       'parts': [cells_first(g[f'{case}_part{i}']) for i in (1, 2, 3)],
       'bands': [cells_first(g[f'{case}_freq{i}']) for i in (1, 2, 3)],
     }
-    found[case] = batch, true_label, pair(**batch)
+    found[case] = batch, true_label, jax.device_get(pair(**batch))
   return g, found
 
 

@@ -70,7 +70,8 @@ def test_attention_as_recorded(golden):
       return jnp.sum(out * weight), out
 
     images = channels_last(g[f'{case}_image'])
-    gradients, out = jax.grad(total, (0, 1), has_aux=True)(params, images)
+    gradient = jax.jit(jax.grad(total, (0, 1), has_aux=True))
+    gradients, out = gradient(params, images)
     np.testing.assert_allclose(channels_first(out), g[f'{case}_out'], **TIGHT)
     assert_close(channels_first(gradients[1]), g[f'{case}_grad_image'])
     assert_gradients(gradients[0], g, f'{case}_grad_')
@@ -110,9 +111,8 @@ def test_network_in_training_as_recorded(golden):
       loss = jnp.sum(outputs.logits * g[f'{case}_R'])
       return loss, (outputs, nnx.state(model, nnx.BatchStat))
 
-    gradients, (outputs, stats) = jax.grad(total, (0, 1), has_aux=True)(
-      params, features
-    )
+    gradient = jax.jit(jax.grad(total, (0, 1), has_aux=True))
+    gradients, (outputs, stats) = gradient(params, features)
     for value, name in (
       (outputs.feature, 'train_feature'),
       (outputs.logits, 'train_logits'),
@@ -140,11 +140,15 @@ def test_evaluation_with_pruned_outputs_as_recorded(golden):
   for case, model, images, features in recorded_networks(g):
     model.backbone.feature_map = features
     # One step of training moves the running statistics.
-    model(images, train=True)
+    run = nnx.jit(
+      lambda model, images, train: model(images, train=train).logits,
+      static_argnames='train',
+    )
+    run(model, images, train=True)
     pruned = 5
     classes = model.fc2.kernel.shape[1]
     model.live[...] = jnp.arange(classes) < classes - pruned
-    logits = model(images, train=False).logits
+    logits = run(model, images, train=False)
     np.testing.assert_allclose(
       logits[:, :-pruned],
       g[f'{case}_eval_logits_valid_K_minus_5'],
