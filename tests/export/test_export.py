@@ -12,7 +12,9 @@ from helpers.imagesets import write_set
 from input_pipeline.errors import UserError
 from input_pipeline.images import load_image
 from owdfa_jax.evaluation.restore import restore_network
+from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.export import comparison, export_command
+from owdfa_jax.export.describe import baked_temperature
 from owdfa_jax.export.exported_files import DESCRIPTION_FILE, PROGRAM_FILE
 from owdfa_jax.export.program import export_function
 from owdfa_jax.export.write import export_run
@@ -119,7 +121,8 @@ def test_the_comparison_is_recorded(out):
 
 def test_an_export_that_differs_is_refused(run, out):
   experiment = open_run(run)
-  restored = restore_network(experiment)
+  restored, seen = attach_sources(experiment, restore_network(experiment))
+  temperature = baked_temperature(experiment, seen)
   network = owdfa_jax.load_export(out)
 
   def wrong(images):
@@ -127,7 +130,7 @@ def test_an_export_that_differs_is_refused(run, out):
     return outputs | {'feature': outputs['feature'] + 1}
 
   with pytest.raises(UserError, match='its feature differs by .* use the run'):
-    comparison.compare_with_run(experiment, restored, wrong)
+    comparison.compare_with_run(experiment, restored, wrong, temperature)
 
 
 @pytest.mark.parametrize(
