@@ -22,9 +22,9 @@ from owdfa_jax.inference.unfinished import UnfinishedTable
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _EARLIER = (
-  'the run was evaluated by an earlier version: confidences are without a '
-  'temperature, and no training images are named; evaluate it again, where its '
-  'packed data is'
+  'warning: confidences are without a temperature, and no training images are '
+  'named: the run was last evaluated by an earlier version; evaluate it again, '
+  'where its packed data is'
 )
 
 
@@ -113,8 +113,6 @@ def attribute(
     return 0
   if table.done:
     print(f'goes on: {len(table.done)} files have an answer in {table.path}')
-  if not run.has_training_images:
-    print(_EARLIER)
   summary = Summary(scan, run.outputs, run.num_known)
   with table:
     count = len(scan.images) + len(scan.others) + len(scan.unreadable)
@@ -131,6 +129,8 @@ def attribute(
     print(terminal(error), file=sys.stderr)
   for line in summary.warnings(experiment.dataset.description):
     print(line)
+  if not run.has_training_images:
+    print(_EARLIER)
   return 1 if summary.errors else 0
 
 
