@@ -98,11 +98,12 @@ def class_table(
     called: by label, the name that most images of a class got, and the share
       of those; None takes those of the entries, which are of single outputs.
   """
-  if called is None:
-    called = {
-      entry['label']: (names[entry['predicted']], entry['predicted_share'])
-      for entry in per_class
-    }
+  most = [
+    (names[entry['predicted']], entry['predicted_share'])
+    if called is None
+    else called[entry['label']]
+    for entry in per_class
+  ]
   header = ('class', 'known', counted, 'correct', 'most often called', 'share')
   marked = [entry for entry in per_class if _is_under_known_name(entry)]
   sources = [entry['name'] for entry in per_class]
@@ -114,10 +115,10 @@ def class_table(
       'known' if entry['known'] else 'novel*' if entry in marked else 'novel',
       str(entry['count']),
       percent(entry['accuracy']),
-      shown[called[entry['label']][0]],
-      percent(called[entry['label']][1]),
+      shown[name],
+      percent(share),
     )
-    for entry in per_class
+    for entry, (name, share) in zip(per_class, most, strict=True)
   ]
   table = text_tables.aligned(header, rows, 'llrrlr')
   if not marked:
