@@ -201,7 +201,9 @@ class _Tables:
     wanted = draws @ self.held + share * self.unlabelled
     given = np.einsum('d,dmc->m', draws, np.nan_to_num(self.others))
     pinned = _mean(self.pinned, draws)
-    size = pinned + _mean(self.others, draws) * (wanted / given)[:, None]
+    # Of few rows, none may be given to a kept class.
+    factor = wanted / np.where(given > 0, given, 1)
+    size = pinned + _mean(self.others, draws) * factor[:, None]
     together = _mean(self.together, draws)
     relative = size * _mean(self.per_row, draws)
     # A class that is never hidden, or never kept, is left out.

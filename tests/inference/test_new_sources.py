@@ -5,6 +5,7 @@ import pytest
 
 from helpers import imagesets
 from helpers.csv_files import read_csv
+from input_pipeline.errors import UserError
 from owdfa_jax.commands import discover
 from owdfa_jax.inference.new_sources import (
   estimate_new,
@@ -51,13 +52,19 @@ def test_as_many_groups_as_rows():
 
 
 def test_the_number_of_new_sources():
-  known, label = blobs([60] * 4)
-  new, _ = blobs([15] * 3, first=4)
+  known, label = blobs([20] * 3)
+  new, _ = blobs([15] * 3, first=3)
   found = estimate_new(known, label, new)
   assert found.low <= 3 <= found.high and 2 <= found.number <= 4
 
 
-def test_images_of_known_and_found_sources_are_set_aside(trained, tmp_path):
+def test_images_of_known_and_found_sources_are_set_aside(
+  trained, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(
+    'owdfa_jax.inference.new_sources._try_estimate',
+    lambda *words: (None, 'for the test'),
+  )
   imagesets.write_set(tmp_path, known=2, novel=0, per_class=6, size=32)
   (tmp_path / '0' / 'broken.png').write_bytes(b'x')
   images = sorted(map(str, tmp_path.glob('*/*.png')))
@@ -66,11 +73,9 @@ def test_images_of_known_and_found_sources_are_set_aside(trained, tmp_path):
   aside = [x.verdict in ('known', 'found') for x in some.answers]
   broken = [x.error is not None for x in some.answers]
   assert ((some.cluster < 0) == np.logical_or(aside, broken)).all()
-  every = find_new_sources(experiment, images, clusters=2, every=True)
-  assert ((every.cluster < 0) == broken).all() and sum(broken) == 1
-  # Two known sources are enough for an estimate.
-  assert every.estimate is not None and every.no_estimate == ''
-  assert set(every.cluster) == {-1, 0, 1}
+  assert some.no_estimate == 'for the test' and sum(broken) == 1
+  with pytest.raises(UserError, match='for the test; give --clusters'):
+    find_new_sources(experiment, images, every=True)
 
 
 def test_the_command_writes_a_table_and_a_summary(
