@@ -98,6 +98,27 @@ def quick_compile():
   jax.config.update('jax_disable_most_optimizations', False)
 
 
+@pytest.fixture(scope='module')
+def two_blocks():
+  """Makes `small` a network of two blocks, not four, which compiles sooner.
+
+  For tests of programs that no other tests compile. Its feature map has the
+  shape of the four blocks'.
+  """
+  from owdfa_jax.models import resnet
+
+  shallow = resnet.ResNetConfig(
+    depths=(1, 1),
+    widths=(32, 256),
+    strides=(1, 4),
+    stem_kernel=3,
+    stem_pool=False,
+  )
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(resnet.CONFIGS, 'small', shallow)
+    yield
+
+
 @pytest.fixture(scope='session')
 def trained(packed, tmp_path_factory):
   """An experiment whose workdir has the checkpoint of one epoch."""

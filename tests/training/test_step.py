@@ -21,7 +21,7 @@ from owdfa_jax.models.create import create_classifier
 from owdfa_jax.training import state, step
 from owdfa_jax.training.step_report import names_not_finite
 
-pytestmark = pytest.mark.usefixtures('quick_compile')
+pytestmark = pytest.mark.usefixtures('quick_compile', 'two_blocks')
 
 SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16
 # The seed of the batch on which the run 'diverging' does.
