@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from helpers import imagesets
-from helpers.subprocesses import run_main
+from helpers.paths import ROOT
 from input_pipeline.packing import write_pack
 from owdfa_jax.commands import discover, modes
 from owdfa_jax.commands.discover_phases import run_phases
@@ -280,7 +282,14 @@ def test_from_folders_to_new_sources(images):
   (images / 'heap' / 'notes.txt').write_text('x')
 
   def owdfa(*words):
-    return run_main('owdfa_jax.commands.owdfa', ('discover', *words), images)
+    # No limit: on a busy machine this takes minutes.
+    return subprocess.run(
+      [sys.executable, '-m', 'owdfa_jax.commands.owdfa', 'discover', *words],
+      cwd=images,
+      env=os.environ | {'PYTHONPATH': str(ROOT), 'JAX_NUM_CPU_DEVICES': '1'},
+      capture_output=True,
+      text=True,
+    )
 
   words = (
     *('--known', 'known', '--images', 'heap', '--out', 'run', '--size', '32'),
@@ -288,19 +297,19 @@ def test_from_folders_to_new_sources(images):
     *('--config.model.width=0.125', '--config.eval.batch_size=16'),
   )
   ended = owdfa(*words)
-  assert ended.status == 0, ended.err
-  assert 'skipped, not images: 1 .txt' in ended.out
+  assert ended.returncode == 0, ended.stderr
+  assert 'skipped, not images: 1 .txt' in ended.stdout
   lines = (images / 'run' / 'heap_attributions.csv').read_text().splitlines()
   assert len(lines) == 1 + 36 + 2
   assert (images / 'run' / 'report.html').exists()
   again = owdfa(*words)
-  assert again.status == 0 and again.out.count('complete already') == 3
+  assert again.returncode == 0 and again.stdout.count('complete already') == 3
   (images / 'run' / 'heap_attributions.csv').unlink()
-  assert owdfa(*words).status == 0
+  assert owdfa(*words).returncode == 0
   found = owdfa(
     *('--workdir', 'run', '--images', 'heap/*', '--out', 'new', '--all')
   )
-  assert found.status == 0, found.err
+  assert found.returncode == 0, found.stderr
   summary = json.loads((images / 'new' / 'summary.json').read_text())
   assert summary['num_grouped'] == 36 and summary['num_unreadable'] == 1
   estimate = summary['estimated_sources']
