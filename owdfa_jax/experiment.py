@@ -81,9 +81,7 @@ def build_experiment(inputs: RunInputs, *, trains: bool = True) -> Experiment:
     group = config.method.params.get('pair_within', 0)
     parallel.check_groups(group, config.batch_size, placement)
     parallel.check_state_shards(config.state_shards, placement)
-    placement = dataclasses.replace(
-      placement, state_shards=config.state_shards
-    )
+    placement = dataclasses.replace(placement, state_shards=config.state_shards)
 
   network = config.model.to_dict()
   # These two say where the weights come from, not what the network is.

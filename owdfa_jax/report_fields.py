@@ -54,8 +54,8 @@ ROBUSTNESS = 'robustness'
 # What the run's temperature does to the confidence; None for runs without one.
 CALIBRATION = 'calibration'
 
-# The names that the user gave to found clusters, by `novel-N`, in a report of an
-# evaluation that used them.
+# The names that the user gave to found clusters, by `novel-N`, in a report of
+# an evaluation that used them.
 GIVEN_NAMES = 'names'
 
 # The version of the fields of `report.json`, as docs/metrics.md documents them,
