@@ -60,6 +60,12 @@ def abstract_forward(size=64, *, train=True, **kwargs):
   return jax.eval_shape(forward)
 
 
+@nnx.jit(static_argnames='train')
+def run(model, feature_map, train):
+  """Returns the outputs, and updates the statistics in training."""
+  return model(feature_map, train=train)
+
+
 def golden_models(file):
   """Yields (prefix, feature map, classifier) for each recorded head."""
   for key in sorted(file):
@@ -87,7 +93,7 @@ def test_head_as_recorded_in_training_and_evaluation(golden):
   file = golden('mpsl_features')
   for prefix, feature_map, model in golden_models(file):
     close = {'rtol': 1e-5, 'atol': 1e-5, 'err_msg': prefix}
-    outputs = model(feature_map, train=True)
+    outputs = run(model, feature_map, train=True)
     for value, key in (
       (outputs.feature, 'train_f_g'),
       (outputs.logits, 'train_logits'),
@@ -104,7 +110,7 @@ def test_head_as_recorded_in_training_and_evaluation(golden):
       expected = file[f'{prefix}_freq{i}'].transpose(0, 2, 1)
       np.testing.assert_allclose(band, expected, **close)
     assert len(outputs.bands) == (3 if model.branches.wavelet else 0)
-    outputs = model(feature_map, train=False)
+    outputs = run(model, feature_map, train=False)
     for value, key in (
       (outputs.feature, 'eval_f_g'),
       (outputs.logits, 'eval_logits'),
@@ -123,7 +129,8 @@ def test_gradients_of_the_head_as_recorded(golden):
       logits = model(feature_map, train=True).logits
       return jnp.sum(logits * file[f'{prefix}_R'])  # noqa: B023
 
-    by_params, by_map = jax.grad(projected, argnums=(0, 1))(params, feature_map)
+    gradient = jax.jit(jax.grad(projected, argnums=(0, 1)))
+    by_params, by_map = gradient(params, feature_map)
     for value, key in (
       (by_map.transpose(0, 3, 1, 2), 'featuremap'),
       (by_params['bottleneck']['scale'][...], 'bottleneck_weight'),

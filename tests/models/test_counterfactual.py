@@ -49,13 +49,15 @@ def test_shapes_and_types():
 
 @pytest.mark.parametrize('width', [0.125, 0.5, 1.375])
 def test_classifier_of_any_width_can_have_the_branch(width):
-  model = create_classifier(
-    backbone='small',
-    width=width,
-    num_outputs=3,
-    image_size=32,
-    branches=Branches(counterfactual=True),
-    rngs=nnx.Rngs(0),
+  model = nnx.eval_shape(
+    lambda: create_classifier(
+      backbone='small',
+      width=width,
+      num_outputs=3,
+      image_size=32,
+      branches=Branches(counterfactual=True),
+      rngs=nnx.Rngs(0),
+    )
   )
   images = jnp.zeros((2, 32, 32, 3))
   outputs = nnx.eval_shape(
