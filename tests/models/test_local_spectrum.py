@@ -10,6 +10,8 @@ from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.local_spectrum import SpectrumBranch
 
 spectrum = jax.jit(local_spectrum.local_spectrum)
+residual = jax.jit(front_end.residual)
+evaluate = nnx.jit(lambda branch, x: branch(x, train=False))
 NOISE = np.random.default_rng(0).normal(size=(8, 70, 70, 3)).astype(np.float32)
 
 
@@ -61,13 +63,12 @@ def test_a_wave_shows_at_its_frequency_wherever_it_begins():
 
 def test_branch_alike_on_one_and_eight_devices():
   branch = SpectrumBranch(32, 7, 5, rngs=nnx.Rngs(0))
-  forward = nnx.jit(lambda branch, x: branch(x, train=False))
   images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
   mesh = jax.make_mesh(
     (8,), ('data',), axis_types=(jax.sharding.AxisType.Auto,)
   )
   sharded = jax.device_put(images, jax.NamedSharding(mesh, jax.P('data')))
-  one, eight = forward(branch, images), forward(branch, sharded)
+  one, eight = evaluate(branch, images), evaluate(branch, sharded)
   assert [x.shape for x in one] == [(8, 7), (8, 5)]
   for ours, expected in zip(eight, one, strict=True):
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-4)
@@ -81,15 +82,16 @@ def test_projections_are_fixed_and_have_a_variance_of_about_1():
     # Nothing of the projections is in a checkpoint.
     assert set(nnx.state(branch)) == {'bn0'}
     size = branch.bn0.mean[...].size
-    spectrum = local_spectrum.local_spectrum(front_end.residual(images))
-    flat = spectrum.reshape(64, size)
+    flat = spectrum(residual(images)).reshape(64, size)
     branch.bn0.mean[...], branch.bn0.var[...] = flat.mean(0), flat.var(0)
-    features, fixed = branch(images, train=False)
+    features, fixed = evaluate(branch, images)
     assert features.shape == (64, 0)
     projections.append(np.asarray(fixed))
   np.testing.assert_array_equal(*projections)
   assert 0.5 < projections[0].var(0).mean() < 2
-  features, fixed = branch(images, train=True)
+  features, fixed = nnx.eval_shape(
+    lambda branch, x: branch(x, train=True), branch, images
+  )
   assert features.shape == fixed.shape == (64, 0)
 
 
@@ -99,14 +101,14 @@ def test_a_branch_of_a_front_end_that_scales_sees_the_scaled_residual():
   changes = {}
   for name in front_end.FRONT_ENDS:
     branch = SpectrumBranch(32, 0, 8, front_end=name, rngs=nnx.Rngs(0))
-    high, low = (branch(x, train=False)[1] for x in (images, images / 2))
+    high, low = (evaluate(branch, x)[1] for x in (images, images / 2))
     changes[name] = float(np.abs(np.asarray(high) - np.asarray(low)).mean())
   scaled = changes.pop('scaled_residual')
   assert scaled < 0.1 * min(changes.values())
 
 
 def test_evaluation_alone_puts_the_projections_into_the_feature():
-  model = create_classifier(
+  make = lambda: create_classifier(
     backbone='small',
     width=0.125,
     num_outputs=3,
@@ -116,9 +118,11 @@ def test_evaluation_alone_puts_the_projections_into_the_feature():
     dropout=0.0,
     rngs=nnx.Rngs(0),
   )
+  model = nnx.jit(make)()
   images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
   width = model.bottleneck.scale[...].size
-  outputs = model.classify_images(images, train=False)
+  classify = lambda train: lambda m, x: m.classify_images(x, train=train)
+  outputs = nnx.jit(classify(train=False))(model, images)
   assert outputs.feature.shape == (4, width + 5)
   np.testing.assert_allclose(
     outputs.logits,
@@ -126,4 +130,5 @@ def test_evaluation_alone_puts_the_projections_into_the_feature():
     rtol=1e-5,
     atol=1e-6,
   )
-  assert model.classify_images(images, train=True).feature.shape == (4, width)
+  outputs = nnx.eval_shape(classify(train=True), model, images)
+  assert outputs.feature.shape == (4, width)
