@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -23,9 +21,8 @@ from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
 from owdfa_jax.evaluation.seen_sources import ensure_sources
 from owdfa_jax.experiment import build_experiment
-from owdfa_jax.inference.answers import COLUMNS, Answer
+from owdfa_jax.inference.answers import COLUMNS
 from owdfa_jax.inference.attribute import attribute
-from owdfa_jax.inference.batch_answers import with_stability
 from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.inference.run import TrainedRun
 
@@ -247,17 +244,6 @@ def test_an_image_whose_source_changes_in_a_view_is_inconclusive(run, photos):
       assert answer.verdict == 'inconclusive'
 
 
-def test_stability_is_the_share_of_views_with_the_same_source():
-  answers = [Answer(x, 'known', 'a') for x in 'pqr']
-  views = [
-    [Answer('p', 'found', source), Answer('q', 'known', 'a'), Answer('r')]
-    for source in 'aab'
-  ]
-  found = with_stability([*answers[:2], Answer('r', error='bad')], views)
-  assert [x.stability for x in found] == [pytest.approx(2 / 3), 1, None]
-  assert [x.verdict for x in found] == ['inconclusive', 'known', None]
-
-
 def test_answers_name_the_nearest_training_images(run, trained, photos):
   names = {*trained.dataset.train.ids(range(len(trained.dataset.train)))}
   answers = run.predict([*photos[:3], '/nowhere.png'])
@@ -347,16 +333,3 @@ def test_nothing_is_printed_and_nothing_is_written(moved, photos, capfd):
 def test_wrong_options(moved, options, message):
   with pytest.raises(UserError, match=message):
     owdfa_jax.load(moved, **options)
-
-
-def test_there_is_no_run(tmp_path):
-  with pytest.raises(UserError, match='no run: '):
-    owdfa_jax.load(tmp_path / 'nowhere')
-
-
-def test_importing_the_package_loads_no_jax(tmp_path):
-  code = (
-    'import sys, owdfa_jax; owdfa_jax.load; '
-    "assert not {'jax', 'numpy', 'absl'} & sys.modules.keys()"
-  )
-  subprocess.run([sys.executable, '-c', code], check=True)
