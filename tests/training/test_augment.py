@@ -186,7 +186,7 @@ def test_augmented_values_are_grey_levels():
 
 def test_settings_leave_the_draws_of_the_papers_as_they_are():
   papers = draw_transforms(KEY, 100, 16, VIEWS['strong'])
-  further = augment.draw_transforms(KEY, 100, 16, make_view('strong', FURTHER))
+  further = draw_transforms(KEY, 100, 16, make_view('strong', FURTHER))
   assert papers.shift is None and papers.degradations is None
   assert further.degradations is not None
   for field in ('flip', 'crop', 'box', 'contrast', 'brightness'):
@@ -217,7 +217,7 @@ def test_shifts_are_whole_pixels_of_the_drawn_rows():
   by = np.stack(np.meshgrid([-2, 0, 1, 2], [-1, 0]), -1).reshape(8, 2)
   flip = jnp.arange(8) % 2 == 0
   drawn = draws(8, flip=flip, shift=jnp.asarray(by))
-  result = augment.apply_transforms(drawn, IMAGES, SHIFTED)
+  result = apply_transforms(drawn, IMAGES, SHIFTED)
   for image, mirror, (down, right), moved in zip(
     IMAGES, flip, by, result, strict=True
   ):
