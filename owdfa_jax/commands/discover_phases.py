@@ -11,6 +11,7 @@ from input_pipeline.dataset import open_dataset
 from input_pipeline.escape import terminal_lines
 from input_pipeline.image_folders import list_class_names, scan_images
 from input_pipeline.pack_options import Resources
+from input_pipeline.progress_bars import is_quiet
 from owdfa_jax.commands.discover_plan import (
   Discovery,
   packing_options,
@@ -71,6 +72,8 @@ def closing_lines(discovery: Discovery) -> list[str]:
 
 
 def _say(line: str) -> None:
+  if is_quiet():
+    return
   # At once: workers that packing starts would repeat what is not written yet.
   print(line, flush=True)
 
@@ -129,7 +132,7 @@ def _train(discovery: Discovery) -> int:
   startup.silence_orbax()
   startup.use_compilation_cache(config.compilation_cache)
   if remark:
-    print(remark)
+    _say(remark)
   with startup.one_line_out_of_memory():
     if discovery.record.rounds:
       return modes.run_stages('train', config, folder)

@@ -112,7 +112,8 @@ def parse(
   words = expand_flag_files(argv[1:])
   workdir = _recorded_in(words, recorded)
   if recorded is None or workdir is None:
-    given, others = _take_config(words, example)
+    or_run = '' if recorded is None else ', or --workdir=RUN of a trained run'
+    given, others = _take_config(words, example, or_run)
     parser = _ConfigParser(load_config, None)
   else:
     given, others = workdir, words
@@ -136,11 +137,16 @@ def parse(
   return rest
 
 
-def _take_config(words: Sequence[str], example: str) -> tuple[str, list[str]]:
-  """Returns the value of --config, whose file exists, and the other words."""
+def _take_config(
+  words: Sequence[str], example: str, or_run: str
+) -> tuple[str, list[str]]:
+  """Returns the value of --config, whose file exists, and the other words.
+
+  The errors show `example`; `or_run` says what may be given in its place.
+  """
   values, others = take_flag(words, 'config')
   if not any(values):
-    raise UsageError(f'no config given: give --config={example}')
+    raise UsageError(f'no config given: give --config={example}{or_run}')
   if len(values) > 1:
     given = ' '.join(f'--config={value}' for value in values)
     raise UsageError(f'--config is given more than once: {given}; give one')

@@ -63,14 +63,21 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   path = run.workdir / NAMES_FILE
   before = read_names(run.workdir)
   names = changed_names(run, {} if before is None else before.names, changes)
+  print(cluster_table(run, names))
+  for line in shared_lines(names):
+    print(line)
   if before is None or changes:
     step = int(run.report['checkpoint_step'])
     by = run.report.get('classified_by', 'head')
     clusters = clusters_of(run.workdir, step, by)
-    write_names(run.workdir, NamesFile(clusters, names))
-  print(cluster_table(run, names))
-  for line in shared_lines(names):
-    print(line)
+    try:
+      write_names(run.workdir, NamesFile(clusters, names))
+    except UserError as error:
+      if changes:
+        raise
+      # Nothing was to be changed, so a run that cannot be written is shown.
+      print(f'no file for names: {error}')
+      return
   shown = escape.terminal(str(arguments.run))
   if changes:
     print(

@@ -26,6 +26,11 @@ _EARLIER = (
   'named: the run was last evaluated by an earlier version; evaluate it again, '
   'where its packed data is'
 )
+_NO_TEMPERATURE = (
+  'warning: confidences are too high to be read as the chance of being right: '
+  'the run has no temperature, which needs 20 training images without a label, '
+  'and of tiles as many whole images'
+)
 
 
 def attribute_with_run(
@@ -131,6 +136,8 @@ def attribute(
     print(line)
   if not run.has_training_images:
     print(_EARLIER)
+  elif run.lacks_temperature:
+    print(_NO_TEMPERATURE)
   return 1 if summary.errors else 0
 
 

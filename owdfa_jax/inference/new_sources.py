@@ -94,6 +94,11 @@ def find_new_sources(
           f'the number of sources cannot be estimated: {why}; give --clusters'
         )
       clusters = estimate.number
+    elif clusters > len(rows):
+      raise UserError(
+        f'more groups than images: --clusters={clusters} of {len(rows)} images '
+        'to group; give a smaller number'
+      )
     cluster[rows], confidence[rows] = group_rows(
       _whitened(experiment, run, feature), min(clusters, len(rows))
     )
@@ -112,7 +117,8 @@ def group_rows(
   Returns:
     int [N], the cluster of each row, numbered from the largest to the smallest;
     and float [N], 1 - the distance to the own centre over that to the next
-    one, NaN if there is but one.
+    one, NaN if there is but one. A row alone in its cluster has NaN too: its
+    distance is 0, which says nothing.
   """
   rows = unit_rows(rows)
   generator = np.random.default_rng(0)
@@ -137,8 +143,10 @@ def group_rows(
       else np.full(len(part), np.nan)
     )
   cluster = np.concatenate(nearest)
-  order = np.argsort(-np.bincount(cluster, minlength=clusters), kind='stable')
-  return np.argsort(order)[cluster], np.concatenate(confidence)
+  size = np.bincount(cluster, minlength=clusters)
+  sure = np.where(size[cluster] > 1, np.concatenate(confidence), np.nan)
+  order = np.argsort(-size, kind='stable')
+  return np.argsort(order)[cluster], sure
 
 
 def estimate_new(

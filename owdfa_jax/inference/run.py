@@ -127,6 +127,11 @@ class TrainedRun:
     """Whether the run carries training images, which answers name."""
     return self._sample is not None
 
+  @property
+  def lacks_temperature(self) -> bool:
+    """Whether confidences are as the network gives them, mostly too high."""
+    return self.calibration is None
+
   def __repr__(self) -> str:
     return (
       f'TrainedRun({str(self.workdir)!r}, step {self.checkpoint.name}, '

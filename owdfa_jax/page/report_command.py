@@ -20,6 +20,7 @@ from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.files import LIST_LIMIT, path_type, read_text
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 from owdfa_jax.page.feature_map import MAP
+from owdfa_jax.page.galleries import GALLERY
 from owdfa_jax.page.run_files import RunFiles, read_run
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.recorded_config import recorded_config, run_folders
@@ -87,8 +88,9 @@ def report_page(
   run = last_stage(folder)
   second = None if other is None else last_stage(other)
   inputs, reason = _inputs(run, data_path)
-  if reason:
-    print(f'the page has fewer pictures: {reason}')
+  if reason and not (_has_map(run) and _has_gallery(run)):
+    asked = reason.replace('--config.data.path=DIR', '--data DIR')
+    print(f'the page has fewer pictures: {asked}')
   if inputs is not None and not _has_map(run) and 'spectrum' not in run.config:
     _make_map(inputs)
   # Imported here because Matplotlib takes a second to load.
@@ -143,6 +145,11 @@ def _inputs(
 def _has_map(run: RunFiles) -> bool:
   step = int(run.report.get('checkpoint_step') or 0)
   return MAP.path(epath.Path(run.workdir), step).exists()
+
+
+def _has_gallery(run: RunFiles) -> bool:
+  step = int(run.report.get('checkpoint_step') or 0)
+  return GALLERY.path(epath.Path(run.workdir), step).exists()
 
 
 def _make_map(inputs: RunInputs) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from helpers.page_runs import write_run
+from input_pipeline.errors import UserError
 from owdfa_jax.commands import names
 
 
@@ -32,6 +33,17 @@ def test_first_call_writes_a_template(run, capsys):
   assert _given(run) == {'novel-2': '', 'novel-3': ''}
   assert 'novel-2' in out and 'c/25.png' in out
   assert f'written: {run}/names.json' in out
+
+
+def test_a_run_that_cannot_be_written_is_shown(run, capsys, monkeypatch):
+  def fail(*_):
+    raise UserError('cannot write')
+
+  monkeypatch.setattr(names, 'write_names', fail)
+  names.main([str(run)])
+  out = capsys.readouterr().out
+  assert 'novel-2' in out and 'no file for names: cannot write' in out
+  assert 'cannot write' in _error(run, capsys, '3=X')
 
 
 def test_names_are_not_overwritten(run, capsys):

@@ -74,6 +74,8 @@ def test_images_of_known_and_found_sources_are_set_aside(
   broken = [x.error is not None for x in some.answers]
   assert ((some.cluster < 0) == np.logical_or(aside, broken)).all()
   assert some.no_estimate == 'for the test' and sum(broken) == 1
+  with pytest.raises(UserError, match='--clusters=99 of 12 images'):
+    find_new_sources(experiment, images, every=True, clusters=99)
   with pytest.raises(UserError, match='for the test; give --clusters'):
     find_new_sources(experiment, images, every=True)
 
