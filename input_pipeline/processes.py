@@ -3,6 +3,8 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -47,7 +49,7 @@ def write_shards(
       cannot be written, or a process died. All processes have ended by then.
   """
   total = sum(len(shard.rows) for shard in shards)
-  with progress_bar('pack', total, 'image') as bar:
+  with silent_libraries(), progress_bar('pack', total, 'image') as bar:
     if workers == 1 or len(shards) == 1:
       written = []
       for shard in shards:
@@ -118,6 +120,34 @@ def _start_worker(done: Any, stop: Any, known: Detections) -> None:
 def silence_decoders() -> None:
   """Turns off OpenCV's own warnings, which repeat the one-line errors."""
   cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+@contextlib.contextmanager
+def silent_libraries() -> Iterator[None]:
+  """Drops what C libraries print on stderr; that of Python stays.
+
+  libpng prints a line on a damaged file, beside the error that names the file.
+  Processes started meanwhile inherit it: they print nothing at all there.
+  """
+  python = sys.stderr
+  try:
+    is_real = python.fileno() == 2
+  except (AttributeError, OSError, ValueError):
+    is_real = False  # closed, or what a program put in its place
+  if not is_real:
+    yield
+    return
+  python.flush()
+  real, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+  try:
+    with os.fdopen(os.dup(real), 'w', buffering=1) as sys.stderr:
+      os.dup2(nowhere, 2)
+      yield
+  finally:
+    sys.stderr = python
+    os.dup2(real, 2)
+    os.close(real)
+    os.close(nowhere)
 
 
 def _write_in_worker(shard: Shard) -> Written:

@@ -55,7 +55,7 @@ def write_attributions(
   table = csv.writer(file)
   table.writerow([*_COLUMNS, *(['group'] if first else [])])
   limit = '' if threshold is None else f'{threshold:.4f}'
-  scores, calibrated = predictions.unseen_score, predictions.calibrated
+  scores, calibrated = predictions.unseen_score, predictions.called_calibrated
   for i, (row, image, output, called, confidence) in enumerate(
     zip(
       predictions.row,

@@ -77,9 +77,10 @@ def make_forward(
       columns['source_confidence'] = total.max(-1)
     if temperature is not None:
       tempered = jax.nn.softmax(logits / temperature)
-      if first_output is not None:
-        tempered = jnp.zeros_like(tempered).at[:, first_output].add(tempered)
       columns['calibrated'] = tempered.max(-1)
+      if first_output is not None:
+        total = jnp.zeros_like(tempered).at[:, first_output].add(tempered)
+        columns['source_calibrated'] = total.max(-1)
     if sources is not None:
       columns['unseen_score'] = unseen_score(sources, outputs.feature)
       if with_features:

@@ -83,9 +83,10 @@ class VerdictSums:
       columns['source_confidence'] = total.max(1).astype(np.float32)
     if temperature is not None:
       _, tempered = self.probability(temperature)
-      if first_output is not None:
-        tempered = add_up(tempered, first_output)
       columns['calibrated'] = tempered.max(1).astype(np.float32)
+      if first_output is not None:
+        total = add_up(tempered, first_output)
+        columns['source_calibrated'] = total.max(1).astype(np.float32)
     return columns
 
   def probability(

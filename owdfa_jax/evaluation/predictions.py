@@ -50,8 +50,9 @@ class Predictions:
       name; None where no two outputs share a name.
     source_confidence: float32 [N], the probability of that source; None where
       `source` is.
-    calibrated: float32 [N], `called_confidence` with the run's temperature;
-      None without one.
+    calibrated: float32 [N], `confidence` with the run's temperature; None
+      without one.
+    source_calibrated: the same of `source_confidence`.
     verdicts: the predictions for G groups of these images, [G] each; their
       `row` is the first row of the group. None if there are no groups.
   """
@@ -65,6 +66,7 @@ class Predictions:
   source: np.ndarray | None = None
   source_confidence: np.ndarray | None = None
   calibrated: np.ndarray | None = None
+  source_calibrated: np.ndarray | None = None
   verdicts: 'Predictions | None' = None
 
   @property
@@ -77,6 +79,12 @@ class Predictions:
     """The probability of that name, float32 [N]."""
     shared = self.source_confidence
     return self.confidence if shared is None else shared
+
+  @property
+  def called_calibrated(self) -> np.ndarray | None:
+    """That probability with the run's temperature; None without one."""
+    shared = self.source_calibrated
+    return self.calibrated if shared is None else shared
 
 
 class Predictor:

@@ -27,7 +27,9 @@ pytestmark = pytest.mark.usefixtures('quick_compile')
 def run(trained, tmp_path_factory):
   """A copy of a trained run, which gets its sources."""
   folder = tmp_path_factory.mktemp('exported') / 'run'
-  shutil.copytree(trained.workdir, folder)
+  # Other tests may have evaluated it.
+  evaluated = shutil.ignore_patterns('report.json', '*.npz', '*.csv')
+  shutil.copytree(trained.workdir, folder, ignore=evaluated)
   return folder
 
 

@@ -15,7 +15,7 @@ from owdfa_jax.evaluation import evaluate
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.training.checkpoints import read_network
 
-pytestmark = pytest.mark.usefixtures('quick_compile')
+pytestmark = pytest.mark.usefixtures('quick_compile', 'two_blocks')
 
 STEPS_PER_EPOCH = 3
 ESTIMATING_CAL = {
