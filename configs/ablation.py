@@ -46,7 +46,7 @@ def _row(
     settings['stages.whitening'] = 'pca_within_class' if whitening else 'none'
   chosen = zip(PARTS, (front_end, whitening, rounds), strict=True)
   return {
-    'name': ', '.join(part for part, on in chosen if on) or 'none',
+    'name': ' + '.join(part for part, on in chosen if on) or 'none',
     'config': 'staged:cpl' if rounds else 'cpl',
     'overrides': tuple(f'{k}={v}' for k, v in settings.items()),
   }
