@@ -60,6 +60,7 @@ def test_docstrings_have_the_accuracies_of_the_page_of_results():
 def test_ablation_goes_from_cpl_to_trace_in_rounds(benchmark):
   rows = ablation.get_config(benchmark).rows
   assert len({row['name'] for row in rows}) == len(rows) == 8
+  assert not any(',' in row['name'] for row in rows)
   made = {
     name: make_row_config(
       Row(name, row['config'], tuple(row['overrides'])), 0, (), benchmark
@@ -71,9 +72,9 @@ def test_ablation_goes_from_cpl_to_trace_in_rounds(benchmark):
     settings.check_config(config)
   expected = configs.load('trace', benchmark)
   # Without rounds and stages, both select the checkpoint as CPL does.
-  expected.eval.selection = made['front end, whitening'].eval.selection
-  assert as_text(made['front end, whitening']) == as_text(expected)
-  assert as_text(made['front end, whitening, rounds']) == as_text(
+  expected.eval.selection = made['front end + whitening'].eval.selection
+  assert as_text(made['front end + whitening']) == as_text(expected)
+  assert as_text(made['front end + whitening + rounds']) == as_text(
     configs.load('staged', f'trace,{benchmark}')
   )
   none = made['none']
