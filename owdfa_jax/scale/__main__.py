@@ -7,8 +7,11 @@ floating-point operations, bytes that operations read and write, memory, and the
 bytes of what it gets from other chips; in brackets, as multiples of the
 supervised step on the same chips. Nothing is run and nothing is timed. TPU
 topologies need libtpu (`pip install 'owdfa-jax[tpu]'`), but no TPU. `local`
-stands for the devices of this machine. Compiling a step takes minutes. In a
-checkout, `python -m owdfa_jax.scale` does the same.
+stands for the devices of this machine. Compiling a step takes minutes.
+
+  owdfa scale --topology=v5e:16x16 --rows=10000000
+
+does the same for the clustering of as many features, in place of the step.
 """
 
 import argparse
@@ -27,7 +30,10 @@ _RANGES = {
   'image_size': whole(8, 2**12),
   'width': NumberRange(0.02, 16),
   'pair_within': whole(0, 2**20),
+  'rows': whole(2, 10**9),
+  'channels': whole(2, 2**16),
 }
+_CLUSTERS = whole(2, 10**5)
 # Keys of `costs.LOWER`.
 PARTS = ('step', 'loss')
 EFFORTS = {'default': 0.0, 'low': -1.0}
@@ -49,8 +55,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   _add_arguments(parser)
+  _add_clustering(parser)
   options = parser.parse_args(argv)
   check_flags(options, _RANGES)
+  if (options.batch is None) == (options.rows is None):
+    parser.error('give --batch, the rows of a step, or --rows, of a clustering')
   check_choice('--effort', options.effort, EFFORTS)
   check_choice('--part', options.part, PARTS)
   methods = options.methods.split(',')
@@ -62,7 +71,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   if options.topology != 'local':
     # Where libtpu is installed, JAX would look for a TPU of this machine.
     os.environ.setdefault('JAX_PLATFORMS', 'cpu')
-  # Imports JAX, which takes seconds.
+  # These import JAX, which takes seconds.
+  if options.rows:
+    from owdfa_jax.scale.clustering import print_clustering_costs
+
+    print_clustering_costs(options, _numbers_of_clusters(options.clusters))
+    return
   from owdfa_jax.scale.costs import print_costs
 
   print_costs(options, methods, backbones, EFFORTS[options.effort])
@@ -82,7 +96,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     default=0,
     help='use the first chips alone (default: 0, all)',
   )
-  add('--batch', type=int, required=True, help='rows of the global batch')
+  add('--batch', type=int, help='rows of the global batch')
   add(
     '--methods',
     default=','.join(_METHODS),
@@ -123,6 +137,33 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help="of the compiler, 'default' or 'low', which compiles faster; counts "
     'may differ by some percent',
   )
+
+
+def _add_clustering(parser: ArgumentParser) -> None:
+  add = parser.add_argument
+  add('--rows', type=int, help='features to cluster, in place of a step')
+  add(
+    '--channels',
+    type=int,
+    default=2048,
+    help='of each feature, with --rows (default: %(default)s)',
+  )
+  add(
+    '--clusters',
+    default='20,200',
+    help='numbers of clusters, with commas between them, with --rows '
+    '(default: %(default)s)',
+  )
+
+
+def _numbers_of_clusters(text: str) -> list[int]:
+  """Returns the numbers of `--clusters`."""
+  numbers = []
+  for word in text.split(','):
+    number = int(word) if word.strip().isdigit() else word
+    _CLUSTERS.check('--clusters', number)
+    numbers.append(int(number))
+  return numbers
 
 
 if __name__ == '__main__':

@@ -1,0 +1,55 @@
+"""What clustering costs, counted by the compiler."""
+
+import jax
+import pytest
+
+from owdfa_jax import parallel
+from owdfa_jax.scale.__main__ import main
+from owdfa_jax.scale.clustering import MOVES, lower_clustering
+from owdfa_jax.scale.program import step_cost
+
+ROWS, CHANNELS, CLUSTERS = 4096, 16, 8
+
+
+@pytest.mark.usefixtures('quick_compile')
+def test_each_device_has_its_share_and_no_features_travel():
+  cost = {
+    devices: step_cost(
+      lower_clustering(
+        ROWS,
+        CHANNELS,
+        CLUSTERS,
+        parallel.make_placement(jax.devices()[:devices]),
+      ).compile()
+    )
+    for devices in (1, 8)
+  }
+  share = cost[8].flops / cost[1].flops
+  assert 1 / 8 <= share < 1 / 4
+  # Sums over rows, [K, C] a move, and a few numbers for each drawn centre.
+  sent = sum(cost[8].sent.values())
+  assert 0 < sent < 4 * ROWS * CHANNELS
+
+
+def test_command(capsys):
+  main(['--topology=local', '--rows=512', '--channels=8', '--clusters=4'])
+  out = capsys.readouterr().out
+  assert f'one start, {MOVES} moves at most, 512 rows of 8 channels' in out
+  assert '| 4 clusters | ' in out
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    ('', 'give --batch, the rows of a step, or --rows, of a clustering'),
+    ('--batch=8 --rows=8', 'give --batch'),
+    ('--rows=8 --clusters=4,x', 'wrong type: --clusters=x'),
+    ('--rows=8 --clusters=1', 'out of range: --clusters=1'),
+    ('--rows=1', 'out of range: --rows=1'),
+  ],
+)
+def test_bad_arguments(arguments, message, capsys):
+  with pytest.raises(SystemExit) as exit_:
+    main(['--topology=local', *arguments.split()])
+  assert exit_.value.code == 2
+  assert message in capsys.readouterr().err
