@@ -7,7 +7,7 @@ import pathlib
 import ml_collections
 from ml_collections.config_flags import config_path
 
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import UsageError, check_choice, did_you_mean
 
 # Files here that do not configure a single run.
 _NOT_RUNS = ('__init__', 'ablation', 'benchmarks', 'default', 'leaderboard')
@@ -49,29 +49,41 @@ def override(
     where: what gives the setting, for errors.
 
   Raises:
-    UserError: there is no such field, no value, or one of another type.
+    UsageError: there is no such field, no value, or one of another type.
   """
   field, equals, text = setting.partition('=')
   if not equals:
-    raise UserError(f'no value: {where} has {setting!r}; write field=value')
+    raise UsageError(f'no value: {where} has {setting!r}; write field=value')
   try:
     before = config_path.get_value(field, config)
     if isinstance(before, ml_collections.ConfigDict):
       raise KeyError(field)  # a section
   except (AttributeError, KeyError, TypeError, ValueError) as error:
-    raise UserError(
+    advice = did_you_mean(field, _fields(config))
+    raise UsageError(
       f'no such setting: {where} has {setting!r}; see {DEFAULT_FILE} and the '
-      'config file, which list the fields'
+      f'config file, which list the fields{advice}'
     ) from error
   # A text such as '12' must not become a number.
   value = text if isinstance(before, str) else _literal(text)
   try:
     config.update_from_flattened_dict({field: value})
   except (AttributeError, TypeError, ValueError) as error:
-    raise UserError(
+    raise UsageError(
       f'a value does not fit: {where} has {setting!r}, now it is {before!r}; '
       'give a value of that type'
     ) from error
+
+
+def _fields(config: ml_collections.ConfigDict, prefix: str = '') -> list[str]:
+  """Returns the names of the settings, such as 'optimizer.learning_rate'."""
+  found = []
+  for name, value in config.items():
+    if isinstance(value, ml_collections.ConfigDict):
+      found += _fields(value, f'{prefix}{name}.')
+    else:
+      found.append(f'{prefix}{name}')
+  return found
 
 
 def _literal(text: str) -> object:

@@ -7,19 +7,29 @@ from typing import Any, NoReturn
 from typing_extensions import override
 
 from input_pipeline import escape
-from input_pipeline.errors import MISUSED
+from input_pipeline.errors import MISUSED, did_you_mean
+from input_pipeline.files import path_type
 from input_pipeline.progress_bars import be_quiet
+
+_UNKNOWN = 'unrecognized arguments: '
+_MISSING = 'the following arguments are required: '
 
 
 class ArgumentParser(argparse.ArgumentParser):
   """Shows a mistake on the command line as one line, without the usage.
 
   It takes -q, which shows no progress. Its subcommands do the same.
+
+  Attributes:
+    others: what words begin with that the command reads by itself.
   """
+
+  others: tuple[str, ...] = ()
 
   def __init__(self, *args: Any, **settings: Any):
     """Takes what `argparse.ArgumentParser` does."""
     super().__init__(*args, **settings)
+    self._given: list[str] = []
     self.add_argument(
       '-q',
       '--quiet',
@@ -31,13 +41,38 @@ class ArgumentParser(argparse.ArgumentParser):
     )
 
   @override
+  def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    # For `error`, which is told only what is missing.
+    self._given = list(sys.argv[1:] if args is None else args)
+    return super().parse_known_args(args, namespace)
+
+  @override
   def error(self, message: str) -> NoReturn:
-    given = message.removeprefix('unrecognized arguments: ')
+    if message.startswith(_MISSING) and (unknown := self._unknown()):
+      # A misspelt option is why another one is missing.
+      message = f'{_UNKNOWN}{unknown}'
+    given = message.removeprefix(_UNKNOWN)
     line = f'{message}; see `{self.prog} --help`'
-    if given != message and not given.startswith('-'):
+    if given != message and given.startswith('--'):
+      name = given.split()[0].partition('=')[0]
+      line += did_you_mean(name, self._option_string_actions)
+    elif given != message and not given.startswith('-'):
       line += '; a value with blanks goes in quotes'
     print(f'error: {escape.message(line)}', file=sys.stderr)
     sys.exit(MISUSED)
+
+  def _unknown(self) -> str:
+    """Returns the first option that the parser does not know, or ''."""
+    for word in self._given:
+      name = word.partition('=')[0]
+      if word == '--':
+        break
+      if not word.startswith('--') or word.startswith(self.others):
+        continue
+      starts = [x for x in self._option_string_actions if x.startswith(name)]
+      if name not in starts and not (starts and self.allow_abbrev):
+        return word
+    return ''
 
 
 class _BeQuiet(argparse.Action):
@@ -52,3 +87,42 @@ class _BeQuiet(argparse.Action):
     option_string: str | None = None,
   ) -> None:
     be_quiet()
+
+
+def described_parser(
+  prog: str | None, description: str | None, **settings: Any
+) -> ArgumentParser:
+  """Returns a parser whose help shows a module's docstring as it is written.
+
+  Args:
+    prog: the program's name; None for that of the process.
+    description: the docstring.
+    **settings: further ones of `argparse.ArgumentParser`.
+  """
+  return ArgumentParser(
+    prog,
+    description=description,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    **settings,
+  )
+
+
+def add_run(parser: ArgumentParser, what: str) -> None:
+  """Adds RUN, the folder of a run.
+
+  Args:
+    parser: gets it, as `run`.
+    what: what kind of run, for the help.
+  """
+  parser.add_argument('run', type=path_type('RUN'), help=what)
+
+
+def add_packed_data(parser: ArgumentParser) -> None:
+  """Adds --data, for a packed directory that was moved.
+
+  Args:
+    parser: gets it, as `data`.
+  """
+  parser.add_argument(
+    '--data', help='the packed dataset, if it is no longer where the run had it'
+  )

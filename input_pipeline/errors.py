@@ -1,6 +1,7 @@
 """The exception for mistakes that a user can correct, and how it is shown."""
 
 import contextlib
+import difflib
 import io
 import os
 import select
@@ -28,8 +29,22 @@ class UsageError(UserError):
   """A command line that cannot be understood, such as an unknown option."""
 
 
+def did_you_mean(given: str, names: Iterable[str]) -> str:
+  """Returns what a misspelt name may stand for, to end a message with.
+
+  Args:
+    given: what the user wrote.
+    names: the names that there are.
+
+  Returns:
+    Such as '; did you mean epochs?', or '' if no name is near.
+  """
+  near = difflib.get_close_matches(given, [*names], n=1)
+  return f'; did you mean {near[0]}?' if near else ''
+
+
 def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
-  """Raises `UserError` unless `value` is one of `choices`.
+  """Raises `UsageError` unless `value` is one of `choices`.
 
   Args:
     setting: the setting as the user writes it, such as '--config.model.dtype'.
@@ -38,7 +53,7 @@ def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
   """
   allowed = list(choices)
   if value not in allowed:
-    raise UserError(
+    raise UsageError(
       f'unknown value: {setting}={escape.shortened(str(value))}; use one of '
       f'{", ".join(allowed)}'
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError
 from input_pipeline.escape import shortened
 
 # Random number generators take 32 bits.
@@ -61,7 +61,7 @@ class NumberRange:
     )
 
   def check(self, setting: str, value: Any) -> None:
-    """Raises `UserError` unless `value` is a number in the range.
+    """Raises `UsageError` unless `value` is a number in the range.
 
     Args:
       setting: the setting as the user writes it, such as '--config.epochs'.
@@ -71,12 +71,12 @@ class NumberRange:
       return
     expected = int if self.whole else (int, float)
     if not isinstance(value, expected) or isinstance(value, bool):
-      raise UserError(
+      raise UsageError(
         f'wrong type: {setting}={_shown(value)}; give {self.kind} {self}'
       )
     if not self.holds(value):
       reason = f' ({self.reason})' if self.reason else ''
-      raise UserError(
+      raise UsageError(
         f'out of range: {setting}={_shown(value)}; give {self.kind} '
         f'{self}{reason}'
       )
@@ -98,7 +98,7 @@ def _shown(value: Any) -> str:
 def check_flags(
   arguments: argparse.Namespace, ranges: dict[str, NumberRange]
 ) -> None:
-  """Raises `UserError` for a flag of a command that is out of its range.
+  """Raises `UsageError` for a flag of a command that is out of its range.
 
   Args:
     arguments: the parsed flags. One that is None was not given.

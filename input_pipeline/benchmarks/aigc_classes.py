@@ -9,7 +9,7 @@ import pathlib
 from input_pipeline import strict_json
 from input_pipeline.benchmarks.benchmark_class import DF3, BenchmarkClass
 from input_pipeline.benchmarks.owdfa_classes import OWDFA
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted
 from input_pipeline.files import read_text
 from input_pipeline.forgery_types import FORGERY_LABELS, SYNTHESIS
@@ -81,7 +81,11 @@ def _read_class(
       f'out of range; give from 0 to {_MOST_IMAGES} images, and not both 0'
     )
   forgery_type = entry.get('forgery_type', SYNTHESIS)
-  check_choice(f'{where}, forgery_type', forgery_type, FORGERY_LABELS)
+  if forgery_type not in FORGERY_LABELS:
+    raise UserError(
+      f'{where}, forgery_type={quoted(forgery_type)}: unknown value; use one '
+      f'of {", ".join(FORGERY_LABELS)}'
+    )
   return BenchmarkClass(
     entry['method'],
     forgery_type,

@@ -18,9 +18,10 @@ features, and estimates how many sources they have.
 import argparse
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 
-from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.argument_parser import ArgumentParser, described_parser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.escape import terminal
 from input_pipeline.files import absolute
@@ -47,10 +48,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     prog: the program's name, for the help.
   """
   parser = _parser(prog)
-  arguments, others = parser.parse_known_args(argv)
-  settings = [word.removeprefix(_CONFIG) for word in others]
+  words = sys.argv[1:] if argv is None else argv
+  settings = [x.removeprefix(_CONFIG) for x in words if x.startswith(_CONFIG)]
+  _check_settings(settings)
+  arguments, others = parser.parse_known_args(words)
   for word in others:
-    if not word.startswith(_CONFIG) or '=' not in word:
+    if not word.startswith(_CONFIG):
       parser.error(f'unrecognized arguments: {word}')
   if (arguments.known is None) == (arguments.workdir is None):
     parser.error('give either --known or --workdir')
@@ -65,15 +68,33 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     _discover_from_folders(arguments, settings, heap)
 
 
+def _check_settings(settings: Sequence[str]) -> None:
+  """Raises `UsageError` for a setting that no run has, or a wrong value.
+
+  First of all, since a misspelt one may be why something is missing.
+
+  Args:
+    settings: each as 'field=value'.
+  """
+  if not settings:
+    return
+  # Imported late, so that --help answers at once.
+  from owdfa_jax import configs
+
+  config = configs.load('staged', 'trace,folder64').lock()
+  for setting in settings:
+    configs.override(config, setting, f'--config.{setting}')
+
+
 def _parser(prog: str | None) -> ArgumentParser:
-  parser = ArgumentParser(
-    prog=prog or 'owdfa discover',
+  parser = described_parser(
+    prog or 'owdfa discover',
+    __doc__,
     usage='%(prog)s (--known FOLDER | --workdir RUN) --images PLACE ...\n'
     '       --out FOLDER [options]',
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
+  parser.others = (_CONFIG,)
   add = parser.add_argument
   add('--known', metavar='FOLDER', help='a folder for each known source in it')
   add('--workdir', metavar='RUN', help='the folder of a trained run')

@@ -12,7 +12,7 @@ from ml_collections.config_flags import config_path
 from typing_extensions import override
 
 from input_pipeline import escape
-from input_pipeline.errors import UsageError, UserError
+from input_pipeline.errors import UsageError, UserError, did_you_mean
 from owdfa_jax import configs
 from owdfa_jax.commands.config_files import find_config, load_config
 from owdfa_jax.commands.flag_files import expand_flag_files
@@ -110,6 +110,7 @@ def parse(
     print(f'{page.description}\n\n{describe_flags(config, page.flags)}')
     sys.exit(0)
   words = expand_flag_files(argv[1:])
+  check_flag_names(words)
   workdir = _recorded_in(words, recorded)
   if recorded is None or workdir is None:
     or_run = '' if recorded is None else ', or --workdir=RUN of a trained run'
@@ -135,6 +136,39 @@ def parse(
       f'give --config={example}'
     )
   return rest
+
+
+def check_flag_names(words: Sequence[str]) -> None:
+  """Raises `UsageError` for a flag that does not exist.
+
+  First of all: a misspelt --config or --workdir is why there is none.
+
+  Args:
+    words: the arguments. The value of a flag may be a word of its own.
+  """
+  rest = iter(words)
+  for word in rest:
+    if word == '--':
+      return
+    name, equals, _ = word.lstrip('-').partition('=')
+    if not word.startswith('-') or not name:
+      continue  # a file, or the name of stdin
+    section, dot, _ = name.partition('.')
+    is_override = dot and section.removeprefix('no') == 'config'
+    if is_override and name.startswith('no'):
+      continue  # switches a setting off, and has no value
+    flag = flags.FLAGS[name] if name in flags.FLAGS else None
+    if flag is None and name.startswith('no'):
+      switch = name.removeprefix('no')
+      if switch in flags.FLAGS and flags.FLAGS[switch].boolean:
+        continue
+    if flag is None and not is_override:
+      advice = did_you_mean(f'--{name}', [f'--{x}' for x in flags.FLAGS])
+      raise UsageError(
+        f'unknown flag: {escape.shortened(word)}{advice or "; see --help"}'
+      )
+    if not equals and not (flag is not None and flag.boolean):
+      next(rest, None)
 
 
 def _take_config(

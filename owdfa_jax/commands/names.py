@@ -8,7 +8,6 @@ folder of its last stage. Clusters of one name are one source in every table and
 answer. `8=` takes the name away. Known classes keep their names.
 """
 
-import argparse
 import re
 from collections.abc import Mapping, Sequence
 
@@ -16,10 +15,9 @@ import numpy as np
 from etils import epath
 
 from input_pipeline import escape, text_tables
-from input_pipeline.argument_parser import ArgumentParser
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.argument_parser import add_run, described_parser
+from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.escape import quoted
-from input_pipeline.files import path_type
 from input_pipeline.text_tables import percent
 from owdfa_jax.evaluation.names_file import (
   NAMES_FILE,
@@ -45,12 +43,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name, for the help.
   """
-  parser = ArgumentParser(
-    prog,
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-  )
-  parser.add_argument('run', type=path_type('RUN'), help='an evaluated run')
+  parser = described_parser(prog, __doc__)
+  add_run(parser, 'an evaluated run')
   parser.add_argument(
     'names',
     nargs='*',
@@ -99,19 +93,19 @@ def parse_changes(words: Sequence[str]) -> dict[int, str]:
     words: each as `8=StyleGAN2` or `novel-8=StyleGAN2`.
 
   Raises:
-    UserError: a word is something else, or names a cluster twice.
+    UsageError: a word is something else, or names a cluster twice.
   """
   changes: dict[int, str] = {}
   for word in words:
     match = _CHANGE.fullmatch(word)
     if match is None:
-      raise UserError(
+      raise UsageError(
         f'not a name for a cluster: {quoted(word)}; write CLUSTER=NAME, such '
         'as 8=StyleGAN2'
       )
     output = int(match[1])
     if changes.setdefault(output, match[2]) != match[2]:
-      raise UserError(
+      raise UsageError(
         f'two names for a cluster: novel-{output}={quoted(changes[output])} '
         f'and {quoted(match[2])}; give one'
       )

@@ -4,7 +4,7 @@ import importlib
 import sys
 from typing import NamedTuple
 
-from input_pipeline.errors import UsageError, one_line_errors
+from input_pipeline.errors import UsageError, did_you_mean, one_line_errors
 from owdfa_jax import __version__
 from owdfa_jax.commands.words import take_flag
 
@@ -106,6 +106,7 @@ def main() -> None:
     if name not in COMMANDS:
       raise UsageError(
         f'unknown command: {name}; use one of {", ".join(COMMANDS)}'
+        f'{did_you_mean(name, COMMANDS)}'
       )
     command = COMMANDS[name]
     modes, _ = take_flag(arguments, 'mode')

@@ -6,10 +6,9 @@ In a checkout, `python -m owdfa_jax.evaluation.overview` does the same. The run
 must have been evaluated on the test split, as the end of its training does.
 """
 
-import argparse
 from collections.abc import Sequence
 
-from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.argument_parser import add_packed_data, described_parser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.files import path_type, write_whole
 from owdfa_jax.evaluation.overview_data import read_overview
@@ -23,11 +22,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name, for the help.
   """
-  parser = ArgumentParser(
-    prog,
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-  )
+  parser = described_parser(prog, __doc__)
   parser.add_argument(
     '--workdir',
     required=True,
@@ -40,9 +35,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     type=path_type('--out'),
     help='the PNG file to write',
   )
-  parser.add_argument(
-    '--data', help='the packed dataset, if it is no longer where the run had it'
-  )
+  add_packed_data(parser)
   arguments = parser.parse_args(argv)
   overview = read_overview(arguments.workdir, arguments.data)
   # Imported here because Matplotlib takes a second to load.

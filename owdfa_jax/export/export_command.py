@@ -6,12 +6,12 @@ DIR gets the program, export.json (names, image size, threshold, checksums) and
 MODEL_CARD.md. The program is loaded back and compared with the run.
 """
 
-import argparse
 import pathlib
 from collections.abc import Sequence
 
-from input_pipeline.argument_parser import ArgumentParser
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.argument_parser import add_run, described_parser
+from input_pipeline.errors import UsageError, UserError, one_line_errors
+from input_pipeline.escape import quoted
 from input_pipeline.files import path_type
 from owdfa_jax.training.recorded_config import run_folders
 
@@ -26,12 +26,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name, for the help.
   """
-  parser = ArgumentParser(
-    prog,
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-  )
-  parser.add_argument('run', type=path_type('RUN'), help='a trained run')
+  parser = described_parser(prog, __doc__)
+  add_run(parser, 'a trained run')
   parser.add_argument(
     '--out',
     required=True,
@@ -53,6 +49,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   arguments = parser.parse_args(argv)
   out = check_new_folder(arguments.out)
   platforms = check_platforms(arguments.platforms)
+  check_checkpoint_name(arguments.checkpoint)
   run_folders(str(arguments.run))  # for its error, before JAX is imported
   # Imported late: it loads JAX, which takes seconds.
   from owdfa_jax.export.write import export_run
@@ -99,15 +96,29 @@ def check_platforms(given: str) -> list[str]:
     given: the value of --platforms, names with commas.
 
   Raises:
-    UserError: a name is unknown, or there is none.
+    UsageError: a name is unknown, or there is none.
   """
   known = _PLATFORMS.split(',')
   names = [name.strip() for name in given.split(',')]
   if not {*names} <= {*known}:
-    raise UserError(
+    raise UsageError(
       f'unknown platform: --platforms={given}; give some of {_PLATFORMS}'
     )
   return [name for name in known if name in names]
+
+
+def check_checkpoint_name(given: str | None) -> None:
+  """Raises `UsageError` for a --checkpoint that cannot be one.
+
+  Args:
+    given: the value of the option; None if it is not given.
+  """
+  names = ('best', 'latest')
+  if given is not None and given not in names and not given.isdecimal():
+    raise UsageError(
+      f'not a checkpoint: --checkpoint={quoted(given)}; give best, latest or '
+      'the number of a step'
+    )
 
 
 if __name__ == '__main__':

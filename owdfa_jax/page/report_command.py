@@ -8,14 +8,17 @@ images that they share. The map of features needs the packed data and the
 network; it is computed once and kept in the run.
 """
 
-import argparse
 import pathlib
 from collections.abc import Sequence
 
 from etils import epath
 
 from input_pipeline import strict_json
-from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.argument_parser import (
+  add_packed_data,
+  add_run,
+  described_parser,
+)
 from input_pipeline.errors import UserError, one_line_errors
 from input_pipeline.files import LIST_LIMIT, path_type, read_text
 from owdfa_jax.evaluation.report_files import REPORT_FILE
@@ -35,21 +38,15 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name, for the help.
   """
-  parser = ArgumentParser(
-    prog,
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-  )
-  parser.add_argument('run', type=path_type('RUN'), help='an evaluated run')
+  parser = described_parser(prog, __doc__)
+  add_run(parser, 'an evaluated run')
   parser.add_argument(
     'other',
     nargs='?',
     type=path_type('RUN2'),
     help='a run to compare it with',
   )
-  parser.add_argument(
-    '--data', help='the packed dataset, if it is no longer where the run had it'
-  )
+  add_packed_data(parser)
   parser.add_argument(
     '--out',
     type=path_type('--out'),

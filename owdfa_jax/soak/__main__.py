@@ -9,14 +9,13 @@ optimiser bit for bit. Ends with status 1 at the first difference. In a
 checkout, `python -m owdfa_jax.soak` does the same.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 
 from absl import logging
 
-from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.argument_parser import described_parser
 from input_pipeline.errors import UserError, check_choice, one_line_errors
 from input_pipeline.files import absolute, path_type
 from input_pipeline.number_ranges import LARGEST_SEED, check_flags, whole
@@ -34,11 +33,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name.
   """
-  parser = ArgumentParser(
-    prog or 'python -m owdfa_jax.soak',
-    description=__doc__,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-  )
+  parser = described_parser(prog or 'python -m owdfa_jax.soak', __doc__)
   add = parser.add_argument
   add(
     '--workdir',

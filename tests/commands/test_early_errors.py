@@ -66,7 +66,19 @@ def test_help(tmp_path, module):
     ([CONFIG, '--config.model.init_head=a'], 'init_head=a; give true or'),
     ([CONFIG, '--num_processes=two'], '--num_processes=two; give a whole'),
     ([CONFIG, '--mode=sleep'], 'train|eval|attribute|estimate|timing'),
-    ([CONFIG, '--wordkir=run'], "Unknown command line flag 'wordkir'"),
+    ([CONFIG, '--wordkir=run'], 'wordkir=run; did you mean --workdir?'),
+    (['--confg=x'], 'unknown flag: --confg=x; did you mean --config?'),
+    (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),
+    (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
+    ([CONFIG, '--workdir=run', '--mode=attribute'], 'give --images=FOLDER'),
+    (
+      ['--mode=attribute', '--workdir=run', '--nearest=-1'],
+      'out of range: --nearest=-1; give a whole number from 0',
+    ),
+    (
+      ['--mode=attribute', '--workdir=run', '--max_pixels=0'],
+      'out of range: --max_pixels=0; give a whole number from 1',
+    ),
     ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
     ([CONFIG, '--config.optimizer=adam'], 'give --config.optimizer.FIELD=VAL'),
   ],
@@ -81,14 +93,11 @@ def test_command_line_that_cannot_be_understood(tmp_path, arguments, message):
     (['--config=nowhere'], '--config=nowhere; give --config=METHOD'),
     (['--config', 'nowhere'], 'no such config file'),
     (['--config=leaderboard'], 'of another command: --config=leaderboard'),
-    (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),
-    (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
     ([CONFIG, '--flagfile=/nowhere'], 'Unable to open flagfile'),
     (
       [CONFIG, '--workdir=run', '--num_processes=2'],
       'add --distributed, or leave --num_proc',
     ),
-    ([CONFIG, '--workdir=run', '--mode=attribute'], 'give --images=FOLDER'),
   ],
 )
 def test_command_line(tmp_path, arguments, message):
@@ -98,15 +107,6 @@ def test_command_line(tmp_path, arguments, message):
 @pytest.mark.parametrize(
   'setting, message',
   [
-    ('method.name=clp', 'method.name=clp; use one of cal, cpl'),
-    ('model.backbone=resnet9', 'model.backbone=resnet9; use one of resnet18'),
-    ('model.dtype=float8', 'model.dtype=float8; use one of float32'),
-    ('pseudo.rule=luck', 'pseudo.rule=luck; use one of max'),
-    ('eval.split=dev', 'eval.split=dev; use one of train, test'),
-    ('eval.metric=luck', 'eval.metric=luck; use one of known_acc'),
-    ('epochs=0', 'epochs=0; give a whole number from 1'),
-    ('method.params.vote_rule=luck', 'vote_rule=luck; use one of value'),
-    ('optimizer.learning_rate=nan', 'nan; give a number from'),
     ('method.name=orca', 'a parameter of another method: '),
     ('data.path=', 'no data: --config.data.path is empty; give'),
     ('data.path=nowhere', 'no data directory: nowhere does not exist'),
@@ -123,6 +123,26 @@ def test_settings(given, tmp_path, setting, message):
   assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.parametrize(
+  'setting, message',
+  [
+    ('method.name=clp', 'method.name=clp; use one of cal, cpl'),
+    ('model.backbone=resnet9', 'model.backbone=resnet9; use one of resnet18'),
+    ('model.dtype=float8', 'model.dtype=float8; use one of float32'),
+    ('pseudo.rule=luck', 'pseudo.rule=luck; use one of max'),
+    ('eval.split=dev', 'eval.split=dev; use one of train, test'),
+    ('eval.metric=luck', 'eval.metric=luck; use one of known_acc'),
+    ('epochs=0', 'epochs=0; give a whole number from 1'),
+    ('method.params.vote_rule=luck', 'vote_rule=luck; use one of value'),
+    ('optimizer.learning_rate=nan', 'nan; give a number from'),
+  ],
+)
+def test_settings_that_no_run_takes(given, tmp_path, setting, message):
+  error = run_error(tmp_path, *given, f'--config.{setting}', status=2)
+  assert message in error
+  assert not (tmp_path / 'run').exists()
+
+
 def test_settings_of_stages(packed, tmp_path):
   error = run_error(
     tmp_path,
@@ -130,6 +150,7 @@ def test_settings_of_stages(packed, tmp_path):
     f'--config.data.path={packed}',
     '--config.stages.rounds=-1',
     '--workdir=run',
+    status=2,
   )
   assert 'stages.rounds=-1; give a whole number from 0' in error
 

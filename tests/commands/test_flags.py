@@ -7,7 +7,7 @@ import pytest
 from absl.testing import flagsaver
 from ml_collections import config_flags
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax.commands import flags
 
 CONFIG = '--config=cpl:folder64'
@@ -66,6 +66,37 @@ def test_mistakes(parsed, tmp_path, monkeypatch, arguments, message):
   with pytest.raises(UserError) as caught:
     parsed(*arguments)
   assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    (['--confg=x'], 'unknown flag: --confg=x; did you mean --config?'),
+    (['-confg', 'x'], 'unknown flag: -confg; did you mean --config?'),
+    ([CONFIG, '--xyzzy'], 'unknown flag: --xyzzy; see --help'),
+    ([CONFIG, '--noconfig'], 'unknown flag: --noconfig; did you mean'),
+  ],
+)
+def test_a_misspelt_flag_is_named_before_a_missing_one(
+  parsed, arguments, message
+):
+  with pytest.raises(UsageError) as caught:
+    parsed(*arguments)
+  assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+  'arguments',
+  [
+    ['--config.epochs', '-3'],
+    ['--noconfig.log.page'],
+    ['--showprefixforinfo', '--noshowprefixforinfo'],
+    ['--', '--confg=x'],
+    ['a-file', '-'],
+  ],
+)
+def test_words_that_are_no_unknown_flags(arguments):
+  flags.check_flag_names(arguments)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ def _given(run):
   return json.loads((run / 'names.json').read_text())['names']
 
 
-def _error(run, capsys, *words):
+def _error(run, capsys, *words, status=1):
   with pytest.raises(SystemExit) as stopped:
     names.main([str(run), *words])
-  assert stopped.value.code == 1
+  assert stopped.value.code == status
   (line,) = capsys.readouterr().err.splitlines()
   return line
 
@@ -72,14 +72,24 @@ def test_two_clusters_of_a_name_are_one_source(run, capsys):
     (('1=X',), 'a known class'),
     (('2=b',), 'the name of a known class'),
     (('9=X',), 'no such cluster: novel-9'),
-    (('X',), "not a name for a cluster: 'X'"),
-    (('2=X', '2=Y'), 'two names for a cluster'),
     (('2=X', '3=x'), 'names that look alike'),
   ],
 )
 def test_mistakes_write_nothing(run, capsys, words, message):
   assert message in _error(run, capsys, *words)
   assert not (run / 'names.json').exists()
+
+
+@pytest.mark.parametrize(
+  'words, message',
+  [
+    (('X',), "not a name for a cluster: 'X'"),
+    (('-1=X',), '-1=X'),
+    (('2=X', '2=Y'), 'two names for a cluster'),
+  ],
+)
+def test_words_that_are_no_names(run, capsys, words, message):
+  assert message in _error(run, capsys, *words, status=2)
 
 
 def test_names_of_other_clusters_are_not_changed(run, capsys):

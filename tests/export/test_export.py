@@ -163,17 +163,20 @@ def test_a_later_version_is_refused(copy):
 
 
 @pytest.mark.parametrize(
-  'arguments, message',
+  'arguments, status, message',
   [
-    ([], '--out={out}; remove it or give another name'),
-    (['--platforms=gpu'], 'unknown platform: --platforms=gpu; give some of'),
+    ([], 1, '--out={out}; remove it or give another name'),
+    (['--platforms=gpu'], 2, 'unknown platform: --platforms=gpu; give some of'),
+    (['--checkpoint=-3'], 2, "not a checkpoint: --checkpoint='-3'; give best"),
   ],
 )
-def test_mistakes_are_one_line(out, tmp_path, capsys, arguments, message):
+def test_mistakes_are_one_line(
+  out, tmp_path, capsys, arguments, status, message
+):
   place = tmp_path / 'new' if arguments else out
   with pytest.raises(SystemExit) as ended:
     export_command.main(['run', f'--out={place}', *arguments])
-  assert ended.value.code == 1
+  assert ended.value.code == status
   assert message.format(out=out) in capsys.readouterr().err
 
 

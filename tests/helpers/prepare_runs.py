@@ -25,11 +25,11 @@ def run_dry(datasets, out, benchmark='owdfa'):
   return stop.value.code
 
 
-def error_of(capsys, *arguments, **options):
+def error_of(capsys, *arguments, status=1, **options):
   """Returns the one-line error of a call of `run` that must fail."""
   with pytest.raises(SystemExit) as stop:
     run(*arguments, **options)
   error = capsys.readouterr().err
-  assert stop.value.code == 1
+  assert stop.value.code == status
   assert error.startswith('error: ') and error.count('\n') == 1
   return error

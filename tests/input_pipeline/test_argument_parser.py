@@ -45,6 +45,8 @@ def test_help_into_a_closed_pipe_ends_quietly(module):
   [
     (pack.main, ['--size', 'big'], "argument --size: invalid int value: 'big'"),
     (pack.main, ['--out', 'x'], 'arguments are required: --meta; see `python'),
+    (pack.main, ['--mta=x'], 'unrecognized arguments: --mta=x; see'),
+    (pack.main, ['--mta=x'], 'did you mean --meta?'),
     (prepare.main, ['folder'], 'see `python -m input_pipeline.prepare folder'),
   ],
 )

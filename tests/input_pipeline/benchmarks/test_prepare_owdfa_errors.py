@@ -125,7 +125,9 @@ def test_a_full_disk_is_one_line_and_keeps_complete_copies(
 def test_an_error_names_a_value_out_of_range(
   owdfa_datasets, tmp_path, capsys, option, value
 ):
-  assert option in error_of(capsys, owdfa_datasets, tmp_path, option, value)
+  words = option, value
+  error = error_of(capsys, owdfa_datasets, tmp_path, *words, status=2)
+  assert option in error
 
 
 def test_an_error_names_a_bad_folder(owdfa_datasets, tmp_path, capsys):

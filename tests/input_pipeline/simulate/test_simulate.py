@@ -155,7 +155,7 @@ def test_the_command_reports_in_one_line(small, capsys):
   assert capsys.readouterr().out.startswith('already complete, reused')
   with pytest.raises(SystemExit) as stopped:
     command.main([*arguments, '--size', '8'])
-  assert stopped.value.code == 1
+  assert stopped.value.code == 2
   assert capsys.readouterr().err.count('\n') == 1
 
 
