@@ -90,10 +90,11 @@ def cluster(
   """
   feature = vectors.unit(feature)
   num_novel = num_clusters - num_known
-  chunk = min(
-    max(1, most_distances // (num_known + overclustering * num_novel)),
-    len(feature) // placement.mesh.size,
-  )
+  rows = len(feature) // placement.mesh.size
+  most = max(1, most_distances // (num_known + overclustering * num_novel))
+  # Equal chunks. The last of them begins earlier than where the one before it
+  # ends, and rows in both cost twice.
+  chunk = -(-rows // -(-rows // most))
   centres_of = _on_devices(placement, _means, chunk)
   assign = _on_devices(placement, _assign, chunk)
 
