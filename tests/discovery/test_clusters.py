@@ -156,7 +156,7 @@ def test_number_of_devices_and_size_of_chunks_do_not_matter(blobs):
   eight = cluster(feature, label, placement=make_placement(), **starts)
   placement = make_placement()
   split = rows_on_devices(feature, label, placement)
-  # 26 rows a device, in chunks of 10, 10 and 6.
+  # 26 rows a device, in chunks of 9, 9 and 8.
   chunks = kmeans.cluster(
     *split,
     jax.random.key(0),
