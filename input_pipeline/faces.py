@@ -1,7 +1,7 @@
 """Faces in images: detectors, cutting out with a margin, turning upright.
 
-As in the papers, the first face that dlib's frontal detector finds is taken,
-each side of its box grows by a share of the box, and the box is not made
+As in the papers, packing takes the first face that dlib's frontal detector
+finds. Each side of its box grows by a share of the box, and the box is not made
 square.
 """
 
@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import importlib
 import os
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import cv2
@@ -65,7 +66,7 @@ class Crop:
 
 
 class Detector(Protocol):
-  """Finds the face in an image.
+  """Finds the faces in an image.
 
   Attributes:
     name: the library, its version and all parameters that decide the result.
@@ -73,9 +74,17 @@ class Detector(Protocol):
 
   name: str
 
-  def __call__(self, image: np.ndarray) -> FaceBox | None:
-    """Returns the face in uint8 [H, W, 3] RGB, or None if there is none."""
+  def faces(self, image: np.ndarray) -> Iterator[FaceBox]:
+    """Yields every face in uint8 [H, W, 3] RGB, first the one to pack."""
     ...
+
+  def __call__(self, image: np.ndarray) -> FaceBox | None:
+    """Returns the face to pack, or None if there is none.
+
+    Args:
+      image: uint8 [H, W, 3] RGB.
+    """
+    return next(self.faces(image), None)
 
 
 # One is enough: all shards of a packing use the same crop.
@@ -92,7 +101,7 @@ def detector(crop: Crop) -> Detector:
 
 
 class OpenCVDetector(Detector):
-  """OpenCV's Haar cascade for frontal faces; takes the largest face."""
+  """OpenCV's Haar cascade for frontal faces, the largest face first."""
 
   def __init__(self) -> None:
     path = os.path.join(cv2.data.haarcascades, _CASCADE)
@@ -108,7 +117,7 @@ class OpenCVDetector(Detector):
     )
 
   @override
-  def __call__(self, image: np.ndarray) -> FaceBox | None:
+  def faces(self, image: np.ndarray) -> Iterator[FaceBox]:
     smallest = int(_SMALLEST * min(image.shape[:2]))
     boxes = self._cascade.detectMultiScale(
       cv2.cvtColor(image, cv2.COLOR_RGB2GRAY),
@@ -116,19 +125,20 @@ class OpenCVDetector(Detector):
       minNeighbors=_NEIGHBOURS,
       minSize=(smallest, smallest),
     )
-    if len(boxes) == 0:
-      return None
-    # OpenCV returns boxes in no defined order; of equally large ones take the
-    # leftmost, then the topmost.
-    left, top, width, height = min(
+    # OpenCV returns boxes in no defined order; of equally large ones the
+    # leftmost comes first, then the topmost.
+    for left, top, width, height in sorted(
       ([int(x) for x in box] for box in boxes),
       key=lambda box: (-box[2] * box[3], box),
-    )
-    return FaceBox(left, top, left + width, top + height)
+    ):
+      yield FaceBox(left, top, left + width, top + height)
 
 
 class DlibDetector(Detector):
-  """dlib's HOG detector for frontal faces, on the image as it is."""
+  """dlib's HOG detector for frontal faces, on the image as it is.
+
+  The most confident detection comes first.
+  """
 
   def __init__(self, landmarks: str | None = None) -> None:
     """Loads dlib.
@@ -160,23 +170,29 @@ class DlibDetector(Detector):
         ) from error
 
   @override
-  def __call__(self, image: np.ndarray) -> FaceBox | None:
-    found = self._detect(image, 0)
-    if len(found) == 0:
-      return None
-    box = found[0]  # the most confident detection
-    angle = 0.0
-    if self._points is not None:
-      shape = self._points(image, box)
-      if shape.num_parts != 68:
-        raise UserError(
-          f'bad landmark file: --align gives {shape.num_parts} points, not 68; '
-          'use shape_predictor_68_face_landmarks.dat of dlib'
-        )
-      angle = eye_angle(np.array([(p.x, p.y) for p in shape.parts()]))
-    # dlib's right and bottom are inclusive. The papers' code takes them as
-    # exclusive; so does this one.
-    return FaceBox(box.left(), box.top(), box.right(), box.bottom(), angle)
+  def faces(self, image: np.ndarray) -> Iterator[FaceBox]:
+    for box in self._detect(image, 0):
+      # dlib's right and bottom are inclusive. The papers' code takes them as
+      # exclusive; so does this one.
+      yield FaceBox(
+        box.left(),
+        box.top(),
+        box.right(),
+        box.bottom(),
+        self._angle(image, box),
+      )
+
+  def _angle(self, image: np.ndarray, box: Any) -> float:
+    """Returns `FaceBox.angle` of a detection of dlib."""
+    if self._points is None:
+      return 0.0
+    shape = self._points(image, box)
+    if shape.num_parts != 68:
+      raise UserError(
+        f'bad landmark file: --align gives {shape.num_parts} points, not 68; '
+        'use shape_predictor_68_face_landmarks.dat of dlib'
+      )
+    return eye_angle(np.array([(p.x, p.y) for p in shape.parts()]))
 
 
 def eye_angle(points: np.ndarray) -> float:

@@ -18,6 +18,25 @@ from input_pipeline.pack_options import Options
 from input_pipeline.tiles import Tiling, cut_tiles
 
 
+@dataclasses.dataclass(frozen=True)
+class Cut:
+  """What is cut from an image for one answer.
+
+  Attributes:
+    pictures: at least one uint8 [S, S, 3].
+    side: the longer side of the image, or of the face that is cut out of it,
+      before it is resized, in pixels.
+    num_faces: how many faces the detector found in the image; None without a
+      detector.
+    box: the face that is cut out; None if the image is taken whole.
+  """
+
+  pictures: list[np.ndarray]
+  side: int
+  num_faces: int | None = None
+  box: faces.FaceBox | None = None
+
+
 class ImageCutter:
   """Cuts from new images what the network sees, as packing did."""
 
@@ -59,26 +78,27 @@ class ImageCutter:
     """
     return None if self._find is None else 1
 
-  def of_file(self, path: str) -> tuple[list[np.ndarray], int]:
-    """Returns the pictures of an image file, and its longer side in pixels.
+  def of_file(self, path: str, most_faces: int = 1) -> list[Cut]:
+    """Returns what is cut from an image file.
 
     Args:
       path: the file.
+      most_faces: how many of the faces in it are cut out, where faces are.
 
     Returns:
-      At least one uint8 [S, S, 3], and the longer side of the image, or of the
-      face that is cut out of it, before it is resized.
+      At least one cut. The first is what packing cuts: whole, in tiles, or the
+      face that packing takes. The others are further faces.
 
     Raises:
       UserError: it cannot be read, is too large, or smaller than a tile.
     """
     data = images.read_file(path, self.max_pixels)
     pixels = images.decode_file(data, path, self.max_pixels)
-    return self._cut(pixels, data, path)
+    return self._cut(pixels, data, path, most_faces)
 
   def of_pixels(
-    self, pixels: np.ndarray, name: str
-  ) -> tuple[list[np.ndarray], int]:
+    self, pixels: np.ndarray, name: str, most_faces: int = 1
+  ) -> list[Cut]:
     """Returns the same for an image that is decoded already.
 
     Its tiles lie at other places than those of its file.
@@ -86,6 +106,7 @@ class ImageCutter:
     Args:
       pixels: uint8 [H, W, 3], RGB.
       name: names it in errors.
+      most_faces: as for `of_file`.
 
     Raises:
       UserError: it is too large, or smaller than a tile.
@@ -94,22 +115,36 @@ class ImageCutter:
       check_size(pixels.shape[0], pixels.shape[1], self.max_pixels)
     except BadImage as error:
       raise UserError(f'unreadable image: {name}: {error}') from error
-    return self._cut(pixels, pixels.tobytes(), name)
+    return self._cut(pixels, pixels.tobytes(), name, most_faces)
 
   def _cut(
-    self, pixels: np.ndarray, data: bytes, name: str
-  ) -> tuple[list[np.ndarray], int]:
+    self, pixels: np.ndarray, data: bytes, name: str, most_faces: int
+  ) -> list[Cut]:
     if self._tiling is not None:
       sha256 = hashlib.sha256(data).hexdigest()
       tiles = cut_tiles(pixels, self.image_size, self._tiling, sha256, name)
       # Copies: a view would keep the whole image in memory.
-      return [tile.copy() for tile in tiles], max(pixels.shape[:2])
-    if self._crop is not None and self._find is not None:
-      face = self._find(pixels)
-      if face is not None:
-        pixels = faces.cut_face(pixels, face, self._crop.margin)
+      return [Cut([tile.copy() for tile in tiles], max(pixels.shape[:2]))]
+    if self._crop is None or self._find is None:
+      return [self._resized(pixels)]
+    found = [*self._find.faces(pixels)]
+    if not found:
+      return [self._resized(pixels, num_faces=0)]
+    return [
+      self._resized(
+        faces.cut_face(pixels, box, self._crop.margin), len(found), box
+      )
+      for box in found[:most_faces]
+    ]
+
+  def _resized(
+    self,
+    pixels: np.ndarray,
+    num_faces: int | None = None,
+    box: faces.FaceBox | None = None,
+  ) -> Cut:
     picture = images.resize_image(pixels, self.image_size)
-    return [picture], max(pixels.shape[:2])
+    return Cut([picture], max(pixels.shape[:2]), num_faces, box)
 
 
 def cutter_for(
@@ -175,11 +210,12 @@ def file_batches(
     pictures: list[tuple[int, np.ndarray]] = []
     for position in range(start, end):
       try:
-        found, sides[position] = cutter.of_file(paths[position])
+        cut = cutter.of_file(paths[position])[0]
       except UserError as error:
         unreadable[position] = str(error)
       else:
-        pictures += [(position, picture) for picture in found]
+        sides[position] = cut.side
+        pictures += [(position, picture) for picture in cut.pictures]
     return _batch_of(pictures, batch_size, image_size)
 
   threads = cutter.threads or num_threads
@@ -204,6 +240,20 @@ def crop_of(dataset: PackedDataset) -> faces.Crop | None:
   if arguments['crop'] == 'none':
     return None
   return faces.Crop(arguments['crop'], arguments['margin'], arguments['align'])
+
+
+def check_cuts_faces(dataset: PackedDataset, setting: str) -> None:
+  """Raises `UserError` unless a dataset's faces were cut out.
+
+  Args:
+    dataset: the dataset.
+    setting: what asks for faces, as the user writes it.
+  """
+  if crop_of(dataset) is None:
+    raise UserError(
+      f'no faces are searched for: {setting}: the training images of the run '
+      'were packed whole or in tiles; leave it out'
+    )
 
 
 def tiling_of(dataset: PackedDataset) -> Tiling | None:

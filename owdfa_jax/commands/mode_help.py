@@ -60,6 +60,7 @@ Takes files, folders and patterns in quotes, in which ** stands for any folders.
       'stability',
       'nearest',
       'frames',
+      'faces',
       'quiet',
       *_POD,
     ),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import ml_collections
 
-from input_pipeline.files import absolute
 from input_pipeline.image_folders import FolderScan
+from input_pipeline.storage import run_folder
 from owdfa_jax.discovery.estimate_from_network import estimate_from_network
 from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum
@@ -34,6 +34,7 @@ def run(
   stability: bool = False,
   nearest: int = NUM_NEAREST,
   frames: bool = False,
+  faces: bool = False,
 ) -> int:
   """Runs one mode and returns the exit status.
 
@@ -47,6 +48,7 @@ def run(
     stability: whether they are also seen in mild views.
     nearest: how many training images are named beside each.
     frames: whether each frame of a video has a line too.
+    faces: whether each face has a line too.
 
   Raises:
     UserError: the run cannot start, or cannot go on.
@@ -72,6 +74,7 @@ def run(
       stability=stability,
       nearest=nearest,
       frames=frames,
+      faces=faces,
     )
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status
@@ -93,7 +96,7 @@ def run_stages(
       return status
   else:
     evaluate_stages(config, workdir)
-  draw_after_evaluation(config, absolute(workdir, '--workdir'))
+  draw_after_evaluation(config, run_folder(workdir))
   return 0
 
 

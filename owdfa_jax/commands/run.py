@@ -22,6 +22,8 @@ from ml_collections import config_flags
 
 from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.image_folders import FolderScan
+from input_pipeline.loose_images import check_cuts_faces
+from input_pipeline.number_ranges import whole
 from input_pipeline.pack_options import check_max_pixels
 from input_pipeline.progress_bars import be_quiet
 from owdfa_jax.commands.config_files import shipped_configs
@@ -50,6 +52,8 @@ from owdfa_jax.training.recorded_config import (
 
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
 
+# A line with more names cannot be read, and the run carries a sample alone.
+_NEAREST_RANGE = whole(0, 1000)
 # Modes that take the config of the run in --workdir, without --config.
 _OF_RUN = ('eval', 'attribute', 'estimate')
 
@@ -99,12 +103,16 @@ _NEAREST = flags.DEFINE_integer(
   'nearest',
   NUM_NEAREST,
   'For attribute: how many of the nearest training images each line names.',
-  lower_bound=0,
 )
 _FRAMES = flags.DEFINE_bool(
   'frames',
   False,
   'For attribute: a line for each frame of a video too.',
+)
+_FACES = flags.DEFINE_bool(
+  'faces',
+  False,
+  'For attribute, of a run of faces: a line for every face of an image too.',
 )
 _QUIET = flags.DEFINE_bool(
   'quiet',
@@ -207,6 +215,7 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
     workdir = '.'  # timing neither reads nor writes there
   assert workdir  # `_run` has seen to it
   check_max_pixels(_MAX_PIXELS.value)
+  _NEAREST_RANGE.check('--nearest', _NEAREST.value)
   images = _find_images(files) if mode == 'attribute' else None
   stages: list[RunInputs] = []
   remark = ''
@@ -218,6 +227,8 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
   else:
     stages = _check_with_run(mode, workdir)
     inputs = stages[-1]
+  if _FACES.value:
+    check_cuts_faces(inputs.dataset, '--faces')
 
   # Imports JAX, which takes seconds, only once the command is known to be
   # right.
@@ -248,6 +259,7 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
         stability=_STABILITY.value,
         nearest=_NEAREST.value,
         frames=_FRAMES.value,
+        faces=_FACES.value,
       )
     )
 
@@ -256,7 +268,7 @@ def _find_images(files: Sequence[str]) -> FolderScan:
   """Returns the images to attribute, after a look at --out."""
   folder = _IMAGES.value
   if not folder and not files:
-    raise UserError(
+    raise UsageError(
       'no images to attribute: give --images=FOLDER, or name image files and '
       'folders'
     )

@@ -1,17 +1,14 @@
 """What a run says of new images: one answer an image, and many in a table."""
 
 import dataclasses
-import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from typing_extensions import override
 
-from owdfa_jax.evaluation.shared_names import add_up, first_outputs
-from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE
-from owdfa_jax.evaluation.verdicts import Verdict, verdict_of
+from owdfa_jax.evaluation.verdicts import Verdict
 from owdfa_jax.inference.tables import write_csv
 
 if TYPE_CHECKING:
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-  """What a run says of one image.
+  """What a run says of one image, of a frame of a video, or of a face.
 
   Of an image that cannot be read, `error` says why, and all other fields but
   `image` are None.
@@ -54,6 +51,15 @@ class Answer:
     frames: how many frames of a video were seen; None for an image.
     frame: the number of the frame, from 0, where the answer is for one frame of
       a video alone.
+    faces: how many faces were found, in a video the most of one frame; None if
+      the run's training images were not cut out to faces. With 0 the whole
+      image was seen.
+    face: the number of the face, from 0, where the answer is for one of the
+      faces alone. An image has the answer of its face 0, which is the largest
+      one, or with dlib the surest one.
+    box: left, top, right and bottom of the face that was seen, in pixels of the
+      image, as the detector found it, before its margin; None if the whole
+      image was seen, and for a video.
     credentials: what signed credentials in the file say, see
       `credentials.read_credentials`; None without any, for pixels, and where
       the package that reads them is not installed.
@@ -62,6 +68,8 @@ class Answer:
     side: the longer side of the image before it was resized, in pixels.
     names: the name of each source.
     of_frames: the answers for the frames of a video, each by itself.
+    of_faces: the answers for the faces of an image or of a frame, if they were
+      asked for.
   """
 
   image: str
@@ -78,6 +86,9 @@ class Answer:
   nearest: tuple[str, ...] | None = None
   frames: int | None = None
   frame: int | None = None
+  faces: int | None = None
+  face: int | None = None
+  box: tuple[int, int, int, int] | None = None
   credentials: str | None = None
   error: str | None = None
   probability: np.ndarray | None = dataclasses.field(
@@ -86,6 +97,7 @@ class Answer:
   side: int | None = dataclasses.field(default=None, repr=False)
   names: tuple[str, ...] = dataclasses.field(default=(), repr=False)
   of_frames: 'tuple[Answer, ...]' = dataclasses.field(default=(), repr=False)
+  of_faces: 'tuple[Answer, ...]' = dataclasses.field(default=(), repr=False)
 
   @property
   def probabilities(self) -> Mapping[str, float]:
@@ -93,6 +105,26 @@ class Answer:
     if self.probability is None:
       return {}
     return dict(zip(self.names, self.probability.tolist(), strict=True))
+
+  def lines(
+    self, *, frames: bool = False, faces: bool = False
+  ) -> 'Iterator[Answer]':
+    """Yields the answers that are lines of a table, this one last.
+
+    A line without `frame` and `face` is that of a file.
+
+    Args:
+      frames: whether each frame of a video has a line.
+      faces: whether each face of an image, or of a frame, has a line.
+    """
+    for frame in self.of_frames:
+      if faces:
+        yield from frame.of_faces
+      if frames:
+        yield frame
+    if faces:
+      yield from self.of_faces
+    yield self
 
   def columns(self) -> dict[str, Any]:
     """Returns the fields of a table by their names."""
@@ -103,82 +135,8 @@ class Answer:
 COLUMNS = tuple(
   field.name
   for field in dataclasses.fields(Answer)
-  if field.name not in ('probability', 'side', 'names', 'of_frames')
+  if field.name not in ('probability', 'side', 'names', 'of_frames', 'of_faces')
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class AnswerRule:
-  """What turns the probabilities of an image into an answer.
-
-  Attributes:
-    names: of the K outputs, those of known classes first. Outputs of one name
-      are one source.
-    num_known: the number of known classes.
-    real: the known classes of real images.
-    threshold: see `Answer.unseen_threshold`.
-    temperature: of the sum of an image's log-probabilities.
-  """
-
-  names: tuple[str, ...]
-  num_known: int
-  real: tuple[int, ...]
-  threshold: float | None
-  temperature: float = 1
-
-  @functools.cached_property
-  def _first_output(self) -> np.ndarray:
-    return first_outputs(self.names)
-
-  @functools.cached_property
-  def _sources(self) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(self.names))
-
-  def answer(
-    self,
-    image: str,
-    probability: np.ndarray,
-    unseen_score: float | None,
-    side: int,
-  ) -> Answer:
-    """Returns the answer for one image.
-
-    Args:
-      image: its name.
-      probability: float64 [K].
-      unseen_score: its score, None without one.
-      side: its longer side, in pixels.
-    """
-    # Of each source, at the place of the first output of its name.
-    total = add_up(probability, self._first_output)
-    sources = np.unique(self._first_output)
-    order = np.argsort(-total[sources], kind='stable')[:2]
-    choices = [int(sources[place]) for place in order]
-    names = [self.names[k] for k in choices]
-    sure = [float(np.float32(total[k])) for k in choices]
-    verdict = verdict_of(
-      choices[0], sure[0], self.num_known, unseen_score, self.threshold
-    )
-    if verdict == NONE_OF_THESE:
-      names, sure = [NONE_OF_THESE, names[0]], [sure[0], sure[0]]
-    fake = None
-    if self.real:
-      fake = float(np.float32(1 - probability[list(self.real)].sum()))
-    return Answer(
-      image,
-      verdict,
-      names[0],
-      sure[0],
-      names[1] if len(names) > 1 else None,
-      sure[1] if len(sure) > 1 else None,
-      int(probability.argmax()),
-      unseen_score,
-      self.threshold,
-      fake,
-      probability=total[sources].astype(np.float32),
-      side=side,
-      names=self._sources,
-    )
 
 
 class Answers(Sequence[Answer]):
@@ -207,21 +165,37 @@ class Answers(Sequence[Answer]):
   def __repr__(self) -> str:
     return f'Answers({list(self._answers)!r})'
 
-  def to_csv(self, path: str | os.PathLike[str]) -> None:
+  def to_csv(
+    self,
+    path: str | os.PathLike[str],
+    *,
+    frames: bool = False,
+    faces: bool = False,
+  ) -> None:
     """Writes a line for each image, as `owdfa attribute` does.
 
     A file at the path is replaced.
 
     Args:
       path: of the file.
+      frames: whether each frame of a video has a line too, before that of the
+        video.
+      faces: whether each face has a line too, before that of its image; see
+        `TrainedRun.predict`.
 
     Raises:
       UserError: the file cannot be written.
     """
-    write_csv(path, COLUMNS, (answer.columns() for answer in self._answers))
+    write_csv(path, COLUMNS, self._rows(frames, faces))
 
-  def to_pandas(self) -> 'pandas.DataFrame':
+  def to_pandas(
+    self, *, frames: bool = False, faces: bool = False
+  ) -> 'pandas.DataFrame':
     """Returns a table with a row for each image.
+
+    Args:
+      frames: as for `to_csv`.
+      faces: as for `to_csv`.
 
     Raises:
       ImportError: pandas is not installed.
@@ -233,5 +207,9 @@ class Answers(Sequence[Answer]):
         'to_pandas() needs pandas: `pip install pandas`; to_csv() works '
         'without it'
       ) from error
-    rows = [answer.columns() for answer in self._answers]
-    return pandas.DataFrame(rows, columns=list(COLUMNS))
+    return pandas.DataFrame([*self._rows(frames, faces)], columns=list(COLUMNS))
+
+  def _rows(self, frames: bool, faces: bool) -> Iterator[dict[str, Any]]:
+    for answer in self._answers:
+      for line in answer.lines(frames=frames, faces=faces):
+        yield line.columns()

@@ -42,6 +42,7 @@ def attribute_with_run(
   stability: bool = False,
   nearest: int = NUM_NEAREST,
   frames: bool = False,
+  faces: bool = False,
 ) -> int:
   """Attributes new images; finds the run's centres and sources if need be.
 
@@ -55,6 +56,7 @@ def attribute_with_run(
     stability=stability,
     nearest=nearest,
     frames=frames,
+    faces=faces,
   )
 
 
@@ -67,6 +69,7 @@ def attribute(
   stability: bool = False,
   nearest: int = NUM_NEAREST,
   frames: bool = False,
+  faces: bool = False,
 ) -> int:
   """Classifies images with a checkpoint of a run, and writes a table.
 
@@ -85,13 +88,15 @@ def attribute(
     nearest: how many training images each line names.
     frames: whether each frame of a video has a line too, before that of the
       video.
+    faces: whether each face has a line too, before that of its image or frame.
 
   Returns:
     An exit status: 0, or 1 if some image could not be read. Files that are not
     images do not count.
 
   Raises:
-    UserError: there is no checkpoint, or the table cannot be written.
+    UserError: there is no checkpoint, the table cannot be written, or `faces`
+      was asked of a run that was not trained on faces.
   """
   run = TrainedRun(experiment)
   path = out or experiment.workdir / NEW_ATTRIBUTIONS_FILE
@@ -100,6 +105,7 @@ def attribute(
     'stability': stability,
     'nearest': nearest,
     'frames': frames,
+    **({'faces': True} if faces else {}),
   }
   table = UnfinishedTable(path, made_by)
   # The other processes of a pod have read it before process 0 writes.
@@ -111,6 +117,7 @@ def attribute(
     max_pixels=max_pixels,
     stability=stability,
     nearest=nearest,
+    faces=faces,
   )
   if jax.process_index() > 0:
     for _ in answers:
@@ -124,7 +131,7 @@ def attribute(
     started = len(table.done)
     with progress_bar('attribute', count, 'file', initial=started) as progress:
       for answer in answers:
-        for each in (*(answer.of_frames if frames else ()), answer):
+        for each in answer.lines(frames=frames, faces=faces):
           table.add(each.columns() | {'side': each.side})
         progress.update()
     write_table(path, COLUMNS, _counted(table, summary))

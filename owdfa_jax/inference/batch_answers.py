@@ -1,11 +1,12 @@
 """Answers for the images of one batch, and how stable they are."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
+from input_pipeline.faces import FaceBox
 from owdfa_jax.evaluation.groups import VerdictSums
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.evaluation.robustness import Degradation, make_degrade
@@ -13,7 +14,8 @@ from owdfa_jax.evaluation.training_sample import (
   TrainingSample,
   nearest_images,
 )
-from owdfa_jax.inference.answers import Answer, AnswerRule
+from owdfa_jax.inference.answer_rule import AnswerRule
+from owdfa_jax.inference.answers import Answer
 from owdfa_jax.inference.pictures import PreparedImage
 from owdfa_jax.spectrum.group_means import group_means
 
@@ -41,6 +43,8 @@ def answers_of_batch(
 ) -> list[Answer]:
   """Returns the answers for the images of a batch, in their order.
 
+  Further faces have answers of their own, see `with_faces`.
+
   Args:
     images: the images, also those that cannot be read.
     columns: of the rows of the batch; `row` is the position of the image.
@@ -50,7 +54,7 @@ def answers_of_batch(
   sums = VerdictSums(np.arange(len(images)))
   sums.add(row, columns['log_probability'])
   # Frames of a video are too alike to make it surer than one of them.
-  frames = np.array([len(image.frames) or 1 for image in images])
+  frames = np.array([len(image.of_frames) or 1 for image in images])
   answered, probability = sums.probability(rule.temperature * frames)
   score: list[float | None] = [None] * len(images)
   if 'unseen_score' in columns:
@@ -63,7 +67,11 @@ def answers_of_batch(
     answer = rule.answer(image.name, each, score[number], image.side)
     answers[number] = dataclasses.replace(
       answer,
-      frames=len(image.frames) or None,
+      frames=len(image.of_frames) or None,
+      frame=image.frame,
+      faces=image.faces,
+      face=image.face,
+      box=_sides(image.box),
       credentials=image.credentials,
       of_frames=_answers_of_frames(image, columns, row == number, rule),
     )
@@ -81,18 +89,45 @@ def _answers_of_frames(
     is_of: bool, which rows are of the video, its frames one after the other.
     rule: turns probabilities into answers.
   """
-  if not image.frames:
+  if not image.of_frames:
     return ()
   mine = {name: column[is_of] for name, column in columns.items()}
-  each = len(mine['row']) // len(image.frames)
+  each = len(mine['row']) // len(image.of_frames)
   mine['row'] = np.arange(len(mine['row'])) // each
-  frames = [PreparedImage(image.name, (), image.side, '')] * len(image.frames)
-  return tuple(
-    dataclasses.replace(answer, frame=number)
-    for answer, number in zip(
-      answers_of_batch(frames, mine, rule), image.frames, strict=True
-    )
-  )
+  return tuple(answers_of_batch(image.of_frames, mine, rule))
+
+
+def _sides(box: FaceBox | None) -> tuple[int, int, int, int] | None:
+  return box and (box.left, box.top, box.right, box.bottom)
+
+
+def with_faces(answers: Iterable[Answer]) -> Iterator[Answer]:
+  """Yields one answer an image, with those for its faces.
+
+  Args:
+    answers: for images, each after those for its further faces.
+  """
+  others: list[Answer] = []
+  for answer in answers:
+    if answer.face is not None:
+      others.append(answer)
+      continue
+    yield _with_faces(answer, others)
+    others = []
+
+
+def _with_faces(answer: Answer, others: Sequence[Answer]) -> Answer:
+  """Returns the answer for an image with those for its further faces."""
+  if answer.of_frames:
+    frames = [
+      _with_faces(frame, [x for x in others if x.frame == frame.frame])
+      for frame in answer.of_frames
+    ]
+    return dataclasses.replace(answer, of_frames=tuple(frames))
+  if answer.box is None:
+    return answer
+  first = dataclasses.replace(answer, face=0)
+  return dataclasses.replace(answer, of_faces=(first, *others))
 
 
 def with_nearest(
@@ -116,7 +151,19 @@ def with_nearest(
   place, first = group_means(columns['place'].astype(np.float64), row)
   names = nearest_images(sample, place, most)
   for number, each in zip(row[first].tolist(), names, strict=True):
-    found[number] = dataclasses.replace(found[number], nearest=each)
+    frames = found[number].of_frames
+    if frames:
+      places = columns['place'][row == number]
+      places = places.reshape(len(frames), -1, places.shape[1]).mean(1)
+      frames = tuple(
+        dataclasses.replace(frame, nearest=names)
+        for frame, names in zip(
+          frames, nearest_images(sample, places, most), strict=True
+        )
+      )
+    found[number] = dataclasses.replace(
+      found[number], nearest=each, of_frames=frames
+    )
   return found
 
 
@@ -136,6 +183,9 @@ def with_stability(
     if answer.source is not None:
       share = float(np.mean([x.source == answer.source for x in others]))
       verdict = answer.verdict if share == 1 else 'inconclusive'
-      answer = dataclasses.replace(answer, stability=share, verdict=verdict)
+      frames = with_stability(answer.of_frames, [x.of_frames for x in others])
+      answer = dataclasses.replace(
+        answer, stability=share, verdict=verdict, of_frames=tuple(frames)
+      )
     found.append(answer)
   return found

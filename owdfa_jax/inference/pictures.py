@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +13,8 @@ from PIL import Image
 
 from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
-from input_pipeline.loose_images import ImageCutter
+from input_pipeline.faces import FaceBox
+from input_pipeline.loose_images import Cut, ImageCutter
 from input_pipeline.pillow_images import decoded_pixels
 from input_pipeline.video_frames import MOST_FRAMES, is_video, read_frames
 from owdfa_jax.inference.credentials import read_credentials
@@ -20,28 +22,38 @@ from owdfa_jax.inference.credentials import read_credentials
 # An image to attribute: the path of an image or a video, the pixels uint8
 # [H, W, 3] (RGB) or [H, W] (grey), or a Pillow image.
 NewImage: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
+# The most faces of an image, or of a frame, that get an answer each.
+MOST_FACES = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparedImage:
-  """What the network sees of an image.
+  """What the network sees of an image, or of a further face in it.
 
   Attributes:
     name: the path, or 'image N' for pixels, N counted from 0.
     pictures: at least one uint8 [S, S, 3]; empty if it cannot be read.
     side: its longer side before it was resized, in pixels; 0 if unreadable.
     error: why it cannot be read; '' if it can.
-    frames: the numbers of the frames of a video, each of which has as many of
-      the pictures; () for an image.
     credentials: see `Answer.credentials`.
+    faces: see `Answer.faces`.
+    box: the face that the pictures show; None if they show the whole image.
+    face: the number of a further face, from 1; None for the image itself.
+    frame: the number of the frame that it is of; None if it is of no video.
+    of_frames: the frames of a video, each of which has as many of the pictures,
+      which are not repeated there; () of anything else.
   """
 
   name: str
-  pictures: Sequence[np.ndarray]
-  side: int
-  error: str
-  frames: tuple[int, ...] = ()
+  pictures: Sequence[np.ndarray] = ()
+  side: int = 0
+  error: str = ''
   credentials: str | None = None
+  faces: int | None = None
+  box: FaceBox | None = None
+  face: int | None = None
+  frame: int | None = None
+  of_frames: 'tuple[PreparedImage, ...]' = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +75,11 @@ def picture_batches(
   cutter: ImageCutter,
   batch_size: int,
   num_threads: int,
+  most_faces: int = 1,
 ) -> Iterator[PictureBatch]:
   """Yields the images in batches, in their order.
+
+  The further faces of an image, or of the frames of a video, come before it.
 
   The images of about two batches are in memory. Of a video, as many frames are
   seen as a batch has room for, at most `MOST_FRAMES`.
@@ -74,12 +89,13 @@ def picture_batches(
     cutter: cuts from them what the network sees.
     batch_size: B, at least the pictures of one image.
     num_threads: threads that read images.
+    most_faces: how many faces of an image are seen, where faces are cut out.
 
   Raises:
     TypeError: something is no image at all.
   """
   each = batch_size // cutter.most_pictures
-  prepared = _prepare(images, cutter, num_threads, ahead=each)
+  prepared = _prepare(images, cutter, num_threads, each, most_faces)
   for found in _whole_images(prepared, batch_size, each):
     yield PictureBatch(found, _fill(found, batch_size, cutter.image_size))
 
@@ -118,6 +134,7 @@ def _prepare(
   cutter: ImageCutter,
   num_threads: int,
   ahead: int,
+  most_faces: int,
 ) -> Iterator[PreparedImage]:
   """Yields images in their order, read on threads.
 
@@ -125,27 +142,30 @@ def _prepare(
     images: the images.
     cutter: cuts them.
     num_threads: the number of threads, unless the cutter allows fewer.
-    ahead: how many images are read before they are asked for; a video counts
-      as its frames.
+    ahead: how many pictures are read before they are asked for. An image counts
+      as `most_faces`, a video as that of each frame.
+    most_faces: how many faces of an image are cut out.
   """
   threads = max(1, cutter.threads or num_threads)
   frames = min(ahead, MOST_FRAMES)
-  waiting: collections.deque[tuple[int, Future[PreparedImage]]]
+  waiting: collections.deque[tuple[int, Future[list[PreparedImage]]]]
   waiting = collections.deque()
   weight = 0
   with ThreadPoolExecutor(threads) as pool:
     try:
       for number, image in enumerate(images):
-        each = frames if _is_video(image) else 1
+        each = most_faces * (frames if _is_video(image) else 1)
         weight += each
-        future = pool.submit(_prepare_one, image, number, cutter, frames)
+        future = pool.submit(
+          _prepare_one, image, number, cutter, frames, most_faces
+        )
         waiting.append((each, future))
         while weight > ahead and len(waiting) > 1:
           each, future = waiting.popleft()
           weight -= each
-          yield future.result()
+          yield from future.result()
       while waiting:
-        yield waiting.popleft()[1].result()
+        yield from waiting.popleft()[1].result()
     finally:
       # Nobody wants the rest if the caller stops or an image is none.
       for _, future in waiting:
@@ -157,32 +177,65 @@ def _is_video(image: NewImage) -> bool:
 
 
 def _prepare_one(
-  image: NewImage, number: int, cutter: ImageCutter, frames: int
-) -> PreparedImage:
+  image: NewImage,
+  number: int,
+  cutter: ImageCutter,
+  frames: int,
+  most_faces: int,
+) -> list[PreparedImage]:
+  """Returns the further faces of an image, then the image."""
   is_path = isinstance(image, str | os.PathLike)
   name = os.fspath(image) if is_path else f'image {number}'
   try:
     if is_path and is_video(name):
-      return _prepare_video(name, cutter, frames)
+      return _prepare_video(name, cutter, frames, most_faces)
     if is_path:
-      pictures, side = cutter.of_file(name)
+      cuts = cutter.of_file(name, most_faces)
       signed = read_credentials(name) or None
-      return PreparedImage(name, pictures, side, '', credentials=signed)
-    pictures, side = cutter.of_pixels(_pixels(image, name), name)
+    else:
+      cuts = cutter.of_pixels(_pixels(image, name), name, most_faces)
+      signed = None
   except UserError as error:
-    return PreparedImage(name, (), 0, str(error))
-  return PreparedImage(name, pictures, side, '')
+    return [PreparedImage(name, error=str(error))]
+  return _prepared(PreparedImage(name, credentials=signed), cuts)
+
+
+def _prepared(image: PreparedImage, cuts: Sequence[Cut]) -> list[PreparedImage]:
+  """Returns an image's further faces, then the image, with their pictures."""
+  found = [
+    dataclasses.replace(
+      image,
+      pictures=cut.pictures,
+      side=cut.side,
+      faces=cut.num_faces,
+      box=cut.box,
+      face=number or None,
+    )
+    for number, cut in enumerate(cuts)
+  ]
+  return [*found[1:], found[0]]
 
 
 def _prepare_video(
-  path: str, cutter: ImageCutter, frames: int
-) -> PreparedImage:
-  numbers, found = zip(
-    *read_frames(path, frames, cutter.max_pixels), strict=True
+  path: str, cutter: ImageCutter, frames: int, most_faces: int
+) -> list[PreparedImage]:
+  """Returns the further faces of all frames, then the video."""
+  others: list[PreparedImage] = []
+  seen: list[PreparedImage] = []
+  for number, pixels in read_frames(path, frames, cutter.max_pixels):
+    cuts = cutter.of_pixels(pixels, path, most_faces)
+    *more, frame = _prepared(PreparedImage(path, frame=number), cuts)
+    others += more
+    seen.append(frame)
+  counts = [x.faces for x in seen if x.faces is not None]
+  video = PreparedImage(
+    path,
+    [*itertools.chain.from_iterable(x.pictures for x in seen)],
+    seen[0].side,
+    faces=max(counts, default=None),
+    of_frames=tuple(dataclasses.replace(x, pictures=()) for x in seen),
   )
-  cut = [cutter.of_pixels(frame, path) for frame in found]
-  pictures = [picture for each, _ in cut for picture in each]
-  return PreparedImage(path, pictures, cut[0][1], '', numbers)
+  return [*others, video]
 
 
 def _pixels(image: Any, name: str) -> np.ndarray:

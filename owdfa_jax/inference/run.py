@@ -11,7 +11,11 @@ import numpy as np
 from PIL import Image
 
 from input_pipeline.batches import Batch
-from input_pipeline.loose_images import ImageCutter, cutter_for
+from input_pipeline.loose_images import (
+  ImageCutter,
+  check_cuts_faces,
+  cutter_for,
+)
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.evaluation.restore import restore_network
@@ -19,16 +23,19 @@ from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.evaluation.source_names import real_classes, source_names
 from owdfa_jax.evaluation.unseen_report import limit_of
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.inference.answers import Answer, AnswerRule, Answers
+from owdfa_jax.inference.answer_rule import AnswerRule
+from owdfa_jax.inference.answers import Answer, Answers
 from owdfa_jax.inference.batch_answers import (
   Columns,
   answers_of_batch,
   mild_views,
+  with_faces,
   with_nearest,
   with_stability,
 )
 from owdfa_jax.inference.open_run import open_run
 from owdfa_jax.inference.pictures import (
+  MOST_FACES,
   NewImage,
   PictureBatch,
   picture_batches,
@@ -145,6 +152,7 @@ class TrainedRun:
     max_pixels: int | None = None,
     stability: bool = False,
     nearest: int = NUM_NEAREST,
+    faces: bool = False,
   ) -> Answers:
     """Returns the answers for images, in their order.
 
@@ -159,13 +167,20 @@ class TrainedRun:
         resized. An image whose source then changes is inconclusive. It takes
         four times as long.
       nearest: how many training images each answer names, see `Answer.nearest`.
+      faces: whether every face of an image, and of each frame of a video, has
+        an answer too, `Answer.of_faces`; at most 64 of an image.
 
     Raises:
       TypeError: something is no image at all.
-      UserError: the network's outputs are not finite.
+      UserError: the network's outputs are not finite, or it was not trained on
+        faces that were cut out.
     """
     answers = self.stream(
-      images, max_pixels=max_pixels, stability=stability, nearest=nearest
+      images,
+      max_pixels=max_pixels,
+      stability=stability,
+      nearest=nearest,
+      faces=faces,
     )
     return Answers(answers)
 
@@ -176,6 +191,7 @@ class TrainedRun:
     max_pixels: int | None = None,
     stability: bool = False,
     nearest: int = NUM_NEAREST,
+    faces: bool = False,
   ) -> Iterator[Answer]:
     """Yields what `predict` returns, with few images in memory at a time.
 
@@ -184,6 +200,26 @@ class TrainedRun:
       max_pixels: as for `predict`.
       stability: as for `predict`.
       nearest: as for `predict`.
+      faces: as for `predict`.
+    """
+    if faces:
+      check_cuts_faces(self._experiment.dataset, 'faces=True')
+    answers = self._answers(
+      images, max_pixels, stability, nearest, MOST_FACES if faces else 1
+    )
+    return with_faces(answers) if faces else answers
+
+  def _answers(
+    self,
+    images: NewImage | Iterable[NewImage],
+    max_pixels: int | None,
+    stability: bool,
+    nearest: int,
+    most_faces: int,
+  ) -> Iterator[Answer]:
+    """Yields an answer for each further face of an image, then for the image.
+
+    At most `most_faces` faces have an answer.
     """
     dataset = self._experiment.dataset
     rule = AnswerRule(
@@ -196,7 +232,11 @@ class TrainedRun:
     sample = self._sample if nearest > 0 else None
     views = mild_views(self._restored.predictor) if stability else []
     for found, columns, of_views in self._rows(
-      images, max_pixels, views=views, with_places=sample is not None
+      images,
+      max_pixels,
+      views=views,
+      with_places=sample is not None,
+      most_faces=most_faces,
     ):
       answers = answers_of_batch(found.images, columns, rule)
       if sample is not None:
@@ -244,6 +284,7 @@ class TrainedRun:
     views: Sequence[Predictor] = (),
     with_features: bool = False,
     with_places: bool = False,
+    most_faces: int = 1,
   ) -> Iterator[tuple[PictureBatch, Columns, list[Columns]]]:
     """Yields each batch of images, and what the network says of its rows.
 
@@ -262,6 +303,7 @@ class TrainedRun:
         cutter,
         parallel.round_up(size, placement),
         config.data.num_threads,
+        most_faces,
       ):
         started.append(found)
         yield process_rows(found.batch)

@@ -13,6 +13,7 @@ from input_pipeline import text_tables
 from input_pipeline.image_folders import FolderScan, skipped_lines
 from input_pipeline.original_sizes import unlike_lines
 from owdfa_jax.evaluation.heap import heap_summary
+from owdfa_jax.inference.unfinished import is_part
 
 _LEAD = (
   'A name is a lead, not proof: an image of any other source may get one of '
@@ -53,9 +54,7 @@ class Summary:
     Args:
       row: the columns of the answer, and `side`.
     """
-    # A frame counts with its video.
-    of_frame = row.get('frame') is not None
-    if of_frame or row['image'] in self._scan.others:
+    if is_part(row) or row['image'] in self._scan.others:
       return
     source = row['source']
     self._images[source] += 1

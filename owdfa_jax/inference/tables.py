@@ -14,8 +14,9 @@ from input_pipeline.files import local_path, write_whole
 _TEXTS = ('image', 'source', 'second_choice', 'nearest', 'credentials')
 _SUFFIXES = ('.csv', '.jsonl', '.parquet')
 # Types of the columns of a Parquet file; all others are texts.
-_WHOLE = ('output', 'frames', 'frame')
-_LISTS = ('nearest',)
+_WHOLE = ('output', 'frames', 'frame', 'faces', 'face')
+# Lists, and what is in them.
+_LISTS = {'nearest': str, 'box': int}
 # Between the values of a list in a CSV file.
 _BETWEEN = ' | '
 _NUMBERS = (
@@ -105,7 +106,7 @@ def _cell(column: str, value: Any) -> str:
   if value is None:
     return ''
   if column in _LISTS:
-    value = _BETWEEN.join(value)
+    value = _BETWEEN.join(map(str, value))
   if isinstance(value, float):
     return f'{value:.4f}'
   return spreadsheet(value) if column in _TEXTS else str(value)
@@ -133,7 +134,8 @@ def _write_parquet(
   kinds = {k: pyarrow.float64() for k in _NUMBERS} | {
     k: pyarrow.int32() for k in _WHOLE
   }
-  kinds |= {k: pyarrow.list_(pyarrow.string()) for k in _LISTS}
+  of_list = {str: pyarrow.string(), int: pyarrow.int32()}
+  kinds |= {k: pyarrow.list_(of_list[x]) for k, x in _LISTS.items()}
   schema = pyarrow.schema(
     [(k, kinds.get(k, pyarrow.string())) for k in columns]
   )

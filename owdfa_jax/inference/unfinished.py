@@ -53,8 +53,8 @@ class UnfinishedTable:
       for row in self._rows():
         if made_by is None:
           made_by = row.get(_MADE_BY, {})
-        elif row.get('frame') is not None:
-          continue  # the line of its video comes after those of the frames
+        elif is_part(row):
+          continue  # the line of the file comes after those of its parts
         elif row['stat'] == _stat(row['image']):
           self.done.add(row['image'])
     except (
@@ -135,6 +135,15 @@ class UnfinishedTable:
           yield strict_json.loads(line)
         except ValueError:
           return  # what was being written when the process was killed
+
+
+def is_part(row: Mapping[str, Any]) -> bool:
+  """Returns whether a line is of a frame or a face, not of a file.
+
+  Args:
+    row: columns of an answer.
+  """
+  return row.get('frame') is not None or row.get('face') is not None
 
 
 def _stat(path: str) -> list[int]:

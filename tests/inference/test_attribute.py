@@ -69,14 +69,15 @@ def test_faces_are_cut_out_as_in_training(trained, tmp_path, monkeypatch):
   imagesets.write_set(tmp_path, per_class=1, size=48)
   crops = []
 
-  def make_detector(crop):
-    def detect(image):
-      crops.append(crop)
-      return faces.FaceBox(0, 0, 24, 24)
+  class OneFace(faces.Detector):
+    def __init__(self, crop):
+      self.crop = crop
 
-    return detect
+    def faces(self, image):
+      crops.append(self.crop)
+      yield faces.FaceBox(0, 0, 24, 24)
 
-  monkeypatch.setattr(faces, 'detector', make_detector)
+  monkeypatch.setattr(faces, 'detector', OneFace)
   arguments = trained.dataset.description['made']['arguments']
   monkeypatch.setitem(arguments, 'crop', 'opencv')
   attribute(trained, list_new_images(str(tmp_path)))

@@ -217,7 +217,8 @@ def test_tiles_of_an_image_give_one_answer(trained, tmp_path, monkeypatch):
   one, *_, bad = run.predict([large] * 4 + [small])
   assert one.source and 'smaller than a tile' in bad.error
   # Each tile by itself, at the places where the image is cut.
-  tiles, _ = run._cutter(None).of_pixels(large, 'large')
+  (cut,) = run._cutter(None).of_pixels(large, 'large')
+  tiles = cut.pictures
   assert len(tiles) == 5
   mean = run.features(large)[0]
   monkeypatch.setitem(arguments, 'tiles', 0)
@@ -283,6 +284,7 @@ def test_a_video_gets_one_answer(run, photos, tmp_path):
   assert tuple(answer.frame for answer in video.of_frames) == numbers
   for answer, alone in zip(video.of_frames, seen, strict=True):
     assert answer.image == str(path) and answer.source == alone.source
+    assert answer.nearest == alone.nearest
     np.testing.assert_allclose(
       answer.probability, alone.probability, rtol=1e-4, atol=1e-6
     )

@@ -57,9 +57,13 @@ def test_opencv_takes_the_largest_face():
   small = cv2.resize(PHOTO, (120, 120), interpolation=cv2.INTER_AREA)
   pair = np.full((224, 344, 3), 128, np.uint8)
   pair[:120, :120], pair[:, 120:] = small, PHOTO
-  face = faces.OpenCVDetector()(pair)
+  find = faces.OpenCVDetector()
+  face = find(pair)
   assert face.left > 120
   assert face.right - face.left > 80
+  first, second = find.faces(pair)
+  assert first == face
+  assert second.right < 120 and second.right - second.left < 80
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 300), (9, 9)])

@@ -110,6 +110,7 @@ CASES = (
     'attribute --workdir=run run/config.json',
     ('run/config.json',),
   ),
+  _case('faces of whole images', f'{_ATTRIBUTE} --faces', ('--faces',)),
   _case('a table of no kind', f'{_ATTRIBUTE} --out=a.txt', ('--out=a.txt',)),
   _case('a table without a name', f"{_ATTRIBUTE} --out=''", ('--out',)),
   _case(

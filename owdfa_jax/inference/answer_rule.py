@@ -1,0 +1,85 @@
+"""Turns what a network says of an image into an answer."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from owdfa_jax.evaluation.shared_names import add_up, first_outputs
+from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE
+from owdfa_jax.evaluation.verdicts import verdict_of
+from owdfa_jax.inference.answers import Answer
+
+
+@dataclasses.dataclass(frozen=True)
+class AnswerRule:
+  """What turns the probabilities of an image into an answer.
+
+  Attributes:
+    names: of the K outputs, those of known classes first. Outputs of one name
+      are one source.
+    num_known: the number of known classes.
+    real: the known classes of real images.
+    threshold: see `Answer.unseen_threshold`.
+    temperature: of the sum of an image's log-probabilities.
+  """
+
+  names: tuple[str, ...]
+  num_known: int
+  real: tuple[int, ...]
+  threshold: float | None
+  temperature: float = 1
+
+  @functools.cached_property
+  def _first_output(self) -> np.ndarray:
+    return first_outputs(self.names)
+
+  @functools.cached_property
+  def _sources(self) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(self.names))
+
+  def answer(
+    self,
+    image: str,
+    probability: np.ndarray,
+    unseen_score: float | None,
+    side: int,
+  ) -> Answer:
+    """Returns the answer for one image.
+
+    Args:
+      image: its name.
+      probability: float64 [K].
+      unseen_score: its score, None without one.
+      side: its longer side, in pixels.
+    """
+    # Of each source, at the place of the first output of its name.
+    total = add_up(probability, self._first_output)
+    sources = np.unique(self._first_output)
+    order = np.argsort(-total[sources], kind='stable')[:2]
+    choices = [int(sources[place]) for place in order]
+    names = [self.names[k] for k in choices]
+    sure = [float(np.float32(total[k])) for k in choices]
+    verdict = verdict_of(
+      choices[0], sure[0], self.num_known, unseen_score, self.threshold
+    )
+    if verdict == NONE_OF_THESE:
+      names, sure = [NONE_OF_THESE, names[0]], [sure[0], sure[0]]
+    fake = None
+    if self.real:
+      fake = float(np.float32(1 - probability[list(self.real)].sum()))
+    return Answer(
+      image,
+      verdict,
+      names[0],
+      sure[0],
+      names[1] if len(names) > 1 else None,
+      sure[1] if len(sure) > 1 else None,
+      int(probability.argmax()),
+      unseen_score,
+      self.threshold,
+      fake,
+      probability=total[sources].astype(np.float32),
+      side=side,
+      names=self._sources,
+    )
