@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from input_pipeline import files, packed_format, storage
+from input_pipeline import files, object_store, packed_format, storage
 from input_pipeline.description_fields import SplitSize, read_fields
 from input_pipeline.errors import UserError
 from input_pipeline.meta import LABELLED, ClassInfo
@@ -140,7 +140,7 @@ def open_dataset(path: str | os.PathLike) -> PackedDataset:
     UserError: the directory is missing, foreign, of another version, damaged
       or incomplete, a shard is truncated, or a class has no training record.
   """
-  files.check_slashes(path, 'the packed directory')
+  object_store.check_slashes(path, 'the packed directory')
   if storage.is_remote(path):
     directory = storage.fetch(os.fspath(path), DESCRIPTION)
   else:

@@ -1,4 +1,7 @@
-"""Local files: bounded reads, whole writes, hashes and absolute paths."""
+"""Files: bounded reads, whole writes, hashes and absolute paths.
+
+Reading and writing also take URLs, such as those of a run at gs://bucket/run.
+"""
 
 import contextlib
 import errno
@@ -9,11 +12,10 @@ import pathlib
 import re
 import shutil
 import stat
-import uuid
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from input_pipeline import leftovers
+from input_pipeline import leftovers, object_store
 from input_pipeline.disk_sync import sync_folder
 from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted
@@ -26,10 +28,8 @@ SETTINGS_LIMIT = 16 << 20
 # Replaces both limits, in MiB.
 LIMIT_VARIABLE = 'OWDFA_MAX_FILE_MB'
 
-_PARTIAL = re.compile(r'\..*\.[0-9a-f]{12}\.partial', re.DOTALL)
 # One slash: `pathlib` turns the two of a URL into one.
 _URL = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
-_ONE_SLASH = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/(?!/)')  # gs:/bucket
 _KINDS = {
   stat.S_IFIFO: 'a named pipe',
   stat.S_IFCHR: 'a device',
@@ -72,27 +72,10 @@ def local_path(path: str | os.PathLike, setting: str = 'the path') -> str:
   if _URL.match(text):
     raise UserError(
       f'not a local path: {setting}={text} is a URL; give a local path (only '
-      '--config.data.path and the --out of packing may be URLs)'
+      '--config.data.path, the --out of packing and, at gs://, the --workdir '
+      'of a run may be URLs)'
     )
   return text
-
-
-def check_slashes(path: str | os.PathLike, setting: str) -> None:
-  """Raises `UserError` for a URL with one slash, such as gs:/bucket/folder.
-
-  A path that exists passes, such as one below a folder `gs:`.
-
-  Args:
-    path: a path or a URL.
-    setting: names it in the error, such as '--out'.
-  """
-  text = os.fspath(path)
-  match = _ONE_SLASH.match(text)
-  if match and not os.path.exists(f'{match[1]}:'):
-    raise UserError(
-      f'a URL with one slash: {setting}={text}; write '
-      f'{match[1]}://{text[match.end() :]}'
-    )
 
 
 def path_type(setting: str) -> Callable[[str], pathlib.Path]:
@@ -119,7 +102,7 @@ def cache_folder() -> str:
 
 
 def open_regular(path: str | os.PathLike) -> io.BufferedReader:
-  """Opens a regular file to read its bytes; refuses anything else.
+  """Opens a regular file or a URL to read its bytes; refuses anything else.
 
   A named pipe would block until somebody writes, and a device such as
   /dev/zero never ends.
@@ -128,6 +111,8 @@ def open_regular(path: str | os.PathLike) -> io.BufferedReader:
     OSError: the file cannot be opened or is not a regular file; `strerror` says
       why. For a folder it is an `IsADirectoryError`.
   """
+  if object_store.is_remote(path):
+    return object_store.open_object(path)  # pyrefly: ignore[bad-return]
   # Opening a device may have an effect, so its kind is asked for first.
   try:
     status = os.stat(path)
@@ -163,7 +148,9 @@ def read_regular(
   limit = limit_bytes(limit, variable)
   content = read_at_most(path, limit)
   if content is None:
-    raise too_large(path, os.path.getsize(path), limit, variable)
+    remote = object_store.is_remote(path)
+    size = 0 if remote else os.path.getsize(path)
+    raise too_large(path, size, limit, variable)
   return content
 
 
@@ -173,6 +160,8 @@ def read_at_most(path: str | os.PathLike, limit: int) -> bytes | None:
   Raises:
     OSError: as `open_regular`.
   """
+  if object_store.is_remote(path):
+    return object_store.read_object(path, limit)
   with open_regular(path) as file:
     size = os.fstat(file.fileno()).st_size
     if size > limit:
@@ -273,7 +262,8 @@ def write_whole(
   processes and threads may write the same path: the last one wins. A file at
   `path` keeps its permissions. A link there is replaced, and the file that it
   points to stays as it is: it may be one of the user's images. A device or a
-  pipe, such as /dev/stdout, is written directly.
+  pipe, such as /dev/stdout, is written directly. At a URL, the content goes to
+  a temporary file, which is uploaded.
 
   Args:
     path: the file to write; its folder is made if need be.
@@ -289,13 +279,17 @@ def write_whole(
   Raises:
     UserError: the file cannot be written.
   """
+  if object_store.is_remote(path):
+    with _write_at_url(path, text, what, remedy) as file:
+      yield file
+    return
   name = local_path(path, what)
   folder = os.path.dirname(name) or '.'
   partial = ''
 
   def next_partial() -> str:
     nonlocal partial
-    partial = _partial_name(name)
+    partial = leftovers.partial_name(name)
     return partial
 
   options: dict[str, Any] = {'mode': 'wb'}
@@ -307,7 +301,7 @@ def write_whole(
       with open(name, **options) as file:
         yield file
       return
-    _remove_partial_files(folder)
+    leftovers.remove_partial_files(folder)
     with leftovers.locked_file(next_partial) as (_, descriptor):
       try:
         with open(descriptor, **options) as file:
@@ -332,19 +326,18 @@ def write_whole(
     ) from error
 
 
-_searched: set[str] = set()  # folders where partial files were looked for
-
-
-def _remove_partial_files(folder: str) -> None:
-  """Removes files that killed processes were writing, once for each folder."""
-  folder = os.path.abspath(folder)
-  if folder not in _searched:
-    _searched.add(folder)
-    leftovers.remove_leftovers(folder, lambda x: bool(_PARTIAL.fullmatch(x)))
-
-
-def _partial_name(path: str) -> str:
-  """Returns a hidden name beside `path` that no other writer uses."""
-  folder, name = os.path.split(path)
-  # A file name has at most 255 bytes, and a character takes up to 4.
-  return os.path.join(folder, f'.{name[:40]}.{uuid.uuid4().hex[:12]}.partial')
+@contextlib.contextmanager
+def _write_at_url(
+  url: str | os.PathLike, text: bool, what: str, remedy: str
+) -> Iterator[IO[Any]]:
+  """Opens a file that becomes the object at a URL; see `write_whole`."""
+  name = os.fspath(url)
+  try:
+    with object_store.write_object(name, text=text) as file:
+      yield file
+  except OSError as error:
+    if error.filename not in (None, name):
+      raise
+    raise UserError(
+      f'cannot write {what}: {name} ({error.strerror or error}); {remedy}'
+    ) from error

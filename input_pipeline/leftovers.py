@@ -8,11 +8,16 @@ that: they are used again, and every container has its own.
 import contextlib
 import fcntl
 import os
+import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 
 # Folders cannot be locked on network file systems, but a file beside them can.
 _LOCK = '.lock'
+_PARTIAL = re.compile(r'\..*\.[0-9a-f]{12}\.partial', re.DOTALL)
+
+_searched: set[str] = set()  # folders where partial files were looked for
 
 
 @contextlib.contextmanager
@@ -79,6 +84,21 @@ def remove_leftovers(folder: str, is_ours: Callable[[str], bool]) -> None:
       if is_ours(entry.name.removesuffix(_LOCK)):
         if entry.is_file(follow_symlinks=False):
           _remove(entry.path)
+
+
+def partial_name(path: str) -> str:
+  """Returns a hidden name beside `path` that no other writer uses."""
+  folder, name = os.path.split(path)
+  # A file name has at most 255 bytes, and a character takes up to 4.
+  return os.path.join(folder, f'.{name[:40]}.{uuid.uuid4().hex[:12]}.partial')
+
+
+def remove_partial_files(folder: str) -> None:
+  """Removes files that killed processes were writing, once for each folder."""
+  folder = os.path.abspath(folder)
+  if folder not in _searched:
+    _searched.add(folder)
+    remove_leftovers(folder, lambda x: bool(_PARTIAL.fullmatch(x)))
 
 
 def _remove(path: str) -> None:

@@ -6,7 +6,15 @@ import json
 import os
 import pathlib
 
-from input_pipeline import beam, detections, faces, files, meta, processes
+from input_pipeline import (
+  beam,
+  detections,
+  faces,
+  files,
+  meta,
+  object_store,
+  processes,
+)
 from input_pipeline.card_page import card_text, unused_sources
 from input_pipeline.data_card import read_card
 from input_pipeline.dataset import open_dataset
@@ -39,7 +47,7 @@ from input_pipeline.plan import (
 )
 from input_pipeline.shards import Shard, Written
 from input_pipeline.split_index import write_index
-from input_pipeline.storage import is_remote, read_bytes, remote_output
+from input_pipeline.storage import read_bytes, remote_output
 from input_pipeline.summary import summary
 from input_pipeline.tfds_metadata import write_tfds_metadata
 
@@ -68,15 +76,15 @@ def write_pack(
   """
   options, resources = options or Options(), resources or Resources()
   processes.silence_decoders()
-  files.check_slashes(out, '--out')
+  object_store.check_slashes(out, '--out')
   out = (
     os.fspath(out).rstrip('/')
-    if is_remote(out)
+    if object_store.is_remote(out)
     else files.absolute(out, '--out')
   )
   table, card = meta.read_meta(meta_csv), read_card(options.card)
   if _is_finished(out, table, options):
-    if not is_remote(out):
+    if not object_store.is_remote(out):
       clear_leftovers(pathlib.Path(out))
     print(
       terminal(f'{out} is packed already from this CSV with these arguments')
@@ -92,7 +100,7 @@ def write_pack(
     written = _write_shards(shards, out, options, resources)
     name = os.path.basename(out)
     description = _write_metadata(output.staging, name, plan, written)
-    if not is_remote(out):
+    if not object_store.is_remote(out):
       open_dataset(output.staging)  # checks what was written
     output.finish()
   print(terminal_lines(summary(description)))
@@ -113,7 +121,7 @@ def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:
     UserError: `out` holds something else.
   """
   remedy = 'remove it or choose another --out'
-  if is_remote(out):
+  if object_store.is_remote(out):
     content = read_bytes(f'{out}/{DESCRIPTION}')
     if content is None:
       return False
@@ -153,7 +161,7 @@ def _is_finished(out: str, table: meta.Meta, options: Options) -> bool:
 def _open_output(
   out: str, needed: int
 ) -> contextlib.AbstractContextManager[OutputFolder]:
-  if is_remote(out):
+  if object_store.is_remote(out):
     return remote_output(out, DESCRIPTION, is_packed_name)
   check_space(pathlib.Path(out), needed)
   return local_output(pathlib.Path(out))

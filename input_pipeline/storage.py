@@ -8,14 +8,18 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import fsspec
-
 from input_pipeline import files
 from input_pipeline.errors import UserError
+from input_pipeline.object_store import (
+  file_system,
+  is_remote,
+  open_object,
+)
 from input_pipeline.output_folders import (
   OutputFolder,
   check_space,
@@ -24,9 +28,28 @@ from input_pipeline.output_folders import (
 from input_pipeline.progress_bars import with_progress
 
 
-def is_remote(path: str | os.PathLike) -> bool:
-  """Returns whether `path` is a URL rather than a local path."""
-  return '://' in os.fspath(path)
+def run_folder(path: str | os.PathLike, setting: str = '--workdir') -> str:
+  """Returns the folder of a run: a local path, absolute, or a gs:// URL.
+
+  Args:
+    path: a folder, which need not exist.
+    setting: names the path in the error.
+
+  Raises:
+    UserError: it is empty or another URL, has no bucket or no folder, or the
+      package for such URLs is not installed.
+  """
+  text = os.fspath(path)
+  if not text.startswith('gs://'):
+    return files.absolute(path, setting)
+  text = text.rstrip('/')
+  if not re.fullmatch('gs://[^/]+(/[^/]+)+', text):
+    raise UserError(
+      f'no folder of a bucket: {setting}={text}; write gs://BUCKET/FOLDER'
+    )
+  with _one_line('use', text):
+    file_system(text)
+  return text
 
 
 def read_bytes(path: str) -> bytes | None:
@@ -41,8 +64,8 @@ def read_bytes(path: str) -> bytes | None:
     try:
       if not is_remote(path):
         return files.read_regular(path, limit)
-      with fsspec.open(path, 'rb') as file:
-        content: bytes = file.read(limit + 1)  # pyrefly: ignore
+      with open_object(path) as file:
+        content = file.read(limit + 1)
     except FileNotFoundError:
       return None
     if len(content) > limit:
@@ -61,7 +84,7 @@ def write_bytes(path: str, content: bytes) -> None:
       file.write(content)
     return
   with _one_line('write', path):
-    filesystem, name = _filesystem(path)
+    filesystem, name = file_system(path)
     filesystem.makedirs(name.rpartition('/')[0], exist_ok=True)
     filesystem.pipe_file(name, content)
     _check_size(filesystem, name, len(content))
@@ -74,7 +97,7 @@ def upload(file: pathlib.Path, folder: str) -> None:
     UserError: the copy cannot be written.
   """
   with _one_line('write', f'{folder}/{file.name}'):
-    filesystem, name = _filesystem(folder)
+    filesystem, name = file_system(folder)
     filesystem.makedirs(name, exist_ok=True)
     copy = f'{name}/{file.name}'
     filesystem.put_file(os.fspath(file), copy)
@@ -101,7 +124,7 @@ def sizes(folder: str) -> dict[str, int]:
     UserError: the folder cannot be listed.
   """
   with _one_line('list', folder):
-    filesystem, name = _filesystem(folder)
+    filesystem, name = file_system(folder)
     filesystem.invalidate_cache()  # other processes write there too
     try:
       entries = filesystem.ls(name, detail=True)
@@ -124,7 +147,7 @@ def remove(folder: str, names: Iterable[str]) -> None:
     UserError: a file cannot be removed.
   """
   with _one_line('remove', folder):
-    filesystem, base = _filesystem(folder)
+    filesystem, base = file_system(folder)
     for name in names:
       filesystem.rm_file(f'{base}/{name}')
 
@@ -219,7 +242,7 @@ def fetch(folder: str, last: str) -> pathlib.Path:
 def _download(
   folder: str, expected: dict[str, int], copies: pathlib.Path
 ) -> None:
-  filesystem, base = _filesystem(folder)
+  filesystem, base = file_system(folder)
   each = with_progress(expected.items(), 'fetch', len(expected), 'file')
   for name, size in each:
     copy = copies / name
@@ -229,11 +252,6 @@ def _download(
         f'cut short: {folder}/{name} has {size} bytes, its copy '
         f'{copy.stat().st_size}; try again'
       )
-
-
-def _filesystem(url: str) -> tuple[Any, str]:
-  """Returns the file system of a URL, and the URL's name in it."""
-  return fsspec.core.url_to_fs(url)
 
 
 @contextlib.contextmanager

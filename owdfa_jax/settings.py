@@ -13,9 +13,10 @@ from etils import epath
 from input_pipeline import escape, left_out, supervision
 from input_pipeline.dataset import PackedDataset, open_dataset
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute, check_slashes
 from input_pipeline.meta import UNLABELLED
+from input_pipeline.object_store import check_slashes
 from input_pipeline.pseudo_labels import read_pseudo_labels
+from input_pipeline.storage import run_folder
 from input_pipeline.supervision import (
   check_every_label,
   check_training_data,
@@ -90,7 +91,7 @@ def check_with_data(
     dataset = left_out.leave_out(dataset, names)
   count_outputs(config, dataset)
   # Orbax fails in the background, without a message, on a relative path.
-  return RunInputs(config, epath.Path(absolute(workdir, '--workdir')), dataset)
+  return RunInputs(config, epath.Path(run_folder(workdir)), dataset)
 
 
 def check_classes(
@@ -268,10 +269,15 @@ def find_initial_weights(init: str) -> epath.Path:
   Raises:
     UserError: there is nothing at the path, or a package is not installed.
   """
+  if init.startswith('gs://'):
+    path = epath.Path(run_folder(init, '--config.model.init'))
+    if path.is_dir():
+      return path
   if '://' in init:
     raise UserError(
-      f'weights cannot be read from a bucket or the web: --config.model.init='
-      f'{init}; download them and give the path of the file'
+      'weights cannot be read from a bucket or the web: --config.model.init='
+      f'{init} (only a run at gs:// can); download them and give the path of '
+      'the file'
     )
   path = epath.Path(find_weights(init)).expanduser()
   if not path.exists():

@@ -6,6 +6,7 @@ import ml_collections
 
 from input_pipeline.image_folders import FolderScan
 from input_pipeline.storage import run_folder
+from input_pipeline.pack_options import LOCAL
 from owdfa_jax.discovery.estimate_from_network import estimate_from_network
 from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum
@@ -35,6 +36,8 @@ def run(
   nearest: int = NUM_NEAREST,
   frames: bool = False,
   faces: bool = False,
+  runner: str = LOCAL,
+  beam_options: str = '',
 ) -> int:
   """Runs one mode and returns the exit status.
 
@@ -49,6 +52,8 @@ def run(
     nearest: how many training images are named beside each.
     frames: whether each frame of a video has a line too.
     faces: whether each face has a line too.
+    runner: 'local', or the runner of Apache Beam that attributes.
+    beam_options: further options of Beam.
 
   Raises:
     UserError: the run cannot start, or cannot go on.
@@ -75,6 +80,8 @@ def run(
       nearest=nearest,
       frames=frames,
       faces=faces,
+      runner=runner,
+      beam_options=beam_options,
     )
   if mode == 'train' and (status := train_with_evaluation(experiment)):
     return status

@@ -6,8 +6,9 @@ import ml_collections
 from etils import epath
 
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
+from input_pipeline.object_store import is_remote
 from input_pipeline.packed_format import DESCRIPTION
+from input_pipeline.storage import run_folder
 from owdfa_jax.discovery.stage_plan import (
   FIRST_STAGES,
   SETTINGS_FROM_STAGE_BEFORE,
@@ -66,7 +67,7 @@ def check_inputs(
   else:
     stages = [check_run(config, workdir)]
   if mode == 'train':
-    check_stages_of_workdir(absolute(workdir), 'stages' in config)
+    check_stages_of_workdir(run_folder(workdir), 'stages' in config)
   # The other modes use only the last stage's network.
   for inputs in stages if mode in ('train', 'eval') else stages[-1:]:
     if mode in ('train', 'eval') and inputs.config.eval.unseen_path:
@@ -107,7 +108,7 @@ def check_spectrum_mode(
   inputs = check_spectrum(config, workdir)
   if path := config.eval.unseen_path:
     check_unseen_path(path, inputs.dataset, packed_only=True)
-  check_stages_of_workdir(absolute(workdir), staged=False)
+  check_stages_of_workdir(run_folder(workdir), staged=False)
   check_resumable(inputs)
   check_can_be_made(inputs.workdir)
   check_is_no_data(inputs.workdir)
@@ -138,12 +139,14 @@ def take_number_of_classes(
   if not isinstance(data, ml_collections.ConfigDict):
     return
   if data.get('num_classes', 0) is None:
-    folder = absolute(first_workdir(config, workdir), '--workdir')
+    folder = run_folder(first_workdir(config, workdir))
     data.num_classes = recorded_classes(epath.Path(folder))
 
 
 def check_takes_reports(workdir: epath.Path) -> None:
   """Raises `UserError` if nothing can be written into the folder of a run."""
+  if is_remote(workdir):
+    return  # only writing shows it
   if not os.access(workdir, os.W_OK | os.X_OK):
     raise UserError(
       f'no report can be written: --workdir={workdir} cannot be written; give '
@@ -167,12 +170,13 @@ def check_stages_of_workdir(workdir: str, staged: bool) -> None:
     workdir: the folder of the run.
     staged: whether the run has stages, each in a folder of its own.
   """
-  if staged and os.path.exists(os.path.join(workdir, CONFIG_FILE)):
+  folder = epath.Path(workdir)
+  if staged and (folder / CONFIG_FILE).exists():
     raise UserError(
       f'the workdir holds a run that is not in stages: --workdir={workdir} has '
       f'a {CONFIG_FILE}; choose another --workdir'
     )
-  first = [x for x in FIRST_STAGES if os.path.exists(os.path.join(workdir, x))]
+  first = [x for x in FIRST_STAGES if (folder / x).exists()]
   if not staged and first:
     raise UserError(
       f'the workdir holds a run in stages: --workdir={workdir} has a folder '

@@ -9,7 +9,7 @@ from collections.abc import Collection
 import ml_collections
 from etils import epath
 
-from input_pipeline.files import absolute
+from input_pipeline.storage import run_folder
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.discovery.stage_plan import first_workdir
 from owdfa_jax.discovery.unknown_classes import (
@@ -42,7 +42,7 @@ def check_configured(
   """
   # First: without a number of classes, no other setting can be checked.
   unknown = mode in ('train', 'timing') and take_or_hold_place(
-    config, epath.Path(absolute(first_workdir(config, workdir), '--workdir'))
+    config, epath.Path(run_folder(first_workdir(config, workdir)))
   )
   remark = ''
   if mode == 'train' and 'spectrum' not in config:

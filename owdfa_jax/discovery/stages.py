@@ -19,7 +19,8 @@ from etils import epath
 
 from input_pipeline import strict_json
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute, read_text
+from input_pipeline.files import read_text
+from input_pipeline.storage import run_folder
 from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.labelling import label_unlabelled, labelling_file
 from owdfa_jax.discovery.stage_plan import (
@@ -60,7 +61,7 @@ def train_stages(config: ml_collections.ConfigDict, workdir: str) -> int:
   # Sets up every stage first, so that mistakes in the settings of a later
   # stage show before the first one trains.
   check_started_stages(set_up_stages(config, workdir))
-  folder = epath.Path(absolute(workdir, '--workdir'))
+  folder = epath.Path(run_folder(workdir))
   # Each stage locks its own folder too: it may be trained on alone.
   with lock_workdir(folder):
     return _train_in_order(config, folder)
@@ -104,7 +105,7 @@ def evaluate_stages(config: ml_collections.ConfigDict, workdir: str) -> None:
   Raises:
     UserError: a stage has no checkpoint yet.
   """
-  folder = epath.Path(absolute(workdir))
+  folder = epath.Path(run_folder(workdir))
   evaluate_each(set_up_stages(config, workdir), folder)
 
 
@@ -113,7 +114,7 @@ def evaluate_each(stages: Sequence[Experiment], folder: epath.Path) -> None:
 
   Args:
     stages: in their order.
-    folder: the run's folder, absolute.
+    folder: the run's folder, absolute or a URL.
 
   Raises:
     UserError: a stage has no checkpoint yet.

@@ -7,11 +7,12 @@ the same numbers and other images.
 
 import json
 import os
-import pathlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from etils import epath
 
 from input_pipeline import strict_json
 from input_pipeline.errors import UserError
@@ -69,8 +70,8 @@ def clusters_of(
   Raises:
     UserError: a file cannot be read.
   """
-  folder = pathlib.Path(workdir) / CHECKPOINTS / str(step)
-  centres = pathlib.Path(workdir) / f'centres-{step}.npz'
+  folder = epath.Path(workdir) / CHECKPOINTS / str(step)
+  centres = epath.Path(workdir) / f'centres-{step}.npz'
   by_centres = classified_by == 'centres' and centres.exists()
   try:
     checkpoint = checkpoint_digest(folder) if folder.exists() else ''
@@ -93,7 +94,7 @@ def read_names(workdir: str | os.PathLike[str]) -> NamesFile | None:
   Raises:
     UserError: the file cannot be read, or a field is wrong.
   """
-  path = pathlib.Path(workdir) / NAMES_FILE
+  path = epath.Path(workdir) / NAMES_FILE
   try:
     content = strict_json.loads(read_text(path))
   except FileNotFoundError:
@@ -121,7 +122,7 @@ def write_names(workdir: str | os.PathLike[str], found: NamesFile) -> None:
   Raises:
     UserError: the file cannot be written.
   """
-  path = pathlib.Path(workdir) / NAMES_FILE
+  path = epath.Path(workdir) / NAMES_FILE
   content = {
     'version': _VERSION,
     'clusters': found.clusters._asdict(),
@@ -157,14 +158,14 @@ def names_of_clusters(
   found = read_names(workdir)
   if found is None:
     return {}
-  path = pathlib.Path(workdir) / NAMES_FILE
+  path = epath.Path(workdir) / NAMES_FILE
   check_clusters(found, clusters_of(workdir, step, classified_by), path)
   check_names(found.names, known, num_outputs, f'{path}: names.')
   return {output: name for output, name in found.names.items() if name}
 
 
 def check_clusters(
-  found: NamesFile, clusters: Clusters, path: pathlib.Path
+  found: NamesFile, clusters: Clusters, path: epath.Path
 ) -> None:
   """Raises `UserError` if a names file names other clusters.
 
@@ -269,7 +270,7 @@ def _look(name: str) -> str:
   return ' '.join(unicodedata.normalize('NFKC', name).casefold().split())
 
 
-def _parsed(content: Any, path: pathlib.Path) -> NamesFile:
+def _parsed(content: Any, path: epath.Path) -> NamesFile:
   """Returns the content of a names file, checked field by field."""
 
   def wrong(field: str, value: object, wanted: str) -> UserError:

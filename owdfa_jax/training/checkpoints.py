@@ -1,7 +1,6 @@
 """Checkpoints on disk. This is the only file that uses Orbax."""
 
 import contextlib
-import math
 import os
 import shutil
 import types
@@ -16,20 +15,21 @@ from orbax.checkpoint.path import atomicity
 from typing_extensions import override
 
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
-from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
+from input_pipeline.object_store import is_remote
+from input_pipeline.storage import run_folder
+from owdfa_jax.training.checkpoint_items import (
+  model_item,
+  score_to_select_by,
+  train_item,
+)
 from owdfa_jax.training.disk_space import SPACE_FILE, check_fits
-from owdfa_jax.training.manifest import write_manifest
+from owdfa_jax.training.manifest import MARK, write_manifest, write_mark
 from owdfa_jax.training.save_errors import (
   silence_save_errors,
   storage_reason,
   wait_for_other_writes,
 )
-from owdfa_jax.training.saved_steps import (
-  CHECKPOINTS,
-  is_finite,
-  is_step_name,
-)
+from owdfa_jax.training.saved_steps import CHECKPOINTS, is_step_name
 from owdfa_jax.training.state import BatchStats, Params, TrainState
 from owdfa_jax.training.verification import find_network, report_damage
 
@@ -37,6 +37,19 @@ _policies = ocp.checkpoint_managers
 # Checkpoints that are no longer kept are renamed into this folder, at once, and
 # then removed file by file.
 _REMOVED = 'removed'
+# BestN alone would delete the latest checkpoint when it is not the best, and a
+# resumed run would repeat those steps. A checkpoint saved between evaluations,
+# after a signal, is not a candidate for the best.
+_BEST_AND_LATEST = _policies.AnyPreservationPolicy(
+  [
+    _policies.LatestN(1),
+    _policies.BestN(
+      get_metric_fn=score_to_select_by,
+      n=1,
+      keep_checkpoints_without_metrics=False,
+    ),
+  ]
+)
 
 
 class Checkpoints:
@@ -47,7 +60,8 @@ class Checkpoints:
   the step number as its name once the checkpoint is complete and has its
   manifest, so a save that was killed leaves no checkpoint. A checkpoint that is
   no longer kept is renamed before it is removed, for the same reason. The next
-  training run removes what a killed one left.
+  training run removes what a killed one left. In a store, where nothing can be
+  renamed, a checkpoint counts as long as its last object is there, `MARK`.
 
   As a context manager, it waits at the end for the save in progress.
   """
@@ -61,29 +75,20 @@ class Checkpoints:
         checkpoints must be sound, see `verification.verify_all`.
     """
     self.folder = workdir / CHECKPOINTS
+    self._in_store = is_remote(workdir)
+    unfinished = _UnfinishedInStore if self._in_store else _UnfinishedCheckpoint
     silence_save_errors()
     self._clear_removed()
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
-        best_fn=_selection_score,
+        best_fn=score_to_select_by,
         best_mode='max',
-        # Two policies: BestN alone would delete the latest checkpoint when it
-        # is not the best, and a resumed run would repeat those steps.
-        preservation_policy=_policies.AnyPreservationPolicy(
-          [
-            _policies.LatestN(1),
-            _policies.BestN(
-              get_metric_fn=_selection_score,
-              n=1,
-              # A checkpoint saved between evaluations, after a signal, is not
-              # a candidate for the best.
-              keep_checkpoints_without_metrics=False,
-            ),
-          ]
-        ),
+        # In a store it keeps all of them, and `remove_others` decides: Orbax
+        # would not remove the mark first.
+        preservation_policy=None if self._in_store else _BEST_AND_LATEST,
         cleanup_tmp_directories=True,
-        temporary_path_class=_UnfinishedCheckpoint,
+        temporary_path_class=unfinished,
         todelete_subdir=_REMOVED,
         create=True,
       ),
@@ -99,8 +104,9 @@ class Checkpoints:
     traceback: types.TracebackType | None,
   ) -> None:
     failures: list[BaseException] = [] if error is None else [error]
+    others = [self.remove_others] if self._in_store and error is None else []
     # Closing waits too, and raises again what waiting has raised.
-    for finish in (self.wait, self._close, self._clear_removed):
+    for finish in (self.wait, *others, self._close, self._clear_removed):
       try:
         finish()
       except Exception as failure:
@@ -145,14 +151,17 @@ class Checkpoints:
     # Saving waits for the save before it anyway.
     self.wait()
     with self._report_full_disk():
-      self._clear_removed()
-      check_fits(self.folder, (_model_item(state), _train_item(state)))
+      if self._in_store:
+        self.remove_others()
+      else:
+        self._clear_removed()
+        check_fits(self.folder, (model_item(state), train_item(state)))
       self._manager.save(
         step,
         metrics=metrics,
         args=ocp.args.Composite(
-          model=ocp.args.StandardSave(_model_item(state)),
-          train=ocp.args.StandardSave(_train_item(state)),
+          model=ocp.args.StandardSave(model_item(state)),
+          train=ocp.args.StandardSave(train_item(state)),
         ),
       )
 
@@ -169,11 +178,14 @@ class Checkpoints:
     """Removes checkpoints that are neither the best nor the latest.
 
     Saving does so. A run that was killed right after its last save has one too
-    many, and saves no more.
+    many, and saves no more. In a store the mark goes first: a kill then leaves
+    an unfinished checkpoint, not a damaged one.
     """
     kept = {self._manager.best_step(), self.latest_step()}
     for step in self._manager.all_steps():
       if step not in kept:
+        if self._in_store and jax.process_index() == 0:
+          (self.folder / str(step) / MARK).unlink(missing_ok=True)
         self._manager.delete(step)
 
   def restore(self, step: int, target: TrainState) -> TrainState:
@@ -186,8 +198,8 @@ class Checkpoints:
     """
     items = _restore_items(
       self.folder / str(step),
-      model=ocp.args.StandardRestore(_model_item(target)),
-      train=ocp.args.StandardRestore(_train_item(target)),
+      model=ocp.args.StandardRestore(model_item(target)),
+      train=ocp.args.StandardRestore(train_item(target)),
     )
     model, rest = items['model'], items['train']
     return TrainState(
@@ -201,7 +213,7 @@ class Checkpoints:
   def _clear_removed(self) -> None:
     """Removes the checkpoints that are no longer kept."""
     # The processes of a pod share one file system.
-    if jax.process_index() == 0:
+    if jax.process_index() == 0 and not self._in_store:
       shutil.rmtree(self.folder / _REMOVED, ignore_errors=True)
       # Killed runs of earlier versions may have left this file.
       (self.folder / SPACE_FILE).unlink(missing_ok=True)
@@ -243,6 +255,19 @@ class _UnfinishedCheckpoint(atomicity.AtomicRenameTemporaryPath):
     os.rename(self.get(), final)
 
 
+class _UnfinishedInStore(atomicity.CommitFileTemporaryPath):
+  """The same in a store, where it has its name from the start."""
+
+  @override
+  async def finalize(self) -> None:
+    if not is_step_name(self.get_final().name):  # an item
+      return await super().finalize()
+    if self._checkpoint_metadata_store:
+      self._checkpoint_metadata_store.wait_until_finished()
+    write_manifest(self.get_final(), int(self.get_final().name))
+    write_mark(self.get_final())
+
+
 def restore_model(
   folder: epath.Path, params: Params, batch_stats: BatchStats
 ) -> tuple[Params, BatchStats]:
@@ -280,7 +305,8 @@ def read_network(path: epath.Path) -> tuple[dict[str, Any], dict[str, Any]]:
   Raises:
     UserError: there is no checkpoint, or it is damaged.
   """
-  model = _read_item(find_network(epath.Path(absolute(path))), 'model')
+  folder = find_network(epath.Path(run_folder(path, 'the run')))
+  model = _read_item(folder, 'model')
   return model['params'], model['batch_stats']
 
 
@@ -321,22 +347,3 @@ def _restore_items(
   handler = ocp.CompositeCheckpointHandler()
   with report_damage(folder), ocp.Checkpointer(handler) as checkpointer:
     return checkpointer.restore(folder, args=ocp.args.Composite(**items))
-
-
-def _selection_score(metrics: dict[str, Any]) -> float:
-  score = with_current_names(metrics).get(SELECTION_SCORE)
-  # Earlier versions saved scores that are not finite; none of them is the best.
-  return score if is_finite(score) else -math.inf
-
-
-def _model_item(state: TrainState) -> dict[str, Any]:
-  return {'params': state.params, 'batch_stats': state.batch_stats}
-
-
-def _train_item(state: TrainState) -> dict[str, Any]:
-  # These keys are the format on disk; 'method' is older than `method_state`.
-  return {
-    'step': state.step,
-    'opt_state': state.opt_state,
-    'method': state.method_state,
-  }

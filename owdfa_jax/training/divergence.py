@@ -10,7 +10,6 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from input_pipeline.escape import shortened
-from input_pipeline.files import absolute
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.parallel import from_first_process, to_host
 from owdfa_jax.training.finite import STATE_PARTS
@@ -168,7 +167,7 @@ def skipped_before(workdir: epath.Path, step: int) -> SkippedSteps:
     step: the step that the run is resumed after.
   """
   skipped = SkippedSteps()
-  for line in read_lines(absolute(workdir / METRICS_FILE)):
+  for line in read_lines(workdir / METRICS_FILE):
     total, in_a_row = line.get(SKIPPED, -1), line.get(SKIPPED_IN_A_ROW, -1)
     # Neither may be more than the steps taken, or the file is damaged.
     counts = all(type(x) is int and 0 <= x <= step for x in (total, in_a_row))

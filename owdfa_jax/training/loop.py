@@ -36,7 +36,7 @@ from owdfa_jax.training.workdir import (
   open_workdir,
   say_older_report,
 )
-from owdfa_jax.training.writers import Writers, check_wandb
+from owdfa_jax.training.writers import Writers, check_loggers
 
 
 def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
@@ -57,7 +57,7 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
       the training diverged.
   """
   config, placement = experiment.config, experiment.placement
-  check_wandb(config)
+  check_loggers(config, experiment.workdir)
   training = set_up_training(experiment)
   evaluator = make_evaluator(experiment, training.graphdef)
   with (
@@ -102,10 +102,12 @@ def train(experiment: Experiment, make_evaluator: MakeEvaluator) -> int:
           metrics = _evaluate(experiment, training, evaluator, step, state)
           if metrics is not None:
             progress.record_evaluation(step, metrics)
+          writers.flush()  # a run that resumes needs the lines up to here
           checkpoints.save(step, state, metrics)
           progress.restart_clock()
         if interrupt.requested(step):
           progress.finish_step()
+          writers.flush()
           _save_early(checkpoints, step, state, total)
           say_older_report(experiment.workdir)
           return interrupt.exit_status

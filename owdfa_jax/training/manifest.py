@@ -5,12 +5,15 @@ be restored as another number. The manifest is written last, when all other
 files are complete, and is part of the folder when that gets its final name.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 
+from input_pipeline import object_store
 from input_pipeline.files import open_regular, read_regular
+from input_pipeline.object_store import is_remote
 
 # The folder of checkpoints in a workdir.
 CHECKPOINTS = 'checkpoints'
@@ -19,8 +22,9 @@ MANIFEST = 'manifest.json'
 # The metrics of the evaluation at a step, in the folder of its checkpoint.
 METRICS_FOLDER = 'metrics/'
 METRICS_FILE = 'metrics/metrics'
-# Checkpoints of versions that wrote no manifest have this file.
-OLDER_MARK = 'commit_success.txt'
+# The last object of a checkpoint in a store, where folders cannot be renamed.
+# Checkpoints of versions that wrote no manifest have this file too.
+MARK = 'commit_success.txt'
 # What such a checkpoint must have at least.
 _OLDER_FILES = (
   '_CHECKPOINT_METADATA',
@@ -53,10 +57,28 @@ def write_manifest(folder: str | os.PathLike, step: int) -> None:
   """
   root = os.fspath(folder)
   files = {name: _measure(os.path.join(root, name)) for name in _walk(root)}
-  with open(os.path.join(root, MANIFEST), 'wb') as file:
-    file.write(_render(step, files))
+  path, content = os.path.join(root, MANIFEST), _render(step, files)
+  if is_remote(root):
+    with object_store.write_object(path) as file:
+      file.write(content)
+    return
+  with open(path, 'wb') as file:
+    file.write(content)
     file.flush()
     os.fsync(file.fileno())
+
+
+def write_mark(folder: str | os.PathLike) -> None:
+  """Marks a checkpoint in a store as complete; its manifest is there.
+
+  Args:
+    folder: the URL of the checkpoint.
+
+  Raises:
+    OSError: the mark cannot be written.
+  """
+  with object_store.write_object(os.path.join(folder, MARK)) as file:
+    file.write(b'complete\n')
 
 
 def is_complete(folder: str | os.PathLike) -> bool:
@@ -64,15 +86,16 @@ def is_complete(folder: str | os.PathLike) -> bool:
 
   `find_damage` finds what was damaged afterwards.
   """
-  return any(
-    os.path.isfile(os.path.join(folder, name))
-    for name in (MANIFEST, OLDER_MARK)
-  )
+  marks = (MARK,) if is_remote(folder) else (MANIFEST, MARK)
+  return any(_is_file(os.path.join(folder, name)) for name in marks)
 
 
 def can_be_verified(folder: str | os.PathLike) -> bool:
   """Returns whether a checkpoint has a manifest; earlier versions had none."""
-  return os.path.lexists(os.path.join(folder, MANIFEST))
+  path = os.path.join(folder, MANIFEST)
+  if is_remote(folder):
+    return object_store.object_exists(path)
+  return os.path.lexists(path)
 
 
 def checkpoint_digest(folder: str | os.PathLike) -> str:
@@ -135,13 +158,13 @@ def find_damage(folder: str | os.PathLike, only: str = '') -> str:
         return f'{path} ({why})'
   # A foreign file may be read in the place of another.
   for name in _walk(root):
-    if name.startswith(only) and name not in files:
+    if name.startswith(only) and name not in files and name != MARK:
       return f'{os.path.join(root, name)} (not part of the checkpoint)'
   return ''
 
 
 def _find_damage_without_manifest(root: str) -> str:
-  if not os.path.isfile(os.path.join(root, OLDER_MARK)):
+  if is_remote(root) or not os.path.isfile(os.path.join(root, MARK)):
     return f'{root} (it has no {MANIFEST})'
   for name in _OLDER_FILES:
     if not os.path.isfile(os.path.join(root, name)):
@@ -168,7 +191,8 @@ def _difference(path: str, size: int, sha256: str) -> str:
   """Returns how a file differs from what was saved, '' if it does not."""
   try:
     # The size first: it is known without reading the file.
-    found = os.path.getsize(path)
+    remote = is_remote(path)
+    found = (object_store.object_size if remote else os.path.getsize)(path)
     if found != size:
       return f'{found} bytes instead of {size}'
     if _measure(path) != (size, sha256):
@@ -182,9 +206,17 @@ def _difference(path: str, size: int, sha256: str) -> str:
 
 def _measure(path: str) -> tuple[int, str]:
   """Returns the size of a file in bytes and its SHA-256, hexadecimal."""
-  with open_regular(path) as file:
+  remote = is_remote(path)
+  errors = object_store.os_errors(path) if remote else contextlib.nullcontext()
+  with errors, open_regular(path) as file:
     sha256 = hashlib.file_digest(file, 'sha256').hexdigest()
     return file.tell(), sha256
+
+
+def _is_file(path: str) -> bool:
+  if is_remote(path):
+    return object_store.object_exists(path)
+  return os.path.isfile(path)
 
 
 def _walk(root: str) -> Iterator[str]:
@@ -193,6 +225,11 @@ def _walk(root: str) -> Iterator[str]:
   The manifest is left out, and so are hidden files: file systems and desktops
   put theirs into any folder.
   """
+  if is_remote(root):
+    for name in object_store.object_names(root):
+      if name != MANIFEST and not name.rpartition('/')[2].startswith('.'):
+        yield name
+    return
   for folder, folders, names in os.walk(root):
     folders.sort()
     for name in sorted(names):

@@ -11,7 +11,7 @@ import ml_collections
 from etils import epath
 
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
+from input_pipeline.storage import run_folder
 from owdfa_jax.configs import default
 from owdfa_jax.setting_checks import check_config
 from owdfa_jax.training.run_record import CONFIG_FILE, recorded_settings
@@ -47,7 +47,7 @@ def run_folders(workdir: str) -> list[epath.Path]:
   Raises:
     UserError: it holds no run.
   """
-  folder = epath.Path(absolute(workdir, '--workdir'))
+  folder = epath.Path(run_folder(workdir))
   if (folder / CONFIG_FILE).exists():
     return [folder]
   found = []

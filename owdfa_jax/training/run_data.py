@@ -16,7 +16,13 @@ from input_pipeline import strict_json
 from input_pipeline.dataset import PackedDataset, describe_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import read_regular, write_whole
-from owdfa_jax.settings import RunInputs, check_run, check_with_data
+from owdfa_jax.settings import (
+  RunInputs,
+  check_run,
+  check_with_data,
+  count_outputs,
+)
+from owdfa_jax.training.recorded_config import recorded_config
 
 # The file of the description in a workdir.
 DATA_FILE = 'data.json'
@@ -123,6 +129,24 @@ def inputs_with_images(
       f'the data of the run is not there: {path}{what}; give '
       '--config.data.path=DIR, the packed directory'
     ) from error
+
+
+def recorded_num_outputs(folder: epath.Path) -> int | None:
+  """Returns how many outputs the network of a run has, from its folder alone.
+
+  Args:
+    folder: of the run, or of one stage.
+
+  Returns:
+    None for a run by an earlier version, which has no `data.json`, and for one
+    whose record cannot be read: that is reported where the run is used.
+  """
+  try:
+    config = recorded_config(folder)
+    inputs = described_inputs(config, folder)
+    return None if inputs is None else count_outputs(config, inputs.dataset)
+  except UserError:
+    return None
 
 
 def _describe(dataset: PackedDataset) -> str:

@@ -13,6 +13,7 @@ from etils import epath
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256, read_text
+from input_pipeline.object_store import is_remote
 from owdfa_jax.setting_checks import flatten_settings
 from owdfa_jax.settings import RunInputs, validation_share
 from owdfa_jax.training.later_settings import (
@@ -153,6 +154,8 @@ def check_can_be_made(workdir: epath.Path) -> None:
     UserError: a file is in the way, or a folder cannot be written.
   """
   folder = os.fspath(workdir)
+  if is_remote(folder):
+    return  # only writing shows it
   while not os.path.lexists(folder):
     folder = os.path.dirname(folder)
   why = ''

@@ -10,6 +10,11 @@ from types import TracebackType
 
 from absl import logging as absl_logging
 
+from input_pipeline.escape import shortened
+
+# Their errors are those of a store.
+_CLIENTS_OF_STORES = ('aiohttp', 'gcsfs', 'google')
+
 
 def storage_reason(error: BaseException) -> str | None:
   """Returns why the file system refused a write; None for other errors."""
@@ -20,8 +25,15 @@ def storage_reason(error: BaseException) -> str | None:
     )
   # TensorStore raises a ValueError, with the number of the operating system's
   # error at the end of a long message.
-  found = re.search(r"os_error_code='(\d+)'", str(error))
-  return os.strerror(int(found[1])) if found else None
+  text = ' '.join(str(error).split())
+  if found := re.search(r"os_error_code='(\d+)'", text):
+    return os.strerror(int(found[1]))
+  # A store: the beginning of TensorStore's message says what it refused.
+  package = type(error).__module__.partition('.')[0]
+  of_store = isinstance(error, ValueError) and 'gs://' in text
+  if of_store or package in _CLIENTS_OF_STORES:
+    return shortened(text or type(error).__name__, 200)
+  return None
 
 
 def wait_for_other_writes(seconds: float = 10) -> None:

@@ -7,13 +7,13 @@ that is damaged does not keep the others from being found.
 import dataclasses
 import json
 import math
-import os
 from typing import Any, TypeGuard
 
 from etils import epath
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import read_regular
+from input_pipeline.object_store import is_remote, os_errors
 from owdfa_jax.report_fields import SELECTION_SCORE, with_current_names
 from owdfa_jax.training.manifest import (
   CHECKPOINTS,
@@ -27,18 +27,26 @@ from owdfa_jax.training.manifest import (
 def step_folders(workdir: epath.Path) -> list[int]:
   """Returns the steps that have a folder, in order, complete or not.
 
+  In a store, where an unfinished checkpoint has the name of a finished one,
+  only those that were completed.
+
   Raises:
     UserError: the folder of checkpoints cannot be read.
   """
   folder = workdir / CHECKPOINTS
   try:
-    names = [x.name for x in folder.iterdir()] if folder.exists() else []
+    with os_errors(folder):
+      names = [x.name for x in folder.iterdir()] if folder.exists() else []
+      steps = sorted(int(name) for name in names if is_step_name(name))
+      # In a store, an unfinished checkpoint has the name of a finished one.
+      if is_remote(folder):
+        steps = [x for x in steps if is_complete(folder / str(x))]
   except OSError as error:
     raise UserError(
       f'the workdir cannot be read: {folder} ({error.strerror}); choose '
       'another --workdir'
     ) from error
-  return sorted(int(name) for name in names if is_step_name(name))
+  return steps
 
 
 def is_step_name(name: str) -> bool:
@@ -128,7 +136,7 @@ def read_scores(workdir: epath.Path) -> Scores:
     folder = workdir / CHECKPOINTS / str(step)
     if damage := find_damage(folder, only=METRICS_FOLDER):
       # A run that is training may have removed it since it was listed.
-      if os.path.lexists(folder):
+      if folder.exists():
         scores.damage[step] = damage
       continue
     try:

@@ -16,8 +16,10 @@ from etils import epath
 
 from input_pipeline import escape
 from input_pipeline.errors import UserError
+from input_pipeline.object_store import is_remote, os_errors
 from owdfa_jax.parallel import first_process_with, from_first_process
 from owdfa_jax.training.manifest import (
+  MARK,
   can_be_verified,
   find_damage,
   is_complete,
@@ -87,7 +89,7 @@ def verify_checkpoint(folder: epath.Path, setting: str) -> None:
       checkpoints are sound.
   """
   if damage := _agreed_damage(folder):
-    if not os.path.lexists(folder):
+    if not folder.exists():
       raise UserError(
         f'the checkpoint is gone: {folder}; a run that trains there may have '
         'removed it, so give the same command again'
@@ -235,7 +237,10 @@ def _put_aside(folder: epath.Path) -> str:
       aside = folder.with_name(f'{folder.name}.damaged-{number}')
       number += 1
     try:
-      folder.rename(aside)
+      with os_errors(folder):
+        if is_remote(folder):
+          (folder / MARK).unlink()  # renaming copies, which may be interrupted
+        folder.rename(aside)
     except OSError as error:
       error_number = error.errno or errno.EIO
   if error_number := from_first_process(error_number):

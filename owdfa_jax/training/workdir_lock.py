@@ -3,7 +3,7 @@
 The lock is a record lock (`lockf`) on a file. The system releases it when the
 process ends, in whatever way. Forked workers do not inherit it, unlike a lock
 of `flock`. It works between machines on NFS with a lock service, and on Lustre
-mounted with `flock`. Reading a run needs no lock.
+mounted with `flock`. Reading a run needs no lock. A store at a URL has none.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import jax
 from etils import epath
 
 from input_pipeline.errors import UserError
+from input_pipeline.object_store import is_remote
 from owdfa_jax.parallel import from_first_process
 from owdfa_jax.training.progress import say
 
@@ -36,11 +37,19 @@ def lock_workdir(workdir: epath.Path) -> Iterator[None]:
   """Holds the lock of a workdir in process 0; makes the folder if need be.
 
   All processes of a pod must enter this at the same point of the program. If
-  the file system has no locks, it says so and goes on.
+  the file system has no locks, or it is a store, it says so and goes on.
 
   Raises:
     UserError: another process holds the lock, or the folder cannot be written.
   """
+  if is_remote(workdir):
+    say(
+      f'no lock: {workdir} is in a store; make sure that no other process '
+      'trains there',
+      always=True,
+    )
+    yield
+    return
   path, descriptor, error_number = workdir / LOCK_FILE, None, 0
   if jax.process_index() == 0:
     try:

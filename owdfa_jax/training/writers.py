@@ -8,6 +8,7 @@ import math
 import os
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import jax
@@ -17,11 +18,13 @@ from typing_extensions import override
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import open_regular, write_whole
+from input_pipeline.object_store import is_remote
 from owdfa_jax.training.metric_lines import (
   METRICS_FILE,
   encode_line,
   parse_lines,
 )
+from owdfa_jax.training.stored_log import StoredLog
 
 _FLUSH_SECONDS = 30
 _RESUME = 'free some space, then run the same command again to resume'
@@ -29,6 +32,9 @@ _RESUME = 'free some space, then run the same command again to resume'
 
 class Writer(Protocol):
   """Receives named scalars of a step."""
+
+  def flush(self) -> None:
+    """Writes what is buffered; comes before each checkpoint."""
 
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
     """Writes the scalars of `step`.
@@ -62,8 +68,11 @@ class JsonLines(Writer):
     damaged = self._keep_lines(first_step)
     if damaged:
       print(f'removed {damaged} damaged lines from {path}')
+    self._stored: StoredLog | None = None
     try:
-      self._file = open(path, 'a')
+      if is_remote(path):
+        self._stored = StoredLog(path)
+      self._file = open(self._stored.path if self._stored else path, 'a')
     except OSError as error:
       raise UserError(
         f'cannot write the metrics: {path} ({error.strerror}); make it '
@@ -101,16 +110,33 @@ class JsonLines(Writer):
       self._file.write(encode_line(step, scalars))
       # So that the line can be read, and survives a kill.
       self._file.flush()
+      if self._stored:
+        self._stored.upload_if_due()
     except OSError as error:
-      raise UserError(
-        f'cannot write the metrics: {self._path} ({error.strerror}); {_RESUME}'
-      ) from error
+      raise self._refused(error) from error
+
+  @override
+  def flush(self) -> None:
+    try:
+      if self._stored:
+        self._stored.upload()
+    except OSError as error:
+      raise self._refused(error) from error
+
+  def _refused(self, error: OSError) -> UserError:
+    return UserError(
+      f'cannot write the metrics: {self._path} ({error.strerror}); {_RESUME}'
+    )
 
   @override
   def close(self) -> None:
     # After a failed write, closing writes once more, and fails once more.
     with contextlib.suppress(OSError):
       self._file.close()
+    if self._stored:
+      with contextlib.suppress(OSError):
+        self._stored.upload()
+      self._stored.close()
 
 
 class TensorBoard(Writer):
@@ -142,12 +168,16 @@ class TensorBoard(Writer):
     self._summary: Any = summaries.Summary  # pyrefly: ignore[missing-attribute]
     self._scalar = summary.scalar
     log: Any = events.SessionLog  # pyrefly: ignore[missing-attribute]
+    # TensorBoard reads files of such a name.
+    name = f'events.out.tfevents.{time.time():.0f}.{socket.gethostname()}'
+    path, self._stored = os.fspath(folder / name), None
     try:
-      if not os.path.lexists(folder):
+      if is_remote(folder):
+        self._stored = StoredLog(path)
+        path = self._stored.path
+      elif not os.path.lexists(folder):
         os.makedirs(folder)
-      # TensorBoard reads files of such a name.
-      name = f'events.out.tfevents.{time.time():.0f}.{socket.gethostname()}'
-      self._file = record_writer.RecordWriter(os.fspath(folder / name))
+      self._file = record_writer.RecordWriter(path)
       self._write_event(0, file_version='brain.Event:2')
       self._write_event(first_step + 1, session_log=log(status=log.START))
     except OSError as error:
@@ -165,8 +195,16 @@ class TensorBoard(Writer):
       if number is not None and math.isfinite(number)
       for value in self._scalar(name, number).value
     ]
-    try:
+    with self._one_line():
       self._write_event(step, summary=self._summary(value=values))
+      if self._stored:
+        self._file.flush()
+        self._stored.upload_if_due()
+
+  @contextlib.contextmanager
+  def _one_line(self) -> Iterator[None]:
+    try:
+      yield
     except OSError as error:
       raise UserError(
         f'cannot write the TensorBoard events: {self._folder} '
@@ -183,9 +221,20 @@ class TensorBoard(Writer):
       self._flushed = now
 
   @override
+  def flush(self) -> None:
+    if self._stored:
+      with self._one_line():
+        self._file.flush()
+        self._stored.upload()
+
+  @override
   def close(self) -> None:
     with contextlib.suppress(OSError):
       self._file.close()
+    if self._stored:
+      with contextlib.suppress(OSError):
+        self._stored.upload()
+      self._stored.close()
 
 
 class WeightsAndBiases(Writer):
@@ -217,16 +266,27 @@ class WeightsAndBiases(Writer):
     self._run.log(present, step=step)
 
   @override
+  def flush(self) -> None:
+    pass  # its own process sends what it gets
+
+  @override
   def close(self) -> None:
     self._run.finish()
 
 
-def check_wandb(config: ConfigDict) -> None:
-  """Raises `UserError` if W&B is asked for and not installed.
+def check_loggers(config: ConfigDict, workdir: epath.Path) -> None:
+  """Raises `UserError` if a log that is asked for cannot be written.
 
   Args:
     config: the config of the run.
+    workdir: the folder of the run.
   """
+  for setting in ('wandb', 'profile') if is_remote(workdir) else ():
+    if config.log[setting]:
+      raise UserError(
+        f'it is written to local folders only: --config.log.{setting}='
+        f'{config.log[setting]} with --workdir={workdir}; leave it out'
+      )
   if config.log.wandb and not importlib.util.find_spec('wandb'):
     raise UserError(
       'Weights & Biases is not installed: --config.log.wandb=True; '
@@ -278,6 +338,11 @@ class Writers(Writer):
   def write(self, step: int, scalars: dict[str, float | None]) -> None:
     for writer in self._writers:
       writer.write(step, scalars)
+
+  @override
+  def flush(self) -> None:
+    for writer in self._writers:
+      writer.flush()
 
   @override
   def close(self) -> None:

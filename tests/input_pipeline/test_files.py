@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from input_pipeline import files
+from input_pipeline import files, object_store
 from input_pipeline.errors import UserError
 
 
@@ -216,9 +216,13 @@ def test_a_url_is_no_local_path(tmp_path, monkeypatch, path):
     UserError, match='--workdir=.*:/.* is a URL; give a local'
   ):
     files.absolute(path, '--workdir')
+
+
+def test_a_url_that_became_a_path_is_not_written(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
   with (
     pytest.raises(UserError, match='the report=.* is a URL'),
-    files.write_whole(path, what='the report'),
+    files.write_whole(pathlib.Path('gs://bucket'), what='the report'),
   ):
     pass
   assert not os.listdir()
@@ -227,11 +231,11 @@ def test_a_url_is_no_local_path(tmp_path, monkeypatch, path):
 def test_a_url_with_one_slash(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   with pytest.raises(UserError, match='--out=gs:/b/t; write gs://b/t$'):
-    files.check_slashes('gs:/b/t', '--out')
+    object_store.check_slashes('gs:/b/t', '--out')
   for path in 'gs://b/t', 'a:b', '/gs:/b', './gs:/b':
-    files.check_slashes(path, '--out')
+    object_store.check_slashes(path, '--out')
   os.mkdir('gs:')  # then it is a path
-  files.check_slashes('gs:/b/t', '--out')
+  object_store.check_slashes('gs:/b/t', '--out')
 
 
 @pytest.mark.parametrize('path', ['', ' '])

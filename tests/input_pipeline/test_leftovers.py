@@ -52,7 +52,7 @@ def start(tmp_path):
 
 
 def write(path):
-  files._searched.clear()  # as in a new process
+  leftovers._searched.clear()  # as in a new process
   with files.write_whole(path) as file:
     file.write(b'whole')
 

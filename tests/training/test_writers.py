@@ -17,7 +17,7 @@ from owdfa_jax.training.writers import (
   TensorBoard,
   WeightsAndBiases,
   Writers,
-  check_wandb,
+  check_loggers,
 )
 
 
@@ -160,11 +160,11 @@ def test_events_that_cannot_be_written_are_an_error(tmp_path, monkeypatch):
     resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
 
 
-def test_wandb_that_is_not_installed_is_an_error(monkeypatch):
+def test_wandb_that_is_not_installed_is_an_error(path, monkeypatch):
   monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
   with pytest.raises(UserError, match='pip install wandb'):
-    check_wandb(config(wandb=True))
-  check_wandb(config())
+    check_loggers(config(wandb=True), path)
+  check_loggers(config(), path)
 
 
 def test_each_folder_has_its_own_wandb_run(tmp_path, monkeypatch):
