@@ -51,6 +51,9 @@ DETAILS = (*DETAILS_THAT_NEED_EVERY_TRUTH, 'intervals')
 # The figures of degraded images, in a report that `eval.robustness` asked for.
 ROBUSTNESS = 'robustness'
 
+# What tables say in the place of a source, see `evaluation.verdicts`.
+NONE_OF_THESE = 'none of these'
+
 # What the run's temperature does to the confidence; None for runs without one.
 CALIBRATION = 'calibration'
 

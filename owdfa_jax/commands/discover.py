@@ -61,7 +61,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   for name, default in (_OF_RUN if arguments.known else _OF_FOLDERS).items():
     if getattr(arguments, name) != default:
       parser.error(f'--{name} does not go with {use}')
-  heap = _find_heap(arguments.images)
+  # A run answers for videos, too; it is trained with images alone.
+  heap = _find_heap(arguments.images, videos=arguments.known is None)
   if arguments.known is None:
     _discover_with_run(arguments, settings, heap)
   else:
@@ -153,11 +154,11 @@ def _parser(prog: str | None) -> ArgumentParser:
   return parser
 
 
-def _find_heap(places: Sequence[str]) -> FolderScan:
+def _find_heap(places: Sequence[str], *, videos: bool) -> FolderScan:
   # Imported late, so that --help answers at once.
   from owdfa_jax.evaluation.new_images import find_new_images
 
-  return find_new_images(places)
+  return find_new_images(places, videos=videos)
 
 
 def _discover_from_folders(
@@ -167,6 +168,7 @@ def _discover_from_folders(
   from owdfa_jax.commands.discover_phases import closing_lines, run_phases
   from owdfa_jax.commands.discover_plan import decision_lines, open_discovery
   from owdfa_jax.commands.discover_record import DiscoverRecord
+  from owdfa_jax.commands.discover_voice import one_voice
 
   discovery = open_discovery(
     DiscoverRecord(
@@ -185,7 +187,9 @@ def _discover_from_folders(
   )
   for line in decision_lines(discovery):
     print(terminal(line), flush=True)
-  if status := run_phases(discovery):
+  with one_voice():
+    status = run_phases(discovery)
+  if status:
     raise SystemExit(status)
   for line in closing_lines(discovery):
     print(terminal(line))

@@ -11,6 +11,7 @@ from input_pipeline.dataset import open_dataset
 from input_pipeline.escape import terminal_lines
 from input_pipeline.image_folders import list_class_names, scan_images
 from input_pipeline.pack_options import Resources
+from input_pipeline.packed_format import DESCRIPTION
 from input_pipeline.progress_bars import is_quiet
 from owdfa_jax.commands.discover_plan import (
   Discovery,
@@ -19,6 +20,7 @@ from owdfa_jax.commands.discover_plan import (
 )
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.commands.training_inputs import check_configured
+from owdfa_jax.evaluation.names_file import NAMES_FILE
 from owdfa_jax.page.write_page import PAGE_FILE
 
 # Of less data than one usual batch, batches of at most this many images.
@@ -44,8 +46,8 @@ def run_phases(discovery: Discovery) -> int:
       return status
   else:
     _say('== 3/4 train: complete already')
-    _draw_page(discovery)
   _attribute(discovery)
+  _draw_page(discovery)
   return 0
 
 
@@ -102,10 +104,12 @@ def _prepare(discovery: Discovery) -> None:
 
 
 def _pack(discovery: Discovery) -> None:
+  if (discovery.packed / DESCRIPTION).exists():
+    _say('== 2/4 pack: complete already')
+    return
   _say('== 2/4 pack: what the network sees')
   from input_pipeline.packing import write_pack
 
-  # Does nothing if it is complete.
   write_pack(
     discovery.meta_csv,
     discovery.packed,
@@ -140,18 +144,40 @@ def _train(discovery: Discovery) -> int:
 
 
 def _draw_page(discovery: Discovery) -> None:
-  """Draws the page if an interruption came between the report and it."""
-  wanted = training_config(discovery.record).log.page
-  if wanted and not (discovery.folder / PAGE_FILE).exists():
+  """Draws the page, unless there is one with the answers for the heap."""
+  page = discovery.folder / PAGE_FILE
+  if not training_config(discovery.record).log.page:
+    return
+  made = discovery.heap_table.stat().st_mtime
+  if not page.exists() or page.stat().st_mtime < made:
     from owdfa_jax.page.report_command import report_page
 
     report_page(discovery.folder)
 
 
+def has_current_names(folder: pathlib.Path) -> bool:
+  """Returns whether the table of a heap has the names that a user gave.
+
+  Args:
+    folder: of the run, or of all stages.
+
+  Raises:
+    UserError: the names are of other clusters, or a file is damaged.
+  """
+  if not [*folder.glob(NAMES_FILE), *folder.glob(f'*/{NAMES_FILE}')]:
+    return True
+  from owdfa_jax.page.report_command import last_stage
+
+  heap = last_stage(folder).heap
+  return heap is not None and heap.is_current
+
+
 def _attribute(discovery: Discovery) -> None:
   if discovery.heap_table.exists():
-    _say('== 4/4 attribute: complete already')
-    return
+    if has_current_names(discovery.folder):
+      _say('== 4/4 attribute: complete already')
+      return
+    _say('names were given since: the table of the heap is made anew')
   _say("== 4/4 attribute: the heap's images")
   folder = str(discovery.folder)
   inputs = check_recorded(folder, 'attribute', {}, writes=False)[-1]

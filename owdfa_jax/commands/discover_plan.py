@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import ml_collections
 
@@ -23,6 +23,7 @@ from input_pipeline.image_folders import (
   skipped_lines,
 )
 from input_pipeline.pack_options import Options
+from input_pipeline.video_frames import is_video
 from owdfa_jax import configs
 from owdfa_jax.commands.discover_record import (
   DiscoverRecord,
@@ -31,9 +32,11 @@ from owdfa_jax.commands.discover_record import (
   read_discover_record,
   write_discover_record,
 )
-from owdfa_jax.evaluation.report_files import REPORT_FILE
+from owdfa_jax.evaluation.report_files import (
+  HEAP_ATTRIBUTIONS_FILE,
+  REPORT_FILE,
+)
 
-HEAP_ATTRIBUTIONS_FILE = 'heap_attributions.csv'
 # Up to this side of its input, the small network is trained.
 _SMALL_SIDE = 127
 # A source with fewer images is named in a warning.
@@ -113,6 +116,9 @@ def open_discovery(
       )
   else:
     _check_images(now, folder, known, heap)
+    top = scan_images(asked.known, deep=False)
+    check_no_videos([*scans.values(), top], '--known')
+    check_no_videos([heap], '--images')
     for line in _remarks(scans, known, heap):
       print(terminal(line))
     now = _decide(now, [*known, *heap.images])
@@ -225,6 +231,22 @@ def _check_images(
     )
 
 
+def check_no_videos(scans: Iterable[FolderScan], option: str) -> None:
+  """Raises `UserError` if there are videos: training reads images alone.
+
+  Args:
+    scans: the files.
+    option: what names them.
+  """
+  videos = [path for scan in scans for path in scan.others if is_video(path)]
+  if videos:
+    raise UserError(
+      f'videos, not images: {option} has {len(videos)}, such as {videos[0]}; '
+      'put frames of them into the folder (ffmpeg -i VIDEO -vf fps=1 '
+      'FRAMES/%04d.png) and the videos elsewhere'
+    )
+
+
 def _all_are_copies(known: Sequence[str], heap: Sequence[str]) -> bool:
   """Returns whether each file of a heap has the bytes of a known one."""
   sizes = {os.path.getsize(path) for path in known}
@@ -257,7 +279,7 @@ def _remarks(
       f'warning: few images: {", ".join(few)}; with fewer than {_FEW_IMAGES}, '
       'expect wrong names'
     )
-  lines += skipped_lines([heap])
+  lines += skipped_lines([*scans.values(), heap])
   kinds = look_at_images(known), look_at_images(heap.images)
   return lines + unlike_kinds(*kinds)
 

@@ -30,8 +30,10 @@ from owdfa_jax.evaluation.names_file import (
 from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.page.report_command import last_stage
 from owdfa_jax.page.run_files import RunFiles
-from owdfa_jax.training.run_data import read_run_data
+from owdfa_jax.training.run_data import read_run_data, recorded_num_outputs
 
+# Images of the heap that are named for each cluster.
+_EXAMPLES = 3
 _CHANGE = re.compile(r'(?:novel-)?([0-9]{1,7})=(.*)', re.DOTALL)
 
 
@@ -58,7 +60,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   before = read_names(run.workdir)
   names = changed_names(run, {} if before is None else before.names, changes)
   print(cluster_table(run, names))
-  for line in shared_lines(names):
+  for line in [*shared_lines(names), *heap_lines(run)]:
     print(line)
   if before is None or changes:
     step = int(run.report['checkpoint_step'])
@@ -79,6 +81,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       f'the page with the names, `owdfa eval --workdir={shown}` writes the '
       'tables of test images; answers for new images have them from now on'
     )
+    if run.heap is not None:
+      print('`owdfa discover` with the same options writes those of the heap')
   elif before is None:
     print(
       f'written: {escape.terminal(str(path))}, without names; give them there, '
@@ -131,23 +135,27 @@ def changed_names(
       f'no network: {run.workdir} is the run of a spectrum, which keeps no '
       'clusters; name those of the run of a method'
     )
-  outputs = np.unique(run.verdicts.output).tolist()
-  names = {k: '' for k in outputs if k >= run.num_known} | dict(before)
+  seen = np.unique(run.verdicts.output).tolist()
+  if run.heap is not None:
+    seen += np.unique(run.heap.output).tolist()
+  names = {k: '' for k in sorted({*seen}) if k >= run.num_known} | dict(before)
   if not names:
     raise UserError(
-      f'nothing to name: {run.workdir} has no found cluster, all test images '
-      'got the name of a known class'
+      f'nothing to name: {run.workdir} has no found cluster, all images got '
+      'the name of a known class'
     )
   known = _known(run)
-  check_names(changes, known, None, '')
-  if missing := [k for k in changes if k not in names]:
+  num_outputs = recorded_num_outputs(epath.Path(run.workdir))
+  check_names(changes, known, num_outputs, '')
+  missing = [k for k in changes if k not in names]
+  if missing and num_outputs is None:
     raise UserError(
-      f'no such cluster: novel-{missing[0]} got no test image; use one of '
+      f'no such cluster: novel-{missing[0]} got no image; use one of '
       f'{", ".join(f"novel-{k}" for k in sorted(names))}, or write it into '
       f'{run.workdir / NAMES_FILE}'
     )
   names |= changes
-  check_names(names, known, None, '')
+  check_names(names, known, num_outputs, f'{run.workdir / NAMES_FILE}: names.')
   return names
 
 
@@ -168,43 +176,97 @@ def cluster_table(run: RunFiles, names: Mapping[int, str]) -> str:
     run: the files of the run.
     names: their names by output, '' for none.
   """
-  verdicts = run.verdicts
-  source = np.array(verdicts.source)
+  verdicts, heap = run.verdicts, run.heap
+  counted = 'images' if run.figures is run.report else 'groups'
   rows = []
   for output, name in names.items():
     members = np.flatnonzero(verdicts.output == output)
-    of_source, count = np.unique(
-      source[members][source[members] != ''], return_counts=True
-    )
-    most = f'{of_source[count.argmax()]}' if len(count) else ''
-    share = percent(count.max() / count.sum()) if len(count) else ''
-    sure = verdicts.confidence[members]
-    rows.append(
-      (
-        len(members),
-        f'novel-{output}',
-        name,
-        str(len(members)),
-        percent(len(members) / len(verdicts)),
-        percent(sure.mean()) if len(sure) else '',
-        most,
-        share,
-        verdicts.image[members[sure.argmax()]] if len(sure) else '',
-      )
-    )
-  rows.sort(key=lambda row: -row[0])
-  counted = 'images' if run.figures is run.report else 'groups'
-  header = (
-    'cluster',
-    'name',
-    counted,
-    '%',
-    'confidence',
-    'most are',
-    '%',
-    'most typical',
+    size = len(members), 0
+    *cells, example = _size_cells(members, verdicts.confidence, verdicts.image)
+    if heap is None:
+      cells += _main_source(run, members)
+    else:
+      places = np.flatnonzero(heap.output == output)
+      size = len(places), len(members)
+      *cells, of_heap = _size_cells(places, heap.confidence, heap.image)
+      cells.append(str(len(members)))
+      # An image of the heap is a file that the user can look at.
+      example = of_heap or example
+    rows.append((size, [f'novel-{output}', name, *cells, example]))
+  rows.sort(key=lambda row: row[0], reverse=True)
+  header = [counted, '%', 'confidence', 'most are', '%']
+  if heap is not None:
+    header = ['in the heap', '%', 'confidence', f'test {counted}']
+  return text_tables.aligned(
+    ['cluster', 'name', *header, 'most typical'],
+    [cells for _, cells in rows],
+    'llrrrlrl' if heap is None else 'llrrrrl',
   )
-  return text_tables.aligned(header, [row[1:] for row in rows], 'llrrrlrl')
+
+
+def _main_source(run: RunFiles, members: np.ndarray) -> list[str]:
+  """Returns the most frequent true source of test images, and its share.
+
+  Args:
+    run: the files of the run.
+    members: places of the images.
+  """
+  source = np.array(run.verdicts.source)[members]
+  found, count = np.unique(source[source != ''], return_counts=True)
+  if not len(count):
+    return ['', '']
+  return [str(found[count.argmax()]), percent(count.max() / count.sum())]
+
+
+def _size_cells(
+  members: np.ndarray, confidence: np.ndarray, image: Sequence[str]
+) -> list[str]:
+  """Returns count, share, mean confidence and most typical image of a cluster.
+
+  Args:
+    members: its places among the images.
+    confidence: float [N].
+    image: the paths of the N images.
+  """
+  sure = confidence[members]
+  if not len(sure):
+    return ['0', '', '', '']
+  return [
+    str(len(sure)),
+    percent(len(sure) / len(confidence)),
+    percent(sure.mean()),
+    image[members[sure.argmax()]],
+  ]
+
+
+def heap_lines(run: RunFiles) -> list[str]:
+  """Returns examples of each found cluster of the heap, a line each.
+
+  The first ones are the most typical. A last line has the images without a
+  cluster.
+
+  Args:
+    run: the files of the run.
+  """
+  heap = run.heap
+  if heap is None:
+    return []
+  lines = []
+  for output in np.unique(heap.output).tolist():
+    if output < run.num_known:
+      continue
+    places = np.flatnonzero(heap.output == output)
+    order = places[np.argsort(-heap.confidence[places], kind='stable')]
+    shown = ', '.join(heap.image[place] for place in order[:_EXAMPLES])
+    lines.append(f'novel-{output}: {escape.terminal(shown)}')
+  if lines:
+    lines = ['', 'most typical of the heap:', *lines, '']
+  known = int((heap.output < run.num_known).sum())
+  return [
+    *lines,
+    f'of the heap besides: {known} of known sources, {heap.num_none} of none '
+    'of these',
+  ]
 
 
 def shared_lines(names: Mapping[int, str]) -> list[str]:

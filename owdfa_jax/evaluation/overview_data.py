@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from input_pipeline import escape, strict_json
 from input_pipeline.dataset import PackedDataset, open_dataset
@@ -21,6 +22,7 @@ from owdfa_jax.evaluation.shared_names import (
   with_first_outputs,
 )
 from owdfa_jax.report_fields import GIVEN_NAMES, TABLE_COLUMNS, current_report
+from owdfa_jax.training.run_data import recorded_num_outputs
 from owdfa_jax.training.run_record import CONFIG_FILE
 
 # The name of the row of images without a true class.
@@ -83,7 +85,8 @@ def read_overview(
     step, given = report['checkpoint_step'], {}
     if step is not None:  # None is a spectrum, without a network
       by = report.get('classified_by', 'head')
-      given = names_of_clusters(workdir, step, by, known)
+      outputs = recorded_num_outputs(epath.Path(workdir))
+      given = names_of_clusters(workdir, step, by, known, outputs)
     return _make_overview(report, attributions, dataset, given)
   except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     raise UserError(

@@ -7,6 +7,8 @@ ATTRIBUTIONS_FILE = 'attributions.csv'
 # A line for each group, where images are in groups.
 GROUP_ATTRIBUTIONS_FILE = 'group_attributions.csv'
 NEW_ATTRIBUTIONS_FILE = 'new_attributions.csv'
+# Of the images without a label that `owdfa discover` trained with.
+HEAP_ATTRIBUTIONS_FILE = 'heap_attributions.csv'
 
 
 def split_file(name: str, split: str) -> str:

@@ -11,8 +11,6 @@ from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.threshold_rows import LEAST_SCORES, TEST_IMAGES
 from owdfa_jax.report_fields import UNSEEN_AUROC, UNSEEN_REJECTED
 
-# The name of an image whose score is above the threshold.
-NONE_OF_THESE = 'none of these'
 # The share of seen images that is kept where `UNSEEN_REJECTED` is measured.
 _KEPT = 0.95
 # Of the picture of the scores: quantiles at its ends, and its bins.

@@ -3,7 +3,7 @@
 from typing import Literal, TypeAlias
 
 from owdfa_jax.evaluation.heap import LOW_CONFIDENCE
-from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE
+from owdfa_jax.report_fields import NONE_OF_THESE
 
 Verdict: TypeAlias = Literal['known', 'found', 'none of these', 'inconclusive']
 

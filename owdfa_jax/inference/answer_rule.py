@@ -6,9 +6,9 @@ import functools
 import numpy as np
 
 from owdfa_jax.evaluation.shared_names import add_up, first_outputs
-from owdfa_jax.evaluation.unseen_report import NONE_OF_THESE
 from owdfa_jax.evaluation.verdicts import verdict_of
 from owdfa_jax.inference.answers import Answer
+from owdfa_jax.report_fields import NONE_OF_THESE
 
 
 @dataclasses.dataclass(frozen=True)

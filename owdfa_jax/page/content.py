@@ -66,6 +66,7 @@ class ShownCluster:
     purity: the share of those with a true source that are of the most frequent
       one; None without such images.
     main_source: that source.
+    num_true: how many of its images have a true source.
     nearest: the known output whose spectrum is most like it; None without one.
     typical: its images of the highest confidence.
     doubtful: those of the lowest.
@@ -80,6 +81,7 @@ class ShownCluster:
   confidence: float
   purity: float | None
   main_source: str
+  num_true: int
   nearest: int | None
   typical: list[ShownImage]
   doubtful: list[ShownImage]
@@ -237,6 +239,7 @@ def shown_clusters(
         confidence=float(verdicts.confidence[members].mean()),
         purity=purity,
         main_source=main,
+        num_true=len(named),
         nearest=nearest.get(output),
         typical=typical,
         doubtful=doubtful,

@@ -5,6 +5,7 @@ so that the page can be drawn anew where the images are not at hand.
 """
 
 import dataclasses
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -53,15 +54,32 @@ class Gallery:
     return self.image[place[0]] if len(place) else None
 
 
+class Answered(Protocol):
+  """Answers for N images."""
+
+  @property
+  def output(self) -> np.ndarray:
+    """The output of each, int [N]."""
+    ...
+
+  @property
+  def confidence(self) -> np.ndarray:
+    """How sure the network is of each, float [N]."""
+    ...
+
+
 def chosen_of_clusters(
-  verdicts: Verdicts, num_outputs: int | None = None
+  verdicts: Answered,
+  num_outputs: int | None = None,
+  most_images: int = _MOST_IMAGES,
 ) -> dict[int, tuple[list[int], list[int]]]:
   """Returns which images a page shows of each output.
 
   Args:
-    verdicts: of the test images.
+    verdicts: of the images.
     num_outputs: how many outputs the images of a page are shared out to; None
       for those that occur.
+    most_images: how many images are shown of all outputs together.
 
   Returns:
     By output, the places of the images with the highest and with the lowest
@@ -69,7 +87,7 @@ def chosen_of_clusters(
   """
   outputs = np.unique(verdicts.output)
   num_outputs = num_outputs or len(outputs)
-  each = min(_MOST_OF_A_KIND, _MOST_IMAGES // (2 * num_outputs))
+  each = min(_MOST_OF_A_KIND, max(1, most_images // (2 * max(1, num_outputs))))
   chosen = {}
   for output in outputs:
     (places,) = np.nonzero(verdicts.output == output)

@@ -5,7 +5,7 @@
 
 With two runs the page is that of the first, and compares both on the test
 images that they share. The map of features needs the packed data and the
-network; it is computed once and kept in the run.
+network; it is computed once and kept in the run, as the shown images are.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ from input_pipeline.argument_parser import (
   add_run,
   described_parser,
 )
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.files import LIST_LIMIT, path_type, read_text
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 from owdfa_jax.page.feature_map import MAP
@@ -50,13 +50,29 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   parser.add_argument(
     '--out',
     type=path_type('--out'),
-    help='the page to write; by default RUN/report.html',
+    help='the page to write, and nothing beside it; by default RUN/report.html '
+    'and the pictures in RUN/page',
   )
   arguments = parser.parse_args(argv)
+  check_two_runs(arguments.run, arguments.other)
   path = report_page(
     arguments.run, arguments.other, arguments.data, arguments.out
   )
   print(f'written: {path}')
+
+
+def check_two_runs(run: pathlib.Path, other: pathlib.Path | None) -> None:
+  """Raises `UsageError` for a run that is to be compared with itself.
+
+  Args:
+    run: the folder of a run.
+    other: that of the second one; None if there is none.
+  """
+  if other is not None and run.resolve() == other.resolve():
+    raise UsageError(
+      f'the same run twice: {run} and {other}; give another RUN2, or leave it '
+      'out'
+    )
 
 
 def report_page(
@@ -72,7 +88,8 @@ def report_page(
     folder: the run's folder; of a staged run, the one of all stages.
     other: a run to compare it with.
     data_path: the packed dataset; None for that of the run.
-    out: the page's path; None for `report.html` in the folder.
+    out: the page's path, written alone; None for `report.html` in the folder,
+      with its pictures as files.
     device: what evaluated the run, '' if that is unknown.
 
   Returns:
@@ -114,7 +131,7 @@ def last_stage(folder: pathlib.Path) -> RunFiles:
     UserError: it holds no run, or none that was evaluated.
   """
   parts = run_folders(str(folder))
-  return read_run(pathlib.Path(parts[-1]), folder.resolve().name)
+  return read_run(pathlib.Path(parts[-1]), folder.resolve().name, folder)
 
 
 def _inputs(

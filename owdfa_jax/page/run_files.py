@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from input_pipeline import escape, strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
-from owdfa_jax.evaluation.names_file import names_of_clusters
+from owdfa_jax.evaluation.names_file import NAMES_FILE, names_of_clusters
 from owdfa_jax.evaluation.report_files import (
   ATTRIBUTIONS_FILE,
   GROUP_ATTRIBUTIONS_FILE,
@@ -23,9 +24,11 @@ from owdfa_jax.evaluation.shared_names import (
   first_of_names,
   output_names_of_table,
 )
+from owdfa_jax.page.heap_answers import HeapAnswers, read_heap
 from owdfa_jax.page.verdicts import Verdicts, name_verdicts
 from owdfa_jax.report_fields import GIVEN_NAMES, current_report, main_figures
 from owdfa_jax.training.metric_lines import METRICS_FILE, read_lines
+from owdfa_jax.training.run_data import recorded_num_outputs
 from owdfa_jax.training.run_record import CONFIG_FILE
 
 # A leaderboard writes it beside the report.
@@ -52,6 +55,7 @@ class RunFiles:
     history: the lines of `metrics.jsonl` with an evaluation, in order.
     digest: of the table of test images, which the galleries are made from.
     machine: what trained it, as a leaderboard records it; '' if unknown.
+    heap: the answers for the heap, of a run that `owdfa discover` made.
   """
 
   workdir: pathlib.Path
@@ -66,6 +70,7 @@ class RunFiles:
   history: list[dict[str, Any]]
   digest: str
   machine: str = ''
+  heap: HeapAnswers | None = None
 
   @property
   def figures(self) -> Mapping[str, Any]:
@@ -82,12 +87,17 @@ class RunFiles:
     return first_of_names(self.named.name).get(output, output)
 
 
-def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
+def read_run(
+  workdir: pathlib.Path,
+  name: str = '',
+  folder: pathlib.Path | None = None,
+) -> RunFiles:
   """Reads the files of an evaluated run.
 
   Args:
     workdir: the folder of a run, or of one stage.
     name: how the page calls it; '' takes the name of the folder.
+    folder: of all stages; None if there is but one.
 
   Raises:
     UserError: the run was not evaluated on the test split, a file is damaged,
@@ -137,6 +147,7 @@ def read_run(workdir: pathlib.Path, name: str = '') -> RunFiles:
     ],
     digest=hashlib.sha256(text.encode()).hexdigest(),
     machine=_read_machine(workdir / MACHINE_FILE),
+    heap=read_heap(folder or workdir, num_known, given),
   )
 
 
@@ -170,9 +181,13 @@ def _given(
   step = report.get('checkpoint_step')
   if step is None:  # a spectrum without a network
     return {}
+  if not (workdir / NAMES_FILE).exists():
+    return {}
   known = [names.get(k, f'output {k}') for k in range(num_known)]
   by = report.get('classified_by', 'head')
-  return names_of_clusters(workdir, step, by, known)
+  return names_of_clusters(
+    workdir, step, by, known, recorded_num_outputs(epath.Path(workdir))
+  )
 
 
 def _said(lines: list[dict[str, str]]) -> list[str]:

@@ -1,7 +1,7 @@
 """Writes `report.html` of a run, and its pictures as files."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from owdfa_jax.page.galleries import (
   make_gallery,
   read_gallery,
 )
+from owdfa_jax.page.heap_content import HeapCluster, heap_clusters, heap_context
+from owdfa_jax.page.heap_pictures import heap_pictures
 from owdfa_jax.page.paired import compare_runs
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.page.svg import inline_svg, svg_file
@@ -31,6 +33,7 @@ PICTURES = 'page'
 _SECTIONS = {
   'pair': 'Two runs',
   'figures': 'Figures',
+  'heap': 'Heap',
   'confusion': 'Confusions',
   'curves': 'Training',
   'reliability': 'Confidence',
@@ -55,11 +58,13 @@ def write_page(
 
   Args:
     run: the files of the run, or of its last stage.
-    folder: the run's folder; gets `report.html` and the folder `page`.
+    folder: the run's folder; gets `report.html` and the folder `page`, unless
+      `out` is given.
     dataset: the packed data; None if its images are not at hand.
     stages: the report of each stage of a staged run, by its name.
     other: the files of a run to compare it with.
-    out: the page's path; None for `report.html` in the folder.
+    out: the page's path, the only file that is then written beside those that
+      keep what was computed; None for `report.html` in the folder.
     device: what evaluated the run, '' if that is unknown.
 
   Returns:
@@ -80,10 +85,14 @@ def write_page(
   if gallery is not None:
     gallery = by_name(gallery, run)
   shown = page_content.shown_clusters(run, gallery)
+  of_heap = heap_pictures(run, step) if run.heap is not None else {}
   context = {
     **page_context(run, gallery, found, stages, other),
     'facts': page_content.facts(run, device),
     'clusters': shown,
+    'heap': heap_context(run, shown, of_heap),
+    'heap_thumbnails': {k: render.jpeg_uri(x) for k, x in of_heap.items()},
+    'has_files': out is None,
     'pictures': {
       key: inline_svg(svg, key, pictures[key].description)
       for key, svg in files.items()
@@ -95,28 +104,36 @@ def write_page(
     if key in ('figures', 'clusters')
     or key in pictures
     or (key == 'pair' and other is not None)
+    or (key == 'heap' and run.heap is not None)
   ]
-  for name, data in files.items():
-    _write(folder / PICTURES / f'{name}.svg', data)
-  if gallery is not None:
-    _write_montages(shown, gallery, folder / PICTURES)
   path = out or folder / PAGE_FILE
+  if out is None:
+    for name, data in files.items():
+      _write(folder / PICTURES / f'{name}.svg', data)
+    montages = {}
+    if gallery is not None:
+      images = dict(zip(gallery.row.tolist(), gallery.image, strict=True))
+      montages = {f'name-{x.output}.png': montage(x, images) for x in shown}
+    if run.heap is not None and of_heap:
+      montages |= {
+        f'heap-{x.output}.png': montage(x, of_heap)
+        for x in heap_clusters(run, shown)
+      }
+    _write_montages(montages, folder / PICTURES)
   _write(path, render.render_page(context).encode())
   return path
 
 
 def _write_montages(
-  shown: Sequence[page_content.ShownCluster],
-  gallery: Gallery,
-  folder: pathlib.Path,
+  montages: Mapping[str, np.ndarray | None], folder: pathlib.Path
 ) -> None:
-  """Writes a picture of each cluster's images; removes those of others."""
-  names = {f'name-{cluster.output}.png': cluster for cluster in shown}
-  for name, cluster in names.items():
-    picture = cluster_montage(cluster, gallery)
-    _write(folder / name, render.png_bytes(picture))
-  for path in folder.glob('name-*.png'):
-    if path.name not in names:
+  """Writes a picture of each name's images; removes those of others."""
+  for name, picture in montages.items():
+    if picture is not None:
+      _write(folder / name, render.png_bytes(picture))
+  for path in folder.glob('[nh]*-*.png'):
+    is_montage = path.name.startswith(('name-', 'heap-'))
+    if is_montage and montages.get(path.name) is None:
       path.unlink(missing_ok=True)
 
 
@@ -205,24 +222,30 @@ def _pair(run: RunFiles, other: RunFiles) -> dict[str, Any]:
   }
 
 
-def cluster_montage(
-  cluster: page_content.ShownCluster, gallery: Gallery
-) -> np.ndarray:
+def montage(
+  cluster: page_content.ShownCluster | HeapCluster,
+  images: Mapping[int, np.ndarray],
+) -> np.ndarray | None:
   """Returns a cluster's images in one picture, uint8 [H, W, 3].
 
   The most typical ones are in the first line, the most doubtful in the second.
 
   Args:
     cluster: the cluster.
-    gallery: the images.
+    images: uint8 [s, s, 3] each, by their rows; some may be missing.
+
+  Returns:
+    None if all are missing.
   """
-  side = gallery.image.shape[1]
-  lines = [kind for kind in (cluster.typical, cluster.doubtful) if kind]
-  width = max(len(line) for line in lines)
+  rows = [[x.row for x in kind] for kind in (cluster.typical, cluster.doubtful)]
+  lines = [[images.get(row) for row in line] for line in rows if line]
+  sides = [len(x) for line in lines for x in line if x is not None]
+  if not sides:
+    return None
+  side, width = sides[0], max(len(line) for line in lines)
   picture = np.full((len(lines) * side, width * side, 3), 255, np.uint8)
   for number, line in enumerate(lines):
-    for place, shown in enumerate(line):
-      image = gallery.image_of(shown.row)
+    for place, image in enumerate(line):
       if image is not None:
         top, left = number * side, place * side
         picture[top : top + side, left : left + side] = image

@@ -140,6 +140,23 @@ def test_a_heap_of_copies_has_nothing_to_discover(images, capsys):
   opened()
 
 
+@pytest.mark.parametrize(
+  'place, option',
+  [('known/0', '--known'), ('known', '--known'), ('heap', '--images')],
+)
+def test_videos_are_refused_by_name(images, capsys, place, option):
+  (images / place / 'clip.MP4').write_bytes(b'x')
+  error = error_of(capsys)
+  assert f'videos, not images: {option} has 1, such as {images}' in error
+  assert 'clip.MP4; put frames of them' in error
+
+
+def test_other_files_of_known_sources_are_counted(images, capsys):
+  (images / 'known' / '0' / 'notes.txt').write_text('x')
+  opened()
+  assert 'skipped, not images: 1 .txt' in capsys.readouterr().out
+
+
 def test_decisions_are_told_and_kept(images, capsys):
   found = opened()
   assert 'images in the heap' in capsys.readouterr().out
@@ -252,7 +269,7 @@ def test_each_phase_is_done_once(phases, images, capsys):
   assert phases == ['pack', 'train', 'attribute']
   assert run_phases(found) == 0
   assert phases == ['pack', 'train', 'attribute']
-  assert capsys.readouterr().out.count('complete already') == 3
+  assert capsys.readouterr().out.count('complete already') == 4
   found.heap_table.unlink()
   assert run_phases(found) == 0
   assert phases == ['pack', 'train', 'attribute', 'attribute']
@@ -305,7 +322,7 @@ def test_from_folders_to_new_sources(images):
   assert len(lines) == 1 + 36 + 2
   assert (images / 'run' / 'report.html').exists()
   again = owdfa(*words)
-  assert again.returncode == 0 and again.stdout.count('complete already') == 3
+  assert again.returncode == 0 and again.stdout.count('complete already') == 4
   (images / 'run' / 'heap_attributions.csv').unlink()
   assert owdfa(*words).returncode == 0
   found = owdfa(

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from helpers.heap_tables import found, write_heap
 from helpers.page_runs import write_run
 from input_pipeline.errors import UserError
 from owdfa_jax.commands import names
+from owdfa_jax.page import run_files
 
 
 @pytest.fixture
@@ -44,6 +46,45 @@ def test_a_run_that_cannot_be_written_is_shown(run, capsys, monkeypatch):
   out = capsys.readouterr().out
   assert 'novel-2' in out and 'no file for names: cannot write' in out
   assert 'cannot write' in _error(run, capsys, '3=X')
+
+
+def test_clusters_of_the_heap_are_shown_and_named(run, capsys):
+  write_heap(
+    run, found('h/1.png', 4, 0.6), found('h/2.png', 4, 0.9), found('h/3.png', 3)
+  )
+  names.main([str(run), '4=X'])
+  out = capsys.readouterr().out
+  assert _given(run) == {'novel-2': '', 'novel-3': '', 'novel-4': 'X'}
+  rows = [line.split() for line in out.splitlines()]
+  (row,) = [row for row in rows if row[:2] == ['novel-4', 'X']]
+  assert row[2:] == ['2', '66.67', '75.00', '0', 'h/2.png']
+  assert 'novel-4: h/2.png, h/1.png\n' in out
+  assert 'besides: 0 of known sources, 0 of none of these' in out
+  assert '`owdfa discover`' in out
+
+
+@pytest.fixture
+def six_outputs(monkeypatch):
+  monkeypatch.setattr(names, 'recorded_num_outputs', lambda folder: 6)
+  monkeypatch.setattr(run_files, 'recorded_num_outputs', lambda folder: 6)
+
+
+def test_a_cluster_without_images_can_be_named(run, six_outputs):
+  names.main([str(run), '5=X'])
+  assert _given(run)['novel-5'] == 'X'
+
+
+def test_a_number_beyond_the_last_cluster(run, six_outputs, capsys):
+  error = _error(run, capsys, '6=X')
+  assert error.startswith('error: no such cluster: novel-6 (the last one is')
+  names.main([str(run), '5=X'])
+  text = (run / 'names.json').read_text()
+  (run / 'names.json').write_text(text.replace('novel-5', 'novel-6'))
+  capsys.readouterr()
+  for words in (), ('2=Y',):
+    assert 'names.json: names.novel-6 (the last' in _error(run, capsys, *words)
+  with pytest.raises(UserError, match='no such cluster: .*names.novel-6'):
+    run_files.read_run(run)
 
 
 def test_names_are_not_overwritten(run, capsys):

@@ -48,8 +48,18 @@ def test_page_of_a_moved_run_needs_no_data(reported, tmp_path, capsys):
 
 def test_two_runs_are_compared(reported, tmp_path):
   out = tmp_path / 'both.html'
-  report_command.main([str(reported), str(reported), f'--out={out}'])
+  shutil.copytree(reported, tmp_path / 'copy')
+  report_command.main([str(reported), f'{tmp_path}/copy', f'--out={out}'])
   assert 'exact test: p = 1.' in out.read_text()
+
+
+def test_a_run_is_not_compared_with_itself(tmp_path, capsys):
+  (tmp_path / 'run').mkdir()
+  (tmp_path / 'link').symlink_to(tmp_path / 'run')
+  with pytest.raises(SystemExit) as stopped:
+    report_command.main([f'{tmp_path}/run', f'{tmp_path}/link'])
+  assert stopped.value.code == 2
+  assert 'the same run twice: ' in capsys.readouterr().err
 
 
 def test_folder_without_a_run_is_one_line(tmp_path, capsys):

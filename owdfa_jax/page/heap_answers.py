@@ -1,0 +1,126 @@
+"""The answers for the heap of a discovery, as its table has them, without jax.
+
+Test images are a fifth of the heap. A found cluster may have none of them, and
+is then known by the images of the heap alone.
+"""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from input_pipeline import escape
+from input_pipeline.errors import UserError
+from input_pipeline.files import LIST_LIMIT, read_text
+from owdfa_jax.evaluation.report_files import HEAP_ATTRIBUTIONS_FILE
+from owdfa_jax.evaluation.shared_names import clusters_of_name, first_of_names
+from owdfa_jax.report_fields import NONE_OF_THESE
+
+# Lines of a frame or of a face count with the file that they are of.
+_PARTS = ('frame', 'face')
+
+
+@dataclasses.dataclass(frozen=True)
+class HeapAnswers:
+  """The answers for the N images of a heap that are of a source of the run.
+
+  Attributes:
+    image: the path of each.
+    output: int [N], the most probable output of each.
+    called: int [N], the first output of the same name.
+    confidence: float [N].
+    name: the name of each output that occurs, with those of the user.
+    num_inconclusive: how many of the N are inconclusive.
+    num_none: how many more images are of none of the sources.
+    num_unreadable: how many files have no answer.
+    is_current: whether the table was written with the names of today.
+    digest: of the table.
+  """
+
+  image: list[str]
+  output: np.ndarray
+  called: np.ndarray
+  confidence: np.ndarray
+  name: dict[int, str]
+  num_inconclusive: int
+  num_none: int
+  num_unreadable: int
+  is_current: bool
+  digest: str
+
+  def __len__(self) -> int:
+    return len(self.image)
+
+
+def read_heap(
+  folder: pathlib.Path, num_known: int, given: Mapping[int, str]
+) -> HeapAnswers | None:
+  """Returns the answers for the heap of a discovery; None without its table.
+
+  Args:
+    folder: of the run, or of all stages.
+    num_known: the number of known classes.
+    given: the names that the user gave to outputs.
+
+  Raises:
+    UserError: the table is damaged or cannot be read.
+  """
+  path = folder / HEAP_ATTRIBUTIONS_FILE
+  try:
+    text = read_text(path, LIST_LIMIT)
+    lines = [*csv.DictReader(io.StringIO(text, newline=''))]
+    return _heap(lines, num_known, given, text)
+  except FileNotFoundError:
+    return None
+  except OSError as error:
+    raise UserError(
+      f'cannot read the table of the heap: {path} ({error.strerror}); check '
+      'its permissions'
+    ) from error
+  except (KeyError, TypeError, ValueError) as error:
+    raise UserError(
+      f'damaged file: {path} ({error}); remove it, and give the command '
+      '`owdfa discover` of the run again'
+    ) from error
+
+
+def _heap(
+  lines: list[dict[str, str]],
+  num_known: int,
+  given: Mapping[int, str],
+  text: str,
+) -> HeapAnswers:
+  """Returns the answers of the lines of a table, whose content is `text`."""
+  files = [x for x in lines if not any(x.get(part) for part in _PARTS)]
+  answered = [x for x in files if not x['error']]
+  members = [x for x in answered if x['verdict'] != NONE_OF_THESE]
+  output = np.array([int(x['output']) for x in members], int)
+  name = {}
+  for k, line in zip(output.tolist(), members, strict=True):
+    if k >= num_known:
+      name[k] = given.get(k, f'novel-{k}')
+    elif line['verdict'] == 'known' or k not in name:
+      name[k] = escape.from_spreadsheet(line['source'])
+  first = first_of_names(name)
+  called = [first[k] for k in output.tolist()]
+  # Where clusters share a name, it may be the source of another output's image.
+  shared = {x for x in given.values() if len(clusters_of_name(x, given)) > 1}
+  return HeapAnswers(
+    image=[escape.from_spreadsheet(x['image']) for x in members],
+    output=output,
+    called=np.array(called, int),
+    confidence=np.array([float(x['confidence']) for x in members]),
+    name=name,
+    num_inconclusive=sum(x['verdict'] == 'inconclusive' for x in members),
+    num_none=len(answered) - len(members),
+    num_unreadable=len(files) - len(answered),
+    is_current=all(
+      escape.from_spreadsheet(x['source']) in {name[k], *shared}
+      for k, x in zip(output.tolist(), members, strict=True)
+    ),
+    digest=hashlib.sha256(text.encode()).hexdigest(),
+  )

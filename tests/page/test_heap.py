@@ -1,0 +1,134 @@
+"""The heap of a discovery: its clusters, and what the page shows of them."""
+
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers.heap_tables import found, write_heap
+from helpers.page_runs import HOSTILE, Reader, write_run
+from input_pipeline.errors import UserError
+from owdfa_jax.commands import names
+from owdfa_jax.page.heap_answers import read_heap
+from owdfa_jax.page.run_files import read_run
+from owdfa_jax.page.write_page import write_page
+
+
+@pytest.fixture
+def run(tmp_path):
+  """A run of four outputs; the heap has a fifth one, and no novel-2."""
+  folder = tmp_path / 'run'
+  write_run(folder)
+  for number in range(3):
+    image = np.full((20, 30, 3), 40 * number, np.uint8)
+    cv2.imwrite(str(tmp_path / f'{number}.png'), image)
+  write_heap(
+    folder,
+    found(tmp_path / '0.png', 3, 0.8),
+    found(tmp_path / '1.png', 4, 0.6),
+    found(tmp_path / '2.png', 4, 0.9),
+    found(tmp_path / 'gone.png', 4, 0.3, verdict='inconclusive'),
+    found('b.png', 1, 0.7, source='b', verdict='known'),
+    ('none.png', 'none of these', 'none of these', '', 4, ''),
+    ('broken.png', '', '', '', '', 'cut short'),
+  )
+  return folder
+
+
+def test_answers_for_the_heap_are_counted(run):
+  heap = read_heap(run, 2, {})
+  assert heap.name == {3: 'novel-3', 4: 'novel-4', 1: 'b'}
+  assert heap.output.tolist() == [3, 4, 4, 4, 1]
+  counts = heap.num_none, heap.num_inconclusive, heap.num_unreadable
+  assert counts == (1, 1, 1) and heap.is_current
+
+
+def test_a_line_of_a_frame_or_a_face_is_not_counted(run):
+  path = run / 'heap_attributions.csv'
+  path.write_text(
+    'image,verdict,source,confidence,output,frame,face,error\n'
+    'v.mp4,found,novel-3,0.9,3,0,,\n'
+    'v.mp4,found,novel-3,0.9,3,,,\n'
+    'i.png,found,novel-4,0.9,4,,1,\n'
+    'i.png,found,novel-3,0.9,3,,,\n'
+  )
+  assert read_heap(run, 2, {}).output.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(
+  'given, is_current',
+  [
+    ({}, True),
+    ({4: 'X'}, False),
+    ({2: 'X'}, True),
+  ],
+)
+def test_a_table_of_other_names_is_told(run, given, is_current):
+  assert read_heap(run, 2, given).is_current == is_current
+
+
+def test_an_image_of_a_shared_name_may_be_called_by_it(run):
+  given = {2: 'X', 3: 'X'}
+  # The output of the line is 4; 2 and 3 together are more probable.
+  write_heap(run, found('a.png', 4, source='X'), found('b.png', 3, source='X'))
+  assert read_heap(run, 2, given).is_current
+  assert not read_heap(run, 2, {}).is_current
+
+
+def test_clusters_of_a_name_are_one(run):
+  heap = read_heap(run, 2, {3: 'X', 4: 'X'})
+  assert heap.called.tolist() == [3, 3, 3, 3, 1]
+
+
+def test_a_damaged_table_is_one_line(run):
+  (run / 'heap_attributions.csv').write_text('image,error\nx,\n')
+  with pytest.raises(
+    UserError, match=r"damaged file: .*csv \('verdict'\); rem"
+  ):
+    read_heap(run, 2, {})
+
+
+def page_of(run):
+  reader = Reader()
+  page = write_page(read_run(run), run, dataset=None).read_text()
+  reader.feed(page)
+  return page, ' '.join(reader.text.split())
+
+
+def test_the_page_shows_clusters_that_no_test_image_got(run):
+  page, text = page_of(run)
+  assert 'Of 6 images of unknown source, 5 got one of these names' in text
+  assert '1 are of none of these sources. 1 files could not be read' in text
+  assert 'novel-4 no test images' in text
+  assert 'In the heap: 3 images (60.0 %), mean confidence 60.0 %' in text
+  # Three files are there, and one of the cluster is not.
+  assert page.count('<img') == 3 and 'gone.png' in text
+  assert (run / 'page' / 'heap-4.png').exists()
+  assert not (run / 'page' / 'heap-1.png').exists()
+  targets = re.findall(r'href="#(name-\d)"', page)
+  assert targets == ['name-4', 'name-3', 'name-1']
+  assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_pictures_of_the_heap_are_kept(run, tmp_path):
+  page_of(run)
+  for path in tmp_path.glob('*.png'):
+    path.unlink()
+  assert page_of(run)[0].count('<img') == 3
+
+
+def test_a_name_of_a_heap_is_text(run):
+  names.main([str(run), f'4={HOSTILE[0]}'])
+  page, text = page_of(run)
+  assert f'{HOSTILE[0]} (novel-4)' in text and '<script' not in page
+
+
+def test_a_page_of_another_folder_is_all_that_is_written(run, tmp_path):
+  before = {*run.iterdir()}
+  path = tmp_path / 'out' / 'x.html'
+  assert write_page(read_run(run), run, dataset=None, out=path) == path
+  # What was computed is kept in the run.
+  assert {*run.iterdir()} - before == {run / 'heap-7.npz'}
+  assert [*path.parent.iterdir()] == [path]
+  assert 'are also in the folder' not in path.read_text()
