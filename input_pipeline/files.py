@@ -112,7 +112,7 @@ def open_regular(path: str | os.PathLike) -> io.BufferedReader:
       why. For a folder it is an `IsADirectoryError`.
   """
   if object_store.is_remote(path):
-    return object_store.open_object(path)  # pyrefly: ignore[bad-return]
+    return object_store.open_object(path)
   # Opening a device may have an effect, so its kind is asked for first.
   try:
     status = os.stat(path)

@@ -6,6 +6,8 @@ or not at all, so that writing one needs no hidden file beside it.
 
 import contextlib
 import errno
+import io
+import logging
 import os
 import re
 import tempfile
@@ -19,6 +21,8 @@ from input_pipeline.errors import UserError
 _ONE_SLASH = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/(?!/)')  # gs:/bucket
 # Listings that fsspec keeps would hide what other processes write.
 fsspec.config.conf.setdefault('gcs', {}).setdefault('use_listings_cache', False)
+# It says of each file how it will be read.
+logging.getLogger('fsspec').setLevel(logging.WARNING)
 
 
 def is_remote(path: str | os.PathLike) -> bool:
@@ -74,7 +78,7 @@ def os_errors(url: str | os.PathLike) -> Iterator[None]:
     raise OSError(errno.EIO, ' '.join(why.split())[:300], name) from error
 
 
-def open_object(url: str | os.PathLike) -> IO[bytes]:
+def open_object(url: str | os.PathLike) -> io.BufferedReader:
   """Opens an object to read its bytes, some of them at a time.
 
   Raises:
@@ -82,7 +86,8 @@ def open_object(url: str | os.PathLike) -> IO[bytes]:
   """
   with os_errors(url):
     system, name = file_system(url)
-    return system.open(name, 'rb')
+    # Its own `readline` takes no length.
+    return io.BufferedReader(system.open(name, 'rb'))
 
 
 def read_object(url: str | os.PathLike, limit: int) -> bytes | None:

@@ -52,6 +52,26 @@ def run_folder(path: str | os.PathLike, setting: str = '--workdir') -> str:
   return text
 
 
+def place_beside(path: str | os.PathLike) -> str:
+  """Returns a local path for what becomes the file at `path` later.
+
+  It is `path` itself, or for a URL one in the local cache, always the same.
+
+  Raises:
+    UserError: there is no cache for the file of a URL.
+  """
+  text = os.fspath(path)
+  if not is_remote(text):
+    return text
+  if not (cache := files.cache_folder()):
+    raise UserError(
+      f'no folder for the beginning of {text}: the user has no home folder; '
+      'set $OWDFA_CACHE to a folder'
+    )
+  key = hashlib.sha256(text.encode()).hexdigest()[:16]
+  return os.path.join(cache, 'unfinished', f'{key}-{os.path.basename(text)}')
+
+
 def read_bytes(path: str) -> bytes | None:
   """Returns the content of a local file or a URL, or None if there is none.
 

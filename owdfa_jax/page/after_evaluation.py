@@ -6,6 +6,7 @@ import jax
 import ml_collections
 
 from input_pipeline.escape import message
+from input_pipeline.object_store import is_remote
 from owdfa_jax.page.report_command import report_page
 
 
@@ -25,6 +26,12 @@ def draw_after_evaluation(
   if not config.log.page or config.eval.split != 'test':
     return
   if jax.process_index() > 0:
+    return
+  if is_remote(workdir):
+    print(
+      f'no page: the run is at {workdir}; copy it to a local folder, and '
+      '`owdfa report FOLDER` draws it'
+    )
     return
   try:
     path = report_page(

@@ -19,8 +19,9 @@ def test_written_and_read(url):
   with files.write_whole(f'{url}/bytes') as file:
     file.write(b'1')
   assert files.read_text(f'{url}/a/text') == 'grün\r\n'
-  with files.open_regular(f'{url}/bytes') as file:
-    assert file.read() == b'1'
+  with files.open_regular(f'{url}/a/text') as file:
+    assert file.readline(2) == b'gr'
+    assert file.read() == 'ün\r\n'.encode()
   with files.write_whole(f'{url}/bytes') as file:
     file.write(b'22')
   assert object_store.object_size(f'{url}/bytes') == 2
