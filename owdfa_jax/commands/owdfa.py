@@ -85,6 +85,10 @@ COMMANDS = {
   'pack-timing': Command(
     'Times the parts of packing.', 'input_pipeline.pack_timing'
   ),
+  'read-timing': Command(
+    'Times reading packed images, and image formats.',
+    'input_pipeline.read_timing',
+  ),
   'soak': Command(
     'Kills small runs at random and checks that nothing is lost.',
     'owdfa_jax.soak.__main__',

@@ -15,6 +15,7 @@ COMMANDS = (
   'input_pipeline.pack',
   'input_pipeline.pack_timing',
   'input_pipeline.prepare',
+  'input_pipeline.read_timing',
   'input_pipeline.simulate',
   'owdfa_jax.evaluation.overview',
 )

@@ -1,0 +1,191 @@
+"""Times reading: decoding alone, records, and batches made ahead by grain."""
+
+import dataclasses
+import functools
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from input_pipeline import features, pipeline
+from input_pipeline.dataset import PackedDataset
+from input_pipeline.text_tables import aligned
+
+ROUNDS = 5
+# Batches that are taken before the clock starts: threads and processes start
+# then, and as many batches wait at the end of a round as at its beginning.
+_FIRST_BATCHES = 2
+# Name -> (file ending, options of OpenCV). WebP above 100 is lossless.
+CODECS = {
+  'png': ('.png', []),
+  'jpeg, quality 95': ('.jpg', [cv2.IMWRITE_JPEG_QUALITY, 95]),
+  'webp, lossless': ('.webp', [cv2.IMWRITE_WEBP_QUALITY, 101]),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Codec:
+  """What storing the images with one codec costs.
+
+  Attributes:
+    size: mean bytes of an image.
+    encode: seconds to encode one.
+    decode: seconds to decode one.
+  """
+
+  size: float
+  encode: float
+  decode: float
+
+
+def time_reading(
+  dataset: PackedDataset,
+  batch_size: int,
+  batches: int,
+  threads: Sequence[int],
+  workers: Sequence[int],
+) -> dict[str, float]:
+  """Returns images a second of each way to read, medians of `ROUNDS` rounds.
+
+  All ways take their turn in each round, so that other load on the machine
+  affects them alike. Nothing is kept from one turn to the next.
+
+  Args:
+    dataset: an open packed dataset.
+    batch_size: images of a batch.
+    batches: batches of one turn.
+    threads: numbers of threads to try.
+    workers: numbers of worker processes to try, with one thread each.
+
+  Returns:
+    'decode': the bare loop in one thread, from encoded images in memory.
+    'read and decode': the same, with reading and parsing the records.
+    'N threads', 'N processes': training batches.
+  """
+  cv2.setNumThreads(1)
+  size = len(dataset.train)
+  rows = [i % size for i in range(batches * batch_size)]
+  encoded = [
+    features.decode_record(dataset.train.source[row]).image for row in rows
+  ]
+
+  def read_all() -> None:
+    for row in rows:
+      features.decode_image(dataset.train.source[row])
+
+  def batches_of(threads: int, workers: int) -> float:
+    return _time_batches(dataset, batch_size, batches, threads, workers)
+
+  ways: dict[str, Callable[[], float]] = {
+    'decode': lambda: _seconds(lambda: _decode_all(encoded)),
+    'read and decode': lambda: _seconds(read_all),
+  }
+  for count in threads:
+    ways[f'{count} threads'] = functools.partial(batches_of, count, 0)
+  for count in workers:
+    ways[f'{count} processes'] = functools.partial(batches_of, 1, count)
+  taken: dict[str, list[float]] = {name: [] for name in ways}
+  for _ in range(ROUNDS):
+    for name, time_one in ways.items():
+      taken[name].append(time_one())
+  return {name: len(rows) / statistics.median(t) for name, t in taken.items()}
+
+
+def _time_batches(
+  dataset: PackedDataset,
+  batch_size: int,
+  batches: int,
+  threads: int,
+  workers: int,
+) -> float:
+  """Returns the seconds of some training batches that nothing caches."""
+  iterator = pipeline.train_batches(
+    dataset,
+    batch_size=batch_size,
+    seed=0,
+    num_threads=threads,
+    num_workers=workers,
+    cache_bytes=0,
+  )
+  for _ in range(_FIRST_BATCHES):
+    next(iterator)
+  try:
+    return _seconds(lambda: [next(iterator) for _ in range(batches)])
+  finally:
+    iterator.close()
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+  start = time.perf_counter()
+  work()
+  return time.perf_counter() - start
+
+
+def _decode_all(encoded: Sequence[bytes]) -> None:
+  for content in encoded:
+    _decode(content)
+
+
+def _decode(content: bytes) -> np.ndarray:
+  buffer = np.frombuffer(content, np.uint8)
+  return np.asarray(cv2.imdecode(buffer, cv2.IMREAD_COLOR_RGB))
+
+
+def reading_report(speeds: Mapping[str, float]) -> str:
+  """Returns a table of speeds, and their multiples of the bare loop's.
+
+  Args:
+    speeds: what `time_reading` returns.
+  """
+  bare = speeds['decode']
+  rows = [
+    (name, f'{speed:.0f}', f'{speed / bare:.2f}')
+    for name, speed in speeds.items()
+  ]
+  return aligned(('reading', 'images/s', 'of decode'), rows, 'lrr')
+
+
+def time_codecs(encoded: Sequence[bytes]) -> dict[str, Codec]:
+  """Stores images with each of `CODECS`, in one thread.
+
+  Args:
+    encoded: image files that OpenCV reads.
+  """
+  cv2.setNumThreads(1)
+  pictures = [
+    cv2.cvtColor(_decode(content), cv2.COLOR_RGB2BGR) for content in encoded
+  ]
+  costs: dict[str, Codec] = {}
+  for name, (ending, options) in CODECS.items():
+    start = time.process_time()
+    stored = [
+      cv2.imencode(ending, picture, options)[1].tobytes()
+      for picture in pictures
+    ]
+    middle = time.process_time()
+    _decode_all(stored)
+    end = time.process_time()
+    costs[name] = Codec(
+      size=statistics.mean(map(len, stored)),
+      encode=(middle - start) / len(stored),
+      decode=(end - middle) / len(stored),
+    )
+  return costs
+
+
+def codecs_report(costs: Mapping[str, Codec]) -> str:
+  """Returns a table of what `time_codecs` measured."""
+  rows = [
+    (
+      name,
+      f'{cost.size / 1e3:.2f}',
+      f'{1 / cost.encode:.0f}',
+      f'{1 / cost.decode:.0f}',
+    )
+    for name, cost in costs.items()
+  ]
+  header = ('stored as', 'kB/image', 'encoded/s', 'decoded/s')
+  return aligned(header, rows, 'lrrr')

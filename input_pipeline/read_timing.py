@@ -1,0 +1,89 @@
+"""Command that times reading: threads, processes and image formats.
+
+`python -m input_pipeline.read_timing --data PACKED` reads batches as training
+does, without a network, and compares them with decoding alone. It then stores
+the same images in other formats, and times those.
+"""
+
+from collections.abc import Sequence
+
+from input_pipeline.argument_parser import ArgumentParser
+from input_pipeline.errors import UsageError, one_line_errors
+from input_pipeline.number_ranges import check_flags, whole
+
+_RANGES = {'batch_size': whole(2, 2**16), 'batches': whole(1, 10**4)}
+_COUNTS = whole(1, 256)
+
+
+@one_line_errors()
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Runs the command.
+
+  Args:
+    argv: the arguments; None: those of the process.
+    prog: the command's name in the help; None: the module's.
+  """
+  parser = ArgumentParser(
+    prog=prog or 'python -m input_pipeline.read_timing',
+    description='Times reading a packed dataset, and image formats.',
+  )
+  add = parser.add_argument
+  add('--data', required=True, help='a packed directory')
+  add(
+    '--batch_size',
+    type=int,
+    default=128,
+    help='images of a batch (default: %(default)s)',
+  )
+  add(
+    '--batches',
+    type=int,
+    default=8,
+    help='batches of each of five rounds (default: %(default)s)',
+  )
+  add(
+    '--threads',
+    default='1,2',
+    help='numbers of threads, with commas (default: %(default)s)',
+  )
+  add(
+    '--processes',
+    default='1,2',
+    help='numbers of worker processes, with commas (default: %(default)s)',
+  )
+  arguments = parser.parse_args(argv)
+  check_flags(arguments, _RANGES)
+  threads = _numbers('--threads', arguments.threads)
+  workers = _numbers('--processes', arguments.processes)
+  # Imported late, so that --help and wrong arguments answer at once.
+  from input_pipeline import features, read_costs
+  from input_pipeline.dataset import open_dataset
+
+  dataset = open_dataset(arguments.data)
+  speeds = read_costs.time_reading(
+    dataset, arguments.batch_size, arguments.batches, threads, workers
+  )
+  print(read_costs.reading_report(speeds))
+  count = min(len(dataset.train), arguments.batch_size * arguments.batches)
+  stored = [
+    features.decode_record(dataset.train.source[row]).image
+    for row in range(count)
+  ]
+  side = dataset.image_size
+  print(f'\nThe first {count} images of {side} x {side} pixels, one thread:')
+  print(read_costs.codecs_report(read_costs.time_codecs(stored)))
+
+
+def _numbers(flag: str, text: str) -> list[int]:
+  """Returns the whole numbers of a flag, without repetitions."""
+  words = text.split(',')
+  if not all(word.isdigit() for word in words):
+    raise UsageError(f'not whole numbers: {flag}={text}; give some such as 1,2')
+  numbers = [int(word) for word in words]
+  for number in numbers:
+    _COUNTS.check(flag, number)
+  return list(dict.fromkeys(numbers))
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,59 @@
+"""The tables of reading times; the times themselves are not tested."""
+
+import pytest
+
+from input_pipeline import read_costs, read_timing
+from input_pipeline.read_costs import Codec
+
+
+def test_speeds_are_compared_with_the_bare_loop():
+  report = read_costs.reading_report(
+    {'decode': 2000.0, '1 threads': 1500.0, '2 processes': 3000.0}
+  )
+  lines = [line.split() for line in report.splitlines()]
+  assert lines[1] == ['decode', '2000', '1.00']
+  assert lines[2][-2:] == ['1500', '0.75']
+  assert lines[3][-2:] == ['3000', '1.50']
+
+
+def test_codecs_are_tabulated():
+  report = read_costs.codecs_report({'png': Codec(9410, 1e-3, 5e-4)})
+  assert report.splitlines()[1].split() == ['png', '9.41', '1000', '2000']
+
+
+def test_command(packed, capsys):
+  flags = '--batch_size=4 --batches=1 --threads=1,2,1 --processes=1'
+  read_timing.main([f'--data={packed}', *flags.split()])
+  reading, codecs = capsys.readouterr().out.split('\n\n')
+  assert [line.split('  ')[0] for line in reading.splitlines()] == [
+    'reading',
+    'decode',
+    'read and decode',
+    '1 threads',
+    '2 threads',
+    '1 processes',
+  ]
+  assert codecs.startswith('The first 4 images of ')
+  sizes = {
+    line.split('  ')[0]: float(line.split()[-3])
+    for line in codecs.splitlines()[2:]
+  }
+  assert list(sizes) == list(read_costs.CODECS)
+  # Lossy.
+  assert sizes['jpeg, quality 95'] < sizes['png']
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    ('--batches=0', 'out of range: --batches=0'),
+    ('--threads=1,x', 'not whole numbers: --threads=1,x; give some such as'),
+    ('--processes=0', 'out of range: --processes=0'),
+  ],
+)
+def test_bad_arguments(flags, message, packed, capsys):
+  with pytest.raises(SystemExit) as ended:
+    read_timing.main([f'--data={packed}', flags])
+  assert ended.value.code == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert message in line
