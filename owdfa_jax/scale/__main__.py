@@ -5,13 +5,14 @@
 For each method prints what a step costs one chip, as the compiler counts it:
 floating-point operations, bytes that operations read and write, memory, and the
 bytes of what it gets from other chips; in brackets, as multiples of the
-supervised step on the same chips. Nothing is run and nothing is timed. TPU
+supervised step on the same chips. No step is run or timed. TPU
 topologies need libtpu (`pip install 'owdfa-jax[tpu]'`), but no TPU. `local`
 stands for the devices of this machine. Compiling a step takes minutes.
 
   owdfa scale --topology=v5e:16x16 --rows=10000000
 
-does the same for the clustering of as many features, in place of the step.
+does the same for the clustering of as many features, in place of the step. With
+`--run`, on the devices of this machine, it is run too, and timed.
 """
 
 import argparse
@@ -60,6 +61,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   check_flags(options, _RANGES)
   if (options.batch is None) == (options.rows is None):
     parser.error('give --batch, the rows of a step, or --rows, of a clustering')
+  if options.run and (options.rows is None or options.topology != 'local'):
+    parser.error('--run takes --rows and --topology=local')
   check_choice('--effort', options.effort, EFFORTS)
   check_choice('--part', options.part, PARTS)
   methods = options.methods.split(',')
@@ -153,6 +156,12 @@ def _add_clustering(parser: ArgumentParser) -> None:
     default='20,200',
     help='numbers of clusters, with commas between them, with --rows '
     '(default: %(default)s)',
+  )
+  add(
+    '--run',
+    action='store_true',
+    help='run the clustering too, once, and print its seconds; with --rows and '
+    '--topology=local',
   )
 
 

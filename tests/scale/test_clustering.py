@@ -32,10 +32,12 @@ def test_each_device_has_its_share_and_no_features_travel():
 
 
 def test_command(capsys):
-  main(['--topology=local', '--rows=512', '--channels=8', '--clusters=4'])
+  flags = '--rows=508 --channels=8 --clusters=4 --run'
+  main(['--topology=local', *flags.split()])
   out = capsys.readouterr().out
-  assert f'one start, {MOVES} moves at most, 512 rows of 8 channels' in out
+  assert f'one start, {MOVES} moves at most, 508 rows of 8 channels' in out
   assert '| 4 clusters | ' in out
+  assert out.splitlines()[-1].startswith('4 clusters: ')
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_command(capsys):
     ('--batch=8 --rows=8', 'give --batch'),
     ('--rows=8 --clusters=4,x', 'wrong type: --clusters=x'),
     ('--rows=8 --clusters=1', 'out of range: --clusters=1'),
+    ('--batch=8 --run', '--run takes --rows and --topology=local'),
     ('--rows=1', 'out of range: --rows=1'),
   ],
 )
