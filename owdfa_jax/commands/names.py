@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   before = read_names(run.workdir)
   names = changed_names(run, {} if before is None else before.names, changes)
   print(cluster_table(run, names))
-  for line in [*shared_lines(names), *heap_lines(run)]:
+  for line in [*shared_lines(names), *examples_of_heap(run)]:
     print(line)
   if before is None or changes:
     step = int(run.report['checkpoint_step'])
@@ -239,7 +239,7 @@ def _size_cells(
   ]
 
 
-def heap_lines(run: RunFiles) -> list[str]:
+def examples_of_heap(run: RunFiles) -> list[str]:
   """Returns examples of each found cluster of the heap, a line each.
 
   The first ones are the most typical. A last line has the images without a

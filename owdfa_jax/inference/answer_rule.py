@@ -59,12 +59,17 @@ class AnswerRule:
     order = np.argsort(-total[sources], kind='stable')[:2]
     choices = [int(sources[place]) for place in order]
     names = [self.names[k] for k in choices]
-    sure = [float(np.float32(total[k])) for k in choices]
+    sure: list[float | None] = [float(np.float32(total[k])) for k in choices]
     verdict = verdict_of(
-      choices[0], sure[0], self.num_known, unseen_score, self.threshold
+      choices[0],
+      float(np.float32(total[choices[0]])),
+      self.num_known,
+      unseen_score,
+      self.threshold,
     )
     if verdict == NONE_OF_THESE:
-      names, sure = [NONE_OF_THESE, names[0]], [sure[0], sure[0]]
+      # A run has seen no such image, so it has no probability for one.
+      names, sure = [NONE_OF_THESE, names[0]], [None, sure[0]]
     fake = None
     if self.real:
       fake = float(np.float32(1 - probability[list(self.real)].sum()))

@@ -30,8 +30,9 @@ class Answer:
       is below a half, so the other sources together are more probable.
     source: the name of the most probable source; `novel-N` if it was found and
       has no name from the user; or 'none of these'.
-    confidence: the probability of the most probable source, with the run's
-      temperature if it has one, see `TrainedRun.calibration`.
+    confidence: the probability of `source`, with the run's temperature if it
+      has one, see `TrainedRun.calibration`. None for 'none of these': a run has
+      seen no such image, and `unseen_score` is all that speaks for it.
     second_choice: the name of the source that is probable next; of an image of
       none of them, the most probable one.
     second_confidence: its probability.

@@ -13,6 +13,7 @@ from input_pipeline import text_tables
 from input_pipeline.image_folders import FolderScan, skipped_lines
 from input_pipeline.original_sizes import unlike_lines
 from owdfa_jax.evaluation.heap import heap_summary
+from owdfa_jax.report_fields import NONE_OF_THESE
 from owdfa_jax.inference.unfinished import is_part
 
 _LEAD = (
@@ -62,9 +63,14 @@ class Summary:
       self.errors.append(str(row['error']))
       return
     self._verdicts[row['verdict']] += 1
-    self._confidence[source] += row['confidence']
+    sure = row['confidence']
+    if sure is None:
+      # Of none of these: how sure the network is of the most probable source.
+      sure = row['second_confidence']
+    else:
+      self._confidence[source] += sure
     self._output.append(row['output'])
-    self._sure.append(row['confidence'])
+    self._sure.append(sure)
     self._side.append(row['side'])
 
   def text(self, path: str | os.PathLike[str]) -> str:
@@ -77,7 +83,9 @@ class Summary:
       (
         str(count),
         source,
-        text_tables.percent(self._confidence[source] / count),
+        text_tables.percent(self._confidence[source] / count)
+        if source != NONE_OF_THESE
+        else '',
       )
       if source
       else (str(count), '(unreadable)', '')

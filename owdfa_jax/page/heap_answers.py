@@ -97,7 +97,7 @@ def _heap(
   """Returns the answers of the lines of a table, whose content is `text`."""
   files = [x for x in lines if not any(x.get(part) for part in _PARTS)]
   answered = [x for x in files if not x['error']]
-  members = [x for x in answered if x['verdict'] != NONE_OF_THESE]
+  members = [x for x in answered if x['source'] != NONE_OF_THESE]
   output = np.array([int(x['output']) for x in members], int)
   name = {}
   for k, line in zip(output.tolist(), members, strict=True):

@@ -84,7 +84,7 @@ def test_clusters_of_a_name_are_one(run):
 def test_a_damaged_table_is_one_line(run):
   (run / 'heap_attributions.csv').write_text('image,error\nx,\n')
   with pytest.raises(
-    UserError, match=r"damaged file: .*csv \('verdict'\); rem"
+    UserError, match=r"damaged file: .*csv \('source'\); rem"
   ):
     read_heap(run, 2, {})
 
