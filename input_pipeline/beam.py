@@ -1,19 +1,15 @@
 """Writes shards on a cluster with Apache Beam: Flink, Spark or Dataflow.
 
-Every worker needs this package installed, and must see the image files and the
-output folder under the same names as this machine: on a shared file system, or
-at a URL for the output. Each shard's task and result travel in small files
-beside the shard, so that the Beam pipeline passes nothing but paths.
+Each shard's task and result travel in small files beside the shard, on a shared
+file system or at a URL; see `beam_runner`.
 """
 
 import dataclasses
-import importlib
 import json
-import shlex
 from collections.abc import Callable
-from typing import Any
 
 from input_pipeline import detections, faces, storage, strict_json
+from input_pipeline.beam_runner import check_beam, run_with_beam
 from input_pipeline.errors import UserError
 from input_pipeline.processes import silence_decoders
 from input_pipeline.shard_writer import write_shard
@@ -51,36 +47,17 @@ def write_shards_with_beam(
     UserError: Beam is not installed or refuses the options, an image is
       unreadable (unless skipped), or a shard cannot be written.
   """
-  # Beam is optional, and its import takes seconds.
-  try:
-    beam: Any = importlib.import_module('apache_beam')
-    pipeline_options: Any = importlib.import_module(
-      'apache_beam.options.pipeline_options'
-    )
-  except ImportError as error:
-    raise UserError(
-      f'--runner={runner}: Apache Beam is not installed; in an environment of '
-      'its own, `pip install owdfa-jax[beam]`, or in a checkout '
-      '`pip install -r requirements-beam.txt`'
-    ) from error
+  check_beam(runner)
   for shard in shards:
     task = _to_json(dataclasses.asdict(shard))
     storage.write_bytes(_task_path(shard.path), task)
-  try:
-    flags = [f'--runner={runner}', *shlex.split(options)]
-    with beam.Pipeline(
-      options=pipeline_options.PipelineOptions(flags)
-    ) as pipeline:
-      _ = (
-        pipeline
-        | beam.Create([shard.path for shard in shards])
-        | beam.Reshuffle()  # without it one worker may get all shards
-        | beam.Map(_run_task, known)
-      )
-  # Each runner raises its own kinds of exceptions.
-  except Exception as error:
-    lines = str(error).splitlines() or [repr(error)]
-    raise UserError(f'--runner={runner} failed: {lines[0]}') from error
+  run_with_beam(
+    _run_task,
+    [shard.path for shard in shards],
+    known,
+    runner=runner,
+    options=options,
+  )
   return _collect(shards, finished)
 
 

@@ -150,7 +150,7 @@ def test_no_module_imports_itself_through_others():
 
 # Their words name modules that are imported only when they are needed.
 IMPORTERS = {
-  'input_pipeline.beam',
+  'input_pipeline.beam_runner',
   'input_pipeline.faces',
   'owdfa_jax.commands.owdfa',
   'owdfa_jax.configs',

@@ -61,6 +61,8 @@ Takes files, folders and patterns in quotes, in which ** stands for any folders.
       'nearest',
       'frames',
       'faces',
+      'runner',
+      'beam_options',
       'quiet',
       *_POD,
     ),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import ml_collections
 
 from input_pipeline.image_folders import FolderScan
-from input_pipeline.storage import run_folder
 from input_pipeline.pack_options import LOCAL
+from input_pipeline.storage import run_folder
 from owdfa_jax.discovery.estimate_from_network import estimate_from_network
 from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum

@@ -20,11 +20,16 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import config_flags
 
+from input_pipeline.beam_runner import check_beam
 from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.image_folders import FolderScan
-from input_pipeline.loose_images import check_cuts_faces
 from input_pipeline.number_ranges import whole
-from input_pipeline.pack_options import check_max_pixels
+from input_pipeline.pack_options import (
+  BEAM_RUNNERS,
+  LOCAL,
+  check_max_pixels,
+)
+from input_pipeline.packed_arguments import check_cuts_faces
 from input_pipeline.progress_bars import be_quiet
 from owdfa_jax.commands.config_files import shipped_configs
 from owdfa_jax.commands.flags import (
@@ -114,6 +119,17 @@ _FACES = flags.DEFINE_bool(
   False,
   'For attribute, of a run of faces: a line for every face of an image too.',
 )
+_RUNNER = flags.DEFINE_enum(
+  'runner',
+  LOCAL,
+  (LOCAL, *BEAM_RUNNERS),
+  'For attribute: local, this machine, or a runner of Apache Beam.',
+)
+_BEAM_OPTIONS = flags.DEFINE_string(
+  'beam_options',
+  '',
+  "Options of the runner, such as '--flink_master=host:8081'.",
+)
 _QUIET = flags.DEFINE_bool(
   'quiet',
   False,
@@ -194,6 +210,11 @@ def _run(argv: Sequence[str]) -> None:
       'one process is enough: --distributed with the config of a spectrum, '
       'which has no network; leave it out'
     )
+  if _DISTRIBUTED.value and _RUNNER.value != LOCAL:
+    raise UsageError(
+      f'a runner has workers of its own: --runner={_RUNNER.value} with '
+      '--distributed; leave one of them out'
+    )
   if _DISTRIBUTED.value:
     with PodProcess(_POD_TIMEOUT.value) as pod:
       _check_and_run(files, pod)
@@ -215,6 +236,8 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
     workdir = '.'  # timing neither reads nor writes there
   assert workdir  # `_run` has seen to it
   check_max_pixels(_MAX_PIXELS.value)
+  if _RUNNER.value != LOCAL:
+    check_beam(_RUNNER.value)
   _NEAREST_RANGE.check('--nearest', _NEAREST.value)
   images = _find_images(files) if mode == 'attribute' else None
   stages: list[RunInputs] = []
@@ -260,6 +283,8 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
         nearest=_NEAREST.value,
         frames=_FRAMES.value,
         faces=_FACES.value,
+        runner=_RUNNER.value,
+        beam_options=_BEAM_OPTIONS.value,
       )
     )
 

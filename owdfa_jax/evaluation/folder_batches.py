@@ -7,9 +7,9 @@ import numpy as np
 
 from input_pipeline.batches import Batch
 from input_pipeline.image_folders import FolderScan
-from input_pipeline.loose_images import (
+from input_pipeline.loose_images import file_batches
+from input_pipeline.packed_arguments import (
   crop_of,
-  file_batches,
   max_pixels_of,
   tiling_of,
 )

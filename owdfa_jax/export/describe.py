@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from input_pipeline.dataset import PackedDataset
-from input_pipeline.loose_images import crop_of, tiling_of
+from input_pipeline.packed_arguments import crop_of, tiling_of
 from owdfa_jax import __version__
 from owdfa_jax.evaluation.restore import RestoredNetwork
 from owdfa_jax.evaluation.source_names import real_classes, source_names
@@ -13,6 +13,7 @@ from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.unseen_report import limit_of
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.export.exported_files import FORMAT, FORMAT_VERSION
+from owdfa_jax.methods.titles import method_title
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _OUTPUTS = {
@@ -71,6 +72,7 @@ def describe_run(
     'run': {
       'name': experiment.workdir.name,
       'method': config.method.name,
+      'title': method_title(config.to_dict()),
       'backbone': config.model.backbone,
       'front_end': config.model.front_end,
       'dtype': config.model.dtype,

@@ -1,25 +1,32 @@
 """Attributes new images: names the source of every image of a scan."""
 
+import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
 
+from input_pipeline.beam_runner import run_with_beam
+from input_pipeline.errors import UserError
 from input_pipeline.escape import terminal
 from input_pipeline.image_folders import FolderScan
+from input_pipeline.object_store import is_remote
+from input_pipeline.pack_options import LOCAL
 from input_pipeline.progress_bars import progress_bar
 from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
-from owdfa_jax.evaluation.source_names import output_names
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.inference.answers import COLUMNS, Answer
+from owdfa_jax.inference.made_by import answers_made_by
+from owdfa_jax.inference.part_worker import answer_part, task_of
+from owdfa_jax.inference.parts import IMAGES_PER_PART, Parts, Row
 from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.inference.run import TrainedRun
 from owdfa_jax.inference.summary import Summary
 from owdfa_jax.inference.tables import NUM_NEAREST, write_table
 from owdfa_jax.inference.unfinished import UnfinishedTable
-from owdfa_jax.training.manifest import checkpoint_digest
+from owdfa_jax.training.progress import say
 
 _EARLIER = (
   'warning: confidences are without a temperature, and no training images are '
@@ -43,6 +50,8 @@ def attribute_with_run(
   nearest: int = NUM_NEAREST,
   frames: bool = False,
   faces: bool = False,
+  runner: str = LOCAL,
+  beam_options: str = '',
 ) -> int:
   """Attributes new images; finds the run's centres and sources if need be.
 
@@ -57,6 +66,8 @@ def attribute_with_run(
     nearest=nearest,
     frames=frames,
     faces=faces,
+    runner=runner,
+    beam_options=beam_options,
   )
 
 
@@ -70,6 +81,8 @@ def attribute(
   nearest: int = NUM_NEAREST,
   frames: bool = False,
   faces: bool = False,
+  runner: str = LOCAL,
+  beam_options: str = '',
 ) -> int:
   """Classifies images with a checkpoint of a run, and writes a table.
 
@@ -89,6 +102,8 @@ def attribute(
     frames: whether each frame of a video has a line too, before that of the
       video.
     faces: whether each face has a line too, before that of its image or frame.
+    runner: 'local', or the runner of Apache Beam whose workers answer.
+    beam_options: further options of Beam, as on a command line.
 
   Returns:
     An exit status: 0, or 1 if some image could not be read. Files that are not
@@ -96,46 +111,65 @@ def attribute(
 
   Raises:
     UserError: there is no checkpoint, the table cannot be written, or `faces`
-      was asked of a run that was not trained on faces.
+      was asked of a run that was not trained on faces,
+      or the runner fails.
   """
   run = TrainedRun(experiment)
   path = out or experiment.workdir / NEW_ATTRIBUTIONS_FILE
-  made_by = _made_by(run, experiment) | {
+  options = {
     'max_pixels': max_pixels,
     'stability': stability,
     'nearest': nearest,
-    'frames': frames,
-    **({'faces': True} if faces else {}),
+    'faces': faces,
   }
+  made_by = answers_made_by(run, experiment, {**options, 'frames': frames})
+  if runner != LOCAL and is_remote(path):
+    raise UserError(
+      f'no place for the answers of the workers: --runner={runner}: the table '
+      f'is at {path}; give --out=FILE on a shared file system'
+    )
+  parts = Parts(path)
+  if jax.process_index() == 0:
+    parts.take_finished(made_by)
+  multihost_utils.sync_global_devices('parts are taken')
   table = UnfinishedTable(path, made_by)
   # The other processes of a pod have read it before process 0 writes.
   multihost_utils.sync_global_devices('answers are read')
-  answers = _answers(
-    run,
-    scan,
-    table.done,
-    max_pixels=max_pixels,
-    stability=stability,
-    nearest=nearest,
-    faces=faces,
-  )
+  images, problems = _left(scan, table.done)
   if jax.process_index() > 0:
-    for _ in answers:
+    for _ in run.stream(images, **options):
       pass  # it computes its share of each batch
     return 0
   if table.done:
     print(f'goes on: {len(table.done)} files have an answer in {table.path}')
+  if runner == LOCAL:
+    rows = _rows_here(run.stream(images, **options), frames, faces)
+  else:
+    task = task_of(experiment, made_by, options, frames)
+    rows = _rows_of_runner(parts, task, images, runner, beam_options)
   summary = Summary(scan, run.outputs, run.num_known)
   with table:
     count = len(scan.images) + len(scan.others) + len(scan.unreadable)
     started = len(table.done)
     with progress_bar('attribute', count, 'file', initial=started) as progress:
-      for answer in answers:
-        for each in answer.lines(frames=frames, faces=faces):
-          table.add(each.columns() | {'side': each.side})
+      for of_file in _in_order(images, problems, rows):
+        for row in of_file:
+          table.add(row)
         progress.update()
     write_table(path, COLUMNS, _counted(table, summary))
   table.remove()
+  parts.remove()
+  _print(summary, path, run, experiment)
+  return 1 if summary.errors else 0
+
+
+def _print(
+  summary: Summary,
+  path: str | os.PathLike[str],
+  run: TrainedRun,
+  experiment: Experiment,
+) -> None:
+  """Prints what was found, and what to beware of."""
   print(summary.text(path))
   for error in summary.errors:
     print(terminal(error), file=sys.stderr)
@@ -145,43 +179,52 @@ def attribute(
     print(_EARLIER)
   elif run.lacks_temperature:
     print(_NO_TEMPERATURE)
-  return 1 if summary.errors else 0
 
 
-def _made_by(run: TrainedRun, experiment: Experiment) -> dict[str, Any]:
-  """Returns what the answers of a run depend on, for JSON."""
-  pairs = zip(output_names(experiment), run.outputs, strict=True)
-  given = {output: name for output, name in pairs if output != name}
-  return {
-    **({'names': given} if given else {}),
-    'checkpoint': checkpoint_digest(run.checkpoint),
-    'classify_by': experiment.config.eval.classify_by,
-    'whitening': experiment.config.eval.whitening,
-    'threshold': run.unseen_threshold,
-    'calibration': list(run.calibration or ()),
-  }
-
-
-def _answers(
-  run: TrainedRun,
-  scan: FolderScan,
-  done: set[str],
-  **options: Any,
-) -> Iterator[Answer]:
-  """Yields an answer for every file that has none, sorted by path.
-
-  `options` are those of `TrainedRun.stream`.
-  """
+def _left(scan: FolderScan, done: set[str]) -> tuple[list[str], dict[str, str]]:
+  """Returns the images without an answer, sorted, and the other files."""
   problems = {**scan.others, **scan.unreadable}
-  names = sorted({*scan.images, *problems} - done)
-  answers = run.stream(
-    (name for name in names if name not in problems), **options
-  )
-  for name in names:
+  images = sorted({*scan.images} - done - problems.keys())
+  return images, {k: v for k, v in problems.items() if k not in done}
+
+
+def _rows_here(
+  answers: Iterable[Answer], frames: bool, faces: bool
+) -> Iterator[list[Row]]:
+  """Yields the lines of each image, computed in this process."""
+  for answer in answers:
+    lines = answer.lines(frames=frames, faces=faces)
+    yield [line.columns() | {'side': line.side} for line in lines]
+
+
+def _rows_of_runner(
+  parts: Parts,
+  task: Mapping[str, Any],
+  images: Sequence[str],
+  runner: str,
+  beam_options: str,
+) -> Iterator[list[Row]]:
+  """Yields the lines of each image, computed by the workers of a runner."""
+  paths = parts.write(task, images, IMAGES_PER_PART)
+  say(f'{len(images)} images in {len(paths)} parts for {runner}')
+  run_with_beam(answer_part, paths, runner=runner, options=beam_options)
+  yield from parts.rows(paths)
+
+
+def _in_order(
+  images: Sequence[str],
+  problems: Mapping[str, str],
+  rows: Iterator[list[Row]],
+) -> Iterator[list[Row]]:
+  """Yields the lines of each file, sorted by path.
+
+  `rows` are those of the images; the other files have their error.
+  """
+  for name in sorted([*images, *problems]):
     if name in problems:
-      yield Answer(name, error=problems[name])
+      yield [Answer(name, error=problems[name]).columns() | {'side': None}]
     else:
-      yield next(answers)
+      yield next(rows)
 
 
 def _counted(

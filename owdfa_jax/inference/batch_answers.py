@@ -98,7 +98,7 @@ def _answers_of_frames(
 
 
 def _sides(box: FaceBox | None) -> tuple[int, int, int, int] | None:
-  return box and (box.left, box.top, box.right, box.bottom)
+  return None if box is None else (box.left, box.top, box.right, box.bottom)
 
 
 def with_faces(answers: Iterable[Answer]) -> Iterator[Answer]:

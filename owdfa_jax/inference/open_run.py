@@ -1,6 +1,8 @@
 """Opens a trained run from its folder alone."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from input_pipeline.errors import UserError
 from owdfa_jax.experiment import Experiment, build_experiment
@@ -17,6 +19,7 @@ def open_run(
   checkpoint: str | int | None = None,
   batch_size: int | None = None,
   num_threads: int | None = None,
+  settings: Mapping[str, Any] | None = None,
 ) -> Experiment:
   """Returns a trained run with a network; of a staged run, the last stage.
 
@@ -28,6 +31,8 @@ def open_run(
       with, which is what its report is of.
     batch_size: images in a batch of an evaluation; None: as in the run.
     num_threads: threads that read images; None: as in the run.
+    settings: further ones that may differ, by names such as 'eval.split', see
+      `recorded_config.USE_SETTINGS`.
 
   Raises:
     UserError: there is no run, it is damaged, it has no network, or it was
@@ -41,6 +46,7 @@ def open_run(
       'images; load the run of a method'
     )
   with config.unlocked():
+    config.update_from_flattened_dict(dict(settings or {}))
     if checkpoint is not None:
       config.eval.checkpoint = str(checkpoint)
     if batch_size is not None:

@@ -11,11 +11,8 @@ import numpy as np
 from PIL import Image
 
 from input_pipeline.batches import Batch
-from input_pipeline.loose_images import (
-  ImageCutter,
-  check_cuts_faces,
-  cutter_for,
-)
+from input_pipeline.loose_images import ImageCutter, cutter_for
+from input_pipeline.packed_arguments import check_cuts_faces
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.evaluation.restore import restore_network

@@ -13,9 +13,11 @@ from typing import IO, Any
 from input_pipeline import strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import write_whole
+from input_pipeline.storage import place_beside
 
 _SUFFIX = '.unfinished'
-_MADE_BY = 'made_by'
+# What the first line holds.
+MADE_BY = 'made_by'
 
 
 class UnfinishedTable:
@@ -40,7 +42,7 @@ class UnfinishedTable:
     Raises:
       UserError: the file is of something else, or cannot be read.
     """
-    self.path = f'{os.fspath(table)}{_SUFFIX}'
+    self.path = f'{place_beside(table)}{_SUFFIX}'
     self._made_by = dict(made_by)
     self.done: set[str] = set()
     if os.path.exists(self.path):
@@ -52,10 +54,10 @@ class UnfinishedTable:
     try:
       for row in self._rows():
         if made_by is None:
-          made_by = row.get(_MADE_BY, {})
+          made_by = row.get(MADE_BY, {})
         elif is_part(row):
           continue  # the line of the file comes after those of its parts
-        elif row['stat'] == _stat(row['image']):
+        elif row['stat'] == file_state(row['image']):
           self.done.add(row['image'])
     except (
       OSError,
@@ -75,7 +77,7 @@ class UnfinishedTable:
 
   def __enter__(self) -> 'UnfinishedTable':
     with write_whole(self.path, text=True, what='the answers') as file:
-      file.write(json.dumps({_MADE_BY: self._made_by}) + '\n')
+      file.write(json.dumps({MADE_BY: self._made_by}) + '\n')
       # Read again: a million answers do not go into memory.
       for row in self._answers():
         if row['image'] in self.done:
@@ -96,14 +98,17 @@ class UnfinishedTable:
     """Appends an answer.
 
     Args:
-      row: its columns, for JSON, with `image`.
+      row: its columns, for JSON, with `image`; and `stat`, if the file may have
+        changed since it was read.
 
     Raises:
       UserError: the file cannot be written.
     """
     assert self._file is not None
     try:
-      line = json.dumps({**row, 'stat': _stat(row['image'])})
+      line = json.dumps(
+        row if 'stat' in row else {**row, 'stat': file_state(row['image'])}
+      )
       self._file.write(f'{line}\n')
     except OSError as error:
       raise UserError(
@@ -146,8 +151,12 @@ def is_part(row: Mapping[str, Any]) -> bool:
   return row.get('frame') is not None or row.get('face') is not None
 
 
-def _stat(path: str) -> list[int]:
-  """Returns the size and the time of change of a file; [] without one."""
+def file_state(path: str) -> list[int]:
+  """Returns the size and the time of change of a file; [] without one.
+
+  Args:
+    path: of the file, or what names an image that is none.
+  """
   try:
     status = os.stat(path)
   except (OSError, ValueError):
