@@ -32,6 +32,7 @@ LEVELS = [
     'owdfa_jax.parallel',
     'owdfa_jax.pods',
     'owdfa_jax.report_fields',
+    'owdfa_jax.method_titles',
     'owdfa_jax.setting_ranges',
     'owdfa_jax.spectrum',
     'owdfa_jax.vectors',

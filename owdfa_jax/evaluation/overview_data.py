@@ -21,6 +21,7 @@ from owdfa_jax.evaluation.shared_names import (
   output_names_of_table,
   with_first_outputs,
 )
+from owdfa_jax.method_titles import method_title
 from owdfa_jax.report_fields import GIVEN_NAMES, TABLE_COLUMNS, current_report
 from owdfa_jax.training.run_data import recorded_num_outputs
 from owdfa_jax.training.run_record import CONFIG_FILE
@@ -43,7 +44,7 @@ class Overview:
     num_known_sources: how many of the sources are known.
     num_known_outputs: how many of the outputs are known classes.
     has_heap: whether the last source is the images without a true class.
-    figure: the accuracy for the title, such as 'All ACC 70.2'.
+    figure: method and accuracy for the title, such as 'Trace, All ACC 70.2'.
   """
 
   sources: list[str]
@@ -87,7 +88,8 @@ def read_overview(
       by = report.get('classified_by', 'head')
       outputs = recorded_num_outputs(epath.Path(workdir))
       given = names_of_clusters(workdir, step, by, known, outputs)
-    return _make_overview(report, attributions, dataset, given)
+    title = method_title(config)
+    return _make_overview(report, attributions, dataset, given, title)
   except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
     raise UserError(
       f'files that do not match: {CONFIG_FILE}, {REPORT_FILE}, '
@@ -101,6 +103,7 @@ def _make_overview(
   attributions: Sequence[Mapping[str, str]],
   dataset: PackedDataset,
   given: Mapping[int, str],
+  title: str,
 ) -> Overview:
   """Returns the overview of the contents of the files.
 
@@ -109,6 +112,7 @@ def _make_overview(
     attributions: the lines of the table of test images.
     dataset: the packed images.
     given: the names that the user gave to outputs.
+    title: of the method.
   """
   output = np.array([int(line['output']) for line in attributions])
   said = [escape.from_spreadsheet(line['source']) for line in attributions]
@@ -133,7 +137,7 @@ def _make_overview(
     num_known_sources=sum(entry['known'] for entry in per_class),
     num_known_outputs=sum(output < dataset.num_known for output in outputs),
     has_heap=has_heap,
-    figure=_figure(report),
+    figure=f'{title}, {_figure(report)}',
   )
 
 

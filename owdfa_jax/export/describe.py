@@ -13,7 +13,7 @@ from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.unseen_report import limit_of
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.export.exported_files import FORMAT, FORMAT_VERSION
-from owdfa_jax.methods.titles import method_title
+from owdfa_jax.method_titles import method_title
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _OUTPUTS = {

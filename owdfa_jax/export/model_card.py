@@ -57,7 +57,7 @@ def render_card(
 
 
 def _name(run: Mapping[str, Any]) -> str:
-  return f'{run["name"]} ({run["method"]}, step {run["step"]})'
+  return f'{run["name"]} ({run["title"]}, step {run["step"]})'
 
 
 def _sources(data: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from input_pipeline import text_tables
 from input_pipeline.image_folders import FolderScan, skipped_lines
 from input_pipeline.original_sizes import unlike_lines
 from owdfa_jax.evaluation.heap import heap_summary
-from owdfa_jax.report_fields import NONE_OF_THESE
 from owdfa_jax.inference.unfinished import is_part
+from owdfa_jax.report_fields import NONE_OF_THESE
 
 _LEAD = (
   'A name is a lead, not proof: an image of any other source may get one of '

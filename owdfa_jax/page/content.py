@@ -8,7 +8,9 @@ import numpy as np
 
 from input_pipeline import escape
 from owdfa_jax.evaluation.names_file import NAMES_FILE
+from owdfa_jax.evaluation.selection import LAST_EPOCH
 from owdfa_jax.evaluation.shared_names import clusters_of_name
+from owdfa_jax.method_titles import method_title
 from owdfa_jax.page.galleries import (
   Gallery,
   chosen_of_clusters,
@@ -148,6 +150,23 @@ def published_table(run: RunFiles) -> dict[str, Any] | None:
   }
 
 
+def checkpoint_in_words(report: Mapping[str, Any]) -> str:
+  """Returns which checkpoint a report is of, such as 'last epoch, step 462'.
+
+  Args:
+    report: the content of `report.json`.
+  """
+  step = f'step {report["checkpoint_step"]}'
+  match report['checkpoint']:
+    case 'best':
+      last = report.get('selected_by') == LAST_EPOCH
+      return f'{"last" if last else "best"} epoch, {step}'
+    case 'latest':
+      return f'latest, {step}'
+    case _:
+      return step
+
+
 def facts(run: RunFiles, device: str) -> dict[str, str]:
   """Returns what a run is, in words by their names.
 
@@ -157,20 +176,20 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
   """
   config, report = run.config, run.report
   data, model = config.get('data', {}), config.get('model', {})
-  method = str(config.get('method', {}).get('name', ''))
-  found = {'method': f'{method} ({data.get("supervision", "")})'}
+  found = {'method': f'{method_title(config)} ({data.get("supervision", "")})'}
   if 'spectrum' in config:
-    found['method'] = 'the spectrum, without a network'
+    found['method'] = method_title(config)
   else:
     found['network'] = (
       f'{model.get("backbone")}, width {model.get("width"):g}, front end '
       f'{model.get("front_end", "rgb")}'
     )
+    epochs = config.get('epochs')
     found['training'] = (
-      f'{config.get("epochs")} epochs of {config.get("batch_size")} images a '
-      f'step; evaluated: step {report["checkpoint_step"]} '
-      f'({report["checkpoint"]})'
+      f'{epochs} epoch{"" if epochs == 1 else "s"}, '
+      f'{config.get("batch_size")} images a step'
     )
+    found['checkpoint'] = checkpoint_in_words(report)
     found['named by'] = (
       'the nearest centre of whitened features'
       if report.get('classified_by') == 'centres'

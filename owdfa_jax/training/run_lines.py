@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.method_titles import method_title
 from owdfa_jax.training.setup import Training
 from owdfa_jax.training.state import Params
 
@@ -29,7 +30,7 @@ def start_line(
   count = sum(x.size for x in jax.tree.leaves(params))
   done = f' from step {start} on' if start else ''
   return (
-    f'training {config.method.name} on {mesh.size} x {kind}: '
+    f'training {method_title(config.to_dict())} on {mesh.size} x {kind}: '
     f'{config.model.backbone}, {count:,} parameters, {config.batch_size} '
     f'images a step, {training.num_steps:,} steps, '
     f'{training.steps_per_epoch:,} an epoch{done}; writes to '

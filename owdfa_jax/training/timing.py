@@ -18,6 +18,7 @@ from input_pipeline import pipeline
 from input_pipeline.batches import Batch
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.losses import common
+from owdfa_jax.method_titles import method_title
 from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.training import augment
 from owdfa_jax.training.progress import say
@@ -175,8 +176,9 @@ def print_parts(
   """
   config = experiment.config
   say(
-    f'{config.method.name}, {config.model.backbone}, batch of {num_rows}, '
-    f'{experiment.placement.mesh.size} x {jax.devices()[0].device_kind}',
+    f'{method_title(config.to_dict())}, {config.model.backbone}, batch of '
+    f'{num_rows}, {experiment.placement.mesh.size} x '
+    f'{jax.devices()[0].device_kind}',
     always=True,
   )
   for name, value in seconds.items():

@@ -1,22 +1,55 @@
 """Pictures: names on the map, and what a picture is inside a page."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from owdfa_jax.page.map_picture import free_place, label_anchor
+from owdfa_jax.page.map_picture import (
+  free_place,
+  label_anchor,
+  label_width,
+  overlap,
+)
 from owdfa_jax.page.pictures import confusion_picture, shown_name
 from owdfa_jax.page.svg import inline_svg, svg_file
+
+NO_POINTS = np.zeros((0, 2))
 
 
 def test_names_on_the_map_do_not_cover_each_other():
   taken = []
-  places = [free_place((0.5, 0.5), 10, taken) for _ in range(5)]
-  assert places[0] == (0.5, 0.5)
-  heights = sorted(y for _, y in places)
-  assert np.diff(heights) == pytest.approx(0.032)
-  # Beside them there is room.
-  assert free_place((0.8, 0.5), 10, taken) == (0.8, 0.5)
+  for number in range(12):
+    width = 0.05 + 0.01 * number
+    taken.append(free_place((0.5, 0.5), width, taken, NO_POINTS))
+  assert taken[0] == (0.5, 0.5, 0.05)
+  assert not any(overlap(*pair) for pair in itertools.combinations(taken, 2))
+  # The first ones are near, and nothing is moved without need.
+  assert abs(taken[1][1] - 0.5) == pytest.approx(0.032)
+  assert free_place((0.95, 0.5), 0.1, taken, NO_POINTS) == (0.95, 0.5, 0.1)
+
+
+def test_a_name_goes_around_points():
+  draws = np.random.default_rng(0)
+  points = draws.normal(0.5, 0.02, (200, 2))
+  x, y, width = free_place((0.5, 0.5), 0.2, [], points)
+  apart = np.abs(points - (x, y))
+  assert not ((apart[:, 0] < width / 2) & (apart[:, 1] < 0.016)).any()
+  # A few points are hidden rather than to go far.
+  assert free_place((0.5, 0.5), 0.2, [], points[:1]) != (0.5, 0.5, 0.2)
+  wide = draws.uniform(0, 1, (30, 2))
+  x, y, _ = free_place((0.5, 0.5), 0.1, [], wide)
+  assert np.hypot(x - 0.5, y - 0.5) < 0.1
+
+
+def test_a_name_stays_on_the_map():
+  x, y, _ = free_place((0.99, 1.3), 0.4, [], NO_POINTS)
+  assert x + 0.2 == pytest.approx(1.06) and y == pytest.approx(1.06)
+
+
+def test_width_of_a_name():
+  assert label_width('i') < label_width('W') < label_width('WW') < 0.1
 
 
 def test_a_name_stands_above_a_compact_group():

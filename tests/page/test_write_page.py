@@ -7,7 +7,8 @@ import pytest
 
 from helpers.page_runs import HOSTILE, Reader, keep_images, write_run
 from input_pipeline.errors import UserError
-from owdfa_jax.page.content import clean_name
+from owdfa_jax.evaluation.selection import LAST_EPOCH
+from owdfa_jax.page.content import checkpoint_in_words, clean_name
 from owdfa_jax.page.galleries import chosen_of_clusters
 from owdfa_jax.page.run_files import read_run
 from owdfa_jax.page.write_page import write_page
@@ -98,6 +99,19 @@ def test_page_says_what_the_report_does(tmp_path):
   ):
     assert text in page.text
   assert 'img' not in page.tags
+
+
+@pytest.mark.parametrize(
+  'report, words',
+  [
+    ({'checkpoint': 'best', 'selected_by': LAST_EPOCH}, 'last epoch, step 7'),
+    ({'checkpoint': 'best', 'selected_by': 'all_nmi'}, 'best epoch, step 7'),
+    ({'checkpoint': 'latest'}, 'latest, step 7'),
+    ({'checkpoint': '7'}, 'step 7'),
+  ],
+)
+def test_the_head_says_which_checkpoint(report, words):
+  assert checkpoint_in_words({'checkpoint_step': 7, **report}) == words
 
 
 def test_page_has_the_images_of_each_name(tmp_path):

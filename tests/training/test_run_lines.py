@@ -14,7 +14,7 @@ def test_the_first_line_says_what_trains_where(packed, tmp_path):
   params = {'a': np.zeros((3, 500)), 'b': np.zeros(4)}
   line = run_lines.start_line(experiment, training, params, 0)
   assert line == (
-    'training cpl on 8 x cpu: small, 1,504 parameters, 16 images a step, '
+    'training CPL on 8 x cpu: small, 1,504 parameters, 16 images a step, '
     f'1,200 steps, 600 an epoch; writes to {tmp_path}/run'
   )
   line = run_lines.start_line(experiment, training, params, 60)
