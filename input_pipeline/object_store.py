@@ -178,3 +178,19 @@ def object_names(folder: str | os.PathLike) -> list[str]:
     found = system.find(base)
   start = f'{base.rstrip("/")}/'
   return sorted(x.removeprefix(start) for x in found if x.startswith(start))
+
+
+def move_objects(folder: str | os.PathLike, target: str | os.PathLike) -> None:
+  """Copies all objects below a URL to another one, then removes them.
+
+  Raises:
+    OSError: as `os_errors`.
+  """
+  names = object_names(folder)
+  with os_errors(folder):
+    system, base = file_system(folder)
+    to = file_system(target)[1]
+    for name in names:
+      system.cp_file(f'{base}/{name}', f'{to}/{name}')
+    for name in names:
+      system.rm_file(f'{base}/{name}')

@@ -5,6 +5,7 @@ instead, and a folder counts as complete once that file is there.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import pathlib
@@ -18,6 +19,7 @@ from input_pipeline.errors import UserError
 from input_pipeline.object_store import (
   file_system,
   is_remote,
+  object_exists,
   open_object,
 )
 from input_pipeline.output_folders import (
@@ -36,8 +38,8 @@ def run_folder(path: str | os.PathLike, setting: str = '--workdir') -> str:
     setting: names the path in the error.
 
   Raises:
-    UserError: it is empty or another URL, has no bucket or no folder, or the
-      package for such URLs is not installed.
+    UserError: it is empty or another URL, has no bucket or no folder, the
+      store refuses, or the package for such URLs is not installed.
   """
   text = os.fspath(path)
   if not text.startswith('gs://'):
@@ -47,9 +49,15 @@ def run_folder(path: str | os.PathLike, setting: str = '--workdir') -> str:
     raise UserError(
       f'no folder of a bucket: {setting}={text}; write gs://BUCKET/FOLDER'
     )
-  with _one_line('use', text):
-    file_system(text)
+  _check_access(text)
   return text
+
+
+@functools.cache
+def _check_access(url: str) -> None:
+  """Raises `UserError` unless the store answers; asks it once a process."""
+  with _one_line('use', url):
+    object_exists(url)
 
 
 def place_beside(path: str | os.PathLike) -> str:

@@ -2,7 +2,8 @@
 # One run on a TPU pod of Google Cloud, through queued resources:
 #   docs/pods/queued_resources.sh configs/trace.py:folder /mnt/data/packed/mine /mnt/data/runs/mine
 # Needs gcloud, and a file system at /mnt/data that all hosts mount (Filestore).
-# The checkout lies there too, with its .venv and jax[tpu] in it.
+# The checkout lies there too, with its .venv and jax[tpu] in it. Data and
+# workdir may lie in a bucket (gs://BUCKET/...), with gcsfs in the .venv.
 
 set -eu
 config=$1 data=$2 workdir=$3

@@ -33,6 +33,7 @@ from owdfa_jax.evaluation.heap import heap_table
 from owdfa_jax.evaluation.report import main_table, truth_lines, write_json
 from owdfa_jax.evaluation.report_files import REPORT_FILE, split_file
 from owdfa_jax.experiment import Experiment, build_experiment, set_up
+from owdfa_jax.parallel import from_first_process
 from owdfa_jax.report_fields import main_figures
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import (
@@ -86,8 +87,9 @@ def _train_in_order(
     init = checkpoint_path(experiment.workdir, step)
     if following is not None and following.kind is StageKind.ROUND:
       labels = str(experiment.workdir / f'pseudo_labels-{step}.npz')
-      # A round that has trained on these labels must find them unchanged.
-      if not has_checkpoint(folder / following.name):
+      # A round that has trained on these labels must find them unchanged. The
+      # processes of a pod label together, or none does.
+      if not from_first_process(has_checkpoint(folder / following.name)):
         label_unlabelled(experiment, labels, config.stages)
       reports[stage.name] |= read_labelling(labels)
   if jax.process_index() == 0:

@@ -16,7 +16,7 @@ from etils import epath
 
 from input_pipeline import escape
 from input_pipeline.errors import UserError
-from input_pipeline.object_store import is_remote, os_errors
+from input_pipeline.object_store import is_remote, move_objects, os_errors
 from owdfa_jax.parallel import first_process_with, from_first_process
 from owdfa_jax.training.manifest import (
   MARK,
@@ -237,9 +237,11 @@ def _put_aside(folder: epath.Path) -> str:
       aside = folder.with_name(f'{folder.name}.damaged-{number}')
       number += 1
     try:
-      with os_errors(folder):
-        if is_remote(folder):
-          (folder / MARK).unlink()  # renaming copies, which may be interrupted
+      if is_remote(folder):
+        with os_errors(folder):
+          (folder / MARK).unlink()  # moving it may be interrupted
+        move_objects(folder, aside)
+      else:
         folder.rename(aside)
     except OSError as error:
       error_number = error.errno or errno.EIO

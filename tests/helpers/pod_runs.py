@@ -1,5 +1,6 @@
 """Trains in pods of local processes, and ends some of them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,6 @@ from helpers.paths import ROOT
 # Four devices in all, whatever the number of processes.
 DEVICES = 4
 SETTINGS = (
-  '--config=configs/cpl.py:folder64',
   '--config.model.width=0.125',
   '--config.batch_size=16',
   '--config.eval.batch_size=16',
@@ -31,7 +31,15 @@ _STARTS = 5
 class PodRun:
   """The running processes of a pod that trains."""
 
-  def __init__(self, packed, workdir, num_processes, prefixes=(), more=()):
+  def __init__(
+    self,
+    packed,
+    workdir,
+    num_processes,
+    prefixes=(),
+    more=(),
+    config='configs/cpl.py:folder64',
+  ):
     """Starts the processes.
 
     Args:
@@ -40,6 +48,7 @@ class PodRun:
       num_processes: the number of processes.
       prefixes: for each process, the words before its command.
       more: settings of all processes.
+      config: the config file and its argument.
     """
     packed = packed if isinstance(packed, list) else [packed] * num_processes
     prefixes = prefixes or [()] * num_processes
@@ -54,6 +63,7 @@ class PodRun:
         *prefixes[i],
         sys.executable,
         'main.py',
+        f'--config={config}',
         *SETTINGS,
         f'--config.data.path={packed[i]}',
         f'--workdir={workdir}',
@@ -143,3 +153,9 @@ def has_logged(step):
 def last_line(error):
   """Returns the last line of what a process wrote to stderr."""
   return error.strip().splitlines()[-1]
+
+
+def read_losses(workdir):
+  """Returns the losses of training by their steps."""
+  lines = map(json.loads, (workdir / 'metrics.jsonl').read_text().splitlines())
+  return {x['step']: x['train/loss'] for x in lines if 'train/loss' in x}

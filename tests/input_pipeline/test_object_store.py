@@ -97,8 +97,27 @@ def test_a_run_has_a_folder_of_a_bucket(path):
 def test_the_folder_of_a_run(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   assert storage.run_folder('runs') == str(tmp_path / 'runs')
-  monkeypatch.setattr(storage, 'file_system', lambda url: None)
+  monkeypatch.setattr(storage, 'object_exists', lambda url: False)
   assert storage.run_folder('gs://bucket/a/b/') == 'gs://bucket/a/b'
   for other in ('s3://bucket/a', 'memory://a/b'):
     with pytest.raises(UserError, match='is a URL; give a local path'):
       storage.run_folder(other)
+
+
+def test_moved(url):
+  for name in ('a/text', 'bytes'):
+    with files.write_whole(f'{url}/{name}', text=True) as file:
+      file.write(name)
+  object_store.move_objects(url, f'{url}.old')
+  assert object_store.object_names(url) == []
+  assert object_store.object_names(f'{url}.old') == ['a/text', 'bytes']
+  assert files.read_text(f'{url}.old/a/text') == 'a/text'
+
+
+def test_a_store_that_refuses_is_reported_in_one_line(monkeypatch):
+  def refuse(url):
+    raise OSError(5, '401: who are you?', url)
+
+  monkeypatch.setattr(storage, 'object_exists', refuse)
+  with pytest.raises(UserError, match='cannot use gs://bucket/c: 401: who'):
+    storage.run_folder('gs://bucket/c')

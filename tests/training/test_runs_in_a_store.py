@@ -1,0 +1,141 @@
+"""Runs at gs://, in a store on this machine."""
+
+import pytest
+from etils import epath
+
+from helpers.gcs_emulator import NEEDS_STORE, running_store
+from input_pipeline.errors import UserError
+from owdfa_jax.soak.differences import first_difference
+from owdfa_jax.training import manifest, saved_steps, verification
+
+pytestmark = NEEDS_STORE
+TINY = (
+  '--config=configs/cpl.py:folder64',
+  '--config.model.width=0.125',
+  '--config.batch_size=16',
+  '--config.eval.batch_size=16',
+  '--config.epochs=3',
+  '--config.passes_per_epoch=1',
+  '--config.log.tensorboard=False',
+  '--config.log.page=False',
+)
+# Steps of an epoch of the packed data of the tests.
+EPOCH = 6
+
+
+@pytest.fixture(scope='module')
+def store():
+  with running_store() as emulator:
+    yield emulator
+
+
+@pytest.fixture
+def run(store, request):
+  """A folder for a run that no other test uses."""
+  return epath.Path(f'{store.url}/{request.node.name}')
+
+
+def checkpoint(run, step, *, marked=True):
+  """Writes a checkpoint without arrays."""
+  folder = run / 'checkpoints' / str(step)
+  (folder / 'model' / 'a').write_text('some bytes')
+  (folder / 'metrics' / 'metrics').write_text('{"selection_score": 1.0}')
+  manifest.write_manifest(folder, step)
+  if marked:
+    manifest.write_mark(folder)
+  return folder
+
+
+def test_a_checkpoint_counts_once_it_is_marked(run):
+  assert saved_steps.step_folders(run) == []
+  checkpoint(run, 5)
+  unfinished = checkpoint(run, 7, marked=False)
+  assert saved_steps.step_folders(run) == saved_steps.saved_steps(run) == [5]
+  assert saved_steps.read_scores(run).best_step() == 5
+  manifest.write_mark(unfinished)
+  assert saved_steps.step_folders(run) == [5, 7]
+  assert saved_steps.read_scores(run).best_step() == 7
+
+
+def test_damage_is_found(store, run):
+  folder = checkpoint(run, 5)
+  assert not manifest.find_damage(folder)
+  name = f'{run.name}/checkpoints/5/model/a'
+  content = store.read(name)
+  store.write(name, b'same bytes')
+  assert manifest.find_damage(folder) == (
+    f'{folder}/model/a (changed since it was saved)'
+  )
+  store.remove(name)
+  assert manifest.find_damage(folder) == f'{folder}/model/a (missing)'
+  store_name = f'{run.name}/checkpoints/5/model/b'
+  (folder / 'model' / 'a').write_bytes(content)
+  (folder / 'model' / 'b').write_text('foreign')
+  assert store.read(store_name) == b'foreign'
+  assert 'b (not part of the checkpoint)' in manifest.find_damage(folder)
+
+
+def test_a_copy_is_a_checkpoint_too(store, run, tmp_path):
+  checkpoint(run, 5)
+  store.copy(run.name, tmp_path)
+  assert saved_steps.saved_steps(epath.Path(tmp_path)) == [5]
+  assert not manifest.find_damage(tmp_path / 'checkpoints' / '5')
+
+
+def test_a_damaged_checkpoint_is_put_aside(store, run):
+  checkpoint(run, 5)
+  checkpoint(run, 7)
+  store.write(f'{run.name}/checkpoints/7/model/a', b'other')
+  with pytest.raises(UserError, match='7/model/a .5 bytes.*sound steps: 5;'):
+    verification.verify_all(run, 'stop')
+  verification.verify_all(run, 'fall_back')
+  assert saved_steps.step_folders(run) == [5]
+  assert f'{run.name}/checkpoints/7.damaged/model/a' in store.names(run.name)
+
+
+@pytest.mark.slow
+def test_trained_killed_resumed_evaluated_and_used(store, packed, tmp_path):
+  """Data and run at gs://: the run is bit for bit that of a local folder."""
+  here, there = tmp_path / 'run', f'{store.url}/run'
+  local = store.run(*TINY, f'--config.data.path={packed}', f'--workdir={here}')
+  assert local.returncode == 0, local.stderr
+  data = tmp_path / 'cache'
+  for path in packed.iterdir():
+    epath.Path(f'{store.url}/packed/{path.name}').write_bytes(path.read_bytes())
+  train = (
+    *TINY,
+    f'--config.data.path={store.url}/packed',
+    f'--workdir={there}',
+  )
+  store.environment['OWDFA_CACHE'] = str(data)
+  # While arrays are written, before the manifest, before the mark.
+  for victim in (
+    f'checkpoints/{EPOCH}/train/manifest.ocdbt',
+    f'checkpoints/{2 * EPOCH}/manifest.json',
+    f'checkpoints/{2 * EPOCH}/commit_success.txt',
+  ):
+    killed = store.run(*train, killed_before=victim)
+    assert killed.returncode == -9, killed.stderr
+  done = store.run(*train)
+  assert done.returncode == 0, done.stderr
+  assert 'resuming after step 6' in done.stdout
+  assert 'no lock: ' in done.stdout
+  check_same(store, here, tmp_path / 'copy')
+  answer = store.run(
+    '--mode=eval', '--config.log.page=False', f'--workdir={there}'
+  )
+  assert answer.returncode == 0, answer.stderr
+  check_same(store, here, tmp_path / 'evaluated')
+  images = packed.parent / 'images'
+  for place in (here, there):
+    used = store.run(
+      '--mode=attribute', f'--images={images}', f'--workdir={place}'
+    )
+    assert used.returncode == 0, used.stderr
+  table = (here / 'new_attributions.csv').read_bytes()
+  assert store.read('run/new_attributions.csv') == table
+
+
+def check_same(store, here, copy):
+  store.copy('run', copy)
+  assert not first_difference(str(here), str(copy))
