@@ -129,6 +129,7 @@ def silent_libraries() -> Iterator[None]:
   libpng prints a line on a damaged file, beside the error that names the file.
   Processes started meanwhile inherit it: they print nothing at all there.
   """
+  _fill_stderr()
   python = sys.stderr
   try:
     is_real = python.fileno() == 2
@@ -158,3 +159,19 @@ def _write_in_worker(shard: Shard) -> Written:
       raise Stopped
 
   return write_shard(shard, progress, _known)
+
+
+def _fill_stderr() -> None:
+  """Gives a closed stderr to nobody.
+
+  The next file that is opened would get its number, and libraries would print
+  into it.
+  """
+  try:
+    os.fstat(2)
+  except OSError:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    if nowhere != 2:
+      os.dup2(nowhere, 2)
+      os.close(nowhere)
+    os.set_inheritable(2, True)  # processes started later need it too

@@ -170,3 +170,54 @@ def test_a_dead_worker_is_one_line(tmp_path):
   assert 'Traceback' not in errors
   assert not (tmp_path / 'out').exists()
   assert not hidden(tmp_path)
+
+
+# Writes to stderr as Python does and as a C library does, within
+# `silent_libraries`, and after it.
+SILENCED = """
+import os, sys
+from input_pipeline.processes import silent_libraries
+
+def write(what):
+  if sys.stderr and not sys.stderr.closed:
+    print(what, 'Python', file=sys.stderr)
+  os.write(2, f'{what} library\\n'.encode())
+
+with silent_libraries(), open('shard', 'w'):
+  write('within')
+write('after')
+"""
+
+
+@pytest.mark.parametrize(
+  ('before', 'redirect', 'heard'),
+  [
+    ('', '2>heard', ['within Python', 'after Python', 'after library']),
+    # The shard must not get the number of stderr.
+    ('', '2>&-', []),
+    # Not stderr, or no longer: what is there stays as it is.
+    (
+      'import sys; sys.stderr.close()',
+      '2>heard',
+      ['within library', 'after library'],
+    ),
+    (
+      'import io, sys; sys.stderr = io.StringIO()',
+      '2>heard',
+      ['within library', 'after library'],
+    ),
+  ],
+)
+def test_libraries_are_silenced_whatever_stderr_is(
+  tmp_path, before, redirect, heard
+):
+  words = [sys.executable, '-c', before + SILENCED]
+  subprocess.run(
+    ['sh', '-c', f'exec "$@" {redirect}', 'sh', *words],
+    cwd=tmp_path,
+    env=os.environ | {'PYTHONPATH': str(ROOT)},
+    check=True,
+  )
+  assert (tmp_path / 'shard').read_text() == ''
+  path = tmp_path / 'heard'
+  assert (path.read_text().splitlines() if path.exists() else []) == heard
