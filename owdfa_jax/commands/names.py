@@ -2,10 +2,13 @@
 
   owdfa names RUN
   owdfa names RUN 8=StyleGAN2 9=StyleGAN2 10="my camera"
+  owdfa names RUN --split 8=2
+  owdfa names RUN 8.1=StyleGAN2 8.2=StyleGAN3
 
 The names are in RUN/names.json, which may be edited; of a run in stages, in the
 folder of its last stage. Clusters of one name are one source in every table and
-answer. `8=` takes the name away. Known classes keep their names.
+answer. `8=` takes the name away. Known classes keep their names. `--split 8=2`
+splits a cluster into two parts for answers about new images; `8=1` joins it.
 """
 
 import re
@@ -14,27 +17,32 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from input_pipeline import escape, text_tables
+from input_pipeline import escape
 from input_pipeline.argument_parser import add_run, described_parser
 from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.escape import quoted
-from input_pipeline.text_tables import percent
+from owdfa_jax.commands.names_table import (
+  cluster_table,
+  examples_of_heap,
+  lines_of_parts,
+  shared_lines,
+)
+from owdfa_jax.evaluation.names_checks import check_names
 from owdfa_jax.evaluation.names_file import (
   NAMES_FILE,
   NamesFile,
-  check_names,
   clusters_of,
   read_names,
   write_names,
 )
-from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.page.report_command import last_stage
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.training.run_data import read_run_data, recorded_num_outputs
 
-# Images of the heap that are named for each cluster.
-_EXAMPLES = 3
-_CHANGE = re.compile(r'(?:novel-)?([0-9]{1,7})=(.*)', re.DOTALL)
+_CHANGE = re.compile(
+  r'(?:novel-)?([0-9]{1,7})(?:\.([1-9][0-9]?))?=(.*)', re.DOTALL
+)
+_SPLIT = re.compile(r'(?:novel-)?([0-9]{1,7})=([1-9][0-9]?)')
 
 
 @one_line_errors()
@@ -53,29 +61,38 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     metavar='CLUSTER=NAME',
     help='a name for a found cluster, given by its number',
   )
-  arguments = parser.parse_args(argv)
+  parser.add_argument(
+    '--split',
+    action='append',
+    default=[],
+    metavar='CLUSTER=PARTS',
+    help='split a found cluster into so many parts; 1 joins it again',
+  )
+  # A name may come after an option.
+  arguments = parser.parse_intermixed_args(argv)
   changes = parse_changes(arguments.names)
+  splits = parse_splits(arguments.split)
   run = last_stage(arguments.run)
   path = run.workdir / NAMES_FILE
   before = read_names(run.workdir)
-  names = changed_names(run, {} if before is None else before.names, changes)
-  print(cluster_table(run, names))
-  for line in [*shared_lines(names), *examples_of_heap(run)]:
+  found = changed_names(run, before, changes, splits)
+  parts = lines_of_parts(run, found.parts) if found.parts else []
+  print(cluster_table(run, found.names))
+  shared = shared_lines(found.names)
+  for line in [*parts, *shared, *examples_of_heap(run)]:
     print(line)
-  if before is None or changes:
-    step = int(run.report['checkpoint_step'])
-    by = run.report.get('classified_by', 'head')
-    clusters = clusters_of(run.workdir, step, by)
+  changed = bool(changes or splits)
+  if before is None or changed:
     try:
-      write_names(run.workdir, NamesFile(clusters, names))
+      write_names(run.workdir, found)
     except UserError as error:
-      if changes:
+      if changed:
         raise
       # Nothing was to be changed, so a run that cannot be written is shown.
       print(f'no file for names: {error}')
       return
   shown = escape.terminal(str(arguments.run))
-  if changes:
+  if changed:
     print(
       f'written: {escape.terminal(str(path))}; `owdfa report {shown}` draws '
       f'the page with the names, `owdfa eval --workdir={shown}` writes the '
@@ -86,20 +103,24 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   elif before is None:
     print(
       f'written: {escape.terminal(str(path))}, without names; give them there, '
-      f'or by `owdfa names {shown} {min(names)}=NAME`'
+      f'or by `owdfa names {shown} {min(found.names)}=NAME`'
     )
 
 
-def parse_changes(words: Sequence[str]) -> dict[int, str]:
-  """Returns the names that a command line gives, by output.
+def parse_changes(words: Sequence[str]) -> dict[tuple[int, int], str]:
+  """Returns the names that a command line gives.
 
   Args:
-    words: each as `8=StyleGAN2` or `novel-8=StyleGAN2`.
+    words: each as `8=StyleGAN2` or `novel-8=StyleGAN2`, or `8.1=StyleGAN2` for
+      a part of a cluster.
+
+  Returns:
+    Names by output and part; part 0 is the whole cluster.
 
   Raises:
     UsageError: a word is something else, or names a cluster twice.
   """
-  changes: dict[int, str] = {}
+  changes: dict[tuple[int, int], str] = {}
   for word in words:
     match = _CHANGE.fullmatch(word)
     if match is None:
@@ -107,30 +128,53 @@ def parse_changes(words: Sequence[str]) -> dict[int, str]:
         f'not a name for a cluster: {quoted(word)}; write CLUSTER=NAME, such '
         'as 8=StyleGAN2'
       )
-    output = int(match[1])
-    if changes.setdefault(output, match[2]) != match[2]:
+    place = int(match[1]), int(match[2] or 0)
+    if changes.setdefault(place, match[3]) != match[3]:
       raise UsageError(
-        f'two names for a cluster: novel-{output}={quoted(changes[output])} '
-        f'and {quoted(match[2])}; give one'
+        f'two names for a cluster: {quoted(word.partition("=")[0])}='
+        f'{quoted(changes[place])} and {quoted(match[3])}; give one'
       )
   return changes
 
 
+def parse_splits(words: Sequence[str]) -> dict[int, int]:
+  """Returns the number of parts by output, of words such as `8=2`.
+
+  Raises:
+    UsageError: a word is something else, or a number is too large.
+  """
+  splits: dict[int, int] = {}
+  for word in words:
+    match = _SPLIT.fullmatch(word)
+    if match is None:
+      raise UsageError(
+        f'not a number of parts: --split {quoted(word)}; write CLUSTER=PARTS, '
+        'such as 8=2'
+      )
+    splits[int(match[1])] = int(match[2])
+  return splits
+
+
 def changed_names(
-  run: RunFiles, before: Mapping[int, str], changes: Mapping[int, str]
-) -> dict[int, str]:
+  run: RunFiles,
+  before: NamesFile | None,
+  changes: Mapping[tuple[int, int], str],
+  splits: Mapping[int, int],
+) -> NamesFile:
   """Returns the names of all found clusters after a change, checked.
 
   Args:
     run: the files of the run.
-    before: the names so far, by output.
-    changes: names that replace them; '' takes a name away.
+    before: the names so far.
+    changes: names that replace them, by output and part; '' takes a name away.
+    splits: numbers of parts by output, which replace those so far.
 
   Raises:
     UserError: the run has no found cluster, or not one that is named, or a name
       cannot be given.
   """
-  if run.report.get('checkpoint_step') is None:
+  step = run.report.get('checkpoint_step')
+  if step is None:
     raise UserError(
       f'no network: {run.workdir} is the run of a spectrum, which keeps no '
       'clusters; name those of the run of a method'
@@ -138,7 +182,8 @@ def changed_names(
   seen = np.unique(run.verdicts.output).tolist()
   if run.heap is not None:
     seen += np.unique(run.heap.output).tolist()
-  names = {k: '' for k in sorted({*seen}) if k >= run.num_known} | dict(before)
+  names = {k: '' for k in sorted({*seen}) if k >= run.num_known}
+  names |= {} if before is None else before.names
   if not names:
     raise UserError(
       f'nothing to name: {run.workdir} has no found cluster, all images got '
@@ -146,17 +191,59 @@ def changed_names(
     )
   known = _known(run)
   num_outputs = recorded_num_outputs(epath.Path(run.workdir))
-  check_names(changes, known, num_outputs, '')
-  missing = [k for k in changes if k not in names]
+  whole = {output: name for (output, part), name in changes.items() if not part}
+  touched = dict.fromkeys([*splits, *(output for output, _ in changes)], '')
+  check_names(touched | whole, {}, known, num_outputs, '')
+  missing = [k for k in touched if k not in names]
   if missing and num_outputs is None:
     raise UserError(
       f'no such cluster: novel-{missing[0]} got no image; use one of '
       f'{", ".join(f"novel-{k}" for k in sorted(names))}, or write it into '
       f'{run.workdir / NAMES_FILE}'
     )
-  names |= changes
-  check_names(names, known, num_outputs, f'{run.workdir / NAMES_FILE}: names.')
-  return names
+  names |= whole
+  parts = _changed_parts(
+    {} if before is None else before.parts, changes, splits
+  )
+  where = f'{run.workdir / NAMES_FILE}: names.'
+  check_names(names, parts, known, num_outputs, where)
+  by = run.report.get('classified_by', 'head')
+  return NamesFile(clusters_of(run.workdir, int(step), by), names, parts)
+
+
+def _changed_parts(
+  before: Mapping[int, Sequence[str]],
+  changes: Mapping[tuple[int, int], str],
+  splits: Mapping[int, int],
+) -> dict[int, tuple[str, ...]]:
+  """Returns the names of the parts of each split cluster after a change."""
+  parts = {output: [*names] for output, names in before.items()}
+  # Names are taken away first, then clusters are split, then parts are named.
+  given = {place: name for place, name in changes.items() if place[1]}
+  for (output, part), name in given.items():
+    if not name and part <= len(parts.get(output, ())):
+      parts[output][part - 1] = ''
+  for output, count in splits.items():
+    if count == len(parts.get(output, [''])):
+      continue
+    named = [name for name in parts.pop(output, ()) if name]
+    if named:
+      raise UserError(
+        f'parts with names: novel-{output} ({quoted(named[0])}); take the '
+        f'names away, such as {output}.1=, and split it anew'
+      )
+    if count > 1:
+      parts[output] = [''] * count
+  for (output, part), name in given.items():
+    if not name and part <= len(before.get(output, ())):
+      continue
+    if part > len(parts.get(output, ())):
+      raise UserError(
+        f'no such part: novel-{output}.{part}; `--split {output}='
+        f'{max(part, 2)}` splits the cluster'
+      )
+    parts[output][part - 1] = name
+  return {output: tuple(names) for output, names in parts.items()}
 
 
 def _known(run: RunFiles) -> list[str]:
@@ -167,122 +254,6 @@ def _known(run: RunFiles) -> list[str]:
     return [entry.name for entry in dataset.classes[: dataset.num_known]]
   # Of a run by an earlier version, those that test images got.
   return [run.verdicts.name.get(k, '') for k in range(run.num_known)]
-
-
-def cluster_table(run: RunFiles, names: Mapping[int, str]) -> str:
-  """Returns the found clusters for a terminal, the largest first.
-
-  Args:
-    run: the files of the run.
-    names: their names by output, '' for none.
-  """
-  verdicts, heap = run.verdicts, run.heap
-  counted = 'images' if run.figures is run.report else 'groups'
-  rows = []
-  for output, name in names.items():
-    members = np.flatnonzero(verdicts.output == output)
-    size = len(members), 0
-    *cells, example = _size_cells(members, verdicts.confidence, verdicts.image)
-    if heap is None:
-      cells += _main_source(run, members)
-    else:
-      places = np.flatnonzero(heap.output == output)
-      size = len(places), len(members)
-      *cells, of_heap = _size_cells(places, heap.confidence, heap.image)
-      cells.append(str(len(members)))
-      # An image of the heap is a file that the user can look at.
-      example = of_heap or example
-    rows.append((size, [f'novel-{output}', name, *cells, example]))
-  rows.sort(key=lambda row: row[0], reverse=True)
-  header = [counted, '%', 'confidence', 'most are', '%']
-  if heap is not None:
-    header = ['in the heap', '%', 'confidence', f'test {counted}']
-  return text_tables.aligned(
-    ['cluster', 'name', *header, 'most typical'],
-    [cells for _, cells in rows],
-    'llrrrlrl' if heap is None else 'llrrrrl',
-  )
-
-
-def _main_source(run: RunFiles, members: np.ndarray) -> list[str]:
-  """Returns the most frequent true source of test images, and its share.
-
-  Args:
-    run: the files of the run.
-    members: places of the images.
-  """
-  source = np.array(run.verdicts.source)[members]
-  found, count = np.unique(source[source != ''], return_counts=True)
-  if not len(count):
-    return ['', '']
-  return [str(found[count.argmax()]), percent(count.max() / count.sum())]
-
-
-def _size_cells(
-  members: np.ndarray, confidence: np.ndarray, image: Sequence[str]
-) -> list[str]:
-  """Returns count, share, mean confidence and most typical image of a cluster.
-
-  Args:
-    members: its places among the images.
-    confidence: float [N].
-    image: the paths of the N images.
-  """
-  sure = confidence[members]
-  if not len(sure):
-    return ['0', '', '', '']
-  return [
-    str(len(sure)),
-    percent(len(sure) / len(confidence)),
-    percent(sure.mean()),
-    image[members[sure.argmax()]],
-  ]
-
-
-def examples_of_heap(run: RunFiles) -> list[str]:
-  """Returns examples of each found cluster of the heap, a line each.
-
-  The first ones are the most typical. A last line has the images without a
-  cluster.
-
-  Args:
-    run: the files of the run.
-  """
-  heap = run.heap
-  if heap is None:
-    return []
-  lines = []
-  for output in np.unique(heap.output).tolist():
-    if output < run.num_known:
-      continue
-    places = np.flatnonzero(heap.output == output)
-    order = places[np.argsort(-heap.confidence[places], kind='stable')]
-    shown = ', '.join(heap.image[place] for place in order[:_EXAMPLES])
-    lines.append(f'novel-{output}: {escape.terminal(shown)}')
-  if lines:
-    lines = ['', 'most typical of the heap:', *lines, '']
-  known = int((heap.output < run.num_known).sum())
-  return [
-    *lines,
-    f'of the heap besides: {known} of known sources, {heap.num_none} of none '
-    'of these',
-  ]
-
-
-def shared_lines(names: Mapping[int, str]) -> list[str]:
-  """Returns a line for each name that several clusters have.
-
-  Args:
-    names: by output, '' for none.
-  """
-  found = []
-  for name in dict.fromkeys(filter(None, names.values())):
-    clusters = clusters_of_name(name, names)
-    if len(clusters) > 1:
-      found.append(
-        f'one source: {escape.terminal(name)}, {", ".join(clusters)}'
-      )
-  return found
 
 
 if __name__ == '__main__':

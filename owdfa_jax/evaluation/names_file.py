@@ -8,7 +8,7 @@ the same numbers and other images.
 import json
 import os
 import re
-import unicodedata
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,15 +18,14 @@ from input_pipeline import strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted
 from input_pipeline.files import file_sha256, read_text, write_whole
+from owdfa_jax.evaluation.names_checks import check_names, entries
 from owdfa_jax.training.manifest import CHECKPOINTS, checkpoint_digest
 
 NAMES_FILE = 'names.json'
 _VERSION = 1
 _FIELDS = ('version', 'clusters', 'names')
-_LONGEST = 100
-_CLUSTER = re.compile(r'novel-(0|[1-9][0-9]{0,6})')
-# What tables say in the place of a source.
-_TAKEN = ('none of these', 'inconclusive', 'no true class', 'unreadable')
+# A cluster such as novel-8, or a part of it such as novel-8.1.
+_CLUSTER = re.compile(r'novel-(0|[1-9][0-9]{0,6})(?:\.([1-9][0-9]?))?')
 
 
 class Clusters(NamedTuple):
@@ -51,10 +50,13 @@ class NamesFile(NamedTuple):
   Attributes:
     clusters: which clusters it names.
     names: the name of each cluster by its output; '' where it has none yet.
+    parts: the names of the parts of each cluster that is split, by its output;
+      '' for a part without a name.
   """
 
   clusters: Clusters
   names: dict[int, str]
+  parts: Mapping[int, tuple[str, ...]] = types.MappingProxyType({})
 
 
 def clusters_of(
@@ -126,7 +128,9 @@ def write_names(workdir: str | os.PathLike[str], found: NamesFile) -> None:
   content = {
     'version': _VERSION,
     'clusters': found.clusters._asdict(),
-    'names': {f'novel-{k}': found.names[k] for k in sorted(found.names)},
+    'names': {
+      label: name for label, _, name in entries(found.names, found.parts)
+    },
   }
   text = json.dumps(content, indent=2, ensure_ascii=False)
   with write_whole(path, text=True, what='the names') as file:
@@ -155,13 +159,31 @@ def names_of_clusters(
   Raises:
     UserError: the file is damaged or of other clusters, or a name is wrong.
   """
-  found = read_names(workdir)
+  found = names_of_run(workdir, step, classified_by, known, num_outputs)
   if found is None:
     return {}
+  return {output: name for output, name in found.names.items() if name}
+
+
+def names_of_run(
+  workdir: str | os.PathLike[str],
+  step: int,
+  classified_by: str,
+  known: Sequence[str],
+  num_outputs: int | None = None,
+) -> NamesFile | None:
+  """Returns the names file of the clusters of a checkpoint, checked.
+
+  The arguments and errors are those of `names_of_clusters`; None without the
+  file.
+  """
+  found = read_names(workdir)
+  if found is None:
+    return None
   path = epath.Path(workdir) / NAMES_FILE
   check_clusters(found, clusters_of(workdir, step, classified_by), path)
-  check_names(found.names, known, num_outputs, f'{path}: names.')
-  return {output: name for output, name in found.names.items() if name}
+  check_names(found.names, found.parts, known, num_outputs, f'{path}: names.')
+  return found
 
 
 def check_clusters(
@@ -188,53 +210,6 @@ def check_clusters(
       )
 
 
-def check_names(
-  names: Mapping[int, str],
-  known: Sequence[str],
-  num_outputs: int | None,
-  where: str,
-) -> None:
-  """Raises `UserError` if an output or a name is wrong.
-
-  Args:
-    names: the name of each cluster by its output, '' for none.
-    known: the names of the known classes.
-    num_outputs: K; None if it is not known.
-    where: begins the place of a mistake, before the cluster.
-  """
-  of_known = {_look(name): name for name in known}
-  of_found: dict[str, tuple[int, str]] = {}
-  for output, name in names.items():
-    place = f'{where}novel-{output}'
-    if output < len(known):
-      raise UserError(
-        f'a known class: {place} ({quoted(known[output])}); only found '
-        f'clusters can be named, from novel-{len(known)} on'
-      )
-    if num_outputs is not None and output >= num_outputs:
-      raise UserError(
-        f'no such cluster: {place} (the last one is novel-{num_outputs - 1}); '
-        'leave it out'
-      )
-    if not name:
-      continue
-    _check_name(name, place)
-    look = _look(name)
-    if look in of_known:
-      raise UserError(
-        f'the name of a known class: {place}={quoted(name)} '
-        f'({quoted(of_known[look])} is known); add a word, such as '
-        f'{quoted(name + " (found)")}'
-      )
-    other, written = of_found.setdefault(look, (output, name))
-    if written != name:
-      raise UserError(
-        f'names that look alike: {place}={quoted(name)} and novel-{other}='
-        f'{quoted(written)}; write them alike to merge the clusters, or make '
-        'them differ more'
-      )
-
-
 def with_names(
   outputs: Sequence[str], names: Mapping[int, str]
 ) -> tuple[str, ...]:
@@ -245,29 +220,6 @@ def with_names(
     names: names by output.
   """
   return tuple(names.get(k, name) for k, name in enumerate(outputs))
-
-
-def _check_name(name: str, place: str) -> None:
-  why = ''
-  if name != name.strip():
-    why = 'a blank at an end'
-  elif not name.isprintable():
-    why = 'a character that does not show'
-  elif len(name) > _LONGEST:
-    why = f'{len(name)} characters, at most {_LONGEST}'
-  elif _look(name) in _TAKEN:
-    why = 'tables say so of images without a source'
-  elif _CLUSTER.fullmatch(_look(name)):
-    why = 'the name of a cluster without a name'
-  if why:
-    raise UserError(
-      f'no name for a source: {place}={quoted(name)} ({why}); give another name'
-    )
-
-
-def _look(name: str) -> str:
-  """Returns the same for names that people would not tell apart."""
-  return ' '.join(unicodedata.normalize('NFKC', name).casefold().split())
 
 
 def _parsed(content: Any, path: epath.Path) -> NamesFile:
@@ -306,11 +258,27 @@ def _parsed(content: Any, path: epath.Path) -> NamesFile:
       )
   if not isinstance(names, dict):
     raise wrong('names', names, 'an object such as {"novel-8": "StyleGAN2"}')
+  whole: dict[int, str] = {}
+  parts: dict[int, dict[int, str]] = {}
   for key, value in names.items():
-    if not _CLUSTER.fullmatch(key):
-      raise wrong('names', key, 'the clusters as novel-8')
+    match = _CLUSTER.fullmatch(key)
+    if match is None:
+      raise wrong('names', key, 'the clusters as novel-8, or novel-8.1')
     if not isinstance(value, str):
       raise wrong(f'names.{key}', value, 'a text')
+    if match[2]:
+      parts.setdefault(int(match[1]), {})[int(match[2])] = value
+    else:
+      whole[int(match[1])] = value
+  for output, of_part in parts.items():
+    if sorted(of_part) != [*range(1, len(of_part) + 1)] or len(of_part) < 2:
+      raise wrong(
+        'names',
+        ', '.join(f'novel-{output}.{part}' for part in sorted(of_part)),
+        f'all parts from novel-{output}.1 on, two or more',
+      )
   return NamesFile(
-    Clusters(**clusters), {int(k.split('-')[1]): v for k, v in names.items()}
+    Clusters(**clusters),
+    whole,
+    {k: tuple(x[n] for n in sorted(x)) for k, x in parts.items()},
   )

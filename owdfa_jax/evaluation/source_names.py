@@ -2,7 +2,13 @@
 
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation.names_file import names_of_clusters, with_names
+from owdfa_jax.evaluation.cluster_parts import ClusterParts, parts_of_names
+from owdfa_jax.evaluation.names_file import (
+  names_of_clusters,
+  names_of_run,
+  with_names,
+)
+from owdfa_jax.evaluation.training_sample import TrainingSample
 from owdfa_jax.experiment import Experiment
 
 
@@ -25,6 +31,32 @@ def source_names(experiment: Experiment, step: int) -> tuple[str, ...]:
     experiment.num_outputs,
   )
   return with_names(names, given)
+
+
+def split_clusters(
+  experiment: Experiment, step: int, sample: TrainingSample | None
+) -> ClusterParts | None:
+  """Returns the parts of the clusters that the user split; None without any.
+
+  Args:
+    experiment: the run; its `eval.classify_by` classifies.
+    step: the step of the checkpoint.
+    sample: the training images that the run carries.
+
+  Raises:
+    UserError: the names file is damaged, or of other clusters, or a cluster
+      cannot be split.
+  """
+  found = names_of_run(
+    experiment.workdir,
+    step,
+    experiment.config.eval.classify_by,
+    output_names(experiment)[: experiment.dataset.num_known],
+    experiment.num_outputs,
+  )
+  if found is None:
+    return None
+  return parts_of_names(found.parts, sample, experiment.workdir)
 
 
 def source_names_or_warning(

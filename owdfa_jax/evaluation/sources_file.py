@@ -7,6 +7,7 @@ It names the checkpoint and the classifier that it belongs to: the Gaussians of
 another network would score at random. Its own digest shows damage.
 """
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -138,6 +139,22 @@ def read_sources(
     None if calibration is None else Calibration(*calibration.tolist()),
     sample_of(content),
   )
+
+
+def read_sample(
+  workdir: str | os.PathLike[str], step: int
+) -> TrainingSample | None:
+  """Returns the training images that a run carries; None without any.
+
+  Args:
+    workdir: the run's folder.
+    step: the step of the checkpoint.
+
+  Raises:
+    UserError: the file is damaged or cannot be read.
+  """
+  content = SOURCES.read(epath.Path(workdir), step)
+  return None if content is None else sample_of(content)
 
 
 def _densities(content: Mapping[str, np.ndarray]) -> SourceDensities:

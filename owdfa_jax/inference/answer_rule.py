@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 
+from owdfa_jax.evaluation.cluster_parts import ClusterParts
 from owdfa_jax.evaluation.shared_names import add_up, first_outputs
 from owdfa_jax.evaluation.verdicts import verdict_of
 from owdfa_jax.inference.answers import Answer
@@ -22,6 +23,7 @@ class AnswerRule:
     real: the known classes of real images.
     threshold: see `Answer.unseen_threshold`.
     temperature: of the sum of an image's log-probabilities.
+    parts: the parts of clusters that the user split; None without any.
   """
 
   names: tuple[str, ...]
@@ -29,14 +31,23 @@ class AnswerRule:
   real: tuple[int, ...]
   threshold: float | None
   temperature: float = 1
+  parts: ClusterParts | None = None
+
+  @functools.cached_property
+  def _names(self) -> tuple[str, ...]:
+    """The names of the outputs, or of their parts: [K']."""
+    if self.parts is None:
+      return self.names
+    return self.parts.expand_names(self.names)
 
   @functools.cached_property
   def _first_output(self) -> np.ndarray:
-    return first_outputs(self.names)
+    return first_outputs(self._names)
 
   @functools.cached_property
-  def _sources(self) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(self.names))
+  def sources(self) -> tuple[str, ...]:
+    """The names of the sources, each once."""
+    return tuple(dict.fromkeys(self._names))
 
   def answer(
     self,
@@ -44,6 +55,7 @@ class AnswerRule:
     probability: np.ndarray,
     unseen_score: float | None,
     side: int,
+    place: np.ndarray | None = None,
   ) -> Answer:
     """Returns the answer for one image.
 
@@ -52,13 +64,17 @@ class AnswerRule:
       probability: float64 [K].
       unseen_score: its score, None without one.
       side: its longer side, in pixels.
+      place: float [D], its whitened feature; None without split clusters.
     """
+    output = int(probability.argmax())
+    if self.parts is not None and place is not None:
+      probability = self.parts.expand(probability, place)
     # Of each source, at the place of the first output of its name.
     total = add_up(probability, self._first_output)
     sources = np.unique(self._first_output)
     order = np.argsort(-total[sources], kind='stable')[:2]
     choices = [int(sources[place]) for place in order]
-    names = [self.names[k] for k in choices]
+    names = [self._names[k] for k in choices]
     sure: list[float | None] = [float(np.float32(total[k])) for k in choices]
     verdict = verdict_of(
       choices[0],
@@ -80,11 +96,11 @@ class AnswerRule:
       sure[0],
       names[1] if len(names) > 1 else None,
       sure[1] if len(sure) > 1 else None,
-      int(probability.argmax()),
+      output,
       unseen_score,
       self.threshold,
       fake,
       probability=total[sources].astype(np.float32),
       side=side,
-      names=self._sources,
+      names=self.sources,
     )

@@ -47,7 +47,8 @@ def answers_of_batch(
 
   Args:
     images: the images, also those that cannot be read.
-    columns: of the rows of the batch; `row` is the position of the image.
+    columns: of the rows of the batch; `row` is the position of the image. With
+      `place` if the rule has split clusters.
     rule: turns probabilities into answers.
   """
   row = columns['row']
@@ -61,10 +62,13 @@ def answers_of_batch(
     means, first = group_means(columns['unseen_score'].astype(np.float64), row)
     for number, mean in zip(row[first], means, strict=True):
       score[number] = float(np.float32(mean))
+  places = _mean_places(columns) if rule.parts else {}
   answers = [Answer(image.name, error=image.error) for image in images]
   for number, each in zip(answered, probability, strict=True):
     image = images[number]
-    answer = rule.answer(image.name, each, score[number], image.side)
+    answer = rule.answer(
+      image.name, each, score[number], image.side, places.get(number)
+    )
     answers[number] = dataclasses.replace(
       answer,
       frames=len(image.of_frames) or None,
@@ -76,6 +80,15 @@ def answers_of_batch(
       of_frames=_answers_of_frames(image, columns, row == number, rule),
     )
   return answers
+
+
+def _mean_places(columns: Columns) -> dict[int, np.ndarray]:
+  """Returns the mean whitened feature of the rows of each image, float [D]."""
+  row = columns['row']
+  if not len(row):
+    return {}
+  means, first = group_means(columns['place'].astype(np.float64), row)
+  return dict(zip(row[first].tolist(), means, strict=True))
 
 
 def _answers_of_frames(
@@ -145,12 +158,11 @@ def with_nearest(
     most: how many names an answer gets.
   """
   found = list(answers)
-  row = columns['row']
-  if not len(row):
+  row, means = columns['row'], _mean_places(columns)
+  if not means:
     return found
-  place, first = group_means(columns['place'].astype(np.float64), row)
-  names = nearest_images(sample, place, most)
-  for number, each in zip(row[first].tolist(), names, strict=True):
+  names = nearest_images(sample, np.stack([*means.values()]), most)
+  for number, each in zip(means, names, strict=True):
     frames = found[number].of_frames
     if frames:
       places = columns['place'][row == number]

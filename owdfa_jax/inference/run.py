@@ -17,7 +17,11 @@ from owdfa_jax import parallel
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
-from owdfa_jax.evaluation.source_names import real_classes, source_names
+from owdfa_jax.evaluation.source_names import (
+  real_classes,
+  source_names,
+  split_clusters,
+)
 from owdfa_jax.evaluation.unseen_report import limit_of
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.inference.answer_rule import AnswerRule
@@ -30,6 +34,7 @@ from owdfa_jax.inference.batch_answers import (
   with_nearest,
   with_stability,
 )
+from owdfa_jax.inference.current_sources import current_sources
 from owdfa_jax.inference.open_run import open_run
 from owdfa_jax.inference.pictures import (
   MOST_FACES,
@@ -72,7 +77,7 @@ def load_run(
     batch_size=batch_size,
     num_threads=num_threads,
   )
-  return TrainedRun(experiment)
+  return TrainedRun(experiment, makes_sources=True)
 
 
 class TrainedRun:
@@ -83,7 +88,8 @@ class TrainedRun:
     checkpoint: the folder of the checkpoint; its name is the step.
     image_size: S; the network sees images of S x S pixels.
     classes: the names of the sources: known ones first, then those that the
-      user gave to found ones, or `novel-N`. Outputs of one name are one source.
+      user gave to found ones or to parts of them, or `novel-N`. Outputs of one
+      name are one source.
     outputs: the name of each of the network's K outputs.
     num_known: the number of known sources.
     unseen_threshold: the `unseen_score` above which an image is of none of the
@@ -91,13 +97,17 @@ class TrainedRun:
     calibration: the temperatures of the confidence; None if the run has none:
       it was trained by an earlier version, or with too few images without a
       label.
+    remark: why answers have no unseen score and no temperature, where the file
+      that gives them is missing and the packed data too; '' otherwise.
   """
 
-  def __init__(self, experiment: Experiment):
+  def __init__(self, experiment: Experiment, *, makes_sources: bool = False):
     """Restores the network of a run; see `load_run`.
 
     Args:
       experiment: the run; its dataset may be without images.
+      makes_sources: whether sources that `prepare.prepare_run` would write are
+        made in memory.
 
     Raises:
       UserError: its checkpoint is missing or damaged, or lacks the centres that
@@ -105,26 +115,37 @@ class TrainedRun:
     """
     dataset, config = experiment.dataset, experiment.config
     self._experiment = experiment
-    restored, seen = attach_sources(experiment, restore_network(experiment))
+    restored, seen, self.remark = restore_network(experiment), None, ''
+    if makes_sources:
+      seen, self.remark = current_sources(experiment, restored)
+    restored, seen = attach_sources(experiment, restored, seen)
     self._restored = restored
     self.workdir = pathlib.Path(experiment.workdir)
     self.checkpoint = pathlib.Path(restored.folder)
     self.image_size = dataset.image_size
     self.outputs = source_names(experiment, restored.step)
-    self.classes = tuple(dict.fromkeys(self.outputs))
     self.num_known = dataset.num_known
     by_tiles = self._cutter(None).most_pictures > 1
     self.calibration = None if seen is None else seen.calibration
     self._sample = None if seen is None else seen.sample
-    self._temperature = 1.0
+    temperature = 1.0
     if self.calibration is not None:
       image, verdict, *_ = self.calibration
-      self._temperature = verdict if by_tiles else image
+      temperature = verdict if by_tiles else image
     self.unseen_threshold = (
       None
       if seen is None
       else limit_of(seen, by_tiles, config.eval.false_alarm_rate)
     )
+    self._rule = AnswerRule(
+      self.outputs,
+      self.num_known,
+      tuple(real_classes(dataset)),
+      self.unseen_threshold,
+      temperature,
+      split_clusters(experiment, restored.step, self._sample),
+    )
+    self.classes = self._rule.sources
 
   @property
   def has_training_images(self) -> bool:
@@ -218,21 +239,14 @@ class TrainedRun:
 
     At most `most_faces` faces have an answer.
     """
-    dataset = self._experiment.dataset
-    rule = AnswerRule(
-      self.outputs,
-      self.num_known,
-      tuple(real_classes(dataset)),
-      self.unseen_threshold,
-      self._temperature,
-    )
+    rule = self._rule
     sample = self._sample if nearest > 0 else None
     views = mild_views(self._restored.predictor) if stability else []
     for found, columns, of_views in self._rows(
       images,
       max_pixels,
       views=views,
-      with_places=sample is not None,
+      with_places=sample is not None or rule.parts is not None,
       most_faces=most_faces,
     ):
       answers = answers_of_batch(found.images, columns, rule)
@@ -317,7 +331,13 @@ class TrainedRun:
         found,
         columns,
         [
-          next(view.rows(*network, iter([process_rows(found.batch)])))
+          next(
+            view.rows(
+              *network,
+              iter([process_rows(found.batch)]),
+              with_places=with_places,
+            )
+          )
           for view in views
         ],
       )

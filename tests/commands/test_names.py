@@ -2,12 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
+from etils import epath
 
 from helpers.heap_tables import found, write_heap
 from helpers.page_runs import write_run
 from input_pipeline.errors import UserError
 from owdfa_jax.commands import names
+from owdfa_jax.evaluation.sources_file import SOURCES
+from owdfa_jax.evaluation.training_sample import TrainingSample
 from owdfa_jax.page import run_files
 
 
@@ -144,3 +148,56 @@ def test_names_of_other_clusters_are_not_changed(run, capsys):
 def test_run_without_an_evaluation_is_one_line(run, capsys):
   (run / 'report.json').unlink()
   assert 'no evaluation' in _error(run, capsys)
+
+
+@pytest.fixture
+def with_images(run):
+  """The run carries 20 training images of cluster 3, of two kinds."""
+  place = np.repeat(np.eye(4), (8, 12, 0, 0), axis=0).astype(np.float16)
+  place[:, 3] = np.linspace(0, 0.1, 20)
+  sample = TrainingSample(
+    place, np.full(20, 3, np.int32), [f't/{k}.png' for k in range(20)]
+  )
+  content = dict.fromkeys(SOURCES.names, np.zeros(1)) | sample.arrays()
+  SOURCES.write(epath.Path(run), 7, content)
+  return run
+
+
+def test_a_cluster_is_split_named_and_joined(with_images, capsys):
+  run = with_images
+  names.main([str(run), '--split', '3=2'])
+  out = capsys.readouterr().out
+  assert 'novel-3.1: 12 images, such as t/1' in out
+  assert 'novel-3.2: 8 images, such as t/' in out
+  names.main([str(run), '3.2=Y', '3=X'])
+  assert 'novel-3.2, Y: 8 images' in capsys.readouterr().out
+  assert _given(run) == {
+    'novel-2': '',
+    'novel-3': 'X',
+    'novel-3.1': '',
+    'novel-3.2': 'Y',
+  }
+  assert "parts with names: novel-3 ('Y')" in _error(run, capsys, '--split=3=1')
+  names.main([str(run), '3.2=', '--split=novel-3=1'])
+  assert _given(run) == {'novel-2': '', 'novel-3': 'X'}
+
+
+@pytest.mark.parametrize(
+  ('words', 'status', 'message'),
+  [
+    (['3.1=X'], 1, 'no such part: novel-3.1; `--split 3=2` splits the cluster'),
+    (['--split', '3=2', '3.4=X'], 1, 'no such part: novel-3.4'),
+    (['--split', '3=x'], 2, "not a number of parts: --split '3=x'"),
+    (['--split', '1=2'], 1, 'a known class: novel-1'),
+    (['--split', '3=5'], 1, 'too many parts: novel-3 in 5'),
+    (['--split', '2=2'], 1, 'too few training images to split novel-2'),
+  ],
+)
+def test_splits_that_cannot_be(with_images, capsys, words, status, message):
+  assert message in _error(with_images, capsys, *words, status=status)
+  assert not (with_images / 'names.json').exists()
+
+
+def test_a_run_without_training_images_is_not_split(run, capsys):
+  message = 'carries no training images; `owdfa eval --workdir='
+  assert message in _error(run, capsys, '--split', '3=2')

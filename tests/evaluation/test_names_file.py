@@ -50,6 +50,22 @@ def test_written_names_are_read(run):
   assert names_file.read_names(run) == found
 
 
+def test_parts_of_a_split_cluster(run):
+  parts = {'novel-3.2': 'Z', 'novel-3.1': ''}
+  _edit(run, lambda x: x['names'].update(parts))
+  found = names_file.read_names(run)
+  assert found is not None and found.parts == {3: ('', 'Z')}
+  names_file.write_names(run, found)
+  assert names_file.read_names(run) == found
+  # Test images are of the cluster.
+  assert _names(run) == {2: 'X', 4: 'X'}
+  _edit(run, lambda x: x['names'].update({'novel-3.1': 'a'}))
+  with pytest.raises(
+    UserError, match=r'the name of a known class: .*names.novel-3\.1='
+  ):
+    _names(run)
+
+
 def test_no_file_is_no_names(tmp_path):
   assert _names(tmp_path) == {}
 
@@ -92,6 +108,12 @@ def test_names_stay_where_the_checkpoint_is_gone(run):
     ('names.novel-2=5', lambda x: x['names'].update({'novel-2': 5})),
     ("names='2'", lambda x: x['names'].update({'2': 'X'})),
     ("names='novel-02'", lambda x: x['names'].update({'novel-02': 'X'})),
+    ("names='novel-3.0'", lambda x: x['names'].update({'novel-3.0': 'X'})),
+    ("names='novel-3.1'", lambda x: x['names'].update({'novel-3.1': 'X'})),
+    (
+      "names='novel-3.1, novel-3.3'",
+      lambda x: x['names'].update({'novel-3.1': '', 'novel-3.3': ''}),
+    ),
   ],
 )
 def test_wrong_fields_are_named_in_one_line(run, field, change):

@@ -9,8 +9,14 @@ from etils import epath
 
 from helpers.csv_files import read_csv
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation import evaluate, names_file
+from owdfa_jax.evaluation import (
+  cluster_parts,
+  evaluate,
+  names_file,
+  seen_sources,
+)
 from owdfa_jax.evaluation.source_names import source_names_or_warning
+from owdfa_jax.evaluation.sources_file import read_sample
 from owdfa_jax.inference.run import TrainedRun
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -79,3 +85,33 @@ def test_names_of_another_checkpoint_stop_an_attribution_alone(named):
   assert names == ('m0', 'm1', 'novel-2', 'novel-3')
   assert why.startswith('names of other clusters: ')
   path.write_text(text)
+
+
+def test_a_part_of_a_split_cluster_answers(named, monkeypatch):
+  experiment, report, _ = named
+  path = experiment.workdir / 'names.json'
+  kept = path.read_text()
+  # The run carries few images.
+  monkeypatch.setattr(cluster_parts, '_LEAST_IMAGES', 1)
+  seen_sources.ensure_sources(experiment)
+  sample = read_sample(experiment.workdir, report['checkpoint_step'])
+  assert sample is not None
+  sizes = {k: int((sample.output == k).sum()) for k in (2, 3)}
+  split = max(sizes, key=lambda k: sizes[k])
+  found = names_file.read_names(experiment.workdir)
+  assert found is not None
+  parts = {split: ('left', 'right')}
+  names_file.write_names(experiment.workdir, found._replace(parts=parts))
+  run = TrainedRun(experiment)
+  assert {'left', 'right'} < {*run.classes}
+  images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), np.uint8)
+  answers = run.predict(list(images), stability=True)
+  path.write_text(kept)
+  for answer, plain in zip(
+    answers, TrainedRun(experiment).predict(list(images)), strict=True
+  ):
+    left, right = (answer.probabilities[name] for name in ('left', 'right'))
+    assert (left == 0) != (right == 0)
+    rest = answer.probabilities.get('=X', 0)
+    assert left + right + rest == pytest.approx(plain.probabilities['=X'])
+    assert answer.output == plain.output

@@ -1,0 +1,163 @@
+"""What `owdfa names` prints of the found clusters of a run."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from input_pipeline import escape, text_tables
+from input_pipeline.text_tables import percent
+from owdfa_jax.evaluation.shared_names import clusters_of_name
+from owdfa_jax.page.run_files import RunFiles
+
+# Images of the heap, or of a part, that are named for each cluster.
+_EXAMPLES = 3
+
+
+def cluster_table(run: RunFiles, names: Mapping[int, str]) -> str:
+  """Returns the found clusters for a terminal, the largest first.
+
+  Args:
+    run: the files of the run.
+    names: their names by output, '' for none.
+  """
+  verdicts, heap = run.verdicts, run.heap
+  counted = 'images' if run.figures is run.report else 'groups'
+  rows = []
+  for output, name in names.items():
+    members = np.flatnonzero(verdicts.output == output)
+    size = len(members), 0
+    *cells, example = _size_cells(members, verdicts.confidence, verdicts.image)
+    if heap is None:
+      cells += _main_source(run, members)
+    else:
+      places = np.flatnonzero(heap.output == output)
+      size = len(places), len(members)
+      *cells, of_heap = _size_cells(places, heap.confidence, heap.image)
+      cells.append(str(len(members)))
+      # An image of the heap is a file that the user can look at.
+      example = of_heap or example
+    rows.append((size, [f'novel-{output}', name, *cells, example]))
+  rows.sort(key=lambda row: row[0], reverse=True)
+  header = [counted, '%', 'confidence', 'most are', '%']
+  if heap is not None:
+    header = ['in the heap', '%', 'confidence', f'test {counted}']
+  return text_tables.aligned(
+    ['cluster', 'name', *header, 'most typical'],
+    [cells for _, cells in rows],
+    'llrrrlrl' if heap is None else 'llrrrrl',
+  )
+
+
+def _main_source(run: RunFiles, members: np.ndarray) -> list[str]:
+  """Returns the most frequent true source of test images, and its share.
+
+  Args:
+    run: the files of the run.
+    members: places of the images.
+  """
+  source = np.array(run.verdicts.source)[members]
+  found, count = np.unique(source[source != ''], return_counts=True)
+  if not len(count):
+    return ['', '']
+  return [str(found[count.argmax()]), percent(count.max() / count.sum())]
+
+
+def _size_cells(
+  members: np.ndarray, confidence: np.ndarray, image: Sequence[str]
+) -> list[str]:
+  """Returns count, share, mean confidence and most typical image of a cluster.
+
+  Args:
+    members: its places among the images.
+    confidence: float [N].
+    image: the paths of the N images.
+  """
+  sure = confidence[members]
+  if not len(sure):
+    return ['0', '', '', '']
+  return [
+    str(len(sure)),
+    percent(len(sure) / len(confidence)),
+    percent(sure.mean()),
+    image[members[sure.argmax()]],
+  ]
+
+
+def examples_of_heap(run: RunFiles) -> list[str]:
+  """Returns examples of each found cluster of the heap, a line each.
+
+  The first ones are the most typical. A last line has the images without a
+  cluster.
+
+  Args:
+    run: the files of the run.
+  """
+  heap = run.heap
+  if heap is None:
+    return []
+  lines = []
+  for output in np.unique(heap.output).tolist():
+    if output < run.num_known:
+      continue
+    places = np.flatnonzero(heap.output == output)
+    order = places[np.argsort(-heap.confidence[places], kind='stable')]
+    shown = ', '.join(heap.image[place] for place in order[:_EXAMPLES])
+    lines.append(f'novel-{output}: {escape.terminal(shown)}')
+  if lines:
+    lines = ['', 'most typical of the heap:', *lines, '']
+  known = int((heap.output < run.num_known).sum())
+  return [
+    *lines,
+    f'of the heap besides: {known} of known sources, {heap.num_none} of none '
+    'of these',
+  ]
+
+
+def shared_lines(names: Mapping[int, str]) -> list[str]:
+  """Returns a line for each name that several clusters have.
+
+  Args:
+    names: by output, '' for none.
+  """
+  found = []
+  for name in dict.fromkeys(filter(None, names.values())):
+    clusters = clusters_of_name(name, names)
+    if len(clusters) > 1:
+      found.append(
+        f'one source: {escape.terminal(name)}, {", ".join(clusters)}'
+      )
+  return found
+
+
+def lines_of_parts(
+  run: RunFiles, parts: Mapping[int, Sequence[str]]
+) -> list[str]:
+  """Returns a line for each part of the split clusters.
+
+  Args:
+    run: the files of the run.
+    parts: the names of the parts by output, '' for none.
+
+  Raises:
+    UserError: the run carries too few training images of a cluster.
+  """
+  # Imports JAX, which takes seconds.
+  from owdfa_jax.evaluation import cluster_parts
+  from owdfa_jax.evaluation.sources_file import read_sample
+
+  sample = read_sample(run.workdir, int(run.report['checkpoint_step']))
+  found = cluster_parts.parts_of_names(parts, sample, run.workdir)
+  assert found is not None and sample is not None
+  lines = ['', 'parts, of the training images that the run carries:']
+  for output, centres in found.centres.items():
+    sizes = cluster_parts.part_of_sample(sample, output, centres)
+    for part, (size, images) in enumerate(sizes, 1):
+      label = cluster_parts.part_label(output, part)
+      name = parts[output][part - 1]
+      lines.append(
+        escape.terminal(
+          f'{label}{f", {name}" if name else ""}: {size} images, such as '
+          f'{", ".join(images[:_EXAMPLES])}'
+        )
+      )
+  return [*lines, '']
