@@ -3,6 +3,7 @@
 Both have the time left. With `be_quiet` there is neither.
 """
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -43,7 +44,7 @@ class ProgressBar(Protocol):
 
 
 class _Quiet:
-  """Whether this process shows progress; the commands set it, no library."""
+  """Whether this process shows no progress."""
 
   quiet = False
 
@@ -56,6 +57,17 @@ def be_quiet() -> None:
 def is_quiet() -> bool:
   """Returns whether no progress is shown."""
   return _Quiet.quiet
+
+
+@contextlib.contextmanager
+def without_progress() -> Iterator[None]:
+  """Shows no progress inside of it, for what is called as a library."""
+  before = _Quiet.quiet
+  _Quiet.quiet = True
+  try:
+    yield
+  finally:
+    _Quiet.quiet = before
 
 
 def progress_bar(

@@ -70,12 +70,12 @@ def ensure_sources(experiment: Experiment) -> None:
   path = SOURCES.path(experiment.workdir, restored.step)
   found = read_sources(*where)
   if found is not None:
+    if is_current(found):
+      return
     if found.scored == TEST_IMAGES:
       say(f'{path} has a threshold of test images: made anew')
-    elif found.sample is None:
-      say(f'{path} has no temperature and no training images: made anew')
     else:
-      return
+      say(f'{path} has no temperature and no training images: made anew')
   seen = fit_sources(experiment, restored)
   if jax.process_index() == 0:
     write_sources(*where, seen)
@@ -84,8 +84,20 @@ def ensure_sources(experiment: Experiment) -> None:
   say(f'written: {path}')
 
 
+def is_current(seen: SeenSources) -> bool:
+  """Returns whether sources have all that those of this version have.
+
+  Args:
+    seen: of a file. Those of earlier versions have a threshold of test images,
+      or no training images.
+  """
+  return seen.scored != TEST_IMAGES and seen.sample is not None
+
+
 def attach_sources(
-  experiment: Experiment, restored: RestoredNetwork
+  experiment: Experiment,
+  restored: RestoredNetwork,
+  seen: SeenSources | None = None,
 ) -> tuple[RestoredNetwork, SeenSources | None]:
   """Returns a network whose predictions have an `unseen_score`.
 
@@ -94,11 +106,13 @@ def attach_sources(
   Args:
     experiment: the run.
     restored: its network.
+    seen: the sources; None for those of the file.
 
   Raises:
     UserError: the file is damaged or cannot be read.
   """
-  seen = read_sources(experiment.workdir, restored.folder, experiment.config)
+  if seen is None:
+    seen = read_sources(experiment.workdir, restored.folder, experiment.config)
   if seen is None:
     return restored, None
   return _with_sources(experiment, restored, seen), seen
