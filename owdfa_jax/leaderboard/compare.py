@@ -1,15 +1,16 @@
 """Trains the missing runs of a leaderboard and keeps its table up to date."""
 
 import json
-import pathlib
 from collections.abc import Sequence
 
 import jax
 import ml_collections
+from etils import epath
 
 from input_pipeline import escape
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute, write_whole
+from input_pipeline.files import write_whole
+from input_pipeline.storage import run_folder
 from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import train_stages
@@ -58,7 +59,7 @@ def compare(
     UserError: the workdir is that of a single run or cannot be written, or a
       run raised one.
   """
-  folder = pathlib.Path(absolute(workdir, '--workdir'))
+  folder = epath.Path(run_folder(workdir))
   check_not_a_run(folder)
   chosen = choose_runs(config, list(runs))
   # Building shows what does not fit the devices before the first run trains.
@@ -105,7 +106,7 @@ def train_and_evaluate(run: Run) -> int:
   return 0
 
 
-def check_not_a_run(folder: pathlib.Path) -> None:
+def check_not_a_run(folder: epath.Path) -> None:
   """Raises `UserError` if a folder is the workdir of a single run."""
   for name in (CONFIG_FILE, CHECKPOINTS):
     if (folder / name).exists():
@@ -124,7 +125,7 @@ def record_machine(run: Run) -> None:
 
 
 def write_leaderboard(
-  folder: pathlib.Path, runs: Sequence[Run], benchmark: str, command: str
+  folder: epath.Path, runs: Sequence[Run], benchmark: str, command: str
 ) -> None:
   """Writes the tables and the picture of the finished runs.
 

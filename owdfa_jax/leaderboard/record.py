@@ -9,7 +9,8 @@ import ml_collections
 
 from input_pipeline import strict_json
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute, read_text, write_whole
+from input_pipeline.files import read_text, write_whole
+from input_pipeline.storage import run_folder
 from owdfa_jax.configs import leaderboard
 from owdfa_jax.leaderboard.runs import Run
 
@@ -85,7 +86,7 @@ def recorded_command(workdir: str) -> str:
 
 def _read(workdir: str) -> tuple[dict[str, Any], str]:
   """Returns the content of the file, and its path."""
-  path = os.path.join(absolute(workdir, '--workdir'), RECORD_FILE)
+  path = os.path.join(run_folder(workdir), RECORD_FILE)
   try:
     content = strict_json.loads(read_text(path))
     if not isinstance(content, dict):

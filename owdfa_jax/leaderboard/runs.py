@@ -10,8 +10,8 @@ import ml_collections
 from etils import epath
 from ml_collections.config_flags import config_path
 
+from input_pipeline import storage
 from input_pipeline.errors import UserError
-from input_pipeline.files import absolute
 from owdfa_jax.configs import leaderboard
 from owdfa_jax.discovery.stage_plan import check_stages, first_workdir
 from owdfa_jax.discovery.unknown_classes import (
@@ -108,7 +108,7 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     f'eval.checkpoint={checkpoint}',
     *config.shared,
   )
-  folder = absolute(workdir, '--workdir')
+  folder = storage.run_folder(workdir)
   estimates: dict[str, int] = {}
   runs = []
   for seed in read_seeds(config.seeds):
