@@ -115,7 +115,7 @@ def test_command_line(tmp_path, arguments, message):
     ('batch_size=4096', 'dataset smaller than one batch'),
     ('model.init=no.pth', 'no such weights: --config.model.init=no.pth; give'),
     ('model.init=/dev/null', 'it is a device, not a regular file'),
-    ('model.init=gs://bucket/w', 'from a bucket or the web: --config.model.in'),
+    ('model.init=s3://bucket/w', 'from a bucket or the web: --config.model.in'),
   ],
 )
 def test_settings(given, tmp_path, setting, message):

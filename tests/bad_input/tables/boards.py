@@ -65,8 +65,8 @@ CASES = (
   ),
   Case(
     'leaderboard: a bucket',
-    _BOARD.replace('=board', '=gs://bucket/board'),
-    ('gs://bucket/board',),
+    _BOARD.replace('=board', '=s3://bucket/board'),
+    ('s3://bucket/board',),
     packed,
   ),
   _board('--config.benchmark=nothing', 'nothing'),
@@ -272,8 +272,8 @@ CASES = (
   ),
   Case(
     'staged: a bucket',
-    _STAGED.replace('=run', '=gs://b/run'),
-    ('gs://b/run',),
+    _STAGED.replace('=run', '=s3://b/run'),
+    ('s3://b/run',),
     packed,
   ),
   Case(

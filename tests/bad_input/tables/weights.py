@@ -112,8 +112,8 @@ CASES = (
   ),
   Case(
     'weights: a bucket',
-    f'{TRAIN} --config.model.init=gs://bucket/w.pth',
-    ('gs://bucket/w.pth',),
+    f'{TRAIN} --config.model.init=s3://bucket/w.pth',
+    ('s3://bucket/w.pth',),
     packed,
   ),
   Case(

@@ -36,9 +36,9 @@ CASES = (
     'workdir: blank', f"{_NO_WORKDIR} --workdir=' '", ('--workdir',), packed
   ),
   Case(
-    'workdir: a bucket',
-    f'{_NO_WORKDIR} --workdir=gs://bucket/run',
-    ('gs://bucket/run',),
+    'workdir: a bucket without a folder',
+    f'{_NO_WORKDIR} --workdir=gs://bucket/',
+    ('gs://bucket', 'gs://BUCKET/FOLDER'),
     packed,
   ),
   Case(
