@@ -1,5 +1,6 @@
 """What a page says about the heap of a discovery: numbers and names."""
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,7 @@ class HeapCluster:
     count: how many images got it.
     share: their share of the images that got a name.
     confidence: their mean confidence.
+    parts: how many images each part of a split cluster has, by its name.
     typical: its images of the highest confidence; `row` is the place among
       the heap's images.
     doubtful: those of the lowest.
@@ -38,6 +40,7 @@ class HeapCluster:
   count: int
   share: float
   confidence: float
+  parts: dict[str, int]
   typical: list[ShownImage]
   doubtful: list[ShownImage]
 
@@ -67,6 +70,7 @@ def heap_clusters(
         count=int(members.sum()),
         share=float(members.mean()),
         confidence=float(heap.confidence[members].mean()),
+        parts=_parts(heap, members),
         typical=typical,
         doubtful=doubtful,
       )
@@ -103,6 +107,12 @@ def heap_context(
     'only_here': [x for x in clusters if x.name not in of_tests],
     'has_pictures': bool(pictures),
   }
+
+
+def _parts(heap: HeapAnswers, members: np.ndarray) -> dict[str, int]:
+  """Returns how many of the members are of each part; {} without parts."""
+  found = [heap.part[place] for place in np.flatnonzero(members)]
+  return dict(sorted(collections.Counter(filter(None, found)).items()))
 
 
 def _shown(heap: HeapAnswers, place: int) -> ShownImage:

@@ -14,7 +14,11 @@ from etils import epath
 from input_pipeline import escape, strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
-from owdfa_jax.evaluation.names_file import NAMES_FILE, names_of_clusters
+from owdfa_jax.evaluation.names_file import (
+  NAMES_FILE,
+  names_of_clusters,
+  read_names,
+)
 from owdfa_jax.evaluation.report_files import (
   ATTRIBUTIONS_FILE,
   GROUP_ATTRIBUTIONS_FILE,
@@ -147,7 +151,7 @@ def read_run(
     ],
     digest=hashlib.sha256(text.encode()).hexdigest(),
     machine=_read_machine(workdir / MACHINE_FILE),
-    heap=read_heap(folder or workdir, num_known, given),
+    heap=read_heap(folder or workdir, num_known, given, _parts(workdir)),
   )
 
 
@@ -188,6 +192,12 @@ def _given(
   return names_of_clusters(
     workdir, step, by, known, recorded_num_outputs(epath.Path(workdir))
   )
+
+
+def _parts(workdir: pathlib.Path) -> Mapping[int, Sequence[str]]:
+  """Returns the names of the parts of clusters that the user split."""
+  found = read_names(workdir)
+  return {} if found is None else found.parts
 
 
 def _said(lines: list[dict[str, str]]) -> list[str]:

@@ -10,6 +10,7 @@ from helpers.heap_tables import found, write_heap
 from helpers.page_runs import HOSTILE, Reader, write_run
 from input_pipeline.errors import UserError
 from owdfa_jax.commands import names
+from owdfa_jax.evaluation import names_file
 from owdfa_jax.page.heap_answers import read_heap
 from owdfa_jax.page.run_files import read_run
 from owdfa_jax.page.write_page import write_page
@@ -76,6 +77,41 @@ def test_an_image_of_a_shared_name_may_be_called_by_it(run):
   assert not read_heap(run, 2, {}).is_current
 
 
+@pytest.mark.parametrize(
+  'parts, is_current',
+  [
+    ({4: ('', 'X')}, True),
+    ({4: ('', 'Y')}, False),
+    ({4: ('A', 'X')}, False),
+    ({}, False),
+  ],
+)
+def test_a_part_is_the_source_of_its_images(run, parts, is_current):
+  write_heap(
+    run,
+    found('a.png', 4, source='novel-4.1'),
+    found('b.png', 4, source='X'),
+    found('c.png', 3),
+    found('d.png', 1, source='X'),  # together with another output of that name
+    found('e.png', 1, source='b'),
+  )
+  heap = read_heap(run, 2, {2: 'X'}, parts)
+  assert heap.is_current == is_current
+  assert heap.name == {4: 'novel-4', 3: 'novel-3', 1: 'b'}
+  assert heap.part[2:] == ['', '', '']
+  if is_current:
+    assert heap.part[:2] == ['novel-4.1', 'X']
+
+
+def test_the_page_counts_the_parts_of_a_cluster(run):
+  names.main([str(run)])
+  named = names_file.read_names(run)
+  names_file.write_names(run, named._replace(parts={4: ('', '')}))
+  lines = [found(n, 4, source='novel-4.2') for n in 'abc']
+  write_heap(run, *lines, found('d', 4, source='novel-4.1'), found('e', 3))
+  assert 'of its parts: novel-4.1 1, novel-4.2 3' in page_of(run)[1]
+
+
 def test_clusters_of_a_name_are_one(run):
   heap = read_heap(run, 2, {3: 'X', 4: 'X'})
   assert heap.called.tolist() == [3, 3, 3, 3, 1]
@@ -83,9 +119,7 @@ def test_clusters_of_a_name_are_one(run):
 
 def test_a_damaged_table_is_one_line(run):
   (run / 'heap_attributions.csv').write_text('image,error\nx,\n')
-  with pytest.raises(
-    UserError, match=r"damaged file: .*csv \('source'\); rem"
-  ):
+  with pytest.raises(UserError, match=r"damaged file: .*csv \('source'\); rem"):
     read_heap(run, 2, {})
 
 
