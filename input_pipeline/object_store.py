@@ -143,6 +143,18 @@ def upload_file(path: str | os.PathLike, url: str | os.PathLike) -> None:
       raise OSError(errno.EIO, f'cut short: {found} bytes instead of {size}')
 
 
+def download_file(url: str | os.PathLike, path: str | os.PathLike) -> None:
+  """Copies an object to a local file; its folder is made if need be.
+
+  Raises:
+    OSError: as `os_errors`, or the file cannot be written.
+  """
+  os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+  with os_errors(url):
+    system, name = file_system(url)
+    system.get_file(name, os.fspath(path))
+
+
 def object_size(url: str | os.PathLike) -> int:
   """Returns the size of an object in bytes.
 

@@ -1,5 +1,6 @@
 """Draws the page of a run when it has been evaluated."""
 
+import functools
 import pathlib
 
 import jax
@@ -7,6 +8,7 @@ import ml_collections
 
 from input_pipeline.escape import message
 from input_pipeline.object_store import is_remote
+from owdfa_jax.page.page_in_store import draw_in_store
 from owdfa_jax.page.report_command import report_page
 
 
@@ -27,18 +29,16 @@ def draw_after_evaluation(
     return
   if jax.process_index() > 0:
     return
-  if is_remote(workdir):
-    print(
-      f'no page: the run is at {workdir}; copy it to a local folder, and '
-      '`owdfa report FOLDER` draws it'
-    )
-    return
   try:
-    path = report_page(
-      pathlib.Path(workdir),
+    draw = functools.partial(
+      report_page,
       data_path=config.data.path,
       device=f'{jax.device_count()} x {jax.devices()[0].device_kind}',
     )
+    if is_remote(workdir):
+      path = draw_in_store(workdir, draw)
+    else:
+      path = draw(pathlib.Path(workdir))
   except Exception as error:  # whatever it is, the run is complete
     print(
       'warning: report.html was not drawn '

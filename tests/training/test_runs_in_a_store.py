@@ -96,18 +96,15 @@ def test_a_damaged_checkpoint_is_put_aside(store, run):
 @pytest.mark.slow
 def test_trained_killed_resumed_evaluated_and_used(store, packed, tmp_path):
   """Data and run at gs://: the run is bit for bit that of a local folder."""
-  here, there = tmp_path / 'run', f'{store.url}/run'
-  local = store.run(*TINY, f'--config.data.path={packed}', f'--workdir={here}')
-  assert local.returncode == 0, local.stderr
-  data = tmp_path / 'cache'
+  # The machine's copy of the data, and compiled programs.
+  store.environment['OWDFA_CACHE'] = str(tmp_path / 'cache')
   for path in packed.iterdir():
     epath.Path(f'{store.url}/packed/{path.name}').write_bytes(path.read_bytes())
-  train = (
-    *TINY,
-    f'--config.data.path={store.url}/packed',
-    f'--workdir={there}',
-  )
-  store.environment['OWDFA_CACHE'] = str(data)
+  here, there = tmp_path / 'run', f'{store.url}/run'
+  settings = (*TINY, f'--config.data.path={store.url}/packed')
+  local = store.run(*settings, f'--workdir={here}')
+  assert local.returncode == 0, local.stderr
+  train = (*settings, f'--workdir={there}')
   # While arrays are written, before the manifest, before the mark.
   for victim in (
     f'checkpoints/{EPOCH}/train/manifest.ocdbt',
