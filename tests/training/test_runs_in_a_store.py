@@ -1,12 +1,21 @@
 """Runs at gs://, in a store on this machine."""
 
+import json
+
 import pytest
 from etils import epath
+from ml_collections import ConfigDict
 
 from helpers.gcs_emulator import NEEDS_STORE, running_store
 from input_pipeline.errors import UserError
 from owdfa_jax.soak.differences import first_difference
-from owdfa_jax.training import manifest, saved_steps, verification
+from owdfa_jax.training import (
+  manifest,
+  saved_steps,
+  verification,
+  workdir_lock,
+  writers,
+)
 
 pytestmark = NEEDS_STORE
 TINY = (
@@ -91,6 +100,41 @@ def test_a_damaged_checkpoint_is_put_aside(store, run):
   verification.verify_all(run, 'fall_back')
   assert saved_steps.step_folders(run) == [5]
   assert f'{run.name}/checkpoints/7.damaged/model/a' in store.names(run.name)
+
+
+def lines(store, run):
+  text = store.read(f'{run.name}/metrics.jsonl').decode()
+  return [json.loads(line)['step'] for line in text.splitlines()]
+
+
+def test_a_log_is_uploaded_whole(store, run):
+  log = ConfigDict({'log': {'tensorboard': True, 'wandb': False}})
+  with writers.Writers(run, log, 0) as first:
+    for step in (1, 2, 3):
+      first.write(step, {'loss': 1.0})
+    first.flush()
+    assert lines(store, run) == [1, 2, 3]
+    first.write(4, {'loss': 1.0})
+    assert lines(store, run) == [1, 2, 3]
+  assert lines(store, run) == [1, 2, 3, 4]
+  with writers.Writers(run, log, 2) as resumed:
+    resumed.write(3, {'loss': 2.0})
+  assert lines(store, run) == [1, 2, 3]
+  events = store.names(f'{run.name}/tensorboard/')
+  assert b'loss' in store.read(events[0])
+
+
+@pytest.mark.parametrize('setting', ['wandb', 'profile'])
+def test_logs_that_need_a_local_folder_are_refused(run, setting):
+  log = {'wandb': False, 'profile': 0} | {setting: 1}
+  with pytest.raises(UserError, match=f'local folders only: .*log.{setting}='):
+    writers.check_loggers(ConfigDict({'log': log}), run)
+
+
+def test_there_is_no_lock(store, run, capsys):
+  with workdir_lock.lock_workdir(run):
+    assert capsys.readouterr().out.startswith(f'no lock: {run} is in a store')
+  assert not store.names(run.name)
 
 
 @pytest.mark.slow
