@@ -114,7 +114,7 @@ def add_run(parser: ArgumentParser, what: str) -> None:
     parser: gets it, as `run`.
     what: what kind of run, for the help.
   """
-  parser.add_argument('run', type=path_type('RUN'), help=what)
+  parser.add_argument('run', metavar='RUN', type=path_type('RUN'), help=what)
 
 
 def add_packed_data(parser: ArgumentParser) -> None:

@@ -14,7 +14,11 @@ from typing_extensions import override
 from input_pipeline import escape
 from input_pipeline.errors import UsageError, UserError, did_you_mean
 from owdfa_jax import configs
-from owdfa_jax.commands.config_files import find_config, load_config
+from owdfa_jax.commands.config_files import (
+  find_config,
+  load_config,
+  shipped_configs,
+)
 from owdfa_jax.commands.flag_files import expand_flag_files
 from owdfa_jax.commands.mode_help import ModeHelp
 from owdfa_jax.commands.words import asks_for_help, take_flag
@@ -179,15 +183,18 @@ def _take_config(
   The errors show `example`; `or_run` says what may be given in its place.
   """
   values, others = take_flag(words, 'config')
-  if not any(values):
+  # A value that begins with a dash is the next flag.
+  if not any(values) or values[0].startswith('-'):
     raise UsageError(f'no config given: give --config={example}{or_run}')
   if len(values) > 1:
     given = ' '.join(f'--config={value}' for value in values)
     raise UsageError(f'--config is given more than once: {given}; give one')
   if not os.path.isfile(find_config(values[0]).partition(':')[0]):
+    name = os.path.basename(values[0].partition(':')[0]).removesuffix('.py')
+    advice = did_you_mean(name, shipped_configs())
     raise UserError(
       f'no such config file: --config={escape.shortened(values[0])}; give '
-      f'--config={example}'
+      f'--config={example}{advice}'
     )
   return values[0], others
 

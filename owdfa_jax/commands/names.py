@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   parser.add_argument(
     'names',
     nargs='*',
+    default=[],
     metavar='CLUSTER=NAME',
     help='a name for a found cluster, given by its number',
   )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from input_pipeline import escape
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.number_ranges import LARGEST_SEED
 
 
@@ -52,7 +52,7 @@ def read_seeds(seeds: Sequence[Any]) -> tuple[int, ...]:
     )
     or len(set(seeds)) < len(seeds)
   ):
-    raise UserError(
+    raise UsageError(
       f'invalid seeds: --config.seeds={tuple(seeds)}; give at least one whole '
       f'number from 0 to {LARGEST_SEED}, no two alike, such as 0,1,2'
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from etils import epath
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.files import file_sha256, read_text
 from input_pipeline.object_store import is_remote
 from owdfa_jax.setting_checks import flatten_settings
@@ -103,7 +103,7 @@ def check_checkpoint(inputs: RunInputs) -> None:
   # A number beyond int64 is no step.
   is_step = wanted.isascii() and wanted.isdecimal() and len(wanted) < 19
   if wanted not in ('best', 'latest') and not is_step:
-    raise UserError(
+    raise UsageError(
       f'no such checkpoint: --config.eval.checkpoint={wanted}; '
       "use 'best', 'latest' or the number of a step"
     )

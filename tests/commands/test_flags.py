@@ -46,6 +46,7 @@ def parsed():
     (['--config='], 'no config given: give --config=cpl:folder'),
     (['-config='], 'no config given: give --config=cpl:folder'),
     (['--config'], 'no config given: give --config=cpl:folder'),
+    (['--config', '--config.epochs=3'], 'no config given: give --config='),
     (['--config.epochs=3'], 'no config given: give --config=cpl:folder'),
     ([CONFIG, '--config.=1'], 'no such config field: --config.=1 '),
     (
