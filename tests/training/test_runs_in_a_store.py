@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from helpers.gcs_emulator import NEEDS_STORE, running_store
 from input_pipeline.errors import UserError
+from owdfa_jax import settings
 from owdfa_jax.soak.differences import first_difference
 from owdfa_jax.training import (
   manifest,
@@ -102,6 +103,14 @@ def test_a_damaged_checkpoint_is_put_aside(store, run):
   assert f'{run.name}/checkpoints/7.damaged/model/a' in store.names(run.name)
 
 
+def test_weights_of_a_run(run):
+  folder = checkpoint(run, 5)
+  for path in (run, folder):
+    assert settings.find_initial_weights(str(path)) == path
+  with pytest.raises(UserError, match='only a run at gs:// can'):
+    settings.find_initial_weights(f'{folder}/manifest.json')
+
+
 def lines(store, run):
   text = store.read(f'{run.name}/metrics.jsonl').decode()
   return [json.loads(line)['step'] for line in text.splitlines()]
@@ -145,10 +154,10 @@ def test_trained_killed_resumed_evaluated_and_used(store, packed, tmp_path):
   for path in packed.iterdir():
     epath.Path(f'{store.url}/packed/{path.name}').write_bytes(path.read_bytes())
   here, there = tmp_path / 'run', f'{store.url}/run'
-  settings = (*TINY, f'--config.data.path={store.url}/packed')
-  local = store.run(*settings, f'--workdir={here}')
+  with_data = (*TINY, f'--config.data.path={store.url}/packed')
+  local = store.run(*with_data, f'--workdir={here}')
   assert local.returncode == 0, local.stderr
-  train = (*settings, f'--workdir={there}')
+  train = (*with_data, f'--workdir={there}')
   # While arrays are written, before the manifest, before the mark.
   for victim in (
     f'checkpoints/{EPOCH}/train/manifest.ocdbt',
