@@ -34,7 +34,7 @@ class HeapAnswers:
   Attributes:
     image: the path of each.
     output: int [N], the most probable output of each.
-    called: int [N], the first output of the same name.
+    called: int [N], the source of each: the first output of its name.
     confidence: float [N].
     name: the name of each output that occurs, with those of the user.
     num_inconclusive: how many of the N are inconclusive.
@@ -120,10 +120,20 @@ def _heap(
       name[k] = called
   name = {k: f'output {k}' for k in output} | name
   first = first_of_names(name)
+  is_current = all(
+    x in shared or x in texts.get(k, (name[k],))
+    for k, x in zip(output, source, strict=True)
+  )
+  # The source, by the first output of its name. It is that of the output, but
+  # where clusters share a name.
+  of_name = {name[k]: first[k] for k in first} if is_current else {}
   return HeapAnswers(
     image=[escape.from_spreadsheet(x['image']) for x in members],
     output=np.array(output, int),
-    called=np.array([first[k] for k in output], int),
+    called=np.array(
+      [of_name.get(x, first[k]) for k, x in zip(output, source, strict=True)],
+      int,
+    ),
     confidence=np.array([float(x['confidence']) for x in members]),
     name=name,
     num_inconclusive=sum(x['verdict'] == 'inconclusive' for x in members),
@@ -133,10 +143,7 @@ def _heap(
       x if len(texts.get(k, ())) > 1 else ''
       for k, x in zip(output, source, strict=True)
     ],
-    is_current=all(
-      x in shared or x in texts.get(k, (name[k],))
-      for k, x in zip(output, source, strict=True)
-    ),
+    is_current=is_current,
     digest=hashlib.sha256(text.encode()).hexdigest(),
   )
 

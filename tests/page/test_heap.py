@@ -73,8 +73,10 @@ def test_an_image_of_a_shared_name_may_be_called_by_it(run):
   given = {2: 'X', 3: 'X'}
   # The output of the line is 4; 2 and 3 together are more probable.
   write_heap(run, found('a.png', 4, source='X'), found('b.png', 3, source='X'))
-  assert read_heap(run, 2, given).is_current
-  assert not read_heap(run, 2, {}).is_current
+  heap = read_heap(run, 2, given)
+  assert heap.is_current and heap.called.tolist() == [3, 3]
+  heap = read_heap(run, 2, {})
+  assert not heap.is_current and heap.called.tolist() == [4, 3]
 
 
 @pytest.mark.parametrize(
