@@ -29,7 +29,7 @@ def is_of_discover(line: str) -> bool:
   """
   if line.startswith('warning'):
     return True
-  if line.startswith('written: ') or _OTHER_COMMANDS.search(line):
+  if line.startswith(('written: ', 'wrote ')) or _OTHER_COMMANDS.search(line):
     return False
   return all(
     name in _OPTIONS

@@ -9,29 +9,21 @@ import sys
 import pytest
 
 from helpers import imagesets
+from helpers.discoveries import opened, write_images
 from helpers.paths import ROOT
-from input_pipeline.packing import write_pack
-from owdfa_jax.commands import discover, modes
-from owdfa_jax.commands.discover_phases import run_phases
+from owdfa_jax.commands import discover
 from owdfa_jax.commands.discover_plan import (
   decision_lines,
-  open_discovery,
   packing_options,
   training_config,
 )
-from owdfa_jax.commands.discover_record import DiscoverRecord
-from owdfa_jax.evaluation.new_images import find_new_images
 
 
 @pytest.fixture
 def images(tmp_path, monkeypatch):
-  """Folders `known`, of two sources, and `heap`, in the working directory."""
+  """Folders `known` and `heap` in the working directory."""
   monkeypatch.chdir(tmp_path)
-  imagesets.write_set(tmp_path / 'known', known=2, novel=0, per_class=4)
-  (tmp_path / 'known' / 'meta.csv').unlink()
-  imagesets.write_set(tmp_path / 'all', known=0, novel=4, per_class=4)
-  for name in '23':
-    shutil.copytree(tmp_path / 'all' / name, tmp_path / 'heap' / name)
+  write_images(tmp_path)
   return tmp_path
 
 
@@ -48,24 +40,6 @@ def error_of(capsys, *words, **given):
   error = capsys.readouterr().err.splitlines()
   assert ended.value.code in (1, 2) and len(error) == 1
   return error[0]
-
-
-def opened(**changes):
-  given = {
-    'known': os.path.abspath('known'),
-    'images': (os.path.abspath('heap'),),
-    'size': 16,
-    'crop': 'none',
-    'rounds': False,
-    'tiles_given': None,
-    'known_files': '',
-    'heap_files': '',
-  }
-  return open_discovery(
-    DiscoverRecord(**given | changes),
-    discover.pathlib.Path.cwd() / 'run',
-    find_new_images(['heap']),
-  )
 
 
 @pytest.mark.parametrize(
@@ -158,26 +132,28 @@ def test_other_files_of_known_sources_are_counted(images, capsys):
 
 
 def test_decisions_are_told_and_kept(images, capsys):
-  found = opened()
+  discovery = opened()
   assert 'images in the heap' in capsys.readouterr().out
-  first, method, crop = decision_lines(found)
+  first, method, crop = decision_lines(discovery)
   assert first.startswith('of each image: whole images, resized to 16: half')
   assert method == 'method: Trace, small network' and '--crop=opencv' in crop
-  assert packing_options(found.record).tiles == 0
+  assert packing_options(discovery.record).tiles == 0
   for path in images.glob('heap/*/*'):
     shutil.copy(images / 'known' / '0' / '0.png', path.with_suffix('.bak'))
   # The same images: nothing is decided, and nothing said, a second time.
   for path in images.glob('heap/*/*.bak'):
     path.unlink()
-  assert opened().record == found.record
+  assert opened().record == discovery.record
   assert capsys.readouterr().out == ''
 
 
 def test_options_override_the_rule(images):
-  found = opened(tiles_given=2, size=8, rounds=True)
-  assert packing_options(found.record).tiles == 2
-  assert decision_lines(found)[1] == 'method: Trace in rounds, small network'
-  assert 'stages' in training_config(found.record)
+  discovery = opened(tiles_given=2, size=8, rounds=True)
+  assert packing_options(discovery.record).tiles == 2
+  assert (
+    decision_lines(discovery)[1] == 'method: Trace in rounds, small network'
+  )
+  assert 'stages' in training_config(discovery.record)
 
 
 def test_tiles_are_cut_from_larger_images(images):
@@ -222,66 +198,6 @@ def test_settings_may_change_until_the_run_is_complete(images, capsys):
   (images / 'run' / 'report.json').write_text('{}')
   error = error_of(capsys, '--size=16')
   assert 'the run is complete' in error and 'on_divergence=skip' in error
-
-
-@pytest.fixture
-def phases(images, monkeypatch):
-  """Phases that do little, but the first; each adds its name to a list."""
-  done = []
-
-  def pack(meta_csv, out, options, resources):
-    assert meta_csv.exists()
-    if not out.exists():
-      done.append('pack')
-      write_pack(meta_csv, out, options, type(resources)(workers=1))
-
-  def run(mode, inputs, scan, out=None):
-    done.append(mode)
-    assert (inputs.config.data.path) == str(images / 'run/data/packed')
-    if mode == 'train':
-      (images / 'run' / 'report.json').write_text('{}')
-    else:
-      (images / 'run' / 'heap_attributions.csv').write_text('')
-    return 0
-
-  monkeypatch.setattr('input_pipeline.packing.write_pack', pack)
-  monkeypatch.setattr(modes, 'run', run)
-  monkeypatch.setattr(
-    'owdfa_jax.commands.discover_phases.check_recorded',
-    lambda workdir, mode, overrides, writes: [
-      training_inputs(images / 'run' / 'data' / 'packed')
-    ],
-  )
-  return done
-
-
-def training_inputs(packed):
-  from helpers.runs import tiny_config
-  from owdfa_jax.settings import check_run
-
-  return check_run(tiny_config(packed, data__num_classes=4), 'x')
-
-
-def test_each_phase_is_done_once(phases, images, capsys):
-  settings = ('data.num_classes=4', 'log.page=False', 'compilation_cache=')
-  found = opened(settings=settings)
-  assert run_phases(found) == 0
-  assert phases == ['pack', 'train', 'attribute']
-  assert run_phases(found) == 0
-  assert phases == ['pack', 'train', 'attribute']
-  assert capsys.readouterr().out.count('complete already') == 4
-  found.heap_table.unlink()
-  assert run_phases(found) == 0
-  assert phases == ['pack', 'train', 'attribute', 'attribute']
-
-
-def test_a_training_that_is_stopped_ends_the_phases(
-  phases, monkeypatch, images
-):
-  monkeypatch.setattr(modes, 'run', lambda *words: phases.append('x') or 143)
-  settings = ('data.num_classes=4', 'compilation_cache=')
-  assert run_phases(opened(settings=settings)) == 143
-  assert phases == ['pack', 'x']
 
 
 @pytest.mark.slow
