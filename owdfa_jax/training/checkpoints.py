@@ -231,10 +231,10 @@ class Checkpoints:
       if reason is None:
         raise
       wait_for_other_writes()
+      what = 'check your access' if self._in_store else 'free some space'
       raise UserError(
-        f'cannot write the checkpoint: {self.folder} ({reason}); free some '
-        'space or choose another --workdir, then run the same command again '
-        'to resume'
+        f'cannot write the checkpoint: {self.folder} ({reason}); {what} or '
+        'choose another --workdir, then run the same command again to resume'
       ) from error
 
 
