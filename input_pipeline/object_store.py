@@ -21,8 +21,8 @@ from input_pipeline.errors import UserError
 _ONE_SLASH = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/(?!/)')  # gs:/bucket
 # Listings that fsspec keeps would hide what other processes write.
 fsspec.config.conf.setdefault('gcs', {}).setdefault('use_listings_cache', False)
-# One says of each file how it will be read; the other writes a traceback for each
-# error that it also raises.
+# One says of each file how it will be read; the other writes a traceback for
+# each error that it also raises.
 logging.getLogger('fsspec').setLevel(logging.WARNING)
 logging.getLogger('gcsfs').setLevel(logging.CRITICAL)
 
