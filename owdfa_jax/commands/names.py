@@ -74,15 +74,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   changes = parse_changes(arguments.names)
   splits = parse_splits(arguments.split)
   run = last_stage(arguments.run)
-  path = run.workdir / NAMES_FILE
   before = read_names(run.workdir)
   found = changed_names(run, before, changes, splits)
   parts = lines_of_parts(run, found.parts) if found.parts else []
-  print(cluster_table(run, found.names))
-  shared = shared_lines(found.names)
-  for line in [*parts, *shared, *examples_of_heap(run)]:
-    print(line)
   changed = bool(changes or splits)
+  problem = ''
+  # Before anything is printed: whoever reads it may have ended.
   if before is None or changed:
     try:
       write_names(run.workdir, found)
@@ -90,10 +87,15 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       if changed:
         raise
       # Nothing was to be changed, so a run that cannot be written is shown.
-      print(f'no file for names: {error}')
-      return
-  shown = escape.terminal(str(arguments.run))
-  if changed:
+      problem = f'no file for names: {error}'
+  print(cluster_table(run, found.names))
+  shared = shared_lines(found.names)
+  for line in [*parts, *shared, *examples_of_heap(run)]:
+    print(line)
+  shown, path = escape.terminal(str(arguments.run)), run.workdir / NAMES_FILE
+  if problem:
+    print(problem)
+  elif changed:
     print(
       f'written: {escape.terminal(str(path))}; `owdfa report {shown}` draws '
       f'the page with the names, `owdfa eval --workdir={shown}` writes the '

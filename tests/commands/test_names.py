@@ -91,6 +91,16 @@ def test_a_number_beyond_the_last_cluster(run, six_outputs, capsys):
     run_files.read_run(run)
 
 
+def test_names_are_written_before_they_are_shown(run, monkeypatch):
+  def fail(*_):
+    raise BrokenPipeError
+
+  monkeypatch.setattr(names, 'cluster_table', fail)
+  with pytest.raises(BrokenPipeError):
+    names.main([str(run), '3=X'])
+  assert _given(run)['novel-3'] == 'X'
+
+
 def test_names_are_not_overwritten(run, capsys):
   names.main([str(run), '3=X'])
   before = (run / 'names.json').read_bytes()
