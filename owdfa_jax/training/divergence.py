@@ -11,7 +11,7 @@ from etils import epath
 from input_pipeline.errors import UserError
 from input_pipeline.escape import shortened
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.parallel import from_first_process, to_host
+from owdfa_jax.parallel import from_first_process, largest_of_processes
 from owdfa_jax.training.finite import STATE_PARTS
 from owdfa_jax.training.metric_lines import METRICS_FILE, read_lines
 from owdfa_jax.training.progress import say
@@ -183,20 +183,36 @@ def skipped_before(workdir: epath.Path, step: int) -> SkippedSteps:
 def check_restored(state: TrainState, step: int, workdir: epath.Path) -> None:
   """Raises `UserError` if a state read from a checkpoint is not finite.
 
+  All processes of a pod must call this at the same point of the program: each
+  may hold a part of the state.
+
   Args:
     state: the state.
     step: the checkpoint's step.
     workdir: the folder of the run.
   """
-  for name, field in STATE_PARTS.items():
+  names = [
+    name
+    for name, field in STATE_PARTS.items()
     # On the host, array by array: no program is compiled for it.
-    for leaf in jax.tree.leaves(getattr(state, field)):
-      if not np.isfinite(to_host(leaf)).all():
-        raise UserError(
-          f'the checkpoint is of a run that diverged: step {step} of '
-          f'--workdir={workdir} (not finite: {name}); train in another '
-          '--workdir, with a lower --config.optimizer.learning_rate'
-        )
+    if not all(map(_is_finite_here, jax.tree.leaves(getattr(state, field))))
+  ]
+  parts = list(STATE_PARTS)
+  number = largest_of_processes(1 + parts.index(names[0]) if names else 0)
+  if number:
+    raise UserError(
+      f'the checkpoint is of a run that diverged: step {step} of '
+      f'--workdir={workdir} (not finite: {parts[number - 1]}); train in '
+      'another --workdir, with a lower --config.optimizer.learning_rate'
+    )
+
+
+def _is_finite_here(array: jax.Array) -> bool:
+  """Returns whether this process's parts of an array are finite."""
+  shards = array.addressable_shards
+  if array.is_fully_replicated:
+    shards = shards[:1]
+  return all(np.isfinite(np.asarray(x.data)).all() for x in shards)
 
 
 def check_evaluation(
