@@ -79,20 +79,21 @@ class Checkpoints:
     unfinished = _UnfinishedInStore if self._in_store else _UnfinishedCheckpoint
     silence_save_errors()
     self._clear_removed()
-    self._manager = ocp.CheckpointManager(
-      self.folder,
-      options=ocp.CheckpointManagerOptions(
-        best_fn=score_to_select_by,
-        best_mode='max',
-        # In a store it keeps all of them, and `remove_others` decides: Orbax
-        # would not remove the mark first.
-        preservation_policy=None if self._in_store else _BEST_AND_LATEST,
-        cleanup_tmp_directories=True,
-        temporary_path_class=unfinished,
-        todelete_subdir=_REMOVED,
-        create=True,
-      ),
-    )
+    with self._report_refusal():
+      self._manager = ocp.CheckpointManager(
+        self.folder,
+        options=ocp.CheckpointManagerOptions(
+          best_fn=score_to_select_by,
+          best_mode='max',
+          # In a store it keeps all of them, and `remove_others` decides: Orbax
+          # would not remove the mark first.
+          preservation_policy=None if self._in_store else _BEST_AND_LATEST,
+          cleanup_tmp_directories=True,
+          temporary_path_class=unfinished,
+          todelete_subdir=_REMOVED,
+          create=True,
+        ),
+      )
 
   def __enter__(self) -> 'Checkpoints':
     return self
@@ -150,7 +151,7 @@ class Checkpoints:
       return
     # Saving waits for the save before it anyway.
     self.wait()
-    with self._report_full_disk():
+    with self._report_refusal():
       if self._in_store:
         self.remove_others()
       else:
@@ -171,7 +172,7 @@ class Checkpoints:
     Raises:
       UserError: it could not be written.
     """
-    with self._report_full_disk():
+    with self._report_refusal():
       self._manager.wait_until_finished()
 
   def remove_others(self) -> None:
@@ -219,11 +220,11 @@ class Checkpoints:
       (self.folder / SPACE_FILE).unlink(missing_ok=True)
 
   def _close(self) -> None:
-    with self._report_full_disk():
+    with self._report_refusal():
       self._manager.close()
 
   @contextlib.contextmanager
-  def _report_full_disk(self) -> Iterator[None]:
+  def _report_refusal(self) -> Iterator[None]:
     try:
       yield
     except Exception as error:

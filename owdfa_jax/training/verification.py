@@ -25,6 +25,7 @@ from owdfa_jax.training.manifest import (
   is_complete,
 )
 from owdfa_jax.training.progress import say
+from owdfa_jax.training.save_errors import storage_reason
 from owdfa_jax.training.saved_steps import (
   CHECKPOINTS,
   read_scores,
@@ -136,12 +137,17 @@ def report_damage(folder: epath.Path) -> Iterator[None]:
 
   Raises:
     UserError: the checkpoint was damaged after its verification, or it is
-      damaged and has no checksums.
+      damaged and has no checksums; or the store that it is in refuses.
   """
   try:
     yield
   except Exception as error:
     damage = find_damage(folder)
+    if is_remote(folder) and not damage and (why := storage_reason(error)):
+      raise UserError(
+        f'cannot read the checkpoint: {folder} ({why}); check your access, '
+        'then give the same command again'
+      ) from error
     if not damage and can_be_verified(folder):
       raise
     if not damage:

@@ -114,3 +114,13 @@ def test_write_that_nobody_waits_for(caplog, error, is_reported):
 )
 def test_reason_of_the_file_system(error, reason):
   assert storage_reason(error) == reason
+
+
+def test_reason_of_a_store():
+  of_tensorstore = ValueError(
+    'Error opening "zarr" driver: Error writing gs://bucket/run/a:\n  403'
+  )
+  assert storage_reason(of_tensorstore).endswith('gs://bucket/run/a: 403')
+  of_client = type('Forbidden', (Exception,), {'__module__': 'google.api'})
+  assert storage_reason(of_client('403 no\n access')) == '403 no access'
+  assert storage_reason(ValueError('no such mode: gs')) is None
