@@ -1,6 +1,7 @@
 """Trains the missing runs of a leaderboard and keeps its table up to date."""
 
 import json
+import time
 from collections.abc import Sequence
 
 import jax
@@ -29,6 +30,7 @@ from owdfa_jax.leaderboard.results import (
   finished_report,
 )
 from owdfa_jax.leaderboard.runs import Run, choose_runs
+from owdfa_jax.leaderboard.time_left import TimeLeft
 from owdfa_jax.report_fields import GROUPS
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import CHECKPOINTS, CONFIG_FILE
@@ -71,12 +73,15 @@ def compare(
     say(remark)
   write_leaderboard(folder, runs, config.benchmark, command)
   write_board_record(folder, config, runs[0], command)
+  time_left = TimeLeft([x for x in chosen if finished_report(x) is None])
   for number, run in enumerate(chosen, 1):
     title = f'{run.row.name}, seed {run.seed} ({number} of {len(chosen)})'
     if finished_report(run) is not None:
       say(f'== {title}: already finished')
+      time_left.skip(run)
       continue
-    say(f'== {title}')
+    say(f'== {title}{time_left.text()}')
+    began = time.monotonic()
     try:
       status = train_and_evaluate(run)
     except UserError as error:
@@ -84,6 +89,7 @@ def compare(
     if status:
       return status
     record_machine(run)
+    time_left.add(run, time.monotonic() - began)
     # The next run compiles its own programs; these would only use memory.
     jax.clear_caches()
     write_leaderboard(folder, runs, config.benchmark, command)
