@@ -96,8 +96,21 @@ class ImageCutter:
       UserError: it cannot be read, is too large, or smaller than a tile.
     """
     data = images.read_file(path, self.max_pixels)
-    pixels = images.decode_file(data, path, self.max_pixels)
-    return self._cut(pixels, data, path, most_faces)
+    return self.of_bytes(data, path, most_faces)
+
+  def of_bytes(self, data: bytes, name: str, most_faces: int = 1) -> list[Cut]:
+    """Returns the same for the bytes of an image file.
+
+    Args:
+      data: the bytes.
+      name: names the file in errors.
+      most_faces: as for `of_file`.
+
+    Raises:
+      UserError: it cannot be decoded, is too large, or smaller than a tile.
+    """
+    pixels = images.decode_file(data, name, self.max_pixels)
+    return self._cut(pixels, data, name, most_faces)
 
   def of_pixels(
     self, pixels: np.ndarray, name: str, most_faces: int = 1

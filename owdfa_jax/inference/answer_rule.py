@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,11 @@ class AnswerRule:
     return first_outputs(self._names)
 
   @functools.cached_property
+  def _places(self) -> np.ndarray:
+    """The first output of each source, ascending."""
+    return np.unique(self._first_output)
+
+  @functools.cached_property
   def sources(self) -> tuple[str, ...]:
     """The names of the sources, each once."""
     return tuple(dict.fromkeys(self._names))
@@ -56,6 +62,7 @@ class AnswerRule:
     unseen_score: float | None,
     side: int,
     place: np.ndarray | None = None,
+    **others: Any,
   ) -> Answer:
     """Returns the answer for one image.
 
@@ -65,13 +72,14 @@ class AnswerRule:
       unseen_score: its score, None without one.
       side: its longer side, in pixels.
       place: float [D], its whitened feature; None without split clusters.
+      **others: further fields of the answer.
     """
     output = int(probability.argmax())
     if self.parts is not None and place is not None:
       probability = self.parts.expand(probability, place)
     # Of each source, at the place of the first output of its name.
     total = add_up(probability, self._first_output)
-    sources = np.unique(self._first_output)
+    sources = self._places
     order = np.argsort(-total[sources], kind='stable')[:2]
     choices = [int(sources[place]) for place in order]
     names = [self._names[k] for k in choices]
@@ -103,4 +111,5 @@ class AnswerRule:
       probability=total[sources].astype(np.float32),
       side=side,
       names=self.sources,
+      **others,
     )

@@ -204,11 +204,11 @@ def _rows_of_runner(
   runner: str,
   beam_options: str,
 ) -> Iterator[list[Row]]:
-  """Yields the lines of each image, computed by the workers of a runner."""
+  """Returns the lines of each image, once the workers of a runner are done."""
   paths = parts.write(task, images, IMAGES_PER_PART)
   say(f'{len(images)} images in {len(paths)} parts for {runner}')
   run_with_beam(answer_part, paths, runner=runner, options=beam_options)
-  yield from parts.rows(paths)
+  return parts.rows(paths)
 
 
 def _in_order(

@@ -63,23 +63,27 @@ def answers_of_batch(
     for number, mean in zip(row[first], means, strict=True):
       score[number] = float(np.float32(mean))
   places = _mean_places(columns) if rule.parts else {}
-  answers = [Answer(image.name, error=image.error) for image in images]
-  for number, each in zip(answered, probability, strict=True):
+  found: dict[int, Answer] = {}
+  for number, each in zip(answered.tolist(), probability, strict=True):
     image = images[number]
-    answer = rule.answer(
-      image.name, each, score[number], image.side, places.get(number)
-    )
-    answers[number] = dataclasses.replace(
-      answer,
+    found[number] = rule.answer(
+      image.name,
+      each,
+      score[number],
+      image.side,
+      places.get(number),
       frames=len(image.of_frames) or None,
       frame=image.frame,
       faces=image.faces,
       face=image.face,
       box=_sides(image.box),
       credentials=image.credentials,
-      of_frames=_answers_of_frames(image, columns, row == number, rule),
+      of_frames=_answers_of_frames(number, image, columns, rule),
     )
-  return answers
+  return [
+    found.get(number) or Answer(image.name, error=image.error)
+    for number, image in enumerate(images)
+  ]
 
 
 def _mean_places(columns: Columns) -> dict[int, np.ndarray]:
@@ -92,18 +96,20 @@ def _mean_places(columns: Columns) -> dict[int, np.ndarray]:
 
 
 def _answers_of_frames(
-  image: PreparedImage, columns: Columns, is_of: np.ndarray, rule: AnswerRule
+  number: int, image: PreparedImage, columns: Columns, rule: AnswerRule
 ) -> tuple[Answer, ...]:
   """Returns an answer for each frame of a video; () of an image.
 
   Args:
+    number: the position of the image in the batch.
     image: the image or the video.
-    columns: of the rows of the batch.
-    is_of: bool, which rows are of the video, its frames one after the other.
+    columns: of the rows of the batch, the frames of a video one after the
+      other.
     rule: turns probabilities into answers.
   """
   if not image.of_frames:
     return ()
+  is_of = columns['row'] == number
   mine = {name: column[is_of] for name, column in columns.items()}
   each = len(mine['row']) // len(image.of_frames)
   mine['row'] = np.arange(len(mine['row'])) // each

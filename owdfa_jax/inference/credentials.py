@@ -19,9 +19,12 @@ _STATES = {
   'Invalid': 'changed since it was signed',
 }
 _UNREADABLE = 'unreadable credentials'
+# One of these is in every file that has credentials: the name of the box that
+# holds them, or, where they are kept elsewhere, the field that names the place.
+_MARKS = (b'c2pa', b'provenance')
 
 
-def read_credentials(path: str | os.PathLike[str]) -> str:
+def read_credentials(path: str | os.PathLike[str], data: bytes) -> str:
   """Returns what an image file says of its origin, in one line.
 
   Nothing is asked of a network, so signers are not looked up in lists of those
@@ -29,6 +32,7 @@ def read_credentials(path: str | os.PathLike[str]) -> str:
 
   Args:
     path: the file.
+    data: its bytes.
 
   Returns:
     Such as 'signed, signer not verified: issuer Example Camera, made by
@@ -36,7 +40,8 @@ def read_credentials(path: str | os.PathLike[str]) -> str:
     credentials, for a file of a kind that has none, and without the package.
   """
   c2pa = _reader()
-  if c2pa is None:
+  # The reader takes as long as decoding a small image.
+  if c2pa is None or not any(mark in data for mark in _MARKS):
     return ''
   try:
     reader = c2pa.Reader.try_create(os.fspath(path), context=_context())

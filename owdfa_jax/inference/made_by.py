@@ -21,8 +21,11 @@ def answers_made_by(
   """
   pairs = zip(output_names(experiment), run.outputs, strict=True)
   given = {output: name for output, name in pairs if output != name}
+  # Clusters that the user split have more names than outputs.
+  is_split = run.classes != tuple(dict.fromkeys(run.outputs))
   return {
     **({'names': given} if given else {}),
+    **({'classes': list(run.classes)} if is_split else {}),
     'checkpoint': checkpoint_digest(run.checkpoint),
     'classify_by': experiment.config.eval.classify_by,
     'whitening': experiment.config.eval.whitening,

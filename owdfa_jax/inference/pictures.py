@@ -14,6 +14,7 @@ from PIL import Image
 from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
 from input_pipeline.faces import FaceBox
+from input_pipeline.images import read_file
 from input_pipeline.loose_images import Cut, ImageCutter
 from input_pipeline.pillow_images import decoded_pixels
 from input_pipeline.video_frames import MOST_FRAMES, is_video, read_frames
@@ -24,6 +25,7 @@ from owdfa_jax.inference.credentials import read_credentials
 NewImage: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
 # The most faces of an image, or of a frame, that get an answer each.
 MOST_FACES = 64
+_AT_A_TIME = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,14 +153,22 @@ def _prepare(
   waiting: collections.deque[tuple[int, Future[list[PreparedImage]]]]
   waiting = collections.deque()
   weight = 0
+
+  def prepare(some: Sequence[tuple[int, NewImage]]) -> list[PreparedImage]:
+    return [
+      prepared
+      for number, image in some
+      for prepared in _prepare_one(image, number, cutter, frames, most_faces)
+    ]
+
   with ThreadPoolExecutor(threads) as pool:
     try:
-      for number, image in enumerate(images):
-        each = most_faces * (frames if _is_video(image) else 1)
-        weight += each
-        future = pool.submit(
-          _prepare_one, image, number, cutter, frames, most_faces
+      for some in _some_at_a_time(images):
+        each = most_faces * sum(
+          frames if _is_video(image) else 1 for _, image in some
         )
+        weight += each
+        future = pool.submit(prepare, some)
         waiting.append((each, future))
         while weight > ahead and len(waiting) > 1:
           each, future = waiting.popleft()
@@ -170,6 +180,18 @@ def _prepare(
       # Nobody wants the rest if the caller stops or an image is none.
       for _, future in waiting:
         future.cancel()
+
+
+def _some_at_a_time(
+  images: Iterable[NewImage],
+) -> Iterator[list[tuple[int, NewImage]]]:
+  """Yields a few images with their numbers: a thread is told of them at once.
+
+  To tell it of each small image would take as long as to decode it.
+  """
+  numbered = enumerate(images)
+  while some := [*itertools.islice(numbered, _AT_A_TIME)]:
+    yield some
 
 
 def _is_video(image: NewImage) -> bool:
@@ -190,8 +212,9 @@ def _prepare_one(
     if is_path and is_video(name):
       return _prepare_video(name, cutter, frames, most_faces)
     if is_path:
-      cuts = cutter.of_file(name, most_faces)
-      signed = read_credentials(name) or None
+      data = read_file(name, cutter.max_pixels)
+      cuts = cutter.of_bytes(data, name, most_faces)
+      signed = read_credentials(name, data) or None
     else:
       cuts = cutter.of_pixels(_pixels(image, name), name, most_faces)
       signed = None

@@ -112,12 +112,23 @@ def reader(monkeypatch):
 )
 def test_a_file_without_credentials_is_no_error(reader, found, line):
   reader.append(found)
-  assert credentials.read_credentials('a.jpg') == line
+  assert credentials.read_credentials('a.jpg', b'..c2pa..') == line
+
+
+def test_only_files_with_a_mark_are_read(reader):
+  reader.append(AssertionError('the reader was asked'))
+  assert credentials.read_credentials('a.jpg', b'an image') == ''
+  with pytest.raises(AssertionError, match='was asked'):
+    credentials.read_credentials('a.jpg', b'..provenance..')
+
+
+def read(path):
+  return credentials.read_credentials(path, path.read_bytes())
 
 
 def test_without_the_package_there_are_none(reader, monkeypatch):
   monkeypatch.setitem(sys.modules, 'c2pa', None)
-  assert credentials.read_credentials(DATA / 'signed.jpg') == ''
+  assert read(DATA / 'signed.jpg') == ''
 
 
 def test_the_reader_finds_what_was_signed(tmp_path):
@@ -127,12 +138,12 @@ def test_the_reader_finds_what_was_signed(tmp_path):
     ': issuer Example Camera, made by Example Generator 1.2, says: created by '
     'a trained algorithm'
   )
-  found = credentials.read_credentials(signed)
+  found = read(signed)
   assert found == f'signed, signer not verified{line}'
   content = bytearray(signed.read_bytes())
   content[-30] ^= 255
   (tmp_path / 'changed.jpg').write_bytes(content)
-  found = credentials.read_credentials(tmp_path / 'changed.jpg')
+  found = read(tmp_path / 'changed.jpg')
   assert found == f'changed since it was signed{line}'
-  assert credentials.read_credentials(DATA / 'face.jpg') == ''
-  assert credentials.read_credentials(DATA / 'README.md') == ''
+  assert read(DATA / 'face.jpg') == ''
+  assert read(DATA / 'README.md') == ''
