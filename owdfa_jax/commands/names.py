@@ -11,6 +11,7 @@ answer. `8=` takes the name away. Known classes keep their names. `--split 8=2`
 splits a cluster into two parts for answers about new images; `8=1` joins it.
 """
 
+import argparse
 import re
 from collections.abc import Mapping, Sequence
 
@@ -53,24 +54,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name, for the help.
   """
-  parser = described_parser(prog, __doc__)
-  add_run(parser, 'an evaluated run')
-  parser.add_argument(
-    'names',
-    nargs='*',
-    default=[],
-    metavar='CLUSTER=NAME',
-    help='a name for a found cluster, given by its number',
-  )
-  parser.add_argument(
-    '--split',
-    action='append',
-    default=[],
-    metavar='CLUSTER=PARTS',
-    help='split a found cluster into so many parts; 1 joins it again',
-  )
-  # A name may come after an option.
-  arguments = parser.parse_intermixed_args(argv)
+  arguments = _parse(argv, prog)
   changes = parse_changes(arguments.names)
   splits = parse_splits(arguments.split)
   run = last_stage(arguments.run)
@@ -108,6 +92,27 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       f'written: {escape.terminal(str(path))}, without names; give them there, '
       f'or by `owdfa names {shown} {min(found.names)}=NAME`'
     )
+
+
+def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
+  parser = described_parser(prog, __doc__)
+  add_run(parser, 'an evaluated run')
+  parser.add_argument(
+    'names',
+    nargs='*',
+    default=[],
+    metavar='CLUSTER=NAME',
+    help='a name for a found cluster, given by its number',
+  )
+  parser.add_argument(
+    '--split',
+    action='append',
+    default=[],
+    metavar='CLUSTER=PARTS',
+    help='split a found cluster into so many parts; 1 joins it again',
+  )
+  # A name may come after an option.
+  return parser.parse_intermixed_args(argv)
 
 
 def parse_changes(words: Sequence[str]) -> dict[tuple[int, int], str]:

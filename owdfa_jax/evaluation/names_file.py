@@ -9,7 +9,7 @@ import json
 import os
 import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -258,6 +258,18 @@ def _parsed(content: Any, path: epath.Path) -> NamesFile:
       )
   if not isinstance(names, dict):
     raise wrong('names', names, 'an object such as {"novel-8": "StyleGAN2"}')
+  return NamesFile(Clusters(**clusters), *_parsed_names(names, wrong))
+
+
+def _parsed_names(
+  names: Mapping[str, Any], wrong: Callable[[str, object, str], UserError]
+) -> tuple[dict[int, str], dict[int, tuple[str, ...]]]:
+  """Returns the names of clusters, and those of the parts of split ones.
+
+  Args:
+    names: of the file, by `novel-8` or `novel-8.1`.
+    wrong: returns the error for a field, its value and what is wanted.
+  """
   whole: dict[int, str] = {}
   parts: dict[int, dict[int, str]] = {}
   for key, value in names.items():
@@ -277,8 +289,4 @@ def _parsed(content: Any, path: epath.Path) -> NamesFile:
         ', '.join(f'novel-{output}.{part}' for part in sorted(of_part)),
         f'all parts from novel-{output}.1 on, two or more',
       )
-  return NamesFile(
-    Clusters(**clusters),
-    whole,
-    {k: tuple(x[n] for n in sorted(x)) for k, x in parts.items()},
-  )
+  return whole, {k: tuple(x[n] for n in sorted(x)) for k, x in parts.items()}
