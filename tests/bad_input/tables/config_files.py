@@ -17,6 +17,11 @@ def _mine(name: str, text: str | bytes, *words: str) -> Case:
 
 
 CASES = (
+  Case(
+    'config: misspelt, and nothing else',
+    'train --confg=cpl:folder64',
+    ('--confg=cpl:folder64', 'did you mean --config?'),
+  ),
   Case('no command line at all', 'train', ('--config=METHOD',)),
   Case('config: empty', 'train --config=', ('--config=METHOD',)),
   Case('config: no value', 'train --config', ('--config=METHOD',)),

@@ -52,6 +52,23 @@ CASES = (
     ('damaged file', 'discover.json'),
     together(_BOTH, file('out/discover.json', '{"known": 1}')),
   ),
+  Case(
+    'discover: a video among the known images',
+    _FOLDERS,
+    ('videos, not images', '--known', 'faces/A/clip.mp4'),
+    together(_BOTH, file('faces/A/clip.mp4', 'x')),
+  ),
+  Case(
+    'discover: a video in the heap',
+    _FOLDERS,
+    ('videos, not images', '--images', 'photos/clip.mp4'),
+    together(_BOTH, file('photos/clip.mp4', 'x')),
+  ),
+  Case(
+    'discover: a misspelt setting and nothing else',
+    'discover --config.epohs=3',
+    ('--config.epohs=3', 'did you mean epochs?'),
+  ),
   Case('discover: no run', _RUN, ('no run', '--workdir=run'), photos),
   Case(
     'discover: more groups than allowed',

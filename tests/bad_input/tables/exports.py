@@ -21,6 +21,11 @@ CASES = (
     ('--platforms=gpu',),
   ),
   Case(
+    'export: a checkpoint that is no step',
+    f'{_EXPORT} --checkpoint=-3',
+    ('--checkpoint', '-3'),
+  ),
+  Case(
     'export: a checkpoint that is not there',
     f'{_EXPORT} --checkpoint 99',
     ('99',),
