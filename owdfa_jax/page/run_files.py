@@ -101,7 +101,7 @@ def read_run(
   Args:
     workdir: the folder of a run, or of one stage.
     name: how the page calls it; '' takes the name of the folder.
-    folder: of all stages; None if there is but one.
+    folder: of the run, or of all stages, whose heap is read; None reads none.
 
   Raises:
     UserError: the run was not evaluated on the test split, a file is damaged,
@@ -151,7 +151,9 @@ def read_run(
     ],
     digest=hashlib.sha256(text.encode()).hexdigest(),
     machine=_read_machine(workdir / MACHINE_FILE),
-    heap=read_heap(folder or workdir, num_known, given, _parts(workdir)),
+    heap=None
+    if folder is None
+    else read_heap(folder, num_known, given, _parts(workdir)),
   )
 
 

@@ -127,7 +127,7 @@ def test_a_damaged_table_is_one_line(run):
 
 def page_of(run):
   reader = Reader()
-  page = write_page(read_run(run), run, dataset=None).read_text()
+  page = write_page(read_run(run, folder=run), run, dataset=None).read_text()
   reader.feed(page)
   return page, ' '.join(reader.text.split())
 
@@ -163,7 +163,8 @@ def test_a_name_of_a_heap_is_text(run):
 def test_a_page_of_another_folder_is_all_that_is_written(run, tmp_path):
   before = {*run.iterdir()}
   path = tmp_path / 'out' / 'x.html'
-  assert write_page(read_run(run), run, dataset=None, out=path) == path
+  found = read_run(run, folder=run)
+  assert write_page(found, run, dataset=None, out=path) == path
   # What was computed is kept in the run.
   assert {*run.iterdir()} - before == {run / 'heap-7.npz'}
   assert [*path.parent.iterdir()] == [path]
