@@ -207,7 +207,8 @@ def _rows_of_runner(
   """Returns the lines of each image, once the workers of a runner are done."""
   paths = parts.write(task, images, IMAGES_PER_PART)
   say(f'{len(images)} images in {len(paths)} parts for {runner}')
-  run_with_beam(answer_part, paths, runner=runner, options=beam_options)
+  if paths:
+    run_with_beam(answer_part, paths, runner=runner, options=beam_options)
   return parts.rows(paths)
 
 
