@@ -113,8 +113,13 @@ def _parser(prog: str | None) -> ArgumentParser:
     help='gets everything that is written: a new folder, or with --known one '
     'to go on in',
   )
-  group = parser.add_argument_group('with --known')
-  add = group.add_argument
+  _add_of_folders(parser)
+  _add_of_run(parser)
+  return parser
+
+
+def _add_of_folders(parser: ArgumentParser) -> None:
+  add = parser.add_argument_group('with --known').add_argument
   add(
     '--size',
     type=int,
@@ -139,8 +144,10 @@ def _parser(prog: str | None) -> ArgumentParser:
     action='store_true',
     help='trains in rounds: better, and two times the training',
   )
-  group = parser.add_argument_group('with --workdir')
-  add = group.add_argument
+
+
+def _add_of_run(parser: ArgumentParser) -> None:
+  add = parser.add_argument_group('with --workdir').add_argument
   add(
     '--clusters',
     type=int,
@@ -151,7 +158,6 @@ def _parser(prog: str | None) -> ArgumentParser:
     action='store_true',
     help='groups all images, not only those that are neither known nor found',
   )
-  return parser
 
 
 def _find_heap(places: Sequence[str], *, videos: bool) -> FolderScan:

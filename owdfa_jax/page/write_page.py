@@ -1,7 +1,7 @@
 """Writes `report.html` of a run, and its pictures as files."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,16 +74,12 @@ def write_page(
     UserError: a file cannot be written, or a kept file is damaged.
   """
   step = int(run.report.get('checkpoint_step') or 0)
-  gallery = read_gallery(run, step)
-  if gallery is None and dataset is not None and len(dataset.test):
-    gallery = make_gallery(run, step, dataset.test)
+  gallery = _gallery(run, step, dataset)
   found = read_map(epath.Path(run.workdir), step)
   if found is not None and found.row.max() >= len(run.verdicts.group):
     found = None  # of another table of test images
   pictures = draw.draw_pictures(run, bounds_beside(run, folder), found)
   files = {key: svg_file(picture.figure) for key, picture in pictures.items()}
-  if gallery is not None:
-    gallery = by_name(gallery, run)
   shown = page_content.shown_clusters(run, gallery)
   of_heap = heap_pictures(run, step) if run.heap is not None else {}
   context = {
@@ -93,12 +89,36 @@ def write_page(
     'heap': heap_context(run, shown, of_heap),
     'heap_thumbnails': {k: render.jpeg_uri(x) for k, x in of_heap.items()},
     'has_files': out is None,
+    'sections': _sections(run, other, pictures),
     'pictures': {
       key: inline_svg(svg, key, pictures[key].description)
       for key, svg in files.items()
     },
   }
-  context['sections'] = [
+  if out is None:
+    for name, data in files.items():
+      _write(folder / PICTURES / f'{name}.svg', data)
+    _write_montages(run, shown, gallery, of_heap, folder / PICTURES)
+  path = out or folder / PAGE_FILE
+  _write(path, render.render_page(context).encode())
+  return path
+
+
+def _gallery(
+  run: RunFiles, step: int, dataset: PackedDataset | None
+) -> Gallery | None:
+  """Returns the images and the spectra of names; None if not at hand."""
+  gallery = read_gallery(run, step)
+  if gallery is None and dataset is not None and len(dataset.test):
+    gallery = make_gallery(run, step, dataset.test)
+  return None if gallery is None else by_name(gallery, run)
+
+
+def _sections(
+  run: RunFiles, other: RunFiles | None, pictures: Collection[str]
+) -> list[tuple[str, str]]:
+  """Returns the keys and the titles of the sections that the page has."""
+  return [
     (key, label)
     for key, label in _SECTIONS.items()
     if key in ('figures', 'clusters')
@@ -106,35 +126,32 @@ def write_page(
     or (key == 'pair' and other is not None)
     or (key == 'heap' and run.heap is not None)
   ]
-  path = out or folder / PAGE_FILE
-  if out is None:
-    for name, data in files.items():
-      _write(folder / PICTURES / f'{name}.svg', data)
-    montages = {}
-    if gallery is not None:
-      images = dict(zip(gallery.row.tolist(), gallery.image, strict=True))
-      montages = {f'name-{x.output}.png': montage(x, images) for x in shown}
-    if run.heap is not None and of_heap:
-      montages |= {
-        f'heap-{x.output}.png': montage(x, of_heap)
-        for x in heap_clusters(run, shown)
-      }
-    _write_montages(montages, folder / PICTURES)
-  _write(path, render.render_page(context).encode())
-  return path
 
 
 def _write_montages(
-  montages: Mapping[str, np.ndarray | None], folder: pathlib.Path
+  run: RunFiles,
+  shown: list[page_content.ShownCluster],
+  gallery: Gallery | None,
+  of_heap: Mapping[int, np.ndarray],
+  folder: pathlib.Path,
 ) -> None:
-  """Writes a picture of each name's images; removes those of others."""
-  for name, picture in montages.items():
-    if picture is not None:
+  """Writes a picture of each name's images; removes those of other names."""
+  kinds: dict[str, dict[str, np.ndarray | None]] = {}
+  if gallery is not None:
+    images = dict(zip(gallery.row.tolist(), gallery.image, strict=True))
+    kinds['name'] = {f'name-{x.output}.png': montage(x, images) for x in shown}
+  if run.heap is not None and of_heap:
+    kinds['heap'] = {
+      f'heap-{x.output}.png': montage(x, of_heap)
+      for x in heap_clusters(run, shown)
+    }
+  for kind, montages in kinds.items():
+    found = {name: x for name, x in montages.items() if x is not None}
+    for name, picture in found.items():
       _write(folder / name, render.png_bytes(picture))
-  for path in folder.glob('[nh]*-*.png'):
-    is_montage = path.name.startswith(('name-', 'heap-'))
-    if is_montage and montages.get(path.name) is None:
-      path.unlink(missing_ok=True)
+    for path in folder.glob(f'{kind}-*.png'):
+      if path.name not in found:
+        path.unlink(missing_ok=True)
 
 
 def page_context(

@@ -1,6 +1,5 @@
 """`owdfa_jax.load`: a run answers for images, from its folder alone."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -8,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-from etils import epath
 from PIL import Image
 
 import owdfa_jax
@@ -22,9 +20,7 @@ from input_pipeline.video_frames import read_frames
 from owdfa_jax.commands import modes
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
-from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import ensure_sources
-from owdfa_jax.evaluation.sources_file import read_sources, write_sources
 from owdfa_jax.experiment import build_experiment
 from owdfa_jax.inference.answers import COLUMNS
 from owdfa_jax.inference.attribute import attribute
@@ -108,39 +104,6 @@ def test_another_checkpoint_needs_the_data(moved, tmp_path):
   loaded = owdfa_jax.load(copy)
   assert loaded.unseen_threshold is None
   assert '/gone' in loaded.remark and 'no unseen scores' in loaded.remark
-
-
-def earlier(folder, trained):
-  """Makes a copy of a run, as an earlier version left it."""
-  evaluated = shutil.ignore_patterns('*.npz', 'data.json')
-  shutil.copytree(trained.workdir, folder, ignore=evaluated)
-  copy = dataclasses.replace(trained, workdir=epath.Path(folder))
-  ensure_sources(copy)
-  where = copy.workdir, restore_network(copy).folder, copy.config
-  seen = read_sources(*where)
-  write_sources(*where, seen._replace(calibration=None, sample=None))
-  return folder
-
-
-def test_an_earlier_run_has_the_answers_of_the_command(
-  trained, photos, tmp_path, capsys
-):
-  """Its sources are made anew, by the command in a file."""
-  folder = earlier(tmp_path / 'run', trained)
-  before = {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
-  capsys.readouterr()
-  loaded = owdfa_jax.load(folder)
-  told = capsys.readouterr()
-  assert not told.out and not told.err
-  assert {p: p.stat().st_mtime_ns for p in folder.rglob('*')} == before
-  assert loaded.calibration is not None and not loaded.remark
-  found = loaded.predict(photos[:3])
-  (inputs,) = check_recorded(str(folder), 'attribute', {})
-  scan = find_new_images([str(path) for path in photos[:3]])
-  assert modes.run('attribute', inputs, scan, out=str(tmp_path / 'a.csv')) == 0
-  found.to_csv(tmp_path / 'b.csv')
-  written = [(tmp_path / name).read_bytes() for name in ('a.csv', 'b.csv')]
-  assert written[0] == written[1]
 
 
 def test_an_answer_has_names_for_its_probabilities(run, photos):
