@@ -111,14 +111,7 @@ def read_run(
   report = current_report(_read_object(workdir / REPORT_FILE))
   text = _read(workdir / ATTRIBUTIONS_FILE)
   try:
-    images = [*csv.DictReader(io.StringIO(text, newline=''))]
-    if not images:
-      raise ValueError('there are no images')
-    # A run of tiles or frames has a verdict for each group.
-    groups = None
-    if 'group' in images[0]:
-      table = _read(workdir / GROUP_ATTRIBUTIONS_FILE)
-      groups = [*csv.DictReader(io.StringIO(table, newline=''))]
+    images, groups = _lines_of_tables(text, workdir)
     entries = main_figures(report)['per_class']
     if not isinstance(entries, list):
       raise ValueError('per_class is not a list')
@@ -155,6 +148,25 @@ def read_run(
     if folder is None
     else read_heap(folder, num_known, given, _parts(workdir)),
   )
+
+
+def _lines_of_tables(
+  text: str, workdir: pathlib.Path
+) -> tuple[list[dict[str, str]], list[dict[str, str]] | None]:
+  """Returns the lines of the images and those of the groups, if there are any.
+
+  Args:
+    text: the table of the images.
+    workdir: has that of the groups.
+  """
+  images = [*csv.DictReader(io.StringIO(text, newline=''))]
+  if not images:
+    raise ValueError('there are no images')
+  # A run of tiles or frames has a verdict for each group.
+  if 'group' not in images[0]:
+    return images, None
+  table = _read(workdir / GROUP_ATTRIBUTIONS_FILE)
+  return images, [*csv.DictReader(io.StringIO(table, newline=''))]
 
 
 def _num_known(

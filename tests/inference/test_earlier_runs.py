@@ -30,6 +30,8 @@ def earlier(folder, trained):
   return folder
 
 
+# It fits sources three times; test_current_sources.py has what is fitted when.
+@pytest.mark.slow
 def test_an_earlier_run_has_the_answers_of_the_command(
   trained, tmp_path, capsys
 ):
