@@ -1,5 +1,6 @@
 """`owdfa_jax.load`: a run answers for images, from its folder alone."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -263,7 +264,8 @@ def test_answers_name_the_nearest_training_images(run, trained, photos):
 def test_confidences_have_the_temperature_of_the_run(run, photos, monkeypatch):
   assert run.calibration is not None
   found = run.predict(photos[:5])
-  monkeypatch.setattr(run, '_temperature', 1.0)
+  rule = dataclasses.replace(run._rule, temperature=1.0)
+  monkeypatch.setattr(run, '_rule', rule)
   plain = run.predict(photos[:5])
   for answer, before in zip(found, plain, strict=True):
     assert answer.output == before.output
