@@ -37,6 +37,7 @@ from owdfa_jax.evaluation.training_rows import (
   sample_groups,
 )
 from owdfa_jax.evaluation.unseen import (
+  PARTS,
   SourceDensities,
   cross_fitted_scores,
   fit_densities,
@@ -55,8 +56,8 @@ def ensure_sources(experiment: Experiment) -> None:
   """Writes the sources of the checkpoint that `eval.checkpoint` names.
 
   Does nothing if the file has those of this checkpoint and this classifier. A
-  file of earlier versions, whose threshold is of test images or which lacks
-  what an attribution shows, is made anew.
+  file of earlier versions, whose threshold is of test images, or which lacks
+  what an attribution shows or a part of the score, is made anew.
 
   Args:
     experiment: a trained run.
@@ -74,8 +75,10 @@ def ensure_sources(experiment: Experiment) -> None:
       return
     if found.scored == TEST_IMAGES:
       say(f'{path} has a threshold of test images: made anew')
-    else:
+    elif found.sample is None:
       say(f'{path} has no temperature and no training images: made anew')
+    else:
+      say(f'{path} has scores of an earlier version: made anew')
   seen = fit_sources(experiment, restored)
   if jax.process_index() == 0:
     write_sources(*where, seen)
@@ -89,9 +92,14 @@ def is_current(seen: SeenSources) -> bool:
 
   Args:
     seen: of a file. Those of earlier versions have a threshold of test images,
-      or no training images.
+      no training images, or scores of fewer parts.
   """
-  return seen.scored != TEST_IMAGES and seen.sample is not None
+  parts = len(seen.densities.usual)
+  return (
+    seen.scored != TEST_IMAGES
+    and seen.sample is not None
+    and parts == len(PARTS)
+  )
 
 
 def attach_sources(
