@@ -111,8 +111,7 @@ def attribute(
 
   Raises:
     UserError: there is no checkpoint, the table cannot be written, or `faces`
-      was asked of a run that was not trained on faces,
-      or the runner fails.
+      was asked of a run that was not trained on faces, or the runner fails.
   """
   run = TrainedRun(experiment)
   path = out or experiment.workdir / NEW_ATTRIBUTIONS_FILE
@@ -129,12 +128,7 @@ def attribute(
       f'is at {path}; give --out=FILE on a shared file system'
     )
   parts = Parts(path)
-  if jax.process_index() == 0:
-    parts.take_finished(made_by)
-  multihost_utils.sync_global_devices('parts are taken')
-  table = UnfinishedTable(path, made_by)
-  # The other processes of a pod have read it before process 0 writes.
-  multihost_utils.sync_global_devices('answers are read')
+  table = _answers_so_far(path, parts, made_by)
   images, problems = _left(scan, table.done)
   if jax.process_index() > 0:
     for _ in run.stream(images, **options):
@@ -149,18 +143,39 @@ def attribute(
     rows = _rows_of_runner(parts, task, images, runner, beam_options)
   summary = Summary(scan, run.outputs, run.num_known)
   with table:
-    count = len(scan.images) + len(scan.others) + len(scan.unreadable)
-    started = len(table.done)
-    with progress_bar('attribute', count, 'file', initial=started) as progress:
-      for of_file in _in_order(images, problems, rows):
-        for row in of_file:
-          table.add(row)
-        progress.update()
+    _add(table, _in_order(images, problems, rows), len(images) + len(problems))
     write_table(path, COLUMNS, _counted(table, summary))
   table.remove()
   parts.remove()
   _print(summary, path, run, experiment)
   return 1 if summary.errors else 0
+
+
+def _answers_so_far(
+  path: str | os.PathLike[str], parts: Parts, made_by: Mapping[str, Any]
+) -> UnfinishedTable:
+  """Returns the unfinished table at a path, with the answers of its parts."""
+  if jax.process_index() == 0:
+    parts.take_finished(made_by)
+  multihost_utils.sync_global_devices('parts are taken')
+  table = UnfinishedTable(path, made_by)
+  # The other processes of a pod have read it before process 0 writes.
+  multihost_utils.sync_global_devices('answers are read')
+  return table
+
+
+def _add(
+  table: UnfinishedTable, files: Iterable[list[Row]], number: int
+) -> None:
+  """Adds the lines of each file to the table, with a progress bar."""
+  done = len(table.done)
+  with progress_bar(
+    'attribute', done + number, 'file', initial=done
+  ) as progress:
+    for rows in files:
+      for row in rows:
+        table.add(row)
+      progress.update()
 
 
 def _print(
