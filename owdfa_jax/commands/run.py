@@ -23,7 +23,6 @@ from ml_collections import config_flags
 from input_pipeline.beam_runner import check_beam
 from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.image_folders import FolderScan
-from input_pipeline.number_ranges import whole
 from input_pipeline.pack_options import (
   BEAM_RUNNERS,
   LOCAL,
@@ -46,7 +45,7 @@ from owdfa_jax.commands.training_inputs import check_configured
 from owdfa_jax.commands.words import take_flag
 from owdfa_jax.discovery.unknown_classes import estimate_without_network
 from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
-from owdfa_jax.inference.tables import NUM_NEAREST, check_out
+from owdfa_jax.inference.tables import NEAREST_RANGE, NUM_NEAREST, check_out
 from owdfa_jax.pods.worker import PodProcess
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.recorded_config import (
@@ -58,7 +57,6 @@ from owdfa_jax.training.recorded_config import (
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
 
 # A line with more names cannot be read, and the run carries a sample alone.
-_NEAREST_RANGE = whole(0, 1000)
 # Modes that take the config of the run in --workdir, without --config.
 _OF_RUN = ('eval', 'attribute', 'estimate')
 
@@ -238,7 +236,7 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
   check_max_pixels(_MAX_PIXELS.value)
   if _RUNNER.value != LOCAL:
     check_beam(_RUNNER.value)
-  _NEAREST_RANGE.check('--nearest', _NEAREST.value)
+  NEAREST_RANGE.check('--nearest', _NEAREST.value)
   images = _find_images(files) if mode == 'attribute' else None
   stages: list[RunInputs] = []
   remark = ''

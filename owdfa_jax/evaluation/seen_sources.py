@@ -74,11 +74,11 @@ def ensure_sources(experiment: Experiment) -> None:
     if is_current(found):
       return
     if found.scored == TEST_IMAGES:
-      say(f'{path} has a threshold of test images: made anew')
+      say(f'{path} is of an earlier version (its threshold): made anew')
     elif found.sample is None:
-      say(f'{path} has no temperature and no training images: made anew')
+      say(f'{path} is of an earlier version (no temperature): made anew')
     else:
-      say(f'{path} has scores of an earlier version: made anew')
+      say(f'{path} is of an earlier version (its scores): made anew')
   seen = fit_sources(experiment, restored)
   if jax.process_index() == 0:
     write_sources(*where, seen)

@@ -161,25 +161,25 @@ def _prepare(
       for prepared in _prepare_one(image, number, cutter, frames, most_faces)
     ]
 
-  with ThreadPoolExecutor(threads) as pool:
-    try:
-      for some in _some_at_a_time(images):
-        each = most_faces * sum(
-          frames if _is_video(image) else 1 for _, image in some
-        )
-        weight += each
-        future = pool.submit(prepare, some)
-        waiting.append((each, future))
-        while weight > ahead and len(waiting) > 1:
-          each, future = waiting.popleft()
-          weight -= each
-          yield from future.result()
-      while waiting:
-        yield from waiting.popleft()[1].result()
-    finally:
-      # Nobody wants the rest if the caller stops or an image is none.
-      for _, future in waiting:
-        future.cancel()
+  pool = ThreadPoolExecutor(threads)
+  try:
+    for some in _some_at_a_time(images):
+      each = most_faces * sum(
+        frames if _is_video(image) else 1 for _, image in some
+      )
+      weight += each
+      future = pool.submit(prepare, some)
+      waiting.append((each, future))
+      while weight > ahead and len(waiting) > 1:
+        each, future = waiting.popleft()
+        weight -= each
+        yield from future.result()
+    while waiting:
+      yield from waiting.popleft()[1].result()
+  finally:
+    # Nobody wants the rest if the caller stops or an image is none. Python may
+    # end this on a thread of the pool, which cannot wait for itself.
+    pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _some_at_a_time(

@@ -42,7 +42,7 @@ from owdfa_jax.inference.pictures import (
   PictureBatch,
   picture_batches,
 )
-from owdfa_jax.inference.tables import NUM_NEAREST
+from owdfa_jax.inference.tables import NEAREST_RANGE, NUM_NEAREST
 from owdfa_jax.parallel import process_rows
 from owdfa_jax.spectrum.group_means import group_means
 
@@ -239,6 +239,7 @@ class TrainedRun:
 
     At most `most_faces` faces have an answer.
     """
+    NEAREST_RANGE.check('nearest', nearest)
     rule = self._rule
     sample = self._sample if nearest > 0 else None
     views = mild_views(self._restored.predictor) if stability else []

@@ -42,6 +42,7 @@ class Summary:
     self.errors: list[str] = []
     self._scan, self._names, self._num_known = scan, names, num_known
     self._images: collections.Counter[str | None] = collections.Counter()
+    self._inconclusive: collections.Counter[str] = collections.Counter()
     self._verdicts: collections.Counter[str] = collections.Counter()
     self._confidence: collections.Counter[str] = collections.Counter()
     # Of the images with an answer: 12 bytes each, for millions of them.
@@ -63,6 +64,7 @@ class Summary:
       self.errors.append(str(row['error']))
       return
     self._verdicts[row['verdict']] += 1
+    self._inconclusive[source] += row['verdict'] == 'inconclusive'
     sure = row['confidence']
     if sure is None:
       # Of none of these: how sure the network is of the most probable source.
@@ -79,24 +81,22 @@ class Summary:
     Args:
       path: of the file that was written.
     """
-    rows = [
-      (
-        str(count),
-        source,
-        text_tables.percent(self._confidence[source] / count)
-        if source != NONE_OF_THESE
-        else '',
-      )
-      if source
-      else (str(count), '(unreadable)', '')
-      for source, count in self._images.most_common()
-    ]
-    header = ('images', 'source', 'mean confidence, %')
-    lines = [text_tables.aligned(header, rows, 'rlr')]
+    rows = [self._row(x, count) for x, count in self._images.most_common()]
+    header = ('images', 'source', 'mean confidence, %', 'inconclusive')
+    lines = [text_tables.aligned(header, rows, 'rlrr')]
     if self._verdicts:
       counts = [f'{n} {verdict}' for verdict, n in self._verdicts.most_common()]
       lines += [f'verdicts: {", ".join(counts)}', _LEAD]
     return '\n'.join([*lines, f'written: {os.fspath(path)}'])
+
+  def _row(self, source: str | None, count: int) -> tuple[str, ...]:
+    """Returns the cells of a source with `count` images."""
+    if source is None:
+      return str(count), '(unreadable)', '', ''
+    sure = ''
+    if source != NONE_OF_THESE:
+      sure = text_tables.percent(self._confidence[source] / count)
+    return str(count), source, sure, str(self._inconclusive[source])
 
   def warnings(self, description: Mapping[str, Any]) -> list[str]:
     """Returns lines on skipped files, and on answers that mean little.

@@ -9,6 +9,7 @@ from typing import Any
 from input_pipeline.errors import UserError
 from input_pipeline.escape import shortened, spreadsheet
 from input_pipeline.files import local_path, write_whole
+from input_pipeline.number_ranges import whole
 
 # Columns that come from files and folders; a spreadsheet might run them.
 _TEXTS = ('image', 'source', 'second_choice', 'nearest', 'credentials')
@@ -30,6 +31,7 @@ _NUMBERS = (
 _ROWS_AT_A_TIME = 10_000
 # How many of the nearest training images an answer names.
 NUM_NEAREST = 3
+NEAREST_RANGE = whole(0, 1000)
 
 
 def check_out(path: str) -> None:

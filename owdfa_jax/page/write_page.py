@@ -209,6 +209,7 @@ def page_context(
     'thumbnails': thumbnails,
     'fingerprints': fingerprints,
     'names': run.named.name,
+    'num_known': run.num_known,
     'has_given_names': bool(run.given),
     'made_by': f'Made by owdfa-jax {__version__}',
   }

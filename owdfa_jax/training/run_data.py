@@ -124,9 +124,14 @@ def inputs_with_images(
     if '://' in path or os.path.exists(path):
       raise
     dataset = read_run_data(folder, path)
-    what = '' if dataset is None else f' ({_describe(dataset)})'
+    what = (
+      f'a run by an earlier version, without {DATA_FILE}, which the next '
+      'evaluation adds'
+      if dataset is None
+      else _describe(dataset)
+    )
     raise UserError(
-      f'the data of the run is not there: {path}{what}; give '
+      f'the data of the run is not there: {path} ({what}); give '
       '--config.data.path=DIR, the packed directory'
     ) from error
 

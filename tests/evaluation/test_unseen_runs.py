@@ -147,7 +147,7 @@ def test_threshold_of_test_images_is_made_anew(run, tmp_path, capsys):
   assert unseen['threshold_set_on'] == 'test images'
   assert unseen['threshold'] == 28
   assert evaluate_run(run)['unseen']['num_threshold'] > 30
-  assert 'a threshold of test images: made anew' in capsys.readouterr().out
+  assert 'earlier version (its threshold): made anew' in capsys.readouterr().out
   assert path.read_bytes() == kept
 
 
@@ -172,7 +172,7 @@ def test_a_file_of_an_earlier_version_has_no_temperature(run, capsys):
   assert old['reliability'] == report['reliability']
   assert old['all_acc'] == report['all_acc']
   assert evaluate_run(run)['calibration'] == section
-  assert 'no temperature and no training images' in capsys.readouterr().out
+  assert 'of an earlier version (no temperature)' in capsys.readouterr().out
   assert path.read_bytes() == kept
 
 

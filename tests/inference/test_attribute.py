@@ -39,7 +39,9 @@ def test_every_new_image_gets_a_source(trained, tmp_path, capsys):
   printed = capsys.readouterr().out
   table, _ = printed.split('A name is a lead, not proof')
   header, *rows = table.splitlines()
-  assert header.split() == 'images source mean confidence, %'.split()
+  assert (
+    header.split() == 'images source mean confidence, % inconclusive'.split()
+  )
   for name in {x['source'] for x in lines}:
     found = [float(x['confidence']) for x in lines if x['source'] == name]
     (row,) = (row.split() for row in rows if row.split()[1] == name)

@@ -250,6 +250,11 @@ def test_an_image_whose_source_changes_in_a_view_is_inconclusive(run, photos):
       assert answer.verdict == 'inconclusive'
 
 
+def test_a_number_of_nearest_images_that_cannot_be(run):
+  with pytest.raises(UserError, match='out of range: nearest=-1'):
+    run.predict(np.zeros((8, 8, 3), np.uint8), nearest=-1)
+
+
 def test_answers_name_the_nearest_training_images(run, trained, photos):
   names = {*trained.dataset.train.ids(range(len(trained.dataset.train)))}
   answers = run.predict([*photos[:3], '/nowhere.png'])
