@@ -93,9 +93,9 @@ class Summary:
     """Returns the cells of a source with `count` images."""
     if source is None:
       return str(count), '(unreadable)', '', ''
-    sure = ''
-    if source != NONE_OF_THESE:
-      sure = text_tables.percent(self._confidence[source] / count)
+    if source == NONE_OF_THESE:
+      return str(count), source, '', ''
+    sure = text_tables.percent(self._confidence[source] / count)
     return str(count), source, sure, str(self._inconclusive[source])
 
   def warnings(self, description: Mapping[str, Any]) -> list[str]:

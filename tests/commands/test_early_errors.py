@@ -72,11 +72,11 @@ def test_help(tmp_path, module):
     (['--config=staged:dpl,folder'], 'dpl; use one of cal, cpl'),
     ([CONFIG, '--workdir=run', '--mode=attribute'], 'give --images=FOLDER'),
     (
-      ['--mode=attribute', '--workdir=run', '--nearest=-1'],
+      [CONFIG, '--mode=attribute', '--workdir=run', '--nearest=-1'],
       'out of range: --nearest=-1; give a whole number from 0',
     ),
     (
-      ['--mode=attribute', '--workdir=run', '--max_pixels=0'],
+      [CONFIG, '--mode=attribute', '--workdir=run', '--max_pixels=0'],
       'out of range: --max_pixels=0; give a whole number from 1',
     ),
     ([CONFIG, 'stray'], 'unknown argument: stray; flags begin with --'),
@@ -260,7 +260,7 @@ def test_a_config_file_of_the_user(packed, tmp_path):
     f'  config.data.path = {str(packed)!r}\n'
     '  config.epochs = 0\n  return config\n'
   )
-  error = run_error(tmp_path, '--config=mine.py', '--workdir=run')
+  error = run_error(tmp_path, '--config=mine.py', '--workdir=run', status=2)
   assert 'epochs=0; give a whole number from 1' in error
   (tmp_path / 'mine.py').write_text(f'{text}  return cpl.nothing\n')
   error = run_error(tmp_path, '--config=mine.py', '--workdir=run')

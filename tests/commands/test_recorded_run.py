@@ -146,7 +146,7 @@ def test_a_run_of_an_earlier_version_needs_its_data(moved, packed, tmp_path):
   error = run_error(
     tmp_path, '--mode=attribute', f'--workdir={moved}', '--images=new'
   )
-  assert 'the data of the run is not there: /gone/packed; give' in error
+  assert 'is not there: /gone/packed (a run by an earlier version,' in error
   (inputs,) = check_recorded(
     str(moved), 'attribute', {'data.path': str(packed)}
   )

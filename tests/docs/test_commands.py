@@ -187,7 +187,8 @@ def test_command_is_understood(line, tmp_path):
   message = result.stderr.splitlines()
   assert len(message) == 1 and message[0].startswith('error: '), result.stderr
   assert re.search(
-    r'no such folder|no data directory|cannot read', message[0]
+    r'no such folder|no data directory|cannot read|cannot use gs://',
+    message[0],
   ), message[0]
 
 

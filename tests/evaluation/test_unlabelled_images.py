@@ -164,7 +164,8 @@ def test_overview_has_a_row_for_images_without_a_true_class(heap_run, tmp_path):
   workdir = heap_run.experiment.workdir
   found = overview_data.read_overview(workdir)
   assert found.sources == ['0', '1', 'no true class'] and found.has_heap
-  assert found.figure == f'Known ACC {100 * heap_run.report["known_acc"]:.1f}'
+  known = 100 * heap_run.report['known_acc']
+  assert found.figure == f'CPL, Known ACC {known:.1f}'
   np.testing.assert_allclose(found.share.sum(1), 1)
   novel = found.share[-1, found.num_known_outputs :].sum()
   assert novel == pytest.approx(heap_run.report['heap']['novel_share'])

@@ -10,8 +10,11 @@ from owdfa_jax.inference import current_sources as module
 from owdfa_jax.inference.current_sources import current_sources
 
 
-def sources(scored='unlabelled', sample='images'):
-  return types.SimpleNamespace(scored=scored, sample=sample)
+def sources(scored='unlabelled', sample='images', parts=3):
+  densities = types.SimpleNamespace(usual=[0.0] * parts)
+  return types.SimpleNamespace(
+    scored=scored, sample=sample, densities=densities
+  )
 
 
 def run(has_images):
@@ -37,6 +40,7 @@ def found(monkeypatch):
     (sources(), True, False),
     (sources(scored=TEST_IMAGES), True, True),
     (sources(sample=None), True, True),
+    (sources(parts=2), True, True),
     (None, True, True),
     # As `owdfa attribute` leaves it, whose data need not be there.
     (sources(sample=None), False, False),

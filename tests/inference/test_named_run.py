@@ -71,7 +71,9 @@ def test_probabilities_of_the_name_add_up(named):
     rtol=1e-6,
   )
   assert answer.output == plain.output
-  assert answer.confidence == max(answer.probabilities.values())
+  # Of none of these, the most probable source is the second choice.
+  sure = answer.confidence or answer.second_confidence
+  assert sure == max(answer.probabilities.values())
 
 
 def test_names_of_another_checkpoint_stop_an_attribution_alone(named):
