@@ -87,6 +87,27 @@ def whole(least: int, greatest: int, reason: str = '') -> NumberRange:
   return NumberRange(least, greatest, whole=True, reason=reason)
 
 
+def whole_numbers(flag: str, text: str, allowed: NumberRange) -> list[int]:
+  """Returns the whole numbers of a flag such as '1,2', each once.
+
+  Args:
+    flag: as the user writes it, such as '--threads'.
+    text: its value.
+    allowed: the range of each number.
+
+  Raises:
+    UsageError: a word is no whole number, or out of range.
+  """
+  numbers: list[int] = []
+  for word in text.split(','):
+    # `isdigit` holds for superscripts too, and Python refuses long numbers.
+    is_number = word.isascii() and word.isdigit() and len(word) < 20
+    value = int(word) if is_number else word
+    allowed.check(flag, value)
+    numbers.append(int(value))
+  return list(dict.fromkeys(numbers))
+
+
 def _shown(value: Any) -> str:
   """Returns a value for a message, shortened."""
   # Python refuses to write out numbers of thousands of digits.

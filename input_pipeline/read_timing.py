@@ -8,8 +8,8 @@ the same images in other formats, and times those.
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
-from input_pipeline.errors import UsageError, one_line_errors
-from input_pipeline.number_ranges import check_flags, whole
+from input_pipeline.errors import one_line_errors
+from input_pipeline.number_ranges import check_flags, whole, whole_numbers
 
 _RANGES = {'batch_size': whole(2, 2**16), 'batches': whole(1, 10**4)}
 _COUNTS = whole(1, 256)
@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   )
   arguments = parser.parse_args(argv)
   check_flags(arguments, _RANGES)
-  threads = _numbers('--threads', arguments.threads)
-  workers = _numbers('--processes', arguments.processes)
+  threads = whole_numbers('--threads', arguments.threads, _COUNTS)
+  workers = whole_numbers('--processes', arguments.processes, _COUNTS)
   # Imported late, so that --help and wrong arguments answer at once.
   from input_pipeline import features, read_costs
   from input_pipeline.dataset import open_dataset
@@ -72,17 +72,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   side = dataset.image_size
   print(f'\nThe first {count} images of {side} x {side} pixels, one thread:')
   print(read_costs.codecs_report(read_costs.time_codecs(stored)))
-
-
-def _numbers(flag: str, text: str) -> list[int]:
-  """Returns the whole numbers of a flag, without repetitions."""
-  words = text.split(',')
-  if not all(word.isdigit() for word in words):
-    raise UsageError(f'not whole numbers: {flag}={text}; give some such as 1,2')
-  numbers = [int(word) for word in words]
-  for number in numbers:
-    _COUNTS.check(flag, number)
-  return list(dict.fromkeys(numbers))
 
 
 if __name__ == '__main__':

@@ -21,7 +21,12 @@ from collections.abc import Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import check_choice, one_line_errors
-from input_pipeline.number_ranges import NumberRange, check_flags, whole
+from input_pipeline.number_ranges import (
+  NumberRange,
+  check_flags,
+  whole,
+  whole_numbers,
+)
 from owdfa_jax.methods.parameters import PARAMETERS
 from owdfa_jax.models.names import BACKBONE_NAMES
 
@@ -78,7 +83,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   if options.rows:
     from owdfa_jax.scale.clustering import print_clustering_costs
 
-    print_clustering_costs(options, _numbers_of_clusters(options.clusters))
+    print_clustering_costs(
+      options, whole_numbers('--clusters', options.clusters, _CLUSTERS)
+    )
     return
   from owdfa_jax.scale.costs import print_costs
 
@@ -163,16 +170,6 @@ def _add_clustering(parser: ArgumentParser) -> None:
     help='run the clustering too, once, and print its seconds; with --rows and '
     '--topology=local',
   )
-
-
-def _numbers_of_clusters(text: str) -> list[int]:
-  """Returns the numbers of `--clusters`."""
-  numbers = []
-  for word in text.split(','):
-    number = int(word) if word.strip().isdigit() else word
-    _CLUSTERS.check('--clusters', number)
-    numbers.append(int(number))
-  return numbers
 
 
 if __name__ == '__main__':

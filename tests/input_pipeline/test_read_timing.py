@@ -47,7 +47,8 @@ def test_command(packed, capsys):
   ('flags', 'message'),
   [
     ('--batches=0', 'out of range: --batches=0'),
-    ('--threads=1,x', 'not whole numbers: --threads=1,x; give some such as'),
+    ('--threads=1,x', 'wrong type: --threads=x; give a whole number from 1 to'),
+    ('--threads=²', 'wrong type: --threads='),
     ('--processes=0', 'out of range: --processes=0'),
   ],
 )
