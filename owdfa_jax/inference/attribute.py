@@ -28,17 +28,6 @@ from owdfa_jax.inference.tables import NUM_NEAREST, write_table
 from owdfa_jax.inference.unfinished import UnfinishedTable
 from owdfa_jax.training.progress import say
 
-_EARLIER = (
-  'warning: confidences are without a temperature, and no training images are '
-  'named: the run was last evaluated by an earlier version; evaluate it again, '
-  'where its packed data is'
-)
-_NO_TEMPERATURE = (
-  'warning: confidences are too high to be read as the chance of being right: '
-  'the run has no temperature, which needs 20 training images without a label, '
-  'and of tiles as many whole images'
-)
-
 
 def attribute_with_run(
   experiment: Experiment,
@@ -114,6 +103,8 @@ def attribute(
       was asked of a run that was not trained on faces, or the runner fails.
   """
   run = TrainedRun(experiment)
+  if run.remark:
+    say(f'warning: {run.remark}', always=True)
   path = out or experiment.workdir / NEW_ATTRIBUTIONS_FILE
   options = {
     'max_pixels': max_pixels,
@@ -147,7 +138,7 @@ def attribute(
     write_table(path, COLUMNS, _counted(table, summary))
   table.remove()
   parts.remove()
-  _print(summary, path, run, experiment)
+  _print(summary, path, experiment)
   return 1 if summary.errors else 0
 
 
@@ -181,7 +172,6 @@ def _add(
 def _print(
   summary: Summary,
   path: str | os.PathLike[str],
-  run: TrainedRun,
   experiment: Experiment,
 ) -> None:
   """Prints what was found, and what to beware of."""
@@ -190,10 +180,6 @@ def _print(
     print(terminal(error), file=sys.stderr)
   for line in summary.warnings(experiment.dataset.description):
     print(line)
-  if not run.has_training_images:
-    print(_EARLIER)
-  elif run.lacks_temperature:
-    print(_NO_TEMPERATURE)
 
 
 def _left(scan: FolderScan, done: set[str]) -> tuple[list[str], dict[str, str]]:

@@ -13,6 +13,28 @@ from owdfa_jax.experiment import Experiment, build_experiment
 from owdfa_jax.training.run_data import inputs_with_images
 from owdfa_jax.training.run_record import check_same_network
 
+_EARLIER = (
+  'confidences are without a temperature, and no training images are named: '
+  'the run was last evaluated by an earlier version; evaluate it again, where '
+  'its packed data is'
+)
+_TOO_FEW_IMAGES = (
+  'confidences are too high to be read as the chance of being right: the run '
+  'has no temperature, which needs 20 training images without a label, and of '
+  'tiles as many whole images'
+)
+
+
+def remark_on(seen: SeenSources | None) -> str:
+  """Returns why confidences have no temperature; '' if they have one.
+
+  Args:
+    seen: the sources of the run; None if it has none.
+  """
+  if seen is not None and seen.calibration is not None:
+    return ''
+  return _EARLIER if seen is None or seen.sample is None else _TOO_FEW_IMAGES
+
 
 def current_sources(
   experiment: Experiment, restored: RestoredNetwork

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from input_pipeline.errors import UserError
+from input_pipeline.progress_bars import with_progress
 from owdfa_jax.discovery.estimate_from_network import training_features
 from owdfa_jax.discovery.num_sources import SourceEstimate, estimate_num_sources
 from owdfa_jax.evaluation.centres_file import read_centres
 from owdfa_jax.experiment import Experiment, build_experiment
-from owdfa_jax.inference.answers import Answer
+from owdfa_jax.inference.answers import Answer, Answers
 from owdfa_jax.inference.run import TrainedRun
 from owdfa_jax.spectrum.kmeans import (
   OVERCLUSTERING,
@@ -23,6 +24,7 @@ from owdfa_jax.spectrum.kmeans import (
   unit_rows,
 )
 from owdfa_jax.spectrum.whitening import row_chunks, whitened_components
+from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_data import inputs_with_images
 
 # Images of a source that the run knows or has found.
@@ -78,7 +80,11 @@ def find_new_sources(
     UserError: the number of groups is not given and cannot be estimated.
   """
   run = TrainedRun(experiment)
-  answers = run.predict(images)
+  if run.remark:
+    say(f'warning: {run.remark}', always=True)
+  answers = Answers(
+    with_progress(run.stream(images), 'attribute', len(images), 'image')
+  )
   rows = np.flatnonzero(
     [x.error is None and (every or x.verdict not in SET_ASIDE) for x in answers]
   )
@@ -86,7 +92,10 @@ def find_new_sources(
   confidence = np.full(len(answers), np.nan)
   estimate, why = None, ''
   if len(rows):
-    feature = run.features(images[int(row)] for row in rows)
+    chosen = (images[int(row)] for row in rows)
+    feature = run.features(
+      with_progress(chosen, 'features', len(rows), 'image')
+    )
     estimate, why = _try_estimate(experiment, feature)
     if clusters is None:
       if estimate is None:

@@ -34,7 +34,7 @@ from owdfa_jax.inference.batch_answers import (
   with_nearest,
   with_stability,
 )
-from owdfa_jax.inference.current_sources import current_sources
+from owdfa_jax.inference.current_sources import current_sources, remark_on
 from owdfa_jax.inference.open_run import open_run
 from owdfa_jax.inference.pictures import (
   MOST_FACES,
@@ -97,8 +97,8 @@ class TrainedRun:
     calibration: the temperatures of the confidence; None if the run has none:
       it was trained by an earlier version, or with too few images without a
       label.
-    remark: why answers have no unseen score and no temperature, where the file
-      that gives them is missing and the packed data too; '' otherwise.
+    remark: what to beware of in all answers: confidences without a
+      temperature, and why, or no unseen scores; '' otherwise.
   """
 
   def __init__(self, experiment: Experiment, *, makes_sources: bool = False):
@@ -120,6 +120,7 @@ class TrainedRun:
       seen, self.remark = current_sources(experiment, restored)
     restored, seen = attach_sources(experiment, restored, seen)
     self._restored = restored
+    self.remark = self.remark or remark_on(seen)
     self.workdir = pathlib.Path(experiment.workdir)
     self.checkpoint = pathlib.Path(restored.folder)
     self.image_size = dataset.image_size

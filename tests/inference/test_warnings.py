@@ -56,3 +56,6 @@ def test_missing_temperature_is_said(experiment, tmp_path, capsys, lacks, said):
   out = capsys.readouterr().out
   for warning in (EARLIER, TOO_FEW):
     assert (warning in out) == (warning == said)
+  # At the start, so that nobody waits for a table that is of no use to them.
+  assert said is None or out.startswith(f'warning: {run.remark}\n')
+  assert said is not None or not run.remark
