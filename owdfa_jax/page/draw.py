@@ -26,6 +26,20 @@ from owdfa_jax.page.pictures import (
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.report_fields import ROBUSTNESS
 
+# The two maps of features.
+BY_SOURCE, BY_NAME = 'map-source', 'map-name'
+# All pictures that a page may have. Pages of earlier versions had one map.
+PICTURES = (
+  'confusion',
+  'curves',
+  'reliability',
+  'scores',
+  'map',
+  BY_SOURCE,
+  BY_NAME,
+  'robustness',
+)
+
 
 class Picture(NamedTuple):
   """A picture and what is read aloud in its place.
@@ -68,7 +82,7 @@ def draw_pictures(
       'Histogram of the unseen scores',
     )
   if found is not None and len(found.row):
-    pictures['map'] = _map(run, found)
+    pictures |= _maps(run, found)
   if table := report.get(ROBUSTNESS):
     pictures['robustness'] = Picture(
       robustness_picture(table, figures['all_acc']),
@@ -98,16 +112,25 @@ def _confusion(run: RunFiles) -> Picture:
   return Picture(figure, 'Share of each true source in each name')
 
 
-def _map(run: RunFiles, found: FeatureMap) -> Picture:
+def _maps(run: RunFiles, found: FeatureMap) -> dict[str, Picture]:
+  """Returns the map by true source, where any is known, and by name."""
   verdicts = run.named
   place = verdicts.group[found.row]
   known = [k for k in verdicts.name if k < run.num_known]
   names = {verdicts.name[k] for k in known}
   names |= {x['name'] for x in run.figures['per_class'] if x['known']}
-  figure = map_picture(
-    found.place,
-    [verdicts.source[n] for n in place],
-    [verdicts.name[int(verdicts.output[n])] for n in place],
-    frozenset(names),
-  )
-  return Picture(figure, 'Map of features, by true source and by name')
+  groups = {
+    BY_SOURCE: ('by true source', [verdicts.source[n] for n in place]),
+    BY_NAME: (
+      'by the name that images got',
+      [verdicts.name[int(verdicts.output[n])] for n in place],
+    ),
+  }
+  return {
+    key: Picture(
+      map_picture(found.place, group, frozenset(names), title),
+      f'Map of features, {title}',
+    )
+    for key, (title, group) in groups.items()
+    if any(group)
+  }

@@ -1,7 +1,7 @@
 """Writes `report.html` of a run, and its pictures as files."""
 
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from etils import epath
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import write_whole
-from owdfa_jax import __version__
-from owdfa_jax.page import content as page_content
 from owdfa_jax.page import draw, render
 from owdfa_jax.page.bounds import bounds_beside
-from owdfa_jax.page.feature_map import FeatureMap, read_map
+from owdfa_jax.page.content import ShownCluster, shown_clusters
+from owdfa_jax.page.context import PageParts, page_context
+from owdfa_jax.page.feature_map import read_map
 from owdfa_jax.page.galleries import (
   Gallery,
   by_name,
@@ -23,25 +23,11 @@ from owdfa_jax.page.galleries import (
 )
 from owdfa_jax.page.heap_content import HeapCluster, heap_clusters, heap_context
 from owdfa_jax.page.heap_pictures import heap_pictures
-from owdfa_jax.page.paired import compare_runs
 from owdfa_jax.page.run_files import RunFiles
-from owdfa_jax.page.svg import inline_svg, svg_file
-from owdfa_jax.report_fields import TABLE_COLUMNS, main_figures
+from owdfa_jax.page.svg import svg_file
 
 PAGE_FILE = 'report.html'
 PICTURES = 'page'
-_SECTIONS = {
-  'pair': 'Two runs',
-  'figures': 'Figures',
-  'heap': 'Heap',
-  'confusion': 'Confusions',
-  'curves': 'Training',
-  'reliability': 'Confidence',
-  'scores': 'Unseen',
-  'map': 'Map',
-  'robustness': 'Robustness',
-  'clusters': 'Names',
-}
 
 
 def write_page(
@@ -74,34 +60,40 @@ def write_page(
     UserError: a file cannot be written, or a kept file is damaged.
   """
   step = int(run.report.get('checkpoint_step') or 0)
-  gallery = _gallery(run, step, dataset)
   found = read_map(epath.Path(run.workdir), step)
   if found is not None and found.row.max() >= len(run.verdicts.group):
     found = None  # of another table of test images
-  pictures = draw.draw_pictures(run, bounds_beside(run, folder), found)
-  files = {key: svg_file(picture.figure) for key, picture in pictures.items()}
-  shown = page_content.shown_clusters(run, gallery)
+  gallery = _gallery(run, step, dataset)
   of_heap = heap_pictures(run, step) if run.heap is not None else {}
-  context = {
-    **page_context(run, gallery, found, stages, other),
-    'facts': page_content.facts(run, device),
-    'clusters': shown,
-    'heap': heap_context(run, shown, of_heap),
-    'heap_thumbnails': {k: render.jpeg_uri(x) for k, x in of_heap.items()},
-    'has_files': out is None,
-    'sections': _sections(run, other, pictures),
-    'pictures': {
-      key: inline_svg(svg, key, pictures[key].description)
-      for key, svg in files.items()
-    },
-  }
+  shown = shown_clusters(run, gallery)
+  parts = PageParts(
+    run=run,
+    gallery=gallery,
+    shown=shown,
+    heap=heap_context(run, shown, of_heap),
+    heap_pictures=of_heap,
+    map=found,
+    pictures=draw.draw_pictures(run, bounds_beside(run, folder), found),
+    stages=stages or {},
+    other=other,
+  )
+  files = {key: svg_file(x.figure) for key, x in parts.pictures.items()}
   if out is None:
-    for name, data in files.items():
-      _write(folder / PICTURES / f'{name}.svg', data)
+    _write_pictures(files, folder / PICTURES)
     _write_montages(run, shown, gallery, of_heap, folder / PICTURES)
   path = out or folder / PAGE_FILE
+  context = page_context(parts, files, device=device, has_files=out is None)
   _write(path, render.render_page(context).encode())
   return path
+
+
+def _write_pictures(files: Mapping[str, bytes], folder: pathlib.Path) -> None:
+  """Writes the drawn pictures; removes those that the page has no more."""
+  for name, data in files.items():
+    _write(folder / f'{name}.svg', data)
+  for path in folder.glob('*.svg'):
+    if path.stem in draw.PICTURES and path.stem not in files:
+      path.unlink(missing_ok=True)
 
 
 def _gallery(
@@ -114,23 +106,9 @@ def _gallery(
   return None if gallery is None else by_name(gallery, run)
 
 
-def _sections(
-  run: RunFiles, other: RunFiles | None, pictures: Collection[str]
-) -> list[tuple[str, str]]:
-  """Returns the keys and the titles of the sections that the page has."""
-  return [
-    (key, label)
-    for key, label in _SECTIONS.items()
-    if key in ('figures', 'clusters')
-    or key in pictures
-    or (key == 'pair' and other is not None)
-    or (key == 'heap' and run.heap is not None)
-  ]
-
-
 def _write_montages(
   run: RunFiles,
-  shown: list[page_content.ShownCluster],
+  shown: list[ShownCluster],
   gallery: Gallery | None,
   of_heap: Mapping[int, np.ndarray],
   folder: pathlib.Path,
@@ -154,94 +132,8 @@ def _write_montages(
         path.unlink(missing_ok=True)
 
 
-def page_context(
-  run: RunFiles,
-  gallery: Gallery | None,
-  found: FeatureMap | None,
-  stages: Mapping[str, Mapping[str, Any]] | None,
-  other: RunFiles | None,
-) -> dict[str, Any]:
-  """Returns what the template shows beside pictures and clusters.
-
-  Args:
-    run: the files of the run.
-    gallery: its images and the spectra of names; None if they are not at hand.
-    found: the map of features, None if there is none.
-    stages: as for `write_page`.
-    other: as for `write_page`.
-  """
-  report, fingerprints, thumbnails = run.report, {}, {}
-  warnings = list((run.figures.get('heap') or {}).get('warnings', ()))
-  if len({*run.given.values()}) < len(run.given) and not run.adds_up:
-    warnings.append(
-      'Names were given after the evaluation. Where clusters share a name, '
-      'confidences are those of single clusters; a new evaluation adds them up.'
-    )
-  if gallery is None:
-    warnings.append('The images are not at hand: the page shows none of them.')
-  else:
-    thumbnails = {
-      int(row): render.jpeg_uri(image)
-      for row, image in zip(gallery.row, gallery.image, strict=True)
-    }
-    colours = render.fingerprint_images(gallery.spectrum)
-    fingerprints = {
-      int(output): render.png_uri(colour)
-      for output, colour in zip(gallery.output, colours, strict=True)
-    }
-  counted = 'images' if run.figures is report else 'groups'
-  return {
-    'title': run.name,
-    'warnings': warnings,
-    'main': page_content.main_rows(run),
-    'has_intervals': bool(run.figures.get('intervals')),
-    'num_units': run.figures['num_examples'],
-    'counted': counted,
-    'published': page_content.published_table(run),
-    'stages': _stage_table(stages),
-    'pair': None if other is None else _pair(run, other),
-    'false_alarm_rate': (report.get('unseen') or {}).get('false_alarm_rate'),
-    'map_caption': ''
-    if found is None
-    else f'{len(found.row)} test {counted} by the features of the network '
-    f'({found.method}). Near each other: alike to the network. Distances '
-    'between far groups mean little. Names in blue are known, in orange novel.',
-    'thumbnails': thumbnails,
-    'fingerprints': fingerprints,
-    'names': run.named.name,
-    'num_known': run.num_known,
-    'has_given_names': bool(run.given),
-    'made_by': f'Made by owdfa-jax {__version__}',
-  }
-
-
-def _stage_table(
-  stages: Mapping[str, Mapping[str, Any]] | None,
-) -> dict[str, Any] | None:
-  if not stages:
-    return None
-  return {
-    'header': [*TABLE_COLUMNS.values()],
-    'rows': [
-      (name, [main_figures(report).get(key) for key in TABLE_COLUMNS])
-      for name, report in stages.items()
-    ],
-  }
-
-
-def _pair(run: RunFiles, other: RunFiles) -> dict[str, Any]:
-  return {
-    'names': (run.name, other.name),
-    'rows': [
-      {'name': label, 'values': [x.figures.get(key) for x in (run, other)]}
-      for key, label in TABLE_COLUMNS.items()
-    ],
-    'result': compare_runs(run.verdicts, other.verdicts),
-  }
-
-
 def montage(
-  cluster: page_content.ShownCluster | HeapCluster,
+  cluster: ShownCluster | HeapCluster,
   images: Mapping[int, np.ndarray],
 ) -> np.ndarray | None:
   """Returns a cluster's images in one picture, uint8 [H, W, 3].

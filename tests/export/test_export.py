@@ -108,6 +108,8 @@ def test_the_card_has_the_facts_of_the_run(out):
   assert '| m0 | yes | ' in card and '| m3 | no | 0 | ' in card
   assert r'CC0 \*1.0\*' in card
   assert 'None: this checkpoint was not evaluated.' in card
+  assert 'It does not\n  say that an image is real.\n  No source of real' in card
+  assert 'the name of any source.\n- The probability' in card
 
 
 def test_the_comparison_is_recorded(out):
@@ -167,7 +169,7 @@ def test_a_later_version_is_refused(copy):
   [
     ([], 1, '--out={out}; remove it or give another name'),
     (['--platforms=gpu'], 2, 'unknown platform: --platforms=gpu; give some of'),
-    (['--checkpoint=-3'], 2, "not a checkpoint: --checkpoint='-3'; give best"),
+    (['--checkpoint=-3'], 2, 'no such checkpoint: --checkpoint=-3; use'),
   ],
 )
 def test_mistakes_are_one_line(

@@ -79,9 +79,11 @@ def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, heap=False, **fields):
   }
   (folder / 'config.json').write_text(json.dumps(config))
   lines = [
-    {'step': n, 'eval/known_acc': 0.5, 'eval/all_acc': 0.4} for n in '12'
+    {'step': n, 'eval/known_acc': 0.5, 'eval/all_acc': 0.4} for n in (1, 2)
   ]
-  (folder / 'metrics.jsonl').write_text('\n'.join(map(json.dumps, lines)))
+  (folder / 'metrics.jsonl').write_text(
+    ''.join(json.dumps(line) + '\n' for line in lines)
+  )
   with open(folder / 'attributions.csv', 'w', newline='') as file:
     table = csv.writer(file)
     table.writerow(['image', 'source', 'confidence', 'output', 'true_source'])

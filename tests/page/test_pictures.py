@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from owdfa_jax.page.map_picture import (
+from owdfa_jax.page.map_labels import (
+  far_parts,
   free_place,
   label_anchor,
   label_width,
   overlap,
+  reach_of,
 )
+from owdfa_jax.page.map_picture import map_picture
 from owdfa_jax.page.pictures import confusion_picture, shown_name
 from owdfa_jax.page.svg import inline_svg, svg_file
 
@@ -56,6 +59,34 @@ def test_a_name_stands_above_a_compact_group():
   members = np.array([[0.4, 0.5], [0.5, 0.52], [0.6, 0.51]])
   x, y = label_anchor(members)
   assert x == 0.5 and members[:, 1].max() < y < 0.6
+
+
+def blob(middle, size, spread=0.02):
+  draws = np.random.default_rng(size)
+  return draws.normal(middle, spread, (size, 2))
+
+
+def test_each_far_part_of_a_group_has_its_name():
+  left, right, middle = blob((0.1, 0.1), 40), blob((0.9, 0.8), 30), (0.5, 0.5)
+  # Single points elsewhere, and a part next to another one, get none.
+  members = [left, blob((0.26, 0.1), 20, 0.005), right, [middle]]
+  found = far_parts(np.concatenate(members), reach_of(400))
+  assert [len(x) for x in found] == [40, 30]
+  assert np.median(found[1], axis=0) == pytest.approx((0.9, 0.8), abs=0.02)
+
+
+def test_a_scattered_group_has_its_name_once():
+  members = np.random.default_rng(0).uniform(0, 1, (30, 2))
+  assert [len(x) for x in far_parts(members, reach_of(1500))] == [30]
+  assert len(far_parts(members[:1], reach_of(1))) == 1
+
+
+def test_clusters_of_one_name_are_both_named_on_the_map():
+  place = np.concatenate([blob((x, x), 20) for x in (0, 1, 2)])
+  names = ['merged'] * 20 + ['a'] * 20 + ['merged'] * 20
+  drawn = map_picture(place, names, frozenset('a'), 'a title')
+  (axes,) = drawn.axes
+  assert sorted(x.get_text() for x in axes.texts) == ['a', 'merged', 'merged']
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_page_has_a_map_and_images(reported):
   assert 'by the features of the network' in page
   assert page.count('<img') > 8
   assert {*(reported / 'page').iterdir()} >= {
-    reported / 'page' / 'map.svg',
+    reported / 'page' / 'map-source.svg',
     reported / 'page' / 'confusion.svg',
   }
 

@@ -3,11 +3,13 @@
 import json
 import pathlib
 
+import numpy as np
 import pytest
 
 from helpers.page_runs import HOSTILE, Reader, keep_images, write_run
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.selection import LAST_EPOCH
+from owdfa_jax.evaluation.unseen_report import score_histogram
 from owdfa_jax.page.content import checkpoint_in_words, clean_name
 from owdfa_jax.page.galleries import chosen_of_clusters
 from owdfa_jax.page.run_files import read_run
@@ -63,7 +65,7 @@ def test_hostile_names_are_shown_as_text(hostile):
 def test_hostile_names_make_no_files_elsewhere(hostile):
   _, path = hostile
   names = {file.name for file in (path.parent / 'page').iterdir()}
-  assert {'confusion.svg', 'map.svg', 'scores.svg', 'name-0.png'} <= names
+  assert {'confusion.svg', 'map-name.svg', 'scores.svg', 'name-0.png'} <= names
   assert all(
     name.rpartition('.')[0].replace('-', '').isalnum() for name in names
   )
@@ -94,7 +96,7 @@ def test_page_says_what_the_report_does(tmp_path):
     f'{100 * report["all_acc"]:.1f}',
     f'{100 * low:.1f} – {100 * high:.1f}',
     '48 test images',
-    'The images are not at hand',
+    'Not on this page: the images and the fingerprints (the packed data was',
     'novel-2',
   ):
     assert text in page.text
@@ -137,6 +139,74 @@ def test_reports_of_earlier_versions_have_a_page(tmp_path):
   (tmp_path / 'mine' / 'metrics.jsonl').unlink()
   page = read_page(make_page(tmp_path / 'mine'))
   assert page.tags.count('svg') == 1  # the confusions alone
+  text = ' '.join(page.text.split())
+  for part in (
+    'the intervals and some figures (this run was evaluated by an earlier',
+    'the accuracy by confidence (this run was evaluated by an earlier version)',
+    'the unseen scores (this run was evaluated by an earlier version). owdfa '
+    'eval --workdir=RUN adds what is missing; RUN is the folder of this run.',
+    'the map (the packed data or the checkpoint was not at hand). owdfa report '
+    'RUN --data DIR adds what is missing; RUN is the folder of this run, DIR',
+    'owdfa eval --workdir=RUN --config.eval.robustness=True adds',
+    'curves need two evaluated epochs; metrics.jsonl has none).',
+  ):
+    assert part in text
+  links = {value for key, value in page.attributes if key == 'href'}
+  assert {'#curves', '#reliability', '#scores', '#map', '#robustness'} <= links
+
+
+def test_a_whole_page_lacks_nothing(hostile):
+  assert 'Not on this page' not in hostile[0].text
+
+
+def test_nothing_is_missing_of_a_spectrum_that_no_spectrum_has(tmp_path):
+  write_run(tmp_path / 'mine', robustness=[])
+  path = tmp_path / 'mine' / 'config.json'
+  config = json.loads(path.read_text()) | {'spectrum': {}}
+  path.write_text(json.dumps(config))
+  (tmp_path / 'mine' / 'metrics.jsonl').unlink()
+  text = read_page(make_page(tmp_path / 'mine')).text
+  for part in ('Map of features', 'Robustness', 'Training'):
+    assert part not in text
+
+
+def test_pictures_that_a_page_has_no_more_are_removed(tmp_path):
+  write_run(tmp_path / 'mine')
+  make_page(tmp_path / 'mine')
+  pictures = tmp_path / 'mine' / 'page'
+  for name in ('map', 'mine'):
+    (pictures / f'{name}.svg').write_text('')
+  write_run(tmp_path / 'mine', robustness=[])
+  make_page(tmp_path / 'mine')
+  left = {path.stem for path in pictures.glob('*.svg')}
+  assert left == {'confusion', 'curves', 'reliability', 'scores', 'mine'}
+
+
+def test_what_is_wide_scrolls_in_its_own_box(hostile):
+  page, path = hostile
+  boxes = [v for k, v in page.attributes if k == 'class' and 'scroll' in v]
+  assert len(boxes) == page.tags.count('table') + 1
+  # Each can be reached, and scrolled, with the keyboard.
+  assert [k for k, _ in page.attributes].count('tabindex') == len(boxes)
+  text = path.read_text()
+  assert ':focus-visible { outline' in text and '.scroll {' in text
+
+
+@pytest.mark.parametrize(
+  'unseen, words',
+  [
+    ({'threshold': None}, 'too few images to set a threshold'),
+    ({'threshold': 1.0}, 'happens to about 5 % of the images of sources'),
+  ],
+)
+def test_page_says_what_none_of_these_means(tmp_path, unseen, words):
+  histogram = score_histogram(np.arange(9.0))
+  section = {'false_alarm_rate': 0.05, 'histogram': histogram, **unseen}
+  write_run(tmp_path / 'mine', unseen=section)
+  text = ' '.join(read_page(make_page(tmp_path / 'mine')).text.split())
+  assert words in text
+  assert 'is a matter of distance' in text
+  assert 'It does not say that an image is real.' in text
 
 
 def test_page_of_a_heap_shows_where_its_images_went(tmp_path):
@@ -145,7 +215,8 @@ def test_page_of_a_heap_shows_where_its_images_went(tmp_path):
   page = read_page(make_page(tmp_path / 'mine'))
   assert 'a warning of the heap' in page.text
   assert 'no true class' in page.text and 'n/a' in page.text
-  assert 'Is the confidence right?' not in page.text
+  text = ' '.join(page.text.split())
+  assert '(the true source of 24 test images is unknown)' in text
 
 
 def test_bounds_beside_the_run_are_drawn(tmp_path):
