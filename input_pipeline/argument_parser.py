@@ -11,6 +11,8 @@ from input_pipeline.errors import MISUSED, did_you_mean
 from input_pipeline.files import path_type
 from input_pipeline.progress_bars import be_quiet
 
+# How a user says where the packed directory of a run is, see `add_packed_data`.
+DATA_FLAG = '--data DIR'
 _UNKNOWN = 'unrecognized arguments: '
 _MISSING = 'the following arguments are required: '
 
@@ -124,5 +126,7 @@ def add_packed_data(parser: ArgumentParser) -> None:
     parser: gets it, as `data`.
   """
   parser.add_argument(
-    '--data', help='the packed dataset, if it is no longer where the run had it'
+    '--data',
+    metavar='DIR',
+    help='the packed directory, if it is no longer where the run had it',
   )

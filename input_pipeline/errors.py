@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from input_pipeline import escape
 
@@ -57,6 +57,22 @@ def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
       f'unknown value: {setting}={escape.shortened(str(value))}; use one of '
       f'{", ".join(allowed)}'
     )
+
+
+@contextlib.contextmanager
+def reworded(words: Mapping[str, str]) -> Iterator[None]:
+  """Says errors in the words of a caller whose options have other names.
+
+  Args:
+    words: what stands for what, such as `{'--config.data.path=': '--data '}`.
+  """
+  try:
+    yield
+  except UserError as error:
+    text = str(error)
+    for old, new in words.items():
+      text = text.replace(old, new)
+    raise type(error)(text) from error
 
 
 @contextlib.contextmanager

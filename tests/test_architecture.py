@@ -45,6 +45,7 @@ LEVELS = [
 # its flags and starts up as the other commands do.
 ALLOWED = {
   ('owdfa_jax', 'owdfa_jax.export.load'),
+  ('owdfa_jax', 'owdfa_jax.inference.load'),
   ('owdfa_jax', 'owdfa_jax.inference.run'),
   ('owdfa_jax.leaderboard.__main__', 'owdfa_jax.commands.flags'),
   ('owdfa_jax.leaderboard.__main__', 'owdfa_jax.commands.startup'),

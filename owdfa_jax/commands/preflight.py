@@ -24,10 +24,10 @@ from owdfa_jax.settings import (
   check_training_split,
   find_initial_weights,
 )
+from owdfa_jax.training.checkpoint_choice import check_checkpoint
 from owdfa_jax.training.run_record import (
   CONFIG_FILE,
   check_can_be_made,
-  check_checkpoint,
   check_resumable,
   check_same_network,
   has_checkpoint,

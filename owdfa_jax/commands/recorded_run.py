@@ -13,13 +13,13 @@ from owdfa_jax.commands.preflight import (
 )
 from owdfa_jax.evaluation.new_images import check_unseen_path
 from owdfa_jax.settings import RunInputs
+from owdfa_jax.training.checkpoint_choice import check_checkpoint
 from owdfa_jax.training.recorded_config import recorded_config, run_folders
 from owdfa_jax.training.run_data import (
   described_inputs,
   inputs_with_images,
 )
 from owdfa_jax.training.run_record import (
-  check_checkpoint,
   check_same_network,
 )
 

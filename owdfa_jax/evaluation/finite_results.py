@@ -22,7 +22,6 @@ def check_finite(
     raise UserError(
       'the network gives NaN or infinite numbers for '
       f'{np.sum(~is_finite)} of {len(is_finite)} images: the training in '
-      f'{workdir} has diverged; use another checkpoint '
-      '(--config.eval.checkpoint=STEP), or train anew in another --workdir '
-      'with a lower --config.optimizer.learning_rate'
+      f'{workdir} has diverged; use another checkpoint, or train anew in '
+      'another folder with a lower --config.optimizer.learning_rate'
     )

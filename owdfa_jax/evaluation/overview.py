@@ -3,15 +3,18 @@
   owdfa overview --workdir=runs/demo --out=overview.png
 
 In a checkout, `python -m owdfa_jax.evaluation.overview` does the same. The run
-must have been evaluated on the test split, as the end of its training does.
+must have been evaluated on the test split, as the end of its training does. Of
+a run in stages, the last one is drawn.
 """
 
+import pathlib
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import add_packed_data, described_parser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.files import path_type, write_whole
 from owdfa_jax.evaluation.overview_data import read_overview
+from owdfa_jax.training.recorded_config import run_folders
 
 
 @one_line_errors()
@@ -37,7 +40,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   )
   add_packed_data(parser)
   arguments = parser.parse_args(argv)
-  overview = read_overview(arguments.workdir, arguments.data)
+  # Of a run in stages, the last one.
+  folder = run_folders(str(arguments.workdir))[-1]
+  overview = read_overview(pathlib.Path(folder), arguments.data)
   # Imported here because Matplotlib takes a second to load.
   from owdfa_jax.evaluation.overview_picture import draw_overview
 

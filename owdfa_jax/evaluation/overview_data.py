@@ -78,7 +78,7 @@ def read_overview(
   if not attributions:
     raise UserError(
       f'no test image to draw: {workdir / ATTRIBUTIONS_FILE} has no line; '
-      'evaluate the run again with --mode=eval'
+      'evaluate the run again (`owdfa eval`)'
     )
   try:
     dataset = open_dataset(data_path or config['data']['path'])
@@ -94,7 +94,7 @@ def read_overview(
     raise UserError(
       f'files that do not match: {CONFIG_FILE}, {REPORT_FILE}, '
       f'{ATTRIBUTIONS_FILE} of {workdir} and the packed dataset ({error!r}); '
-      'evaluate the run again with --mode=eval'
+      'evaluate the run again (`owdfa eval`)'
     ) from error
 
 
@@ -224,7 +224,7 @@ def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
   if not isinstance(content, dict):
     raise UserError(
       f'a damaged file: {workdir / name} ({reason}); evaluate the run again '
-      'with --mode=eval, or restore the file from a copy'
+      '(`owdfa eval`), or restore the file from a copy'
     )
   return content
 
@@ -235,11 +235,10 @@ def _read_file(workdir: pathlib.Path, name: str) -> str:
   except UnicodeDecodeError as error:
     raise UserError(
       f'a damaged file: {workdir / name} (not UTF-8); evaluate the run again '
-      'with --mode=eval'
+      '(`owdfa eval`)'
     ) from error
   except OSError as error:
     raise UserError(
       f'no evaluation to draw: cannot read {workdir / name} '
-      f'({error.strerror}); give the --workdir of a run evaluated on the test '
-      'split (of a run in stages, the folder of a stage)'
+      f'({error.strerror}); evaluate the run on its test images (`owdfa eval`)'
     ) from error

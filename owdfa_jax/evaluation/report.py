@@ -35,7 +35,7 @@ from owdfa_jax.report_fields import (
 )
 from owdfa_jax.settings import RunInputs, eval_rows
 
-_REMEDY = 'free some space, then run again with --mode=eval'
+_REMEDY = 'free some space, then evaluate the run again (`owdfa eval`)'
 
 
 def headline(result: Mapping[str, Any]) -> str:

@@ -15,9 +15,9 @@ from owdfa_jax.evaluation.centres_file import (
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.training import state
+from owdfa_jax.training.checkpoint_choice import check_checkpoint
 from owdfa_jax.training.checkpoints import restore_model
 from owdfa_jax.training.run_record import (
-  check_checkpoint,
   check_same_network,
 )
 from owdfa_jax.training.verification import (
@@ -84,7 +84,7 @@ def restore_network(
       raise UserError(
         'the checkpoint has no centres: '
         f'{CENTRES.path(experiment.workdir, int(folder.name))}; evaluate the '
-        'run with --mode=eval first, or give --config.eval.classify_by=head'
+        'run first, or give --config.eval.classify_by=head'
       )
     centres, made = found.centres, found.made
   return RestoredNetwork(

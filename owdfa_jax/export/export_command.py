@@ -9,10 +9,14 @@ MODEL_CARD.md. The program is loaded back and compared with the run.
 import pathlib
 from collections.abc import Sequence
 
-from input_pipeline.argument_parser import add_run, described_parser
+from input_pipeline.argument_parser import (
+  add_packed_data,
+  add_run,
+  described_parser,
+)
 from input_pipeline.errors import UsageError, UserError, one_line_errors
-from input_pipeline.escape import quoted
 from input_pipeline.files import path_type
+from owdfa_jax.training.checkpoint_choice import check_checkpoint_name
 from owdfa_jax.training.recorded_config import run_folders
 
 _PLATFORMS = 'cpu,cuda,tpu'
@@ -46,16 +50,23 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   parser.add_argument(
     '--licence', default='', help='of the weights, for the model card'
   )
+  add_packed_data(parser)
   arguments = parser.parse_args(argv)
   out = check_new_folder(arguments.out)
   platforms = check_platforms(arguments.platforms)
-  check_checkpoint_name(arguments.checkpoint)
+  if arguments.checkpoint is not None:
+    check_checkpoint_name('--checkpoint', arguments.checkpoint)
   run_folders(str(arguments.run))  # for its error, before JAX is imported
   # Imported late: it loads JAX, which takes seconds.
   from owdfa_jax.export.write import export_run
 
   description = export_run(
-    arguments.run, out, arguments.checkpoint, platforms, arguments.licence
+    arguments.run,
+    out,
+    arguments.checkpoint,
+    platforms,
+    arguments.licence,
+    arguments.data,
   )
   compared = description['comparison']
   differences = ', '.join(
@@ -105,20 +116,6 @@ def check_platforms(given: str) -> list[str]:
       f'unknown platform: --platforms={given}; give some of {_PLATFORMS}'
     )
   return [name for name in known if name in names]
-
-
-def check_checkpoint_name(given: str | None) -> None:
-  """Raises `UsageError` for a --checkpoint that cannot be one.
-
-  Args:
-    given: the value of the option; None if it is not given.
-  """
-  names = ('best', 'latest')
-  if given is not None and given not in names and not given.isdecimal():
-    raise UsageError(
-      f'not a checkpoint: --checkpoint={quoted(given)}; give best, latest or '
-      'the number of a step'
-    )
 
 
 if __name__ == '__main__':

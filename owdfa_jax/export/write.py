@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from input_pipeline import strict_json
+from input_pipeline.argument_parser import DATA_FLAG
+from input_pipeline.errors import reworded
 from input_pipeline.files import LIST_LIMIT, read_text
 from input_pipeline.output_folders import publish_folder, temporary_folder
 from owdfa_jax.evaluation.report_files import REPORT_FILE
@@ -37,6 +39,12 @@ from owdfa_jax.inference.open_run import open_run
 from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.report_fields import current_report
 
+# Errors name settings of other commands; `owdfa export` has options for them.
+_OF_EXPORT = {
+  '--config.eval.checkpoint=': '--checkpoint=',
+  ', or give --config.eval.classify_by=head': '',
+}
+
 
 def export_run(
   run: str | os.PathLike[str],
@@ -44,6 +52,7 @@ def export_run(
   checkpoint: str | None = None,
   platforms: Sequence[str] = PLATFORMS,
   licence: str = '',
+  data: str | None = None,
 ) -> dict[str, Any]:
   """Writes the network of a run as a program; of a staged run, the last stage.
 
@@ -53,6 +62,7 @@ def export_run(
     checkpoint: 'best', 'latest' or a step; None: as the run was configured.
     platforms: see `export_function`.
     licence: of the weights, '' if it is not stated.
+    data: the packed directory; None for where the run had it.
 
   Returns:
     The content of `export.json`.
@@ -61,8 +71,12 @@ def export_run(
     UserError: there is no such run, it has no network, its centres or sources
       are missing and cannot be made, or the export differs from the run.
   """
-  experiment = prepare_run(open_run(run, checkpoint=checkpoint))
-  restored, seen = attach_sources(experiment, restore_network(experiment))
+  with reworded(_OF_EXPORT):
+    opened = open_run(
+      run, checkpoint=checkpoint, data=data, data_option=DATA_FLAG
+    )
+    experiment = prepare_run(opened, DATA_FLAG)
+    restored, seen = attach_sources(experiment, restore_network(experiment))
   temperature = baked_temperature(experiment, seen)
   function = network_function(experiment, restored, seen, temperature)
   exported = export_function(function, experiment.dataset.image_size, platforms)

@@ -13,6 +13,8 @@ from owdfa_jax.experiment import Experiment, build_experiment
 from owdfa_jax.training.run_data import inputs_with_images
 from owdfa_jax.training.run_record import check_same_network
 
+# How a user of Python says where the packed directory is.
+DATA_ARGUMENT = 'data=DIR'
 _EARLIER = (
   'confidences are without a temperature, and no training images are named: '
   'the run was last evaluated by an earlier version; evaluate it again, where '
@@ -60,7 +62,9 @@ def current_sources(
     return found, ''
   if not has_images:
     try:
-      inputs = inputs_with_images(experiment.config, experiment.workdir)
+      inputs = inputs_with_images(
+        experiment.config, experiment.workdir, DATA_ARGUMENT
+      )
     except UserError as error:
       return None, (
         'no unseen scores and no temperature: the file of sources is missing '

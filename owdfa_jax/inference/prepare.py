@@ -9,11 +9,17 @@ from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import ensure_sources
 from owdfa_jax.evaluation.sources_file import SOURCES, read_sources
 from owdfa_jax.experiment import Experiment, build_experiment
-from owdfa_jax.training.run_data import inputs_with_images, write_run_data
+from owdfa_jax.training.run_data import (
+  DATA_OPTION,
+  inputs_with_images,
+  write_run_data,
+)
 from owdfa_jax.training.run_record import check_same_network
 
 
-def prepare_run(experiment: Experiment) -> Experiment:
+def prepare_run(
+  experiment: Experiment, option: str = DATA_OPTION
+) -> Experiment:
   """Writes what a run needs to attribute images, unless it is there.
 
   That is the file of its centres, where centres classify, that of its sources,
@@ -21,6 +27,7 @@ def prepare_run(experiment: Experiment) -> Experiment:
 
   Args:
     experiment: a trained run; its dataset may be without images.
+    option: how the user says where the packed directory is.
 
   Returns:
     The run, with its images if they were read.
@@ -34,7 +41,7 @@ def prepare_run(experiment: Experiment) -> Experiment:
     if not missing:
       return experiment
     try:
-      inputs = inputs_with_images(experiment.config, experiment.workdir)
+      inputs = inputs_with_images(experiment.config, experiment.workdir, option)
     except UserError as error:
       raise UserError(
         f'a file has to be made: {missing} is missing or of other settings, '

@@ -15,6 +15,7 @@ from etils import epath
 
 from input_pipeline import strict_json
 from input_pipeline.argument_parser import (
+  DATA_FLAG,
   add_packed_data,
   add_run,
   described_parser,
@@ -103,8 +104,7 @@ def report_page(
   second = None if other is None else last_stage(other)
   inputs, reason = _inputs(run, data_path)
   if reason and not (_has_map(run) and _has_gallery(run)):
-    asked = reason.replace('--config.data.path=DIR', '--data DIR')
-    print(f'the page has fewer pictures: {asked}')
+    print(f'the page has fewer pictures: {reason}')
   if inputs is not None and not _has_map(run) and 'spectrum' not in run.config:
     _make_map(inputs)
   # Imported here because Matplotlib takes a second to load.
@@ -149,7 +149,7 @@ def _inputs(
         config.eval.checkpoint = str(run.report['checkpoint_step'])
       if by := run.report.get('classified_by'):
         config.eval.classify_by = by
-    return inputs_with_images(config, folder), ''
+    return inputs_with_images(config, folder, DATA_FLAG), ''
   except UserError as error:
     if data_path is not None:
       raise

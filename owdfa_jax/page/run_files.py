@@ -37,7 +37,7 @@ from owdfa_jax.training.run_record import CONFIG_FILE
 
 # A leaderboard writes it beside the report.
 MACHINE_FILE = 'machine.json'
-_REMEDY = 'evaluate the run again with --mode=eval'
+_REMEDY = 'evaluate the run again (`owdfa eval`)'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,5 +276,5 @@ def _read(path: pathlib.Path) -> str:
   except OSError as error:
     raise UserError(
       f'no evaluation to show: cannot read {path} ({error.strerror}); evaluate '
-      'the run on its test images with --mode=eval'
+      'the run on its test images (`owdfa eval`)'
     ) from error

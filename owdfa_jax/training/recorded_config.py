@@ -10,7 +10,8 @@ from typing import Any
 import ml_collections
 from etils import epath
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UserError, did_you_mean
+from input_pipeline.object_store import is_remote
 from input_pipeline.storage import run_folder
 from owdfa_jax.configs import default
 from owdfa_jax.setting_checks import check_config
@@ -58,10 +59,25 @@ def run_folders(workdir: str) -> list[epath.Path]:
         found.append(((int(match[1]), int(match[2] or 0)), entry))
   if not found:
     raise UserError(
-      f'no run: --workdir={workdir} has no {CONFIG_FILE}; give the folder that '
-      'a training wrote'
+      f'no run: {workdir} {_what_is_wrong(folder)}; give the folder that a '
+      f'training wrote{_near(folder)}'
     )
   return [entry for _, entry in sorted(found)]
+
+
+def _what_is_wrong(folder: epath.Path) -> str:
+  """Returns why a path holds no run."""
+  if not folder.exists():
+    return 'does not exist'
+  return f'has no {CONFIG_FILE}' if folder.is_dir() else 'is a file'
+
+
+def _near(folder: epath.Path) -> str:
+  """Returns the folder that a path that does not exist may stand for, or ''."""
+  if folder.exists() or is_remote(folder) or not folder.parent.is_dir():
+    return ''
+  names = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()]
+  return did_you_mean(folder.name, names)
 
 
 def recorded_config(folder: epath.Path) -> ml_collections.ConfigDict:

@@ -26,6 +26,8 @@ from owdfa_jax.training.recorded_config import recorded_config
 
 # The file of the description in a workdir.
 DATA_FILE = 'data.json'
+# How a user says where the packed directory is, where that is a setting.
+DATA_OPTION = '--config.data.path=DIR'
 # Facts on single files and images, which only the packed directory needs.
 _LEFT_OUT = ('shards', 'skipped', 'duplicates')
 
@@ -80,8 +82,8 @@ def read_run_data(workdir: epath.Path, data_path: str) -> PackedDataset | None:
     return describe_dataset(description, data_path)
   except ValueError as error:
     raise UserError(
-      f'damaged file: {path}: {error}; copy it again, or give '
-      '--config.data.path'
+      f'damaged file: {path}: {error}; copy it again, or remove it and '
+      'evaluate the run where its packed data is, which writes it anew'
     ) from error
 
 
@@ -104,13 +106,16 @@ def described_inputs(
 
 
 def inputs_with_images(
-  config: ml_collections.ConfigDict, folder: epath.Path
+  config: ml_collections.ConfigDict,
+  folder: epath.Path,
+  option: str = DATA_OPTION,
 ) -> RunInputs:
   """Returns the inputs of a run with its images.
 
   Args:
     config: the settings of the run.
     folder: of the run, or of one stage.
+    option: how the user says where the packed directory is.
 
   Raises:
     UserError: the packed directory is not there or cannot be used; the message
@@ -125,14 +130,13 @@ def inputs_with_images(
       raise
     dataset = read_run_data(folder, path)
     what = (
-      f'a run by an earlier version, without {DATA_FILE}, which the next '
-      'evaluation adds'
+      f'a run by an earlier version, without {DATA_FILE}'
       if dataset is None
       else _describe(dataset)
     )
     raise UserError(
-      f'the data of the run is not there: {path} ({what}); give '
-      '--config.data.path=DIR, the packed directory'
+      f'the data of the run is not there: {path} ({what}); give {option}, the '
+      'packed directory'
     ) from error
 
 

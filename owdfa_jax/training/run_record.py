@@ -11,7 +11,7 @@ from typing import Any
 
 from etils import epath
 
-from input_pipeline.errors import UsageError, UserError
+from input_pipeline.errors import UserError
 from input_pipeline.files import file_sha256, read_text
 from input_pipeline.object_store import is_remote
 from owdfa_jax.setting_checks import flatten_settings
@@ -89,39 +89,6 @@ def checkpoint_path(workdir: epath.Path, step: int) -> str:
   return str(workdir / CHECKPOINTS / str(step))
 
 
-def check_checkpoint(inputs: RunInputs) -> None:
-  """Checks that the workdir has the checkpoint that `eval.checkpoint` names.
-
-  Raises:
-    UserError: it has none, or not that one, or cannot be read.
-  """
-  workdir, wanted = inputs.workdir, inputs.config.eval.checkpoint
-  if workdir.exists() and not workdir.is_dir():
-    raise UserError(
-      f'not a folder: --workdir={workdir} is a file; give the folder of a run'
-    )
-  # A number beyond int64 is no step.
-  is_step = wanted.isascii() and wanted.isdecimal() and len(wanted) < 19
-  if wanted not in ('best', 'latest') and not is_step:
-    raise UsageError(
-      f'no such checkpoint: --config.eval.checkpoint={wanted}; '
-      "use 'best', 'latest' or the number of a step"
-    )
-  # Damage is reported later, when the files are verified.
-  steps = step_folders(workdir)
-  if is_step and int(wanted) not in steps:
-    raise UserError(
-      f'no such checkpoint: step {wanted} in {workdir / CHECKPOINTS} '
-      '(--config.eval.checkpoint); use one of '
-      f'{", ".join(map(str, steps)) or "none, train first"}'
-    )
-  if not steps:
-    raise UserError(
-      f'nothing to evaluate: no checkpoint in --workdir={workdir}; '
-      'train first, with the same --config and --workdir'
-    )
-
-
 def check_resumable(
   inputs: RunInputs, also_changeable: tuple[str, ...] = ()
 ) -> None:
@@ -177,11 +144,13 @@ def check_same_network(inputs: RunInputs) -> None:
     UserError: a setting that the network depends on differs, or the record of
       the settings cannot be read.
   """
-  check_settings(inputs, lambda name: name.startswith(NETWORK_SETTINGS))
+  check_settings(
+    inputs, lambda name: name.startswith(NETWORK_SETTINGS), trains=False
+  )
 
 
 def check_settings(
-  inputs: RunInputs, must_match: Callable[[str], bool]
+  inputs: RunInputs, must_match: Callable[[str], bool], *, trains: bool = True
 ) -> None:
   """Checks that the run in the workdir has the settings of `inputs`.
 
@@ -191,6 +160,7 @@ def check_settings(
     inputs: the run to compare with the run in its workdir.
     must_match: returns whether a setting, such as 'model.width', has to be the
       same.
+    trains: whether the run is to be trained, which another workdir allows.
 
   Raises:
     UserError: settings that have to be the same differ, or the record of the
@@ -201,21 +171,35 @@ def check_settings(
     return
   now = flatten_settings(run_settings(inputs))
   data_before, data_now = take_data(before), take_data(now)
-  different = [
+  settings = [
     f'{name}={before.get(name)} (now {now.get(name)})'
     for name in sorted(before.keys() | now.keys())
     if must_match(name) and before.get(name) != now.get(name)
   ]
+  data = []
   if must_match('dataset'):
     if not inputs.dataset.has_images:
       # Nothing to compare the images with; the classes are compared.
       data_now |= dict.fromkeys(OF_IMAGES)
-    different += recorded_differences(data_before, data_now)
-  if different:
+    data = recorded_differences(data_before, data_now)
+  record, different = inputs.workdir / CONFIG_FILE, ', '.join(settings + data)
+  another = ', or another --workdir' if trains else ''
+  if settings:
     raise UserError(
-      'the workdir holds a run with another config: '
-      f'{inputs.workdir / CONFIG_FILE} has '
-      f'{", ".join(different)}; give the same settings, or another --workdir'
+      f'the workdir holds a run with another config: {record} has {different}; '
+      f'give the same settings{another or ", or leave --config out"}'
+    )
+  if data:
+    where = inputs.dataset.path
+    remedy = 'give the packed directory that the run'
+    if not inputs.dataset.has_images:
+      where, remedy = (
+        'its data.json',
+        'copy it again, or give the data that the run',
+      )
+    raise UserError(
+      f'not the data of the run: {where} differs from what {record} records: '
+      f'{different}; {remedy} was trained on{another}'
     )
 
 
@@ -329,12 +313,13 @@ def recorded_settings(workdir: epath.Path) -> dict[str, Any] | None:
     raise _unreadable(path, error) from error
   except (ValueError, AttributeError, RecursionError) as error:
     raise UserError(
-      f'damaged file: {path} ({error}); remove it or choose another --workdir'
+      f'damaged file: {path} ({error}); copy it again, or train in another '
+      'folder'
     ) from error
 
 
 def _unreadable(path: epath.Path, error: OSError) -> UserError:
   return UserError(
-    f'the workdir cannot be read: {path} ({error.strerror}); choose another '
-    '--workdir'
+    f'the run cannot be read: {path} ({error.strerror}); check its '
+    'permissions, or use another folder'
   )

@@ -43,8 +43,8 @@ def step_folders(workdir: epath.Path) -> list[int]:
         steps = [x for x in steps if is_complete(folder / str(x))]
   except OSError as error:
     raise UserError(
-      f'the workdir cannot be read: {folder} ({error.strerror}); choose '
-      'another --workdir'
+      f'the run cannot be read: {folder} ({error.strerror}); check its '
+      'permissions, or use another folder'
     ) from error
   return steps
 

@@ -101,6 +101,6 @@ def say_older_report(workdir: epath.Path) -> None:
   if isinstance(step, int):
     say(
       f'{_REPORT_FILE} and attributions.csv are of step {step}; the end of '
-      'this training writes them anew, and so does --mode=eval',
+      'this training writes them anew, and so does `owdfa eval`',
       always=True,
     )

@@ -68,7 +68,7 @@ def error_of(capsys, *words, **given):
     ((), {'known': 'heap/2'}, 'no class folders in '),
     ((), {'out': 'heap/run'}, 'the run would lie among the images'),
     ((), {'out': 'known'}, 'was not begun by `owdfa discover`'),
-    (('--workdir=gone',), {'known': None}, 'no run: --workdir=gone'),
+    (('--workdir=gone',), {'known': None}, 'no run: gone does not exist'),
     (
       ('--workdir=gone', '--clusters=0'),
       {'known': None},

@@ -11,7 +11,7 @@ from owdfa_jax.commands.discover_voice import is_of_discover, one_voice
     ('written: x; train with --config.data.path=x', False),
     ('packing holds out; --test_root of `prepare folder` gives', False),
     ('give --root x', False),
-    ('evaluate the run again with --mode=eval', False),
+    ('evaluate the run again (`owdfa eval`)', False),
     ('shrunk: 9 %; cut tiles (--tiles 6) or give a larger --size', True),
     ('only 20 steps; --config.passes_per_epoch=400 gives more', True),
     ('train with --config.data.path=x', False),

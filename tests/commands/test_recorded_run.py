@@ -82,8 +82,13 @@ def test_other_data_is_refused(moved, tmp_path):
     tmp_path / 'other', known=2, novel=2, per_class=9, size=32
   )
   pack.pack(table, tmp_path / 'packed', pack.Options(size=32), workers=1)
-  with pytest.raises(UserError, match='config: .* has .*image bytes; give the'):
+  with pytest.raises(UserError) as caught:
     check_recorded(str(moved), 'eval', {'data.path': str(tmp_path / 'packed')})
+  message = str(caught.value)
+  begins = f'not the data of the run: {tmp_path / "packed"} differs from what '
+  assert message.startswith(f'{begins}{moved / "config.json"} records: ')
+  ends = 'image bytes; give the packed directory that the run was trained on'
+  assert message.endswith(ends)
 
 
 def test_a_relative_path_is_recorded_from_the_root(
@@ -101,7 +106,7 @@ def test_a_relative_path_is_recorded_from_the_root(
   [
     (
       ['--mode=eval', '--workdir=nowhere'],
-      'no run: --workdir=nowhere has no config.json; give the folder that',
+      'no run: nowhere does not exist; give the folder that a training wrote',
     ),
     (['--mode=eval'], 'no config given: give --config=METHOD:BENCHMARK'),
     (['--workdir=RUN'], 'no config given: give --config=METHOD:BENCHMARK'),
@@ -161,7 +166,7 @@ def test_a_damaged_description_is_named(moved):
     check_recorded(str(moved), 'attribute', {})
   content['classes'][0]['name'] = 'another'
   path.write_text(json.dumps(content))
-  with pytest.raises(UserError, match='has classes; give the same settings'):
+  with pytest.raises(UserError, match='data.json differs .*: classes; copy'):
     check_recorded(str(moved), 'attribute', {})
 
 

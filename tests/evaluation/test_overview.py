@@ -71,11 +71,32 @@ def test_novel_outputs_follow_the_sources_they_match():
   assert overview_data.order_outputs(per_class, lines, 1) == [0, 4, 2, 3]
 
 
-def test_run_without_evaluation_is_an_error(tmp_path, capsys):
+def test_the_last_stage_is_drawn(trained, tmp_path):
+  evaluate.evaluate(trained)
+  stages = tmp_path / 'run'
+  for name in ('1-supervised', '3-round1', '2-cpl'):
+    (stages / name).mkdir(parents=True)
+    (stages / name / 'config.json').write_text('{}')
+  for name in ('config.json', 'report.json', 'attributions.csv'):
+    content = (trained.workdir / name).read_bytes()
+    (stages / '3-round1' / name).write_bytes(content)
+  overview.main([f'--workdir={stages}', f'--out={tmp_path / "stages.png"}'])
+  overview.main([f'--workdir={trained.workdir}', f'--out={tmp_path / "x.png"}'])
+  pictures = [(tmp_path / x).read_bytes() for x in ('stages.png', 'x.png')]
+  assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize(
+  ('files', 'error'),
+  [((), 'no run: '), (('config.json',), 'no evaluation to draw')],
+)
+def test_run_without_evaluation_is_an_error(tmp_path, capsys, files, error):
+  for name in files:
+    (tmp_path / name).write_text('{}')
   with pytest.raises(SystemExit) as stopped:
     overview.main([f'--workdir={tmp_path}', f'--out={tmp_path}/x.png'])
   assert stopped.value.code == 1
-  assert 'no evaluation to draw' in capsys.readouterr().err
+  assert error in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -96,7 +117,7 @@ def test_damaged_report_is_one_line(trained, tmp_path, capsys, content, reason):
   with pytest.raises(SystemExit):
     overview.main([f'--workdir={tmp_path}', f'--out={tmp_path}/x.png'])
   (line,) = capsys.readouterr().err.splitlines()
-  assert reason in line and '--mode=eval' in line
+  assert reason in line and '`owdfa eval`' in line
 
 
 def test_evaluation_without_images_is_one_line(trained, tmp_path, capsys):

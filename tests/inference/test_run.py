@@ -340,7 +340,9 @@ def test_nothing_is_printed_and_nothing_is_written(moved, photos, capfd):
   'options, message',
   [
     ({'checkpoint': 77}, 'no such checkpoint: step 77'),
-    ({'batch_size': 0}, 'eval.batch_size=0'),
+    ({'checkpoint': 'newest'}, "no such checkpoint: checkpoint=newest; use 'b"),
+    ({'batch_size': 0}, '^out of range: batch_size=0; give'),
+    ({'num_threads': 2.5}, '^wrong type: num_threads=2.5; give'),
   ],
 )
 def test_wrong_options(moved, options, message):

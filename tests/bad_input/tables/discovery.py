@@ -69,7 +69,7 @@ CASES = (
     'discover --config.epohs=3',
     ('--config.epohs=3', 'did you mean epochs?'),
   ),
-  Case('discover: no run', _RUN, ('no run', '--workdir=run'), photos),
+  Case('discover: no run', _RUN, ('no run: run does not exist',), photos),
   Case(
     'discover: more groups than allowed',
     f'{_RUN} --clusters=1000000',

@@ -57,7 +57,7 @@ CASES = (
   _case(
     'no record',
     _ATTRIBUTE,
-    ('--workdir=run', 'config.json'),
+    ('no run: run has no config.json',),
     removed('run/config.json'),
   ),
   _case(
