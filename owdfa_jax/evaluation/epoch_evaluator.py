@@ -85,6 +85,8 @@ class EpochEvaluator:
       case selection.Basis.LAST:
         # The latest checkpoint counts as the best.
         scores = {report_fields.SELECTION_SCORE: float(step)}
+    if self._settings.classify_by == 'centres':
+      summary += '  (by the head; the final table is by centres)'
     return EpochResult(metrics=_logged(result) | scores, summary=summary)
 
   def _labelled(

@@ -35,6 +35,8 @@ from owdfa_jax.report_fields import (
 )
 from owdfa_jax.settings import RunInputs, eval_rows
 
+# What names the source of an image, by `eval.classify_by`.
+_RULES = {'head': 'by the head', 'centres': 'by centres'}
 _REMEDY = 'free some space, then evaluate the run again (`owdfa eval`)'
 
 
@@ -300,7 +302,10 @@ def print_report(
   if which := report['checkpoint']:
     if which == 'best':
       which = describe_best(report['selected_by'])
-    made_by = f'checkpoint: step {report["checkpoint_step"]} ({which})'
+    made_by = (
+      f'checkpoint: step {report["checkpoint_step"]} ({which}), '
+      f'{_RULES[report["classified_by"]]}'
+    )
   main = main_figures(report)
   groups = '' if main is report else f' in {main["num_examples"]} groups'
   images = f'{report["num_examples"]} {report["split"]} images{groups}'

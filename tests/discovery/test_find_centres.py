@@ -36,12 +36,14 @@ def run(trained, tmp_path):
   return by_centres(trained, tmp_path / 'run')
 
 
-def test_report_and_predictions_are_those_of_the_centres(run, trained):
+def test_report_and_predictions_are_those_of_the_centres(run, trained, capsys):
   report = evaluate_run(run)
+  assert '), by centres, ' in capsys.readouterr().out
   assert report['classified_by'] == 'centres'
   assert report['centres']['whitening'] == 'within_class 0.3'
   assert json.loads((run.workdir / 'report.json').read_text()) == report
   by_head = evaluate(trained)
+  assert '), by the head, ' in capsys.readouterr().out
   assert by_head['classified_by'] == 'head' and 'centres' not in by_head
   restored = restore_network(run)
   found = restored.predictor.predict(

@@ -82,11 +82,14 @@ def test_selection_score_follows_the_setting(packed, tmp_path, selection):
     eval__selection=selection,
     eval__metric='known_acc',
     data__validation_share=0.25,
+    eval__classify_by='centres' if selection == 'last' else 'head',
   )
   training = set_up_training(experiment)
   state = initial_state(experiment)
   evaluator = EpochEvaluator(experiment, training.graphdef)
   result = evaluator.evaluate_epoch(9, state)
+  by_head = '(by the head; the final table is by centres)' in result.summary
+  assert by_head == (selection == 'last')
   score = result.metrics[report_fields.SELECTION_SCORE]
   known_acc = result.metrics['known_acc']
   assert f'Known ACC {percent(known_acc)}' in result.summary
