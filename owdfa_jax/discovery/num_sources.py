@@ -17,6 +17,10 @@ _DEVIATIONS = 2.0
 # Below this agreement of clusters with hidden classes, the features hardly
 # separate the known sources, and the number means little.
 LEAST_AGREEMENT = 0.4
+# A source is counted by the size of its cluster. Of well separated simulated
+# sources with fewer images each, the estimate says the same number whatever the
+# truth; see docs/methods.md.
+LEAST_IMAGES = 8
 # The largest number of principal components.
 _COMPONENTS = 64
 # Rows to cluster, draws of hidden classes, and numbers of clusters to try.
@@ -39,6 +43,8 @@ class SourceEstimate:
       class over that of its clusters. The estimate is where it passes 1.
     agreement: of the clusters with the hidden classes, the adjusted mutual
       information near the estimate: 1 for the same partition, 0 for chance.
+    novel: how many of `number` are not known.
+    images: the rows without a label that it was made from.
   """
 
   number: int
@@ -46,10 +52,14 @@ class SourceEstimate:
   high: int
   curve: dict[int, float]
   agreement: float
+  novel: int
+  images: int
 
   @property
   def doubt(self) -> str | None:
     """Why the estimate is not reliable; None if nothing speaks against it."""
+    if few := too_few_images(self.images, self.novel):
+      return few
     if max(self.curve.values()) < 1:
       return (
         f'{max(self.curve)} clusters, the most that were tried, divide the '
@@ -66,6 +76,25 @@ class SourceEstimate:
   def is_reliable(self) -> bool:
     """Whether the features separate sources well enough for an estimate."""
     return self.doubt is None
+
+
+def too_few_images(images: int, novel: int) -> str | None:
+  """Returns why images are too few to count their sources; None if they do.
+
+  Each source needs `LEAST_IMAGES`. Twice as many are needed at least, since
+  with fewer no estimate could tell one source from two.
+
+  Args:
+    images: of unknown source.
+    novel: how many novel sources they are said to have.
+  """
+  if images >= LEAST_IMAGES * max(2, novel):
+    return None
+  return (
+    f'{images} images of unknown source are too few to tell their number of '
+    f'sources ({LEAST_IMAGES} for each are needed, and {2 * LEAST_IMAGES} at '
+    'least)'
+  )
 
 
 def estimate_num_sources(
@@ -125,6 +154,8 @@ def estimate_num_sources(
       int(k): float(np.exp(v)) for k, v in zip(numbers, curve, strict=True)
     },
     agreement=float(np.interp(number, numbers, agreement)),
+    novel=round(number) - classes,
+    images=int((label < 0).sum()),
   )
 
 

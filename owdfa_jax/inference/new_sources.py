@@ -12,7 +12,11 @@ import numpy as np
 from input_pipeline.errors import UserError
 from input_pipeline.progress_bars import with_progress
 from owdfa_jax.discovery.estimate_from_network import training_features
-from owdfa_jax.discovery.num_sources import SourceEstimate, estimate_num_sources
+from owdfa_jax.discovery.num_sources import (
+  LEAST_IMAGES,
+  SourceEstimate,
+  estimate_num_sources,
+)
 from owdfa_jax.evaluation.centres_file import read_centres
 from owdfa_jax.experiment import Experiment, build_experiment
 from owdfa_jax.inference.answers import Answer, Answers
@@ -34,8 +38,6 @@ _MOST_ROWS = 20_000
 _RESTARTS = 8
 # Of the features, where the run has no whitening of its own.
 _COMPONENTS = 64
-# Known sources take part in an estimate with at least this many images each.
-_LEAST_ROWS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +179,7 @@ def estimate_new(
   """
   generator = np.random.default_rng(0)
   sources = np.unique(label)
-  most = max(_LEAST_ROWS, len(new) // len(sources))
+  most = max(LEAST_IMAGES, len(new) // len(sources))
   kept = np.concatenate(
     [
       generator.permutation(np.flatnonzero(label == source))[:most]
@@ -189,9 +191,12 @@ def estimate_new(
     np.concatenate([label[kept], np.full(len(new), -1)]),
   )
   less = len(sources)
+  number = max(1, found.number - less)
   return dataclasses.replace(
     found,
-    number=max(1, found.number - less),
+    number=number,
+    novel=number,
+    images=len(new),
     low=max(1, found.low - less),
     high=max(1, found.high - less),
   )

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from etils import epath
 
+from owdfa_jax.discovery.num_sources import too_few_images
 from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.page.content import ShownCluster, ShownImage
 from owdfa_jax.page.heap_answers import HeapAnswers
 from owdfa_jax.page.heap_pictures import chosen_of_heap
 from owdfa_jax.page.run_files import RunFiles
+from owdfa_jax.training.run_data import recorded_num_outputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +98,16 @@ def heap_context(
     return None
   clusters = heap_clusters(run, shown)
   of_tests = {cluster.name for cluster in shown}
+  num_images = len(heap) + heap.num_none
+  outputs = recorded_num_outputs(epath.Path(run.workdir)) or 0
+  num_found = sum(not x.known for x in clusters)
   return {
-    'num_images': len(heap) + heap.num_none,
+    'num_images': num_images,
+    'doubt': too_few_images(
+      num_images, max(num_found, outputs - run.num_known)
+    ),
     'num_named': len(heap),
-    'num_found': sum(not x.known for x in clusters),
+    'num_found': num_found,
     'num_inconclusive': heap.num_inconclusive,
     'num_none': heap.num_none,
     'num_unreadable': heap.num_unreadable,

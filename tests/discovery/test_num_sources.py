@@ -7,6 +7,7 @@ from owdfa_jax.discovery import num_sources
 from owdfa_jax.discovery.num_sources import (
   choose_rows,
   estimate_num_sources,
+  too_few_images,
 )
 
 # Enough for these small cases; the defaults are for real images.
@@ -75,10 +76,27 @@ def test_constant_features_and_classes_of_one_row_are_no_error():
 
 
 def test_rows_that_are_all_alike_give_no_reliable_estimate():
-  label = np.array([0, 0, 1, 1, *[-1] * 8])
-  found = estimate_num_sources(np.full((12, 5), 3, np.float32), label)
+  label = np.array([0, 0, 1, 1, *[-1] * 64])
+  found = estimate_num_sources(np.full((68, 5), 3, np.float32), label)
   assert not found.is_reliable
   assert f'{max(found.curve)} clusters, the most' in str(found.doubt)
+
+
+@pytest.mark.parametrize(
+  ('images', 'novel', 'is_enough'),
+  [(5, 4, False), (15, 1, False), (16, 1, True), (31, 4, False), (32, 4, True)],
+)
+def test_too_few_images_of_unknown_source(images, novel, is_enough):
+  assert (too_few_images(images, novel) is None) == is_enough
+
+
+def test_an_estimate_from_few_images_is_doubted():
+  features, label = make(8, 4)
+  few = np.concatenate([np.flatnonzero(label >= 0), [200, 240, 280]])
+  found = estimate_num_sources(features[few], label[few])
+  assert found.images == 3 and found.novel == found.number - 4
+  assert str(found.doubt).startswith('3 images of unknown source are too few')
+  assert estimate_num_sources(features, label).doubt is None
 
 
 def test_one_labelled_class_is_refused():

@@ -25,7 +25,7 @@ def unlocked(*args, **changes):
 @pytest.fixture
 def found(monkeypatch):
   """Replaces the estimate by one that takes no time."""
-  found = SourceEstimate(7, 5, 9, {2: 1.0, 4: 2.0}, agreement=0.8)
+  found = SourceEstimate(7, 5, 9, {2: 1.0, 4: 2.0}, 0.8, novel=5, images=40)
   monkeypatch.setattr(unknown_classes, 'estimate_num_sources', lambda *_: found)
   return found
 
@@ -82,7 +82,7 @@ def test_cal_that_counts_itself_needs_no_estimate(unsorted, tmp_path):
 
 
 def test_an_estimate_that_is_not_reliable_is_warned_of(found):
-  doubtful = SourceEstimate(7, 5, 9, {2: 1.0}, agreement=0.1)
+  doubtful = SourceEstimate(7, 5, 9, {2: 1.0}, 0.1, novel=5, images=40)
   assert 'not reliable' in estimate_lines(doubtful)[-1]
   lines = estimate_lines(found)
   assert lines[1:3] == ['       2  1.00', '       4  2.00']

@@ -1,5 +1,7 @@
 """New images of new sources: their groups, and how many sources there are."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,14 @@ def test_the_number_of_new_sources():
   new, _ = blobs([15] * 3, first=3)
   found = estimate_new(known, label, new)
   assert found.low <= 3 <= found.high and 2 <= found.number <= 4
+  assert found.doubt is None
+
+
+def test_few_new_images_are_doubted_whatever_their_sources():
+  known, label = blobs([20] * 3)
+  for sizes in ([5], [1] * 5):
+    found = estimate_new(known, label, blobs(sizes, first=3)[0])
+    assert str(found.doubt).startswith('5 images of unknown source are too few')
 
 
 def test_images_of_known_and_found_sources_are_set_aside(
@@ -90,6 +100,9 @@ def test_the_command_writes_a_table_and_a_summary(
   discover.main([*words, '--all', '--clusters=2', '--config.eval.batch_size=8'])
   printed = capsys.readouterr().out
   assert '8 images: ' in printed and 'number of new sources: ' in printed
+  assert 'warning: 8 images of unknown source are too few' in printed
+  summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
+  assert '8 images' in summary['estimated_sources']['doubt']
   table = read_csv(tmp_path / 'out' / 'clusters.csv')
   # The meta CSV is no image.
   assert len(table) == 9

@@ -137,6 +137,7 @@ def test_the_page_shows_clusters_that_no_test_image_got(run):
   assert 'Of 6 images of unknown source, 5 got one of these names' in text
   assert '1 are of none of these sources. 1 files could not be read' in text
   assert 'novel-4 no test images' in text
+  assert '6 images of unknown source are too few to tell' in text
   assert 'In the heap: 3 images (60.0 %), mean confidence 60.0 %' in text
   # Three files are there, and one of the cluster is not.
   assert page.count('<img') == 3 and 'gone.png' in text
@@ -145,6 +146,11 @@ def test_the_page_shows_clusters_that_no_test_image_got(run):
   targets = re.findall(r'href="#(name-\d)"', page)
   assert targets == ['name-4', 'name-3', 'name-1']
   assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_a_heap_of_many_images_is_not_doubted(run):
+  write_heap(run, *[found(f'{n}.png', 3) for n in range(16)])
+  assert 'too few to tell' not in page_of(run)[1]
 
 
 def test_pictures_of_the_heap_are_kept(run, tmp_path):
