@@ -26,7 +26,6 @@ _OTHER_BYTES = 64 << 20
 
 # Raises `BadImage` for a file that OpenCV would not decode as it should.
 _OPENCV_CHECKS: dict[str, Callable[[bytes, int], None]] = {
-  'png': check_png,
   'jpeg': check_jpeg,
   'webp': check_webp,
 }
@@ -86,9 +85,12 @@ def decode_file(
     kind = image_kind(data)
     if not kind:
       raise BadImage(describe_content(data))
+    if kind == 'png':
+      animated = check_png(data, max_pixels)
+      return _decode_with_opencv(still_png(data) if animated else data)
     if kind in _OPENCV_CHECKS:
       _OPENCV_CHECKS[kind](data, max_pixels)
-      return _decode_with_opencv(still_png(data) if kind == 'png' else data)
+      return _decode_with_opencv(data)
     if kind == 'tiff':
       return decode_tiff(data, max_pixels)
     if kind == 'jpeg2000':
@@ -126,8 +128,10 @@ def resize_image(image: np.ndarray, size: int) -> np.ndarray:
     size: S, pixels.
 
   Returns:
-    uint8 [S, S, 3].
+    uint8 [S, S, 3]; the image itself if it has that size.
   """
+  if image.shape[:2] == (size, size):
+    return np.ascontiguousarray(image)
   return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 

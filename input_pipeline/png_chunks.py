@@ -20,10 +20,14 @@ _PNG_METHODS = ([0, 0, 0], [0, 0, 1])
 # Compressed bytes of a PNG beyond twice those of its pixels.
 _SPARE = 1 << 16
 _PALETTE = 3  # the colour type
+_ANIMATION = b'acTL'
 
 
-def check_png(data: bytes, max_pixels: int) -> None:
+def check_png(data: bytes, max_pixels: int) -> bool:
   """Checks a PNG's size and all its chunks; OpenCV skips some of them.
+
+  Returns:
+    Whether it is animated, see `still_png`.
 
   Raises:
     BadImage: the image is too large, or the file damaged or cut short.
@@ -44,6 +48,7 @@ def check_png(data: bytes, max_pixels: int) -> None:
   needed = {b'IHDR', b'IDAT', *([b'PLTE'] if colour == _PALETTE else [])}
   if missing := sorted(needed - seen):
     raise BadImage(f'damaged: a PNG without {missing[0].decode()}')
+  return _ANIMATION in seen
 
 
 def still_png(data: bytes) -> bytes:
@@ -53,14 +58,31 @@ def still_png(data: bytes) -> bytes:
   Pillow and decoders without animations show the still image, OpenCV the first
   frame.
   """
-  if b'acTL' not in data:
-    return data
   parts = [PNG_SIGNATURE]
   for kind, content in _png_chunks(data):
-    if kind not in (b'acTL', b'fcTL', b'fdAT'):
+    if kind not in (_ANIMATION, b'fcTL', b'fdAT'):
       parts += [struct.pack('>I', len(content)), kind, content]
       parts.append(struct.pack('>I', zlib.crc32(content, zlib.crc32(kind))))
   return b''.join(parts)
+
+
+def without_pixels(data: bytes) -> bytes:
+  """Returns what a PNG holds beside its pixels, any other file as it is.
+
+  To search a small image takes a tenth of the time that decoding it takes.
+  """
+  if not data.startswith(PNG_SIGNATURE):
+    return data
+  parts, position = [], len(PNG_SIGNATURE)
+  while position + 12 <= len(data):
+    (length,) = struct.unpack_from('>I', data, position)
+    kind, end = data[position + 4 : position + 8], position + 12 + length
+    if kind == b'IEND':
+      break
+    if kind != b'IDAT':
+      parts.append(data[position:end])
+    position = end
+  return b''.join([*parts, data[position:]])
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

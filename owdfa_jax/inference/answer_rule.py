@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,61 +56,79 @@ class AnswerRule:
     """The names of the sources, each once."""
     return tuple(dict.fromkeys(self._names))
 
-  def answer(
+  def answers(
     self,
-    image: str,
     probability: np.ndarray,
-    unseen_score: float | None,
-    side: int,
-    place: np.ndarray | None = None,
-    **others: Any,
-  ) -> Answer:
-    """Returns the answer for one image.
+    unseen_score: np.ndarray | None,
+    place: np.ndarray | None,
+    fields: Sequence[Mapping[str, Any]],
+  ) -> list[Answer]:
+    """Returns the answers for N images.
 
     Args:
-      image: its name.
-      probability: float64 [K].
-      unseen_score: its score, None without one.
-      side: its longer side, in pixels.
-      place: float [D], its whitened feature; None without split clusters.
-      **others: further fields of the answer.
+      probability: float64 [N, K].
+      unseen_score: float32 [N], their scores; None without.
+      place: float [N, D], their whitened features; None without split clusters.
+      fields: the further fields of each answer, with `image`.
     """
-    output = int(probability.argmax())
+    output = probability.argmax(1).tolist()
+    fake = self._fake(probability)
     if self.parts is not None and place is not None:
-      probability = self.parts.expand(probability, place)
+      pairs = zip(probability, place, strict=True)
+      probability = np.stack([self.parts.expand(*pair) for pair in pairs])
     # Of each source, at the place of the first output of its name.
-    total = add_up(probability, self._first_output)
-    sources = self._places
-    order = np.argsort(-total[sources], kind='stable')[:2]
-    choices = [int(sources[place]) for place in order]
-    names = [self._names[k] for k in choices]
-    sure: list[float | None] = [float(np.float32(total[k])) for k in choices]
-    verdict = verdict_of(
-      choices[0],
-      float(np.float32(total[choices[0]])),
-      self.num_known,
-      unseen_score,
-      self.threshold,
+    total = add_up(probability, self._first_output)[:, self._places]
+    order = np.argsort(-total, axis=1, kind='stable')[:, :2]
+    total = total.astype(np.float32)
+    sure = np.take_along_axis(total, order, 1).tolist()
+    choices = self._places[order].tolist()
+    score: list[float | None] = [None] * len(total)
+    if unseen_score is not None:
+      score = unseen_score.tolist()
+    columns = zip(
+      choices, sure, output, score, fake, total, fields, strict=True
     )
+    return [self._answer(*row) for row in columns]
+
+  def _answer(
+    self,
+    choices: Sequence[int],
+    sure: Sequence[float],
+    output: int,
+    unseen_score: float | None,
+    fake_probability: float | None,
+    probability: np.ndarray,
+    fields: Mapping[str, Any],
+  ) -> Answer:
+    """Returns one answer: of the best two sources, or the only one."""
+    verdict = verdict_of(
+      choices[0], sure[0], self.num_known, unseen_score, self.threshold
+    )
+    names = [self._names[k] for k in choices]
+    confidence: list[float | None] = [*sure]
     if verdict == NONE_OF_THESE:
       # A run has seen no such image, so it has no probability for one.
-      names, sure = [NONE_OF_THESE, names[0]], [None, sure[0]]
-    fake = None
-    if self.real:
-      fake = float(np.float32(1 - probability[list(self.real)].sum()))
+      names, confidence = [NONE_OF_THESE, *names], [None, *confidence]
+    has_second = len(names) > 1
     return Answer(
-      image,
-      verdict,
-      names[0],
-      sure[0],
-      names[1] if len(names) > 1 else None,
-      sure[1] if len(sure) > 1 else None,
-      output,
-      unseen_score,
-      self.threshold,
-      fake,
-      probability=total[sources].astype(np.float32),
-      side=side,
+      verdict=verdict,
+      source=names[0],
+      confidence=confidence[0],
+      second_choice=names[1] if has_second else None,
+      second_confidence=confidence[1] if has_second else None,
+      output=output,
+      unseen_score=unseen_score,
+      unseen_threshold=self.threshold,
+      fake_probability=fake_probability,
+      probability=probability,
       names=self.sources,
-      **others,
+      **fields,
     )
+
+  def _fake(self, probability: np.ndarray) -> list[float | None]:
+    """Returns `Answer.fake_probability` of each row of float64 [N, K]."""
+    if not self.real:
+      return [None] * len(probability)
+    # In rows that lie together: a sum depends on the order of its terms.
+    real = np.ascontiguousarray(probability[:, list(self.real)])
+    return (1 - real.sum(1)).astype(np.float32).tolist()

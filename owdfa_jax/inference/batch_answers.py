@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -38,8 +38,24 @@ def mild_views(predictor: Predictor) -> list[Predictor]:
   return [predictor.with_degradation(make_degrade(each)) for each in MILD]
 
 
+@dataclasses.dataclass(frozen=True)
+class Nearest:
+  """Which training images an answer names.
+
+  Attributes:
+    sample: the training images that the run carries.
+    most: how many names an answer gets.
+  """
+
+  sample: TrainingSample
+  most: int
+
+
 def answers_of_batch(
-  images: Sequence[PreparedImage], columns: Columns, rule: AnswerRule
+  images: Sequence[PreparedImage],
+  columns: Columns,
+  rule: AnswerRule,
+  nearest: Nearest | None = None,
 ) -> list[Answer]:
   """Returns the answers for the images of a batch, in their order.
 
@@ -48,76 +64,108 @@ def answers_of_batch(
   Args:
     images: the images, also those that cannot be read.
     columns: of the rows of the batch; `row` is the position of the image. With
-      `place` if the rule has split clusters.
+      `place` if the rule has split clusters or training images are named.
     rule: turns probabilities into answers.
+    nearest: the training images that are named; None for none.
   """
   row = columns['row']
+  if not len(row):
+    return [Answer(image.name, error=image.error) for image in images]
   sums = VerdictSums(np.arange(len(images)))
   sums.add(row, columns['log_probability'])
   # Frames of a video are too alike to make it surer than one of them.
   frames = np.array([len(image.of_frames) or 1 for image in images])
   answered, probability = sums.probability(rule.temperature * frames)
-  score: list[float | None] = [None] * len(images)
-  if 'unseen_score' in columns:
-    means, first = group_means(columns['unseen_score'].astype(np.float64), row)
-    for number, mean in zip(row[first], means, strict=True):
-      score[number] = float(np.float32(mean))
-  places = _mean_places(columns) if rule.parts else {}
-  found: dict[int, Answer] = {}
-  for number, each in zip(answered.tolist(), probability, strict=True):
-    image = images[number]
-    found[number] = rule.answer(
-      image.name,
-      each,
-      score[number],
-      image.side,
-      places.get(number),
-      frames=len(image.of_frames) or None,
-      frame=image.frame,
-      faces=image.faces,
-      face=image.face,
-      box=_sides(image.box),
-      credentials=image.credentials,
-      of_frames=_answers_of_frames(number, image, columns, rule),
-    )
+  score = _means(columns, 'unseen_score')
+  place = _means(columns, 'place') if nearest or rule.parts else None
+  fields = [
+    _fields(number, images[number], columns, rule, nearest)
+    for number in answered.tolist()
+  ]
+  if nearest is not None and place is not None:
+    names = nearest_images(nearest.sample, place, nearest.most)
+    for each, few in zip(fields, names, strict=True):
+      each['nearest'] = few
+  answers = rule.answers(
+    probability,
+    None if score is None else score.astype(np.float32),
+    place,
+    fields,
+  )
+  found = dict(zip(answered.tolist(), answers, strict=True))
   return [
     found.get(number) or Answer(image.name, error=image.error)
     for number, image in enumerate(images)
   ]
 
 
-def _mean_places(columns: Columns) -> dict[int, np.ndarray]:
-  """Returns the mean whitened feature of the rows of each image, float [D]."""
-  row = columns['row']
-  if not len(row):
-    return {}
-  means, first = group_means(columns['place'].astype(np.float64), row)
-  return dict(zip(row[first].tolist(), means, strict=True))
+def _means(columns: Columns, name: str) -> np.ndarray | None:
+  """Returns the mean of each image's rows, float64, or None without a column.
+
+  The images come in the order of their first rows, which is that of
+  `VerdictSums.probability`: a batch has the rows of an image together, and the
+  images in their order.
+  """
+  if name not in columns:
+    return None
+  return group_means(columns[name].astype(np.float64), columns['row'])[0]
+
+
+def _fields(
+  number: int,
+  image: PreparedImage,
+  columns: Columns,
+  rule: AnswerRule,
+  nearest: Nearest | None,
+) -> dict[str, Any]:
+  """Returns the fields of an answer that do not depend on the network.
+
+  And the answers for the frames of a video, which do.
+  """
+  fields: dict[str, Any] = {
+    'image': image.name,
+    'side': image.side,
+    'frame': image.frame,
+    'faces': image.faces,
+    'face': image.face,
+    'credentials': image.credentials,
+  }
+  if image.box is not None:
+    fields['box'] = _sides(image.box)
+  if image.of_frames:
+    fields['frames'] = len(image.of_frames)
+    fields['of_frames'] = _answers_of_frames(
+      number, image, columns, rule, nearest
+    )
+  return fields
 
 
 def _answers_of_frames(
-  number: int, image: PreparedImage, columns: Columns, rule: AnswerRule
+  number: int,
+  image: PreparedImage,
+  columns: Columns,
+  rule: AnswerRule,
+  nearest: Nearest | None,
 ) -> tuple[Answer, ...]:
-  """Returns an answer for each frame of a video; () of an image.
+  """Returns an answer for each frame of a video.
 
   Args:
-    number: the position of the image in the batch.
-    image: the image or the video.
+    number: the position of the video in the batch.
+    image: the video.
     columns: of the rows of the batch, the frames of a video one after the
       other.
     rule: turns probabilities into answers.
+    nearest: the training images that are named.
   """
-  if not image.of_frames:
-    return ()
   is_of = columns['row'] == number
   mine = {name: column[is_of] for name, column in columns.items()}
   each = len(mine['row']) // len(image.of_frames)
   mine['row'] = np.arange(len(mine['row'])) // each
-  return tuple(answers_of_batch(image.of_frames, mine, rule))
+  return tuple(answers_of_batch(image.of_frames, mine, rule, nearest))
 
 
-def _sides(box: FaceBox | None) -> tuple[int, int, int, int] | None:
-  return None if box is None else (box.left, box.top, box.right, box.bottom)
+def _sides(box: FaceBox) -> tuple[int, int, int, int]:
+  return box.left, box.top, box.right, box.bottom
 
 
 def with_faces(answers: Iterable[Answer]) -> Iterator[Answer]:
@@ -147,42 +195,6 @@ def _with_faces(answer: Answer, others: Sequence[Answer]) -> Answer:
     return answer
   first = dataclasses.replace(answer, face=0)
   return dataclasses.replace(answer, of_faces=(first, *others))
-
-
-def with_nearest(
-  answers: Sequence[Answer],
-  columns: Columns,
-  sample: TrainingSample,
-  most: int,
-) -> list[Answer]:
-  """Returns answers with the names of the nearest training images.
-
-  Args:
-    answers: for the images of a batch.
-    columns: of the rows of the batch, with `place`.
-    sample: the training images that the run carries.
-    most: how many names an answer gets.
-  """
-  found = list(answers)
-  row, means = columns['row'], _mean_places(columns)
-  if not means:
-    return found
-  names = nearest_images(sample, np.stack([*means.values()]), most)
-  for number, each in zip(means, names, strict=True):
-    frames = found[number].of_frames
-    if frames:
-      places = columns['place'][row == number]
-      places = places.reshape(len(frames), -1, places.shape[1]).mean(1)
-      frames = tuple(
-        dataclasses.replace(frame, nearest=names)
-        for frame, names in zip(
-          frames, nearest_images(sample, places, most), strict=True
-        )
-      )
-    found[number] = dataclasses.replace(
-      found[number], nearest=each, of_frames=frames
-    )
-  return found
 
 
 def with_stability(

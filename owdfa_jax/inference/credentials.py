@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 from input_pipeline.escape import shortened
+from input_pipeline.png_chunks import without_pixels
 
 # How the reader calls a signature, and what the column says of it.
 _STATES = {
@@ -40,8 +41,11 @@ def read_credentials(path: str | os.PathLike[str], data: bytes) -> str:
     credentials, for a file of a kind that has none, and without the package.
   """
   c2pa = _reader()
+  if c2pa is None:
+    return ''
   # The reader takes as long as decoding a small image.
-  if c2pa is None or not any(mark in data for mark in _MARKS):
+  searched = without_pixels(data)
+  if not any(mark in searched for mark in _MARKS):
     return ''
   try:
     reader = c2pa.Reader.try_create(os.fspath(path), context=_context())

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeAlias
 
@@ -25,7 +25,9 @@ from owdfa_jax.inference.credentials import read_credentials
 NewImage: TypeAlias = str | os.PathLike[str] | np.ndarray | Image.Image
 # The most faces of an image, or of a frame, that get an answer each.
 MOST_FACES = 64
-_AT_A_TIME = 4
+# A thread is told of so many images at once: to tell it of each small image
+# would take as long as to decode it.
+_MOST_AT_A_TIME = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +156,9 @@ def _prepare(
   waiting = collections.deque()
   weight = 0
 
+  def weigh(image: NewImage) -> int:
+    return most_faces * (frames if _is_video(image) else 1)
+
   def prepare(some: Sequence[tuple[int, NewImage]]) -> list[PreparedImage]:
     return [
       prepared
@@ -163,10 +168,8 @@ def _prepare(
 
   pool = ThreadPoolExecutor(threads)
   try:
-    for some in _some_at_a_time(images):
-      each = most_faces * sum(
-        frames if _is_video(image) else 1 for _, image in some
-      )
+    at_a_time = min(_MOST_AT_A_TIME, max(1, ahead // (2 * threads)))
+    for each, some in _some_at_a_time(images, weigh, at_a_time):
       weight += each
       future = pool.submit(prepare, some)
       waiting.append((each, future))
@@ -183,15 +186,26 @@ def _prepare(
 
 
 def _some_at_a_time(
-  images: Iterable[NewImage],
-) -> Iterator[list[tuple[int, NewImage]]]:
-  """Yields a few images with their numbers: a thread is told of them at once.
+  images: Iterable[NewImage], weigh: Callable[[NewImage], int], most: int
+) -> Iterator[tuple[int, list[tuple[int, NewImage]]]]:
+  """Yields a few images with their numbers, and before them their weight.
 
-  To tell it of each small image would take as long as to decode it.
+  Args:
+    images: the images.
+    weigh: returns the weight of one.
+    most: the most that several of them may weigh.
   """
-  numbered = enumerate(images)
-  while some := [*itertools.islice(numbered, _AT_A_TIME)]:
-    yield some
+  some: list[tuple[int, NewImage]] = []
+  weight = 0
+  for number, image in enumerate(images):
+    more = weigh(image)
+    if some and weight + more > most:
+      yield weight, some
+      some, weight = [], 0
+    some.append((number, image))
+    weight += more
+  if some:
+    yield weight, some
 
 
 def _is_video(image: NewImage) -> bool:
@@ -220,19 +234,22 @@ def _prepare_one(
       signed = None
   except UserError as error:
     return [PreparedImage(name, error=str(error))]
-  return _prepared(PreparedImage(name, credentials=signed), cuts)
+  return _prepared(name, cuts, credentials=signed)
 
 
-def _prepared(image: PreparedImage, cuts: Sequence[Cut]) -> list[PreparedImage]:
+def _prepared(
+  name: str, cuts: Sequence[Cut], **fields: Any
+) -> list[PreparedImage]:
   """Returns an image's further faces, then the image, with their pictures."""
   found = [
-    dataclasses.replace(
-      image,
-      pictures=cut.pictures,
-      side=cut.side,
+    PreparedImage(
+      name,
+      cut.pictures,
+      cut.side,
       faces=cut.num_faces,
       box=cut.box,
       face=number or None,
+      **fields,
     )
     for number, cut in enumerate(cuts)
   ]
@@ -247,7 +264,7 @@ def _prepare_video(
   seen: list[PreparedImage] = []
   for number, pixels in read_frames(path, frames, cutter.max_pixels):
     cuts = cutter.of_pixels(pixels, path, most_faces)
-    *more, frame = _prepared(PreparedImage(path, frame=number), cuts)
+    *more, frame = _prepared(path, cuts, frame=number)
     others += more
     seen.append(frame)
   counts = [x.faces for x in seen if x.faces is not None]

@@ -28,14 +28,13 @@ from owdfa_jax.inference.answer_rule import AnswerRule
 from owdfa_jax.inference.answers import Answer, Answers
 from owdfa_jax.inference.batch_answers import (
   Columns,
+  Nearest,
   answers_of_batch,
   mild_views,
   with_faces,
-  with_nearest,
   with_stability,
 )
 from owdfa_jax.inference.current_sources import current_sources, remark_on
-from owdfa_jax.inference.open_run import open_run
 from owdfa_jax.inference.pictures import (
   MOST_FACES,
   NewImage,
@@ -45,39 +44,6 @@ from owdfa_jax.inference.pictures import (
 from owdfa_jax.inference.tables import NEAREST_RANGE, NUM_NEAREST
 from owdfa_jax.parallel import process_rows
 from owdfa_jax.spectrum.group_means import group_means
-
-
-def load_run(
-  workdir: str | os.PathLike[str],
-  *,
-  checkpoint: str | int | None = None,
-  batch_size: int | None = None,
-  num_threads: int | None = None,
-) -> 'TrainedRun':
-  """Returns a trained run; `owdfa_jax.load` is this function.
-
-  The folder of the run is enough: its packed data need not be there. Of a
-  staged run, the last stage is taken.
-
-  Args:
-    workdir: the folder of the run, or of one of its stages.
-    checkpoint: 'best', 'latest' or a step; None: what the run was configured
-      with, which is what its report is of.
-    batch_size: images in a batch, all of which are computed also for a single
-      image; None: as in the evaluation of the run.
-    num_threads: threads that read images; None: as in the run.
-
-  Raises:
-    UserError: there is no run, it is damaged, it has no network, or it was
-      trained by an earlier version and its data is not there.
-  """
-  experiment = open_run(
-    workdir,
-    checkpoint=checkpoint,
-    batch_size=batch_size,
-    num_threads=num_threads,
-  )
-  return TrainedRun(experiment, makes_sources=True)
 
 
 class TrainedRun:
@@ -102,7 +68,7 @@ class TrainedRun:
   """
 
   def __init__(self, experiment: Experiment, *, makes_sources: bool = False):
-    """Restores the network of a run; see `load_run`.
+    """Restores the network of a run; see `load.load_run`.
 
     Args:
       experiment: the run; its dataset may be without images.
@@ -242,18 +208,18 @@ class TrainedRun:
     """
     NEAREST_RANGE.check('nearest', nearest)
     rule = self._rule
-    sample = self._sample if nearest > 0 else None
+    named = None
+    if nearest > 0 and self._sample is not None:
+      named = Nearest(self._sample, nearest)
     views = mild_views(self._restored.predictor) if stability else []
     for found, columns, of_views in self._rows(
       images,
       max_pixels,
       views=views,
-      with_places=sample is not None or rule.parts is not None,
+      with_places=named is not None or rule.parts is not None,
       most_faces=most_faces,
     ):
-      answers = answers_of_batch(found.images, columns, rule)
-      if sample is not None:
-        answers = with_nearest(answers, columns, sample, nearest)
+      answers = answers_of_batch(found.images, columns, rule, named)
       if stability:
         others = [
           answers_of_batch(found.images, view, rule) for view in of_views

@@ -11,6 +11,12 @@ RULE = AnswerRule(('a', 'b', 'novel-2'), 2, (), threshold=1.0)
 PROBABILITY = np.array([0.1, 0.7, 0.2])
 
 
+def answers(*scores):
+  fields = [{'image': 'x', 'side': 9} for _ in scores]
+  probability = np.tile(PROBABILITY, (len(scores), 1))
+  return RULE.answers(probability, np.float32(scores), None, fields)
+
+
 @pytest.mark.parametrize(
   'score, expected',
   [
@@ -20,7 +26,7 @@ PROBABILITY = np.array([0.1, 0.7, 0.2])
   ],
 )
 def test_the_confidence_is_that_of_the_source(score, expected):
-  found = RULE.answer('x', PROBABILITY, score, 9)
+  (found,) = answers(score)
   verdict, source, confidence, second, second_confidence = expected
   assert (found.verdict, found.source) == (verdict, source)
   assert found.confidence == pytest.approx(confidence)
@@ -31,7 +37,7 @@ def test_the_confidence_is_that_of_the_source(score, expected):
 def test_a_summary_has_no_confidence_of_none_of_these():
   summary = Summary(FolderScan(), RULE.names, 2)
   for score in 0.5, 1.5:
-    answer = RULE.answer('x', PROBABILITY, score, 9)
+    (answer,) = answers(score)
     summary.count(answer.columns() | {'side': 9})
   lines = [line.split() for line in summary.text('out.csv').splitlines()]
   assert ['1', 'b', '70.00', '0'] in lines

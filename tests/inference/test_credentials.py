@@ -1,5 +1,6 @@
 """Signed credentials of images: what the column says of them."""
 
+import struct
 import sys
 import types
 
@@ -120,6 +121,22 @@ def test_only_files_with_a_mark_are_read(reader):
   assert credentials.read_credentials('a.jpg', b'an image') == ''
   with pytest.raises(AssertionError, match='was asked'):
     credentials.read_credentials('a.jpg', b'..provenance..')
+
+
+@pytest.mark.parametrize('kind', [b'caBX', b'iTXt'])
+def test_the_pixels_of_a_png_are_not_searched(reader, kind):
+  """Their bytes may be a mark by chance; credentials have a chunk."""
+
+  def png(kind, content):
+    length = struct.pack('>I', len(content))
+    return start + length + kind + content + b'.CRC' + end
+
+  start, end = b'\x89PNG\r\n\x1a\n', b'\0\0\0\0IEND.CRC'
+  reader.append(AssertionError('the reader was asked'))
+  assert credentials.read_credentials('a.png', png(b'IDAT', b'c2pa')) == ''
+  for signed in png(kind, b'..c2pa'), png(b'IDAT', b'x') + b'c2pa':
+    with pytest.raises(AssertionError, match='was asked'):
+      credentials.read_credentials('a.png', signed)
 
 
 def read(path):

@@ -58,6 +58,15 @@ def test_resizing_matches_the_reference(golden):
     assert difference.max() <= 1, name
 
 
+def test_an_image_of_the_size_is_not_resized():
+  image = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
+  cut = np.pad(image, ((2, 3), (1, 4), (0, 0)))[2:11, 1:10]
+  found = images.resize_image(cut, 9)
+  np.testing.assert_array_equal(found, image)
+  # A view would keep the image that it was cut from in memory.
+  assert found.base is None
+
+
 def test_png_and_jpeg_round_trip(tmp_path):
   path = tmp_path / 'a.png'
   path.write_bytes(images.encode_image(RGB, 'png', 95))
