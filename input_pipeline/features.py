@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from input_pipeline.errors import UserError
-from input_pipeline.image_headers import probe
+from input_pipeline.image_headers import read_size
 from input_pipeline.packed_format import SIZES
 
 # Type checkers cannot follow the re-exports of generated modules.
@@ -131,7 +131,7 @@ def decode_image(data: bytes) -> np.ndarray:
   """
   encoded = b''.join(_features_of(data)['image'].bytes_list.value)
   # A small file may claim an image that does not fit in memory.
-  encoding, height, width, _ = probe(encoded)
+  encoding, height, width = read_size(encoded)
   if not encoding or max(height, width) > SIZES[1]:
     raise UserError('a record holds no readable image; pack the data again')
   try:

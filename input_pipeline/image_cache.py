@@ -36,11 +36,14 @@ class ImageCache:
       UserError: a record is damaged, or its image has another size.
     """
     if self._cache is None:
-      return np.stack([self._decode(int(row)) for row in rows])
+      images = np.empty((len(rows), *self._shape), np.uint8)
+      for k, row in enumerate(rows.tolist()):
+        images[k] = self._decode(row)
+      return images
     images, ready = self._cache
-    for row in rows[~ready[rows]]:
+    for row in rows[~ready[rows]].tolist():
       # No lock: two threads that decode the same row write the same bytes.
-      images[row] = self._decode(int(row))
+      images[row] = self._decode(row)
       ready[row] = True
     return images[rows]
 

@@ -51,17 +51,36 @@ def probe(data: bytes) -> tuple[str, int, int, bool]:
     bytes are neither. `plain` is True for 8-bit RGB without an orientation or
     animation: all decoders read the same pixels from such a file.
   """
-  if data.startswith(PNG_SIGNATURE) and len(data) >= 33:
-    width, height, depth, colour = struct.unpack('>IIBB', data[16:26])
+  encoding, height, width = read_size(data)
+  if encoding == 'png':
     # Orientation, animation and a transparent colour: decoders treat these in
     # different ways.
     special = b'eXIf' in data or b'acTL' in data or b'tRNS' in data
+    depth, colour = data[24], data[25]
     plain = (depth, colour) == (8, _RGB_PNG) and not special
-    return 'png', height, width, plain
+  elif frame := _jpeg_frame(data):
+    _, depth, _, _, channels, exif, _ = frame
+    plain = (depth, channels, exif) == (8, 3, False)
+  else:
+    plain = False
+  return encoding, height, width, plain
+
+
+def read_size(data: bytes) -> tuple[str, int, int]:
+  """Reads what `probe` does but for `plain`, which takes a scan of the file.
+
+  Args:
+    data: the first bytes of the file.
+
+  Returns:
+    (encoding, height, width), see `probe`.
+  """
+  if data.startswith(PNG_SIGNATURE) and len(data) >= 33:
+    width, height = struct.unpack_from('>II', data, 16)
+    return 'png', height, width
   if frame := _jpeg_frame(data):
-    _, depth, height, width, channels, exif, _ = frame
-    return 'jpeg', height, width, (depth, channels, exif) == (8, 3, False)
-  return '', 0, 0, False
+    return 'jpeg', frame[2], frame[3]
+  return '', 0, 0
 
 
 def check_jpeg(data: bytes, max_pixels: int) -> None:

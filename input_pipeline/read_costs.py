@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
+import grain
 import numpy as np
 
 from input_pipeline import features, pipeline
+from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.text_tables import aligned
 
@@ -66,8 +68,12 @@ def time_reading(
     'N threads', 'N processes': training batches.
   """
   cv2.setNumThreads(1)
-  size = len(dataset.train)
-  rows = [i % size for i in range(batches * batch_size)]
+  # Images differ in what decoding costs, so all ways decode the same ones.
+  iterator = _iterate(dataset, batch_size, threads=1, workers=0)
+  rows = np.concatenate(
+    [next(iterator)['index'] for _ in range(batches)]
+  ).tolist()
+  iterator.close()
   encoded = [
     features.decode_record(dataset.train.source[row]).image for row in rows
   ]
@@ -102,7 +108,19 @@ def _time_batches(
   workers: int,
 ) -> float:
   """Returns the seconds of some training batches that nothing caches."""
-  iterator = pipeline.train_batches(
+  iterator = _iterate(dataset, batch_size, threads, workers)
+  for _ in range(_FIRST_BATCHES):
+    next(iterator)
+  try:
+    return _seconds(lambda: [next(iterator) for _ in range(batches)])
+  finally:
+    iterator.close()
+
+
+def _iterate(
+  dataset: PackedDataset, batch_size: int, threads: int, workers: int
+) -> grain.DatasetIterator[Batch]:
+  return pipeline.train_batches(
     dataset,
     batch_size=batch_size,
     seed=0,
@@ -110,12 +128,6 @@ def _time_batches(
     num_workers=workers,
     cache_bytes=0,
   )
-  for _ in range(_FIRST_BATCHES):
-    next(iterator)
-  try:
-    return _seconds(lambda: [next(iterator) for _ in range(batches)])
-  finally:
-    iterator.close()
 
 
 def _seconds(work: Callable[[], Any]) -> float:
