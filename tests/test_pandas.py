@@ -1,5 +1,6 @@
 """Tables that commands write load in pandas, with numbers as numbers."""
 
+import dataclasses
 import io
 import types
 
@@ -10,7 +11,7 @@ from pandas.api.types import is_float_dtype, is_integer_dtype
 
 from owdfa_jax.evaluation.attributions_table import write_attributions
 from owdfa_jax.evaluation.predictions import Predictions
-from owdfa_jax.inference.answers import COLUMNS, Answer
+from owdfa_jax.inference.answers import COLUMNS, Answer, Answers
 from owdfa_jax.inference.tables import write_table
 from owdfa_jax.leaderboard.table import Entry, rows_csv, runs_csv
 from owdfa_jax.report_fields import TABLE_COLUMNS
@@ -97,6 +98,61 @@ def test_attributions_of_new_images(tmp_path, kind):
   assert table['error'].isna().tolist() == [True, False]
   for column in ('confidence', 'unseen_score', 'output'):
     assert is_float_dtype(table[column]) or is_integer_dtype(table[column])
+
+
+@pytest.fixture
+def answers():
+  """Answers with every field, for a frame and a file, and with an error."""
+  return Answers(
+    [
+      dataclasses.replace(
+        ANSWERS[0],
+        second_choice='c',
+        second_confidence=0.125,
+        unseen_threshold=2.0,
+        fake_probability=0.25,
+        stability=1.0,
+        frames=3,
+        faces=1,
+        box=(1, 2, 3, 4),
+        credentials='signed',
+      ),
+      dataclasses.replace(ANSWERS[0], frame=1, face=0),
+      ANSWERS[1],
+    ]
+  )
+
+
+def test_answers_have_one_missing_value(answers):
+  table = answers.to_pandas()
+  assert [*table.columns] == [*COLUMNS] and len(table) == 3
+  kinds = {name: str(kind) for name, kind in table.dtypes.items()}
+  assert kinds['confidence'] == 'Float64' and kinds['output'] == 'Int64'
+  assert kinds['nearest'] == kinds['box'] == 'object'
+  assert kinds['source'] == kinds['error'] == 'string'
+  for name in table:
+    missing = table[name][table[name].isna()]
+    assert len(missing) or name == 'image'
+    assert all(value is pandas.NA for value in missing)
+  assert table['box'][0] == (1, 2, 3, 4)
+  # No answers at all have the same types.
+  assert (Answers([]).to_pandas().dtypes == table.dtypes).all()
+
+
+def test_the_csv_file_reads_back_as_the_table(answers, tmp_path):
+  answers.to_csv(tmp_path / 'table.csv')
+  table = answers.to_pandas()
+  plain = pandas.read_csv(tmp_path / 'table.csv')
+  typed = pandas.read_csv(
+    tmp_path / 'table.csv', dtype_backend='numpy_nullable'
+  )
+  # In a file, lists are texts.
+  same = [name for name in COLUMNS if name not in ('nearest', 'box')]
+  for name in same:
+    assert typed[name].dtype == table[name].dtype
+    assert typed[name].equals(table[name]), name
+    assert plain[name].isna().tolist() == table[name].isna().tolist()
+    assert plain[name].dropna().tolist() == table[name].dropna().tolist()
 
 
 @pytest.mark.parametrize('write', [rows_csv, runs_csv])

@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from owdfa_jax.evaluation.verdicts import Verdict
-from owdfa_jax.inference.tables import write_csv
+from owdfa_jax.inference.tables import pandas_type, write_csv
 
 if TYPE_CHECKING:
   import pandas
@@ -194,6 +194,9 @@ class Answers(Sequence[Answer]):
   ) -> 'pandas.DataFrame':
     """Returns a table with a row for each image.
 
+    The columns have types with a missing value, `pandas.NA`: `string`,
+    `Float64` and `Int64`; those of lists, `nearest` and `box`, are objects.
+
     Args:
       frames: as for `to_csv`.
       faces: as for `to_csv`.
@@ -208,7 +211,12 @@ class Answers(Sequence[Answer]):
         'to_pandas() needs pandas: `pip install pandas`; to_csv() works '
         'without it'
       ) from error
-    return pandas.DataFrame([*self._rows(frames, faces)], columns=list(COLUMNS))
+    rows = [*self._rows(frames, faces)]
+    table = {}
+    for name in COLUMNS:
+      values = [pandas.NA if row[name] is None else row[name] for row in rows]
+      table[name] = pandas.Series(values, dtype=pandas_type(name))
+    return pandas.DataFrame(table)
 
   def _rows(self, frames: bool, faces: bool) -> Iterator[dict[str, Any]]:
     for answer in self._answers:

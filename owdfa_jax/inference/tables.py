@@ -14,9 +14,9 @@ from input_pipeline.number_ranges import whole
 # Columns that come from files and folders; a spreadsheet might run them.
 _TEXTS = ('image', 'source', 'second_choice', 'nearest', 'credentials')
 _SUFFIXES = ('.csv', '.jsonl', '.parquet')
-# Types of the columns of a Parquet file; all others are texts.
+# Columns of whole numbers, of lists with what is in them, and of other numbers;
+# all others are texts.
 _WHOLE = ('output', 'frames', 'frame', 'faces', 'face')
-# Lists, and what is in them.
 _LISTS = {'nearest': str, 'box': int}
 # Between the values of a list in a CSV file.
 _BETWEEN = ' | '
@@ -32,6 +32,19 @@ _ROWS_AT_A_TIME = 10_000
 # How many of the nearest training images an answer names.
 NUM_NEAREST = 3
 NEAREST_RANGE = whole(0, 1000)
+
+
+def pandas_type(column: str) -> str:
+  """Returns the type of a column for pandas, whose missing value is `NA`.
+
+  Args:
+    column: its name.
+  """
+  if column in _LISTS:
+    return 'object'
+  if column in _WHOLE:
+    return 'Int64'
+  return 'Float64' if column in _NUMBERS else 'string'
 
 
 def check_out(path: str) -> None:
