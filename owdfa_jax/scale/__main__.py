@@ -7,9 +7,11 @@ floating-point operations, bytes that operations read and write, memory, and the
 bytes of what it gets from other chips; in brackets, as multiples of the
 supervised step on the same chips. No step is run or timed. TPU
 topologies need libtpu (`pip install 'owdfa-jax[tpu]'`), but no TPU. `local`
-stands for the devices of this machine. Compiling a step takes minutes.
+stands for the devices of this machine. Compiling a step takes minutes: each row
+is printed when it is done, and `--out=FILE.json` keeps it, so that the same
+command goes on where an earlier one was interrupted.
 
-  owdfa scale --topology=v5e:16x16 --rows=10000000
+  owdfa scale --topology=v5e:16x16 --rows=10000000 --clusters=20,200
 
 does the same for the clustering of as many features, in place of the step. With
 `--run`, on the devices of this machine, it is run too, and timed.
@@ -32,14 +34,17 @@ from owdfa_jax.models.names import BACKBONE_NAMES
 
 _RANGES = {
   'batch': whole(2, 2**20),
-  'devices': whole(0, 2**16),
   'image_size': whole(8, 2**12),
   'width': NumberRange(0.02, 16),
   'pair_within': whole(0, 2**20),
-  'rows': whole(2, 10**9),
   'channels': whole(2, 2**16),
 }
-_CLUSTERS = whole(2, 10**5)
+# Of flags with several numbers.
+_LISTS = {
+  'devices': whole(0, 2**16),
+  'rows': whole(2, 10**9),
+  'clusters': whole(2, 10**5),
+}
 # Keys of `costs.LOWER`.
 PARTS = ('step', 'loss')
 EFFORTS = {'default': 0.0, 'low': -1.0}
@@ -63,33 +68,50 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   _add_arguments(parser)
   _add_clustering(parser)
   options = parser.parse_args(argv)
+  numbers = _checked(parser, options)
+  if options.topology != 'local':
+    # Where libtpu is installed, JAX would look for a TPU of this machine.
+    os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+  # These import JAX, which takes seconds.
+  if 'rows' in numbers:
+    from owdfa_jax.scale.clustering import print_clustering_costs
+
+    print_clustering_costs(
+      options, numbers['rows'], numbers['clusters'], numbers['devices']
+    )
+    return
+  from owdfa_jax.scale.costs import print_costs
+
+  print_costs(
+    options,
+    options.methods.split(','),
+    options.backbones.split(','),
+    numbers['devices'],
+    EFFORTS[options.effort],
+  )
+
+
+def _checked(
+  parser: ArgumentParser, options: argparse.Namespace
+) -> dict[str, list[int]]:
+  """Checks the flags; returns the numbers of those that take several."""
   check_flags(options, _RANGES)
+  numbers = {
+    name: whole_numbers(f'--{name}', value, allowed)
+    for name, allowed in _LISTS.items()
+    if (value := getattr(options, name)) is not None
+  }
   if (options.batch is None) == (options.rows is None):
     parser.error('give --batch, the rows of a step, or --rows, of a clustering')
   if options.run and (options.rows is None or options.topology != 'local'):
     parser.error('--run takes --rows and --topology=local')
   check_choice('--effort', options.effort, EFFORTS)
   check_choice('--part', options.part, PARTS)
-  methods = options.methods.split(',')
-  backbones = options.backbones.split(',')
-  for name in methods:
+  for name in options.methods.split(','):
     check_choice('--methods', name, _METHODS)
-  for name in backbones:
+  for name in options.backbones.split(','):
     check_choice('--backbones', name, BACKBONE_NAMES)
-  if options.topology != 'local':
-    # Where libtpu is installed, JAX would look for a TPU of this machine.
-    os.environ.setdefault('JAX_PLATFORMS', 'cpu')
-  # These import JAX, which takes seconds.
-  if options.rows:
-    from owdfa_jax.scale.clustering import print_clustering_costs
-
-    print_clustering_costs(
-      options, whole_numbers('--clusters', options.clusters, _CLUSTERS)
-    )
-    return
-  from owdfa_jax.scale.costs import print_costs
-
-  print_costs(options, methods, backbones, EFFORTS[options.effort])
+  return numbers
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -102,9 +124,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
   )
   add(
     '--devices',
-    type=int,
-    default=0,
-    help='use the first chips alone (default: 0, all)',
+    default='0',
+    help='use as many of the chips, the first ones; several numbers, with '
+    'commas between them, give a table for each (default: 0, all)',
   )
   add('--batch', type=int, help='rows of the global batch')
   add(
@@ -147,11 +169,21 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help="of the compiler, 'default' or 'low', which compiles faster; counts "
     'may differ by some percent',
   )
+  add(
+    '--out',
+    default='',
+    help='a JSON file that keeps finished rows; those that it has are printed '
+    'without compiling again',
+  )
 
 
 def _add_clustering(parser: ArgumentParser) -> None:
   add = parser.add_argument
-  add('--rows', type=int, help='features to cluster, in place of a step')
+  add(
+    '--rows',
+    help='numbers of features to cluster, in place of a step, with commas '
+    'between them',
+  )
   add(
     '--channels',
     type=int,
@@ -167,8 +199,8 @@ def _add_clustering(parser: ArgumentParser) -> None:
   add(
     '--run',
     action='store_true',
-    help='run the clustering too, once, and print its seconds; with --rows and '
-    '--topology=local',
+    help='run each clustering too, once, and print its seconds; with --rows '
+    'and --topology=local',
   )
 
 

@@ -1,21 +1,24 @@
 """Counts what the clustering of features costs, and times it."""
 
 import argparse
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from input_pipeline.errors import UserError
 from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.whitening import PADDING, UNLABELLED
 from owdfa_jax.parallel import Placement, round_up
 from owdfa_jax.scale.chips import placement_of
-from owdfa_jax.scale.program import Cost, step_cost
-from owdfa_jax.scale.table import cost_table
-from owdfa_jax.training.progress import say
+from owdfa_jax.scale.costs import compiled_cost, note
+from owdfa_jax.scale.kept_rows import KeptRows
+from owdfa_jax.scale.program import Cost
+from owdfa_jax.scale.table import CostTable
 
 # As `clusters.semi_supervised_kmeans` draws and moves centres.
 OVERCLUSTERING = 4
@@ -23,36 +26,74 @@ MOVES = 100
 
 
 def print_clustering_costs(
-  options: argparse.Namespace, clusters: Sequence[int]
+  options: argparse.Namespace,
+  rows: Sequence[int],
+  clusters: Sequence[int],
+  counts: Sequence[int],
 ) -> None:
   """Prints what one start of semi-supervised k-means costs each device.
 
+  The table has a row for each number of devices, of rows and of clusters.
+
   Args:
     options: the flags of the command.
-    clusters: numbers of clusters; each has a row of the table.
+    rows: numbers of features.
+    clusters: numbers of clusters.
+    counts: numbers of devices; 0 stands for all.
 
   Raises:
-    UserError: the chips are unknown.
+    UserError: the chips are unknown, or the compiler failed for some programs.
+      The others' rows are printed then.
   """
-  placement = placement_of(options.topology, options.devices)
-  costs: dict[str, Cost | None] = {}
-  for count in clusters:
-    say(f'compiling: k-means, {count} clusters')
-    lowered = lower_clustering(options.rows, options.channels, count, placement)
-    costs[f'{count} clusters'] = step_cost(lowered.compile())
-  kind = placement.mesh.devices.flat[0].device_kind
-  say(
-    f'\nk-means, one start, {MOVES} moves at most, {options.rows} rows of '
-    f'{options.channels} channels on {placement.mesh.size} x {kind}; of each '
-    f'chip:\n\n{cost_table(costs)}'
+  placements = [placement_of(options.topology, count) for count in counts]
+  kept = KeptRows(options.out)
+  kind = placements[0].mesh.devices.flat[0].device_kind
+  table = CostTable(
+    f'k-means, one start, {MOVES} moves at most, {options.channels} channels, '
+    f'{kind}',
+    ['rows', 'clusters', 'chips'],
+    ['seconds'] if options.run else [],
   )
+  failed = []
+  for placement, count, number in itertools.product(placements, rows, clusters):
+    names = [str(x) for x in (count, number, placement.mesh.size)]
+    shown = '{} rows, {} clusters, {} chips'.format(*names)
+    of = {
+      'topology': options.topology,
+      'devices': placement.mesh.size,
+      'rows': count,
+      'channels': options.channels,
+      'clusters': number,
+      'run': options.run,
+    }
+    row = kept.find(of)
+    if row is None:
+      note(f'compiling: k-means, {shown}')
+      size = count, options.channels, number
+      try:
+        cost = compiled_cost(lower_clustering(*size, placement))
+        if cost is not None and options.run:
+          cost['seconds'] = time_clustering(*size, placement)
+      except jax.errors.JaxRuntimeError as error:
+        note(f'{shown}: {error}', always=True)
+        failed.append(shown)
+        continue
+      row = kept.keep(of, cost)
+    table.add(names, *_cells(row['cost'], run=options.run))
+  if failed:
+    raise UserError(
+      f'not compiled: {"; ".join(failed)}; the reason stands above'
+    )
 
-  if options.run:
-    for count in clusters:
-      seconds = time_clustering(
-        options.rows, options.channels, count, placement
-      )
-      say(f'{count} clusters: {seconds:.1f} s')
+
+def _cells(
+  kept: Mapping[str, Any] | None, *, run: bool
+) -> tuple[Cost | None, None, list[str]]:
+  """Returns what `CostTable.add` takes after the names."""
+  if kept is None:
+    return None, None, [''] if run else []
+  cost = {key: value for key, value in kept.items() if key != 'seconds'}
+  return Cost(**cost), None, [f'{kept["seconds"]:.1f}'] if run else []
 
 
 def time_clustering(

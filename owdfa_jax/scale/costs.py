@@ -1,81 +1,160 @@
 """Compiles the steps of several methods and prints their costs."""
 
 import argparse
+import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
+from input_pipeline.errors import UserError
+from input_pipeline.escape import terminal_lines
+from input_pipeline.progress_bars import is_quiet
 from owdfa_jax.parallel import Placement
 from owdfa_jax.scale.chips import placement_of
+from owdfa_jax.scale.kept_rows import KeptRows
 from owdfa_jax.scale.program import (
   Cost,
   Sizes,
+  check_devices,
   lower_loss,
   lower_step,
+  method_config,
   step_cost,
 )
-from owdfa_jax.scale.table import cost_table
-from owdfa_jax.training.progress import say
+from owdfa_jax.scale.table import CostTable
 
 # By the values of --part.
 LOWER: dict[str, Callable[[str, Sizes, Placement], Any]] = {
   'step': lower_step,
   'loss': lower_loss,
 }
+# The method that the others are compared with.
+REFERENCE = 'supervised'
 
 
 def print_costs(
   options: argparse.Namespace,
   methods: Sequence[str],
   backbones: Sequence[str],
+  counts: Sequence[int],
   effort: float,
 ) -> None:
-  """Prints a table for each backbone.
+  """Prints a table for each number of devices and each backbone.
 
   Args:
     options: the flags of the command.
     methods: keys of `methods.by_name.METHODS`.
     backbones: keys of `models.backbones.BACKBONES`.
+    counts: numbers of devices; 0 stands for all.
     effort: of the compiler, from -1 to 1; 0 is its default.
 
   Raises:
-    UserError: the chips are unknown, or the batch does not fit them.
+    UserError: the chips are unknown, the batch does not fit them, or the
+      compiler failed for some methods. The others' rows are printed then.
   """
   if effort:
     jax.config.update('jax_exec_time_optimization_effort', effort)
-  placement = placement_of(options.topology, options.devices)
-  count = placement.mesh.size
-  kind = placement.mesh.devices.flat[0].device_kind
-  for backbone in backbones:
-    sizes = Sizes(
+  placements = [placement_of(options.topology, count) for count in counts]
+  sizes = [
+    Sizes(
       batch=options.batch,
       backbone=backbone,
       image=options.image_size,
       width=options.width,
       pair_within=options.pair_within,
     )
-    lower = LOWER[options.part]
-    costs = {name: _cost(name, lower, sizes, placement) for name in methods}
-    say(
-      f'\n{options.part}, {backbone}, {sizes.image} pixels, {sizes.batch} '
-      f'rows on {count} x {kind}; of each chip:\n\n{cost_table(costs)}'
+    for backbone in backbones
+  ]
+  # Before the first compilation, which may take an hour.
+  for placement in placements:
+    for method in methods:
+      check_devices(method_config(method, sizes[0]), placement)
+  kept = KeptRows(options.out)
+  failed = [
+    failure
+    for placement in placements
+    for size in sizes
+    for failure in _print_table(options, methods, size, placement, kept)
+  ]
+  if failed:
+    raise UserError(
+      f'not compiled: {", ".join(failed)}; the reason stands above'
     )
 
 
-def _cost(
-  method: str,
-  lower: Callable[[str, Sizes, Placement], Any],
+def _print_table(
+  options: argparse.Namespace,
+  methods: Sequence[str],
   sizes: Sizes,
   placement: Placement,
-) -> Cost | None:
-  """Returns what a step costs, or None if its memory exceeds a chip's."""
-  say(f'compiling: {method}, {sizes.backbone}')
-  lowered = lower(method, sizes, placement)
+  kept: KeptRows,
+) -> list[str]:
+  """Prints the table of a backbone; returns what could not be compiled."""
+  kind = placement.mesh.devices.flat[0].device_kind
+  table = CostTable(
+    f'{options.part}, {sizes.backbone}, {sizes.image} pixels, {sizes.batch} '
+    f'rows on {placement.mesh.size} x {kind}',
+    ['method'],
+  )
+  lower = LOWER[options.part]
+  program = {
+    'topology': options.topology,
+    'devices': placement.mesh.size,
+    'part': options.part,
+    'effort': options.effort,
+    **dataclasses.asdict(sizes),
+  }
+  reference = _cost(kept.find({**program, 'method': REFERENCE}))
+  failed = []
+  # The others are compared with it.
+  for method in sorted(methods, key=lambda name: name != REFERENCE):
+    of = {**program, 'method': method}
+    row = kept.find(of)
+    if row is None:
+      note(f'compiling: {method}, {sizes.backbone}')
+      try:
+        row = kept.keep(of, compiled_cost(lower(method, sizes, placement)))
+      except jax.errors.JaxRuntimeError as error:
+        note(f'{method}, {sizes.backbone}: {error}', always=True)
+        failed.append(f'{method}, {sizes.backbone}')
+        continue
+    cost = _cost(row)
+    if method == REFERENCE:
+      reference = cost
+    table.add([method], cost, reference)
+  return failed
+
+
+def _cost(row: dict[str, Any] | None) -> Cost | None:
+  return Cost(**row['cost']) if row and row['cost'] else None
+
+
+def compiled_cost(lowered: Any) -> dict[str, Any] | None:
+  """Compiles a program, a `jax.stages.Lowered`, and counts what it costs.
+
+  Returns:
+    The fields of a `Cost`; None if the memory exceeds a chip's.
+
+  Raises:
+    JaxRuntimeError: the compiler failed for another reason.
+  """
   try:
-    return step_cost(lowered.compile())
+    return dataclasses.asdict(step_cost(lowered.compile()))
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
-    say(f'{method} does not fit: {str(error).splitlines()[0]}', always=True)
+    note(f'does not fit: {str(error).splitlines()[0]}', always=True)
     return None
+
+
+def note(line: str, *, always: bool = False) -> None:
+  """Prints a line that is no part of a table, on stderr.
+
+  Args:
+    line: the text; line ends become spaces.
+    always: whether -q shows it too.
+  """
+  if always or not is_quiet():
+    print(terminal_lines(' '.join(line.split())), file=sys.stderr, flush=True)

@@ -31,13 +31,21 @@ def test_each_device_has_its_share_and_no_features_travel():
   assert 0 < sent < 4 * ROWS * CHANNELS
 
 
-def test_command(capsys):
-  flags = '--rows=508 --channels=8 --clusters=4 --run'
-  main(['--topology=local', *flags.split()])
+def test_command(capsys, tmp_path):
+  flags = (
+    '--topology=local --rows=508 --channels=8 --clusters=4,6 --devices=8 --run '
+    f'--out={tmp_path / "rows.json"}'
+  ).split()
+  main(flags)
   out = capsys.readouterr().out
-  assert f'one start, {MOVES} moves at most, 508 rows of 8 channels' in out
-  assert '| 4 clusters | ' in out
-  assert out.splitlines()[-1].startswith('4 clusters: ')
+  assert f'one start, {MOVES} moves at most, 8 channels, cpu; of each' in out
+  first, second = (x.split(' | ') for x in out.splitlines()[-2:])
+  assert first[:3] == ['| 508', '4', '8'] and second[:3] == ['| 508', '6', '8']
+  assert float(second[3]) >= float(first[3])
+  assert float(first[-1].rstrip(' |')) >= 0
+  main(flags)
+  again = capsys.readouterr()
+  assert again.out == out and not again.err
 
 
 @pytest.mark.parametrize(

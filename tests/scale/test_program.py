@@ -14,7 +14,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.losses import neighbours, similarity
 from owdfa_jax.methods.by_name import METHODS
-from owdfa_jax.scale import table
+from owdfa_jax.scale import costs, hlo, table
 from owdfa_jax.scale.__main__ import main
 from owdfa_jax.scale.program import (
   Cost,
@@ -86,7 +86,7 @@ def test_batch_that_does_not_fit_the_devices():
     lower_step('cpl', sizes, parallel.make_placement())
 
 
-def test_table_compares_with_the_supervised_step():
+def test_table_compares_with_the_supervised_step(capsys):
   sent = {
     'all-gather': 5 * 10**9,
     'all-reduce': 10**9,
@@ -94,28 +94,101 @@ def test_table_compares_with_the_supervised_step():
     'all-to-all': 0,
     'collective-permute': 7 * 10**9,
   }
-  nothing = dict.fromkeys(sent, 0)
-  text = table.cost_table(
-    {
-      'supervised': Cost(2e12, 4e9, 8 * 10**9, nothing),
-      'mpsl': Cost(3e12, 4e9, 12 * 10**9, sent),
-      'cal': None,
-    }
-  )
-  lines = text.splitlines()
-  assert lines[3] == (
+  base = Cost(2e12, 4e9, 8 * 10**9, dict.fromkeys(sent, 0))
+  other = Cost(3e12, 4e9, 12 * 10**9, sent)
+  shown = table.CostTable('steps', ['method'])
+  assert 'steps; of each chip:\n\n| method | ' in capsys.readouterr().out
+  shown.add(['mpsl'], other, base)
+  assert capsys.readouterr().out == (
     '| mpsl | 3.000 (1.500) | 4.000 (1.000) | 12.000 (1.500) | 5.000 | 3.000 '
-    '| 7.000 |'
+    '| 7.000 |\n'
   )
-  assert lines[4].startswith('| cal | does not fit |')
+  shown.add(['cal'], None, base)
+  assert capsys.readouterr().out.startswith('| cal | does not fit |')
+
+
+FLAGS = (
+  '--topology=local --batch=32 --backbones=small --image_size=64 --part=loss'
+).split()
+
+
+@pytest.fixture
+def costs_of(monkeypatch):
+  """Has the compiler replaced; returns what each method costs."""
+  cost = dataclasses.asdict(
+    Cost(2e12, 4e9, 10**9, dict.fromkeys(hlo.COLLECTIVES, 0))
+  )
+  found = {
+    'orca': cost | {'flops': 3e12},
+    'supervised': cost,
+    'mpsl': None,
+    'cpl': jax.errors.JaxRuntimeError('INTERNAL: broken\nat length'),
+  }
+
+  def count(method):
+    if isinstance(found[method], Exception):
+      raise found[method]
+    return found[method]
+
+  monkeypatch.setitem(costs.LOWER, 'loss', lambda method, *_: method)
+  monkeypatch.setattr(costs, 'compiled_cost', count)
+  return found
+
+
+def test_rows_are_kept_for_a_second_call(costs_of, tmp_path, capsys):
+  flags = [*FLAGS, f'--out={tmp_path / "rows.json"}']
+  main([*flags, '--methods=supervised,mpsl'])
+  first = capsys.readouterr()
+  assert '| supervised | 2.000 (1.000) | ' in first.out
+  assert '| mpsl | does not fit | ' in first.out
+  del costs_of['supervised'], costs_of['mpsl']
+  main([*flags, '--methods=orca,mpsl,supervised'])
+  second = capsys.readouterr()
+  lines = [line[:24] for line in second.out.splitlines()[-3:]]
+  assert lines == [
+    '| supervised | 2.000 (1.',
+    '| orca | 3.000 (1.500) |',
+    '| mpsl | does not fit | ',
+  ]
+  assert second.err == 'compiling: orca, small\n'
+  # What is kept is the reference too.
+  main([*flags, '--methods=orca'])
+  assert '| orca | 3.000 (1.500) |' in capsys.readouterr().out
+  # The rows are those of one program.
+  with pytest.raises(KeyError, match='supervised'):
+    main([*flags, '--methods=supervised', '--width=0.5'])
+
+
+@pytest.mark.usefixtures('costs_of')
+def test_a_failed_method_does_not_end_the_others(capsys):
+  with pytest.raises(SystemExit) as ended:
+    main([*FLAGS, '--methods=cpl,orca'])
+  assert ended.value.code == 1
+  printed = capsys.readouterr()
+  assert printed.out.splitlines()[-1].startswith('| orca | 3.000 | ')
+  assert printed.err.splitlines()[1:] == [
+    'cpl, small: INTERNAL: broken at length',
+    'compiling: orca, small',
+    'error: not compiled: cpl, small; the reason stands above',
+  ]
+
+
+@pytest.mark.parametrize('content', ['[]', '{"rows": [{"of": 1}]}', '{'])
+def test_a_file_of_something_else_stays(content, tmp_path, capsys):
+  path = tmp_path / 'rows.json'
+  path.write_text(content)
+  with pytest.raises(SystemExit):
+    main([*FLAGS, f'--out={path}', '--methods=orca'])
+  assert f'not a file of costs: --out={path} (' in capsys.readouterr().err
+  assert path.read_text() == content
 
 
 def test_command_for_the_devices_of_this_machine(capsys):
-  arguments = '--topology=local --batch=32 --methods=orca --backbones=small'
-  main([*arguments.split(), '--image_size=64', '--part=loss'])
+  main([*FLAGS, '--methods=orca', '--devices=8,2'])
   out = capsys.readouterr().out
-  assert 'loss, small, 64 pixels, 32 rows on 8 x cpu; of each chip:' in out
-  assert '| orca | ' in out
+  for count in (8, 2):
+    assert f'loss, small, 64 pixels, 32 rows on {count} x cpu; of' in out
+  assert out.count('| orca | ') == 2
 
 
 @pytest.mark.parametrize(

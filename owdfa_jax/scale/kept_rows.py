@@ -1,0 +1,102 @@
+"""Keeps finished rows in a file; a second call goes on with the rest."""
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import owdfa_jax
+from input_pipeline import strict_json
+from input_pipeline.errors import UserError
+from input_pipeline.files import LIST_LIMIT, read_text, write_whole
+
+# The packages whose versions decide what a program costs.
+_COMPILERS = ('jax', 'jaxlib', 'libtpu', 'jax-cuda12-plugin')
+_FIELDS = {'of', 'cost'}
+
+
+class KeptRows:
+  """The finished rows of a file; without a file, nothing is kept.
+
+  A row is what a program costs, and what the program is: its settings, and the
+  versions of the compilers. Rows of other versions stay in the file.
+  """
+
+  def __init__(self, path: str):
+    """Reads the rows that are there, and writes the file.
+
+    Args:
+      path: of the file, which need not exist; '' keeps no rows.
+
+    Raises:
+      UserError: the file holds something else, or cannot be written.
+    """
+    self._path = path
+    self._versions = _versions()
+    self._rows: list[dict[str, Any]] = []
+    self._write()
+
+  def find(self, of: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the row of a program, whose 'cost' is there; None without one.
+
+    Args:
+      of: what the program is, in values that JSON has.
+    """
+    key = {**of, 'versions': self._versions}
+    return next((x for x in self._rows if x['of'] == key), None)
+
+  def keep(
+    self, of: Mapping[str, Any], cost: Mapping[str, Any] | None
+  ) -> dict[str, Any]:
+    """Adds a row and writes the file.
+
+    Args:
+      of: what the program is, as in `find`.
+      cost: numbers by name; None for a program that does not fit.
+
+    Returns:
+      The row.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    row = {'of': {**of, 'versions': self._versions}, 'cost': cost}
+    self._write(row)
+    return row
+
+  def _write(self, *added: dict[str, Any]) -> None:
+    if self._path:
+      # Another process may have added rows since.
+      self._rows = [*_read(self._path), *added]
+      with write_whole(self._path, text=True, what='the costs') as file:
+        json.dump({'rows': self._rows}, file, indent=1)
+        file.write('\n')
+
+
+def _read(path: str) -> list[dict[str, Any]]:
+  """Returns the rows of a file; none if there is no file."""
+  reason = 'other fields'
+  if not os.path.exists(path):
+    return []
+  try:
+    content = strict_json.loads(read_text(path, LIST_LIMIT))
+    rows = content['rows']
+    if all(row.keys() == _FIELDS for row in rows):
+      return rows
+  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    reason = getattr(error, 'strerror', None) or str(error)
+  raise UserError(
+    f'not a file of costs: --out={path} ({reason}); give another path'
+  )
+
+
+def _versions() -> dict[str, str]:
+  """Returns the versions of what compiles, as far as it is installed."""
+  found = {'owdfa-jax': owdfa_jax.__version__}
+  for name in _COMPILERS:
+    try:
+      found[name] = version(name)
+    except PackageNotFoundError:
+      continue
+  return found
