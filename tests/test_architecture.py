@@ -29,6 +29,7 @@ LEVELS = [
   {'owdfa_jax.losses'},
   {'owdfa_jax.models'},
   {
+    'owdfa_jax.library_logs',
     'owdfa_jax.parallel',
     'owdfa_jax.pods',
     'owdfa_jax.report_fields',

@@ -70,8 +70,9 @@ def discover_with_run(
   from owdfa_jax.experiment import build_experiment
   from owdfa_jax.inference.new_sources import find_new_sources
   from owdfa_jax.inference.prepare import prepare_run
+  from owdfa_jax.library_logs import silence_libraries
 
-  startup.silence_orbax()
+  silence_libraries()
   startup.use_compilation_cache(inputs.config.compilation_cache)
   with startup.one_line_out_of_memory():
     experiment = prepare_run(build_experiment(inputs, trains=False))

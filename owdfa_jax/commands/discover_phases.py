@@ -132,8 +132,9 @@ def _train(discovery: Discovery) -> int:
 
   # Imports JAX, which takes seconds, only now.
   from owdfa_jax.commands import modes, startup
+  from owdfa_jax.library_logs import silence_libraries
 
-  startup.silence_orbax()
+  silence_libraries()
   startup.use_compilation_cache(config.compilation_cache)
   if remark:
     _say(remark)
@@ -182,8 +183,9 @@ def _attribute(discovery: Discovery) -> None:
   folder = str(discovery.folder)
   inputs = check_recorded(folder, 'attribute', {}, writes=False)[-1]
   from owdfa_jax.commands import modes, startup
+  from owdfa_jax.library_logs import silence_libraries
 
-  startup.silence_orbax()
+  silence_libraries()
   startup.use_compilation_cache(inputs.config.compilation_cache)
   with startup.one_line_out_of_memory():
     # Its status tells of unreadable images, which are named and counted.

@@ -89,6 +89,10 @@ COMMANDS = {
     'Times reading packed images, and image formats.',
     'input_pipeline.read_timing',
   ),
+  'metric-timing': Command(
+    'Times the metrics on many predictions.',
+    'owdfa_jax.evaluation.metric_timing',
+  ),
   'soak': Command(
     'Kills small runs at random and checks that nothing is lost.',
     'owdfa_jax.soak.__main__',

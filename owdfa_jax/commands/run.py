@@ -16,7 +16,9 @@ settings can be overridden: --config.eval.batch_size=64
 import functools
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import ml_collections
 from absl import app, flags
 from ml_collections import config_flags
 
@@ -56,7 +58,6 @@ from owdfa_jax.training.recorded_config import (
 
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
 
-# A line with more names cannot be read, and the run carries a sample alone.
 # Modes that take the config of the run in --workdir, without --config.
 _OF_RUN = ('eval', 'attribute', 'estimate')
 
@@ -219,6 +220,23 @@ def _run(argv: Sequence[str]) -> None:
   _check_and_run(files)
 
 
+class _Checked(NamedTuple):
+  """What can be checked before JAX is imported.
+
+  Attributes:
+    inputs: of the run; of a run in stages, of the last one.
+    stages: the inputs of the stages of a run that its folder describes, if the
+      mode uses all of them.
+    images: the images to attribute.
+    remark: what to say before the work begins.
+  """
+
+  inputs: RunInputs
+  stages: Sequence[RunInputs]
+  images: FolderScan | None
+  remark: str
+
+
 def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
   """Checks and runs, as one process of a pod if one is given.
 
@@ -230,9 +248,64 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
   if mode == 'estimate' and workdir is None:
     print(estimate_without_network(config))
     sys.exit()
-  if workdir is None and mode == 'timing':
-    workdir = '.'  # timing neither reads nor writes there
-  assert workdir  # `_run` has seen to it
+  # Timing neither reads nor writes in a workdir.
+  workdir = workdir or '.'
+  checked = _check(files, config, mode, workdir)
+
+  # Imports JAX, which takes seconds, only once the command is known to be
+  # right.
+  from owdfa_jax.commands import modes, startup
+  from owdfa_jax.library_logs import silence_libraries
+  from owdfa_jax.training.progress import say
+
+  silence_libraries(in_pod=pod is not None)
+  startup.use_compilation_cache(config.compilation_cache)
+  if pod is not None:
+    startup.join_pod(
+      pod, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+    )
+  if checked.remark:
+    say(checked.remark)
+  with startup.one_line_out_of_memory():
+    if len(checked.stages) > 1:
+      modes.evaluate_recorded(checked.stages)
+      sys.exit()
+    if 'stages' in config and mode in ('train', 'eval'):
+      sys.exit(modes.run_stages(mode, config, workdir))
+    sys.exit(
+      modes.run(
+        mode,
+        checked.inputs,
+        checked.images,
+        _MAX_PIXELS.value,
+        _OUT.value,
+        stability=_STABILITY.value,
+        nearest=_NEAREST.value,
+        frames=_FRAMES.value,
+        faces=_FACES.value,
+        runner=_RUNNER.value,
+        beam_options=_BEAM_OPTIONS.value,
+      )
+    )
+
+
+def _check(
+  files: Sequence[str],
+  config: ml_collections.ConfigDict,
+  mode: str,
+  workdir: str,
+) -> _Checked:
+  """Checks the flags, the images, the data and the workdir.
+
+  Args:
+    files: images to attribute, and folders of them.
+    config: the settings.
+    mode: one of `MODES`.
+    workdir: the folder of the run.
+
+  Raises:
+    UserError: one of them does not fit.
+  """
   check_max_pixels(_MAX_PIXELS.value)
   if _RUNNER.value != LOCAL:
     check_beam(_RUNNER.value)
@@ -250,41 +323,7 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
     inputs = stages[-1]
   if _FACES.value:
     check_cuts_faces(inputs.dataset, '--faces')
-
-  # Imports JAX, which takes seconds, only once the command is known to be
-  # right.
-  from owdfa_jax.commands import modes, startup
-  from owdfa_jax.training.progress import say
-
-  startup.silence_orbax()
-  startup.use_compilation_cache(config.compilation_cache)
-  if pod is not None:
-    startup.join_pod(
-      pod, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
-    )
-  if remark:
-    say(remark)
-  with startup.one_line_out_of_memory():
-    if len(stages) > 1:
-      modes.evaluate_recorded(stages)
-      sys.exit()
-    if 'stages' in config and mode in ('train', 'eval'):
-      sys.exit(modes.run_stages(mode, config, workdir))
-    sys.exit(
-      modes.run(
-        mode,
-        inputs,
-        images,
-        _MAX_PIXELS.value,
-        _OUT.value,
-        stability=_STABILITY.value,
-        nearest=_NEAREST.value,
-        frames=_FRAMES.value,
-        faces=_FACES.value,
-        runner=_RUNNER.value,
-        beam_options=_BEAM_OPTIONS.value,
-      )
-    )
+  return _Checked(inputs, stages, images, remark)
 
 
 def _find_images(files: Sequence[str]) -> FolderScan:

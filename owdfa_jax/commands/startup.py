@@ -1,4 +1,4 @@
-"""Prepares what every command needs: quiet logs, the cache, the pod."""
+"""Prepares what every command needs: memory errors, the cache, the pod."""
 
 import contextlib
 import os
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-from absl import logging
 from jax._src import distributed
 
 from input_pipeline.errors import UserError
@@ -38,11 +37,6 @@ def _out_of_memory(where: str) -> UserError:
     '--config.batch_size, --config.eval.batch_size or --config.model.width, or '
     'use more devices'
   )
-
-
-def silence_orbax() -> None:
-  """Silences Orbax's info logs, and its warnings of saves without metrics."""
-  logging.set_verbosity(logging.ERROR)
 
 
 def use_compilation_cache(folder: str) -> None:

@@ -59,6 +59,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   run_folders(str(arguments.run))  # for its error, before JAX is imported
   # Imported late: it loads JAX, which takes seconds.
   from owdfa_jax.export.write import export_run
+  from owdfa_jax.library_logs import silence_libraries
+
+  silence_libraries()
 
   description = export_run(
     arguments.run,

@@ -75,8 +75,9 @@ def _run(argv: Sequence[str]) -> None:
   # right.
   from owdfa_jax.commands import startup
   from owdfa_jax.leaderboard.compare import compare
+  from owdfa_jax.library_logs import silence_libraries
 
-  startup.silence_orbax()
+  silence_libraries()
   startup.use_compilation_cache(runs[0].config.compilation_cache)
   with startup.one_line_out_of_memory():
     sys.exit(compare(config, runs, workdir, _command_line()))

@@ -169,8 +169,10 @@ def _has_gallery(run: RunFiles) -> bool:
 def _make_map(inputs: RunInputs) -> None:
   # Imported here because JAX takes seconds to load, and most pages need none.
   from owdfa_jax.experiment import build_experiment
+  from owdfa_jax.library_logs import silence_libraries
   from owdfa_jax.page.map_of_run import ensure_map
 
+  silence_libraries()
   try:
     ensure_map(build_experiment(inputs))
   except UserError as error:

@@ -73,6 +73,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     # Where libtpu is installed, JAX would look for a TPU of this machine.
     os.environ.setdefault('JAX_PLATFORMS', 'cpu')
   # These import JAX, which takes seconds.
+  from owdfa_jax.library_logs import silence_libraries
+
+  silence_libraries()
   if 'rows' in numbers:
     from owdfa_jax.scale.clustering import print_clustering_costs
 

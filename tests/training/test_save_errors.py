@@ -19,12 +19,12 @@ import jax, jax.numpy as jnp, numpy as np
 from etils import epath
 from input_pipeline.errors import UserError, one_line_errors
 from owdfa_jax import parallel
-from owdfa_jax.commands import startup
+from owdfa_jax.library_logs import silence_libraries
 from owdfa_jax.training.checkpoints import Checkpoints
 from owdfa_jax.training.state import TrainState
 from owdfa_jax.training.writers import JsonLines
 
-startup.silence_orbax()
+silence_libraries()
 random = np.random.default_rng(0)  # checkpoints are compressed
 state = jax.device_put(
   TrainState(
