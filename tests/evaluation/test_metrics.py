@@ -4,6 +4,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import metrics
@@ -172,6 +173,18 @@ def test_metrics_are_fractions_and_ignore_the_names_of_outputs(rows, random):
   for name in ('novel_acc', 'novel_nmi', 'all_acc', 'all_nmi', 'all_ari'):
     if found[name] is not None:
       assert renamed[name] == pytest.approx(found[name])
+
+
+@hypothesis.given(
+  st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1)
+)
+def test_nmi_and_ari_are_those_of_scikit_learn(rows):
+  label, output = np.array(rows).T
+  _, nmi, ari = metrics.clustering_metrics(label, output)
+  expected = sklearn.metrics.normalized_mutual_info_score(label, output)
+  assert nmi == pytest.approx(expected, abs=1e-12)
+  expected = sklearn.metrics.adjusted_rand_score(label, output)
+  assert ari == pytest.approx(expected, abs=1e-12)
 
 
 def test_calibration_error_by_hand():
