@@ -6,6 +6,8 @@ interruption.
 """
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 from input_pipeline.dataset import open_dataset
 from input_pipeline.escape import terminal_lines
@@ -20,7 +22,14 @@ from owdfa_jax.commands.discover_plan import (
 )
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.commands.training_inputs import check_configured
-from owdfa_jax.evaluation.names_file import NAMES_FILE
+from owdfa_jax.evaluation.heap_record import (
+  HeapRecord,
+  made_by,
+  read_heap_record,
+  what_changed,
+  write_heap_record,
+)
+from owdfa_jax.inference.unfinished import unfinished_path
 from owdfa_jax.page.write_page import PAGE_FILE
 
 # Of less data than one usual batch, batches of at most this many images.
@@ -156,32 +165,27 @@ def _draw_page(discovery: Discovery) -> None:
     report_page(discovery.folder)
 
 
-def has_current_names(folder: pathlib.Path) -> bool:
-  """Returns whether the table of a heap has the names that a user gave.
-
-  Args:
-    folder: of the run, or of all stages.
-
-  Raises:
-    UserError: the names are of other clusters, or a file is damaged.
-  """
-  if not [*folder.glob(NAMES_FILE), *folder.glob(f'*/{NAMES_FILE}')]:
-    return True
+def _attribute(discovery: Discovery) -> None:
+  """Attributes the heap, unless its table is there and of the run of today."""
   from owdfa_jax.page.report_command import last_stage
 
-  heap = last_stage(folder).heap
-  return heap is not None and heap.is_current
-
-
-def _attribute(discovery: Discovery) -> None:
-  if discovery.heap_table.exists():
-    if has_current_names(discovery.folder):
+  run, folder = last_stage(discovery.folder), discovery.folder
+  if run.heap is not None:
+    if not run.heap.changed:
       _say('== 4/4 attribute: complete already')
       return
-    _say('names were given since: the table of the heap is made anew')
+    _say(
+      f'changed since the table of the heap was made: {run.heap.changed}; it '
+      'is made anew'
+    )
+  step = run.report['checkpoint_step']
+  by = run.report.get('classified_by', 'head')
+  record, now = read_heap_record(folder), made_by(run.workdir, step, by)
+  _drop_other_answers(discovery, record, now)
+  write_heap_record(folder, record._replace(begun=now))
   _say("== 4/4 attribute: the heap's images")
-  folder = str(discovery.folder)
-  inputs = check_recorded(folder, 'attribute', {}, writes=False)[-1]
+  settings = {'eval.checkpoint': str(step), 'eval.classify_by': by}
+  inputs = check_recorded(str(folder), 'attribute', settings, writes=False)[-1]
   from owdfa_jax.commands import modes, startup
   from owdfa_jax.library_logs import silence_libraries
 
@@ -192,6 +196,30 @@ def _attribute(discovery: Discovery) -> None:
     modes.run(
       'attribute', inputs, discovery.heap, out=str(discovery.heap_table)
     )
+  # The attribution may have written a file of the run that was missing.
+  write_heap_record(folder, HeapRecord(table=made_by(run.workdir, step, by)))
+
+
+def _drop_other_answers(
+  discovery: Discovery, record: HeapRecord, now: Mapping[str, Any]
+) -> None:
+  """Removes the answers of a table that was begun before the run changed.
+
+  Args:
+    discovery: whose table is not complete.
+    record: of the table.
+    now: what its answers will be made by.
+
+  """
+  path = pathlib.Path(unfinished_path(discovery.heap_table))
+  if record.begun is None or not path.exists():
+    return
+  if changed := what_changed(record.begun, now):
+    _say(
+      f'changed since the table of the heap was begun: {changed}; it is begun '
+      'anew'
+    )
+    path.unlink()
 
 
 def _batch_size(packed: pathlib.Path, usual: int) -> int:

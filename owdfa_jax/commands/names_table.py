@@ -106,11 +106,16 @@ def examples_of_heap(run: RunFiles) -> list[str]:
   if lines:
     lines = ['', 'most typical of the heap:', *lines, '']
   known = int((heap.output < run.num_known).sum())
-  return [
-    *lines,
+  lines.append(
     f'of the heap besides: {known} of known sources, {heap.num_none} of none '
-    'of these',
-  ]
+    'of these'
+  )
+  if heap.changed:
+    lines.append(
+      f'warning: changed since the table of the heap was made: {heap.changed}; '
+      '`owdfa discover` with the same options makes it anew'
+    )
+  return lines
 
 
 def shared_lines(names: Mapping[int, str]) -> list[str]:

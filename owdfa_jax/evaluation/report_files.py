@@ -9,6 +9,8 @@ GROUP_ATTRIBUTIONS_FILE = 'group_attributions.csv'
 NEW_ATTRIBUTIONS_FILE = 'new_attributions.csv'
 # Of the images without a label that `owdfa discover` trained with.
 HEAP_ATTRIBUTIONS_FILE = 'heap_attributions.csv'
+# What that table was made by.
+HEAP_RECORD_FILE = 'heap_attributions.json'
 
 
 def split_file(name: str, split: str) -> str:

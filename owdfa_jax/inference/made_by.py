@@ -26,6 +26,7 @@ def answers_made_by(
   return {
     **({'names': given} if given else {}),
     **({'classes': list(run.classes)} if is_split else {}),
+    **({'parts': run.part_digests} if run.part_digests else {}),
     'checkpoint': checkpoint_digest(run.checkpoint),
     'classify_by': experiment.config.eval.classify_by,
     'whitening': experiment.config.eval.whitening,
@@ -33,4 +34,6 @@ def answers_made_by(
     'calibration': list(run.calibration or ()),
     # Left out, so that what an earlier version began goes on.
     **{k: v for k, v in options.items() if k != 'faces' or v},
+    # An earlier version did not follow the faces of a video.
+    **({'faces_of_videos': 'followed'} if options.get('faces') else {}),
   }

@@ -18,7 +18,12 @@ from input_pipeline import strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text, write_whole
 from input_pipeline.storage import place_beside
-from owdfa_jax.inference.unfinished import MADE_BY, UnfinishedTable, is_part
+from owdfa_jax.inference.unfinished import (
+  MADE_BY,
+  UnfinishedTable,
+  is_part,
+  what_differs,
+)
 
 _TASK = 'task.json'
 _IMAGES = '.images.json'
@@ -66,9 +71,9 @@ class Parts:
           continue
         if first.get(MADE_BY) != made_by:
           raise UserError(
-            f'unfinished answers by something else: {self.folder}: of another '
-            'checkpoint or with other settings; remove it, or give another '
-            '--out'
+            f'unfinished answers by something else: {self.folder}: of '
+            f'{what_differs(first.get(MADE_BY), made_by)}; remove it, or give '
+            'another --out'
           )
         for row in rows:
           if row['image'] not in table.done:

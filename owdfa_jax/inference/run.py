@@ -3,6 +3,7 @@
 Nothing is printed, nothing is written, and no setting of JAX is changed.
 """
 
+import hashlib
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -118,6 +119,20 @@ class TrainedRun:
   def has_training_images(self) -> bool:
     """Whether the run carries training images, which answers name."""
     return self._sample is not None
+
+  @property
+  def part_digests(self) -> dict[str, str]:
+    """What tells the parts of each split cluster from others, by its output."""
+    parts, sample = self._rule.parts, self._sample
+    if parts is None or sample is None:
+      return {}
+    # The parts follow from the images that the run carries, and their number.
+    return {
+      str(output): hashlib.sha256(
+        repr(names).encode() + sample.place[sample.output == output].tobytes()
+      ).hexdigest()
+      for output, names in parts.names.items()
+    }
 
   @property
   def lacks_temperature(self) -> bool:

@@ -18,6 +18,18 @@ from input_pipeline.storage import place_beside
 _SUFFIX = '.unfinished'
 # What the first line holds.
 MADE_BY = 'made_by'
+# Parts of that which are no options, in words.
+_WORDS = {
+  'checkpoint': 'another checkpoint',
+  'names': 'other names',
+  'classes': 'other names',
+  'parts': 'clusters split otherwise',
+  'classify_by': 'another setting eval.classify_by',
+  'whitening': 'another setting eval.whitening',
+  'threshold': 'another threshold of none of these',
+  'calibration': 'another temperature',
+  'faces_of_videos': 'another version',
+}
 
 
 class UnfinishedTable:
@@ -42,7 +54,7 @@ class UnfinishedTable:
     Raises:
       UserError: the file is of something else, or cannot be read.
     """
-    self.path = f'{place_beside(table)}{_SUFFIX}'
+    self.path = unfinished_path(table)
     self._made_by = dict(made_by)
     self.done: set[str] = set()
     if os.path.exists(self.path):
@@ -71,8 +83,9 @@ class UnfinishedTable:
       ) from error
     if made_by not in (None, self._made_by):
       raise UserError(
-        f'an unfinished attribution by something else: {self.path}: of another '
-        'checkpoint or with other settings; remove it, or give another --out'
+        f'an unfinished attribution by something else: {self.path} '
+        f'({what_differs(made_by, self._made_by)}); remove it, or give another '
+        '--out'
       )
 
   def __enter__(self) -> 'UnfinishedTable':
@@ -140,6 +153,29 @@ class UnfinishedTable:
           yield strict_json.loads(line)
         except ValueError:
           return  # what was being written when the process was killed
+
+
+def unfinished_path(table: str | os.PathLike[str]) -> str:
+  """Returns the path of the answers so far of a table.
+
+  Args:
+    table: the path of the table that is to be written.
+  """
+  return f'{place_beside(table)}{_SUFFIX}'
+
+
+def what_differs(before: Any, now: Mapping[str, Any]) -> str:
+  """Returns in words how what gives answers differs from what gave others.
+
+  Args:
+    before: `made_by` of the answers that are there.
+    now: that of the answers to come.
+  """
+  if not isinstance(before, dict):
+    return 'a damaged first line'
+  keys = [k for k in {**before, **now} if before.get(k) != now.get(k)]
+  words = [_WORDS.get(k, f'another --{k}') for k in keys]
+  return ', '.join(dict.fromkeys(words))
 
 
 def is_part(row: Mapping[str, Any]) -> bool:

@@ -43,6 +43,9 @@ class HeapAnswers:
     part: the part of each, of an output that the user split; '' of others.
     is_current: whether the table was written with the names of today.
     digest: of the table.
+    step: of the checkpoint that the table was made with; None if unknown.
+    changed: what has changed in the run since the table was made, in words; ''
+      if nothing has.
   """
 
   image: list[str]
@@ -56,6 +59,8 @@ class HeapAnswers:
   part: list[str]
   is_current: bool
   digest: str
+  step: int | None = None
+  changed: str = ''
 
   def __len__(self) -> int:
     return len(self.image)

@@ -103,6 +103,8 @@ def heap_context(
   num_found = sum(not x.known for x in clusters)
   return {
     'num_images': num_images,
+    'changed': heap.changed,
+    'step': heap.step,
     'doubt': too_few_images(
       num_images, max(num_found, outputs - run.num_known)
     ),

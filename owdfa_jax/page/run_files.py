@@ -14,6 +14,11 @@ from etils import epath
 from input_pipeline import escape, strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
+from owdfa_jax.evaluation.heap_record import (
+  made_by,
+  read_heap_record,
+  what_changed,
+)
 from owdfa_jax.evaluation.names_file import (
   NAMES_FILE,
   names_of_clusters,
@@ -146,7 +151,32 @@ def read_run(
     machine=_read_machine(workdir / MACHINE_FILE),
     heap=None
     if folder is None
-    else read_heap(folder, num_known, given, _parts(workdir)),
+    else _read_heap(folder, workdir, report, num_known, given),
+  )
+
+
+def _read_heap(
+  folder: pathlib.Path,
+  workdir: pathlib.Path,
+  report: Mapping[str, Any],
+  num_known: int,
+  given: Mapping[int, str],
+) -> HeapAnswers | None:
+  """Returns the answers for the heap, and what has changed since; or None."""
+  found = read_names(workdir)
+  parts = {} if found is None else found.parts
+  heap = read_heap(folder, num_known, given, parts)
+  if heap is None:
+    return None
+  record = read_heap_record(folder).table
+  if record is None:
+    # By an earlier version: the table itself tells other names.
+    changed = '' if heap.is_current else 'the names'
+    return dataclasses.replace(heap, changed=changed)
+  by = report.get('classified_by', 'head')
+  now = made_by(workdir, report['checkpoint_step'], by)
+  return dataclasses.replace(
+    heap, step=record.get('step'), changed=what_changed(record, now)
   )
 
 
@@ -206,12 +236,6 @@ def _given(
   return names_of_clusters(
     workdir, step, by, known, recorded_num_outputs(epath.Path(workdir))
   )
-
-
-def _parts(workdir: pathlib.Path) -> Mapping[int, Sequence[str]]:
-  """Returns the names of the parts of clusters that the user split."""
-  found = read_names(workdir)
-  return {} if found is None else found.parts
 
 
 def _said(lines: list[dict[str, str]]) -> list[str]:

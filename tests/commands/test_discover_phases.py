@@ -1,5 +1,6 @@
 """The phases of `owdfa discover`: what is done again, and what is not."""
 
+import json
 import os
 
 import pytest
@@ -8,8 +9,9 @@ from helpers.discoveries import opened, write_images
 from helpers.heap_tables import found, write_heap
 from helpers.page_runs import write_run
 from input_pipeline.packing import write_pack
-from owdfa_jax.commands import discover_phases, modes, names
+from owdfa_jax.commands import modes, names
 from owdfa_jax.commands.discover_phases import run_phases
+from owdfa_jax.evaluation import names_file
 from owdfa_jax.page import report_command
 
 
@@ -36,9 +38,9 @@ def phases(images, monkeypatch):
     done.append(mode)
     assert (inputs.config.data.path) == str(images / 'run/data/packed')
     if mode == 'train':
-      (images / 'run' / 'report.json').write_text('{}')
+      write_run(images / 'run')
     else:
-      (images / 'run' / 'heap_attributions.csv').write_text('')
+      write_heap(images / 'run', found('a.png', 3))
     return 0
 
   monkeypatch.setattr('input_pipeline.packing.write_pack', pack)
@@ -60,8 +62,7 @@ def training_inputs(packed):
 
 
 def test_each_phase_is_done_once(phases, images, capsys):
-  settings = ('data.num_classes=4', 'log.page=False', 'compilation_cache=')
-  discovery = opened(settings=settings)
+  discovery = opened(settings=SETTINGS)
   assert run_phases(discovery) == 0
   assert phases == ['pack', 'train', 'attribute']
   assert run_phases(discovery) == 0
@@ -72,32 +73,91 @@ def test_each_phase_is_done_once(phases, images, capsys):
   assert phases == ['pack', 'train', 'attribute', 'attribute']
 
 
-def test_names_given_since_are_written_into_the_table_of_the_heap(
-  phases, monkeypatch
+def give_names(run):
+  names.main([str(run), '3=X'])
+
+
+def split(run):
+  names.main([str(run)])
+  named = names_file.read_names(run)
+  names_file.write_names(run, named._replace(parts={3: ('', '')}))
+
+
+def train_further(run):
+  report = json.loads((run / 'report.json').read_text())
+  (run / 'report.json').write_text(json.dumps(report | {'checkpoint_step': 9}))
+
+
+CHANGES = pytest.mark.parametrize(
+  'change, words',
+  [
+    (give_names, 'the names'),
+    (split, 'the parts of split clusters'),
+    (train_further, 'the checkpoint'),
+  ],
+)
+SETTINGS = ('data.num_classes=4', 'log.page=False', 'compilation_cache=')
+
+
+@CHANGES
+def test_the_table_of_the_heap_is_made_anew_after_a_change(
+  phases, capsys, change, words
 ):
-  settings = ('data.num_classes=4', 'log.page=False', 'compilation_cache=')
-  discovery = opened(settings=settings)
+  discovery = opened(settings=SETTINGS)
   run_phases(discovery)
-  current = [True, False]
-  monkeypatch.setattr(
-    discover_phases, 'has_current_names', lambda folder: current.pop()
+  change(discovery.folder)
+  capsys.readouterr()
+  run_phases(discovery)
+  assert (
+    f'changed since the table of the heap was made: {words}; it is made anew'
+    in capsys.readouterr().out
   )
-  run_phases(discovery)
+  assert phases == ['pack', 'train', 'attribute', 'attribute']
+  # The names of the table are not those of the file, but the record is.
   run_phases(discovery)
   assert phases == ['pack', 'train', 'attribute', 'attribute']
 
 
-def test_names_that_the_table_of_the_heap_has(tmp_path):
-  run = tmp_path / 'run'
-  write_run(run)
-  write_heap(run, found('a.png', 3))
-  assert discover_phases.has_current_names(run)
-  names.main([str(run)])
-  assert discover_phases.has_current_names(run)
-  names.main([str(run), '3=X'])
-  assert not discover_phases.has_current_names(run)
-  write_heap(run, found('a.png', 3, source='X'))
-  assert discover_phases.has_current_names(run)
+def test_a_table_without_a_record_is_told_by_its_names(phases):
+  discovery = opened(settings=SETTINGS)
+  run_phases(discovery)
+  (discovery.folder / 'heap_attributions.json').unlink()
+  run_phases(discovery)
+  assert phases.count('attribute') == 1
+  give_names(discovery.folder)
+  run_phases(discovery)
+  assert phases.count('attribute') == 2
+
+
+@CHANGES
+def test_a_table_that_was_begun_before_a_change_is_begun_anew(
+  phases, monkeypatch, capsys, change, words
+):
+  discovery = opened(settings=SETTINGS)
+  run_phases(discovery)
+  discovery.heap_table.unlink()
+  unfinished = discovery.folder / 'heap_attributions.csv.unfinished'
+
+  def stop(*_, **__):
+    unfinished.write_text('answers')
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    patch.setattr(modes, 'run', stop)
+    run_phases(discovery)
+  # Without a change it goes on.
+  with monkeypatch.context() as patch:
+    patch.setattr(modes, 'run', lambda *_, **__: 0)
+    run_phases(discovery)
+  assert unfinished.exists()
+  with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    patch.setattr(modes, 'run', stop)
+    run_phases(discovery)
+  change(discovery.folder)
+  capsys.readouterr()
+  run_phases(discovery)
+  assert f'was begun: {words}; it is begun anew' in capsys.readouterr().out
+  assert not unfinished.exists()
 
 
 def test_the_page_is_drawn_with_the_heap(phases, monkeypatch):

@@ -64,7 +64,11 @@ def test_clusters_of_the_heap_are_shown_and_named(run, capsys):
   assert row[2:] == ['2', '66.67', '75.00', '0', 'h/2.png']
   assert 'novel-4: h/2.png, h/1.png\n' in out
   assert 'besides: 0 of known sources, 0 of none of these' in out
-  assert '`owdfa discover`' in out
+  assert '`owdfa discover`' in out and 'warning' not in out
+  names.main([str(run)])
+  assert 'table of the heap was made: the names; `owdfa discover` with' in (
+    capsys.readouterr().out
+  )
 
 
 @pytest.fixture

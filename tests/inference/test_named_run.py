@@ -17,6 +17,7 @@ from owdfa_jax.evaluation import (
 )
 from owdfa_jax.evaluation.source_names import source_names_or_warning
 from owdfa_jax.evaluation.sources_file import read_sample
+from owdfa_jax.inference.made_by import answers_made_by
 from owdfa_jax.inference.run import TrainedRun
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -106,6 +107,14 @@ def test_a_part_of_a_split_cluster_answers(named, monkeypatch):
   names_file.write_names(experiment.workdir, found._replace(parts=parts))
   run = TrainedRun(experiment)
   assert {'left', 'right'} < {*run.classes}
+  # An unfinished table goes on with the same parts alone.
+  made_by = answers_made_by(run, experiment, {})
+  assert made_by['parts'].keys() == {str(split)}
+  other = found._replace(parts={split: ('left', 'right', 'left')})
+  names_file.write_names(experiment.workdir, other)
+  again = TrainedRun(experiment)
+  assert again.classes == run.classes
+  assert answers_made_by(again, experiment, {}) != made_by
   images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), np.uint8)
   answers = run.predict(list(images), stability=True)
   path.write_text(kept)

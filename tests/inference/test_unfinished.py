@@ -11,6 +11,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.new_images import find_new_images
 from owdfa_jax.inference.attribute import attribute
 from owdfa_jax.inference.run import TrainedRun
+from owdfa_jax.inference.unfinished import what_differs
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -66,9 +67,25 @@ def test_the_table_is_that_of_a_whole_attribution(
   assert stopped.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize(
+  ('before', 'words'),
+  [
+    ({'a': 1, 'checkpoint': 'x'}, 'another checkpoint'),
+    ({'a': 1, 'parts': {'8': 'x'}}, 'clusters split otherwise'),
+    ({'a': 1, 'names': {}, 'classes': []}, 'other names'),
+    ({'a': 2}, 'another --a'),
+    (None, 'a damaged first line'),
+  ],
+)
+def test_what_differs_is_said_in_words(before, words):
+  assert what_differs(before, {'a': 1}) == words
+
+
 def test_answers_of_something_else_are_refused(trained, photos, stopped):
   scan = find_new_images([str(photos)])
-  with pytest.raises(UserError, match='or with other settings; remove it, or'):
+  with pytest.raises(
+    UserError, match=r'\(another --max_pixels\); remove it, or'
+  ):
     attribute(trained, scan, max_pixels=999, out=str(stopped))
   unfinished(stopped).write_text(json.dumps([1]) + '\n')
   with pytest.raises(UserError, match='damaged file: .*unfinished'):

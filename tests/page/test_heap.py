@@ -10,7 +10,7 @@ from helpers.heap_tables import found, write_heap
 from helpers.page_runs import HOSTILE, Reader, write_run
 from input_pipeline.errors import UserError
 from owdfa_jax.commands import names
-from owdfa_jax.evaluation import names_file
+from owdfa_jax.evaluation import heap_record, names_file
 from owdfa_jax.page.heap_answers import read_heap
 from owdfa_jax.page.run_files import read_run
 from owdfa_jax.page.write_page import write_page
@@ -146,6 +146,16 @@ def test_the_page_shows_clusters_that_no_test_image_got(run):
   targets = re.findall(r'href="#(name-\d)"', page)
   assert targets == ['name-4', 'name-3', 'name-1']
   assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_the_page_says_what_has_changed_since(run):
+  made_by = heap_record.made_by(run, 7, 'head')
+  heap_record.write_heap_record(run, heap_record.HeapRecord(made_by))
+  text = page_of(run)[1]
+  assert 'Changed since' not in text and 'by the checkpoint of step 7' in text
+  names.main([str(run), '4=X'])
+  text = page_of(run)[1]
+  assert 'Changed since these answers were written: the names.' in text
 
 
 def test_a_heap_of_many_images_is_not_doubted(run):
