@@ -49,18 +49,21 @@ class Answer:
       views were not asked for.
     nearest: the training images whose features are nearest, the nearest first,
       by their names in the packed data; None if the run carries none.
-    frames: how many frames of a video were seen; None for an image.
+    frames: how many frames of a video were seen, or show the face; None for an
+      image and for one frame.
     frame: the number of the frame, from 0, where the answer is for one frame of
-      a video alone.
+      a video alone; of a face in a video, its first frame.
     faces: how many faces were found, in a video the most of one frame; None if
       the run's training images were not cut out to faces. With 0 the whole
       image was seen.
     face: the number of the face, from 0, where the answer is for one of the
       faces alone. An image has the answer of its face 0, which is the largest
-      one, or with dlib the surest one.
+      one, or with dlib the surest one. In a video it is the number of a person
+      who is followed through its frames, as far as colours and places tell;
+      the answer is that of the mean of the frames that show the face.
     box: left, top, right and bottom of the face that was seen, in pixels of the
-      image, as the detector found it, before its margin; None if the whole
-      image was seen, and for a video.
+      image, as the detector found it, before its margin; of a face in a video,
+      in its first frame. None if the whole image was seen, and for a video.
     credentials: what signed credentials in the file say, see
       `credentials.read_credentials`; None without any, for pixels, and where
       the package that reads them is not installed.
@@ -68,9 +71,10 @@ class Answer:
     probability: float32 [S], of each source; `probabilities` has names to it.
     side: the longer side of the image before it was resized, in pixels.
     names: the name of each source.
-    of_frames: the answers for the frames of a video, each by itself.
-    of_faces: the answers for the faces of an image or of a frame, if they were
-      asked for.
+    of_frames: the answers for the frames of a video, or for those that show the
+      face, each by itself.
+    of_faces: the answers for the faces of an image, of a video or of a frame,
+      if they were asked for.
   """
 
   image: str
@@ -116,12 +120,13 @@ class Answer:
 
     Args:
       frames: whether each frame of a video has a line.
-      faces: whether each face of an image, or of a frame, has a line.
+      faces: whether each face of an image, or of a video, has a line; with
+        `frames` also each face of a frame.
     """
-    for frame in self.of_frames:
-      if faces:
-        yield from frame.of_faces
-      if frames:
+    if frames:
+      for frame in self.of_frames:
+        if faces:
+          yield from frame.of_faces
         yield frame
     if faces:
       yield from self.of_faces

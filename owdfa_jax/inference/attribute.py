@@ -24,6 +24,7 @@ from owdfa_jax.inference.parts import IMAGES_PER_PART, Parts, Row
 from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.inference.run import TrainedRun
 from owdfa_jax.inference.summary import Summary
+from owdfa_jax.inference.table_lock import lock_table
 from owdfa_jax.inference.tables import NUM_NEAREST, write_table
 from owdfa_jax.inference.unfinished import UnfinishedTable
 from owdfa_jax.training.progress import say
@@ -112,34 +113,71 @@ def attribute(
     'nearest': nearest,
     'faces': faces,
   }
-  made_by = answers_made_by(run, experiment, {**options, 'frames': frames})
   if runner != LOCAL and is_remote(path):
     raise UserError(
       f'no place for the answers of the workers: --runner={runner}: the table '
       f'is at {path}; give --out=FILE on a shared file system'
     )
+  with lock_table(path):
+    summary = write_answers(
+      run, experiment, scan, path, options, frames, runner, beam_options
+    )
+  if jax.process_index() > 0:
+    return 0
+  _print(summary, path, experiment)
+  return 1 if summary.errors else 0
+
+
+def write_answers(
+  run: TrainedRun,
+  experiment: Experiment,
+  scan: FolderScan,
+  path: str | os.PathLike[str],
+  options: Mapping[str, Any],
+  frames: bool = False,
+  runner: str = LOCAL,
+  beam_options: str = '',
+) -> Summary:
+  """Writes the table of an attribution; goes on with one that was interrupted.
+
+  Args:
+    run: what answers.
+    experiment: the same run.
+    scan: the images, and the other files.
+    path: of the table; a file that is there is replaced.
+    options: those of `TrainedRun.stream`.
+    frames: as for `attribute`.
+    runner: as for `attribute`.
+    beam_options: as for `attribute`.
+
+  Returns:
+    The counts of the answers, in process 0.
+
+  Raises:
+    UserError: as `attribute`.
+  """
+  made_by = answers_made_by(run, experiment, {**options, 'frames': frames})
   parts = Parts(path)
   table = _answers_so_far(path, parts, made_by)
   images, problems = _left(scan, table.done)
+  summary = Summary(scan, run.outputs, run.num_known)
   if jax.process_index() > 0:
     for _ in run.stream(images, **options):
       pass  # it computes its share of each batch
-    return 0
+    return summary
   if table.done:
     print(f'goes on: {len(table.done)} files have an answer in {table.path}')
   if runner == LOCAL:
-    rows = _rows_here(run.stream(images, **options), frames, faces)
+    rows = _rows_here(run.stream(images, **options), frames, options['faces'])
   else:
     task = task_of(experiment, made_by, options, frames)
     rows = _rows_of_runner(parts, task, images, runner, beam_options)
-  summary = Summary(scan, run.outputs, run.num_known)
   with table:
     _add(table, _in_order(images, problems, rows), len(images) + len(problems))
     write_table(path, COLUMNS, _counted(table, summary))
   table.remove()
   parts.remove()
-  _print(summary, path, experiment)
-  return 1 if summary.errors else 0
+  return summary
 
 
 def _answers_so_far(

@@ -1,6 +1,8 @@
 """Answers for the images of one batch, and how stable they are."""
 
+import collections
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -169,10 +171,10 @@ def _sides(box: FaceBox) -> tuple[int, int, int, int]:
 
 
 def with_faces(answers: Iterable[Answer]) -> Iterator[Answer]:
-  """Yields one answer an image, with those for its faces.
+  """Yields one answer an image or video, with those for its faces.
 
   Args:
-    answers: for images, each after those for its further faces.
+    answers: for images and videos, each after those for its faces.
   """
   others: list[Answer] = []
   for answer in answers:
@@ -184,13 +186,18 @@ def with_faces(answers: Iterable[Answer]) -> Iterator[Answer]:
 
 
 def _with_faces(answer: Answer, others: Sequence[Answer]) -> Answer:
-  """Returns the answer for an image with those for its further faces."""
+  """Returns an answer with those for further faces, or for those of a video."""
   if answer.of_frames:
+    of_frame: dict[int | None, list[Answer]] = collections.defaultdict(list)
+    for face in itertools.chain.from_iterable(x.of_frames for x in others):
+      of_frame[face.frame].append(face)
     frames = [
-      _with_faces(frame, [x for x in others if x.frame == frame.frame])
-      for frame in answer.of_frames
+      dataclasses.replace(x, of_faces=tuple(of_frame[x.frame]))
+      for x in answer.of_frames
     ]
-    return dataclasses.replace(answer, of_frames=tuple(frames))
+    return dataclasses.replace(
+      answer, of_frames=tuple(frames), of_faces=tuple(others)
+    )
   if answer.box is None:
     return answer
   first = dataclasses.replace(answer, face=0)

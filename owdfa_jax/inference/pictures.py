@@ -13,6 +13,7 @@ from PIL import Image
 
 from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
+from input_pipeline.face_tracks import follow_faces
 from input_pipeline.faces import FaceBox
 from input_pipeline.images import read_file
 from input_pipeline.loose_images import Cut, ImageCutter
@@ -32,7 +33,7 @@ _MOST_AT_A_TIME = 32
 
 @dataclasses.dataclass(frozen=True)
 class PreparedImage:
-  """What the network sees of an image, or of a further face in it.
+  """What the network sees of an image, of a further face in it, or of a video.
 
   Attributes:
     name: the path, or 'image N' for pixels, N counted from 0.
@@ -41,11 +42,14 @@ class PreparedImage:
     error: why it cannot be read; '' if it can.
     credentials: see `Answer.credentials`.
     faces: see `Answer.faces`.
-    box: the face that the pictures show; None if they show the whole image.
-    face: the number of a further face, from 1; None for the image itself.
-    frame: the number of the frame that it is of; None if it is of no video.
-    of_frames: the frames of a video, each of which has as many of the pictures,
-      which are not repeated there; () of anything else.
+    box: the face that the pictures show; of a face in a video, the first of
+      them. None if they show the whole image.
+    face: the number of a further face of an image, from 1, or of a face in a
+      video, from 0; None for the image or the video itself.
+    frame: the number of the frame that it is of; of a face in a video, of its
+      first one. None if it is of no video.
+    of_frames: the frames of a video, or those with a face of it. Each has as
+      many of the pictures, which are not repeated there. () of anything else.
   """
 
   name: str
@@ -83,7 +87,8 @@ def picture_batches(
 ) -> Iterator[PictureBatch]:
   """Yields the images in batches, in their order.
 
-  The further faces of an image, or of the frames of a video, come before it.
+  The further faces of an image, or all that are followed through a video, come
+  before it.
 
   The images of about two batches are in memory. Of a video, as many frames are
   seen as a batch has room for, at most `MOST_FRAMES`.
@@ -259,23 +264,48 @@ def _prepared(
 def _prepare_video(
   path: str, cutter: ImageCutter, frames: int, most_faces: int
 ) -> list[PreparedImage]:
-  """Returns the further faces of all frames, then the video."""
-  others: list[PreparedImage] = []
+  """Returns the faces that are followed through a video, then the video."""
   seen: list[PreparedImage] = []
+  faces: list[list[PreparedImage]] = []
   for number, pixels in read_frames(path, frames, cutter.max_pixels):
     cuts = cutter.of_pixels(pixels, path, most_faces)
-    *more, frame = _prepared(path, cuts, frame=number)
-    others += more
-    seen.append(frame)
+    *others, first = _prepared(path, cuts, frame=number)
+    seen.append(first)
+    faces.append([] if first.box is None else [first, *others])
   counts = [x.faces for x in seen if x.faces is not None]
-  video = PreparedImage(
-    path,
-    [*itertools.chain.from_iterable(x.pictures for x in seen)],
-    seen[0].side,
-    faces=max(counts, default=None),
-    of_frames=tuple(dataclasses.replace(x, pictures=()) for x in seen),
+  most = max(counts, default=None)
+  video = _of_frames(PreparedImage(path, side=seen[0].side, faces=most), seen)
+  return [*(_followed(faces) if most_faces > 1 else ()), video]
+
+
+def _followed(faces: Sequence[Sequence[PreparedImage]]) -> list[PreparedImage]:
+  """Returns each face of a video, by its number, with its frames.
+
+  Args:
+    faces: of each frame.
+  """
+  tracks: dict[int, list[PreparedImage]] = {}
+  numbers = follow_faces(
+    [[x.box for x in frame if x.box is not None] for frame in faces],
+    [[x.pictures[0] for x in frame] for frame in faces],
   )
-  return [*others, video]
+  for frame, of_faces in zip(faces, numbers, strict=True):
+    for face, number in zip(frame, of_faces, strict=True):
+      tracks.setdefault(number, []).append(
+        dataclasses.replace(face, face=number)
+      )
+  return [_of_frames(tracks[number][0], tracks[number]) for number in tracks]
+
+
+def _of_frames(
+  image: PreparedImage, frames: Sequence[PreparedImage]
+) -> PreparedImage:
+  """Returns a video, or a face in it, with the pictures of its frames."""
+  return dataclasses.replace(
+    image,
+    pictures=[*itertools.chain.from_iterable(x.pictures for x in frames)],
+    of_frames=tuple(dataclasses.replace(x, pictures=()) for x in frames),
+  )
 
 
 def _pixels(image: Any, name: str) -> np.ndarray:

@@ -5,10 +5,12 @@ import pytest
 
 from helpers import imagesets
 from helpers.csv_files import read_csv
+from helpers.moving_faces import box_at, drawn_faces, scene
 from helpers.video_files import write_video
 from input_pipeline import faces
 from input_pipeline.errors import UserError
 from input_pipeline.faces import FaceBox
+from input_pipeline.video_frames import read_frames
 from owdfa_jax.evaluation.new_images import find_new_images
 from owdfa_jax.inference.attribute import attribute
 from owdfa_jax.inference.run import TrainedRun
@@ -84,27 +86,82 @@ def test_further_faces_change_no_other_answer(cut):
     assert one.box == other.box and one.verdict == other.verdict
 
 
-def test_the_faces_of_frames(whole, cut, tmp_path):
-  path = tmp_path / 'clip.mp4'
-  frames = [imagesets.image(48, seed) for seed in range(3)]
-  write_video(path, frames)
-  run = TrainedRun(cut)
-  (plain,) = run.predict(path)
-  (video,) = run.predict(path, faces=True, stability=True)
-  assert_same(plain, video)
-  assert video.faces == 2 and video.box is None and not video.of_faces
-  for frame in video.of_frames:
-    assert frame.faces == 2 and frame.box == (0, 0, 24, 40)
-    assert [x.frame for x in frame.of_faces] == [frame.frame] * 2
-    assert [x.face for x in frame.of_faces] == [0, 1]
-    assert_same(frame, frame.of_faces[0])
-    for answer in frame.of_faces:
-      assert answer.stability is not None and answer.image == str(path)
-  lines = [*video.lines(faces=True, frames=True)]
-  assert [(x.frame, x.face) for x in lines] == [
-    *((frame, face) for frame in range(3) for face in (0, 1, None)),
-    (None, None),
+class FacesInTurn(faces.Detector):
+  """Finds in each image the faces that a test says, in the order of images."""
+
+  def __init__(self, boxes):
+    self.boxes = iter(boxes)
+
+  def faces(self, image):
+    yield from next(self.boxes)
+
+
+def test_one_answer_for_each_face_of_a_video(whole, cut, tmp_path, monkeypatch):
+  """Two faces cross, one leaves and returns; another one comes."""
+  people = drawn_faces(3)
+  places = [
+    {0: (10, 20), 1: (180, 20)},
+    {0: (70, 20)},
+    {1: (20, 20), 0: (120, 20)},
+    {2: (20, 20), 0: (180, 20)},
   ]
+  path = tmp_path / 'clip.mp4'
+  write_video(path, [scene(people, x, k) for k, x in enumerate(places)])
+  boxes = [[box_at(*at) for at in frame.values()] for frame in places]
+  crops = [
+    [faces.cut_face(pixels, box, 1.2) for box in of_frame]
+    for (_, pixels), of_frame in zip(read_frames(str(path)), boxes, strict=True)
+  ]
+  wanted = [whole.predict(each) for each in crops]
+  for faces_too in (False, True):
+    found = FacesInTurn(boxes)
+    monkeypatch.setattr(faces, 'detector', lambda crop, found=found: found)
+    (video,) = TrainedRun(cut).predict(
+      path, faces=faces_too, stability=faces_too
+    )
+    # The first face of each frame.
+    assert video.faces == 2 and video.box is None and video.frames == 4
+    assert_same_mean(video, [x[0] for x in wanted])
+  seen = {0: [(0, 0), (1, 0), (2, 1), (3, 1)], 1: [(0, 1), (2, 0)], 2: [(3, 0)]}
+  assert [x.face for x in video.of_faces] == [0, 1, 2]
+  for person in video.of_faces:
+    mine = seen[person.face]
+    assert [x.frame for x in person.of_frames] == [k for k, _ in mine]
+    assert person.frames == len(mine) and person.frame == mine[0][0]
+    assert person.box == person.of_frames[0].box
+    assert person.stability is not None and person.image == str(path)
+    alone = [wanted[k][position] for k, position in mine]
+    assert_same_mean(person, alone)
+    for answer, other in zip(person.of_frames, alone, strict=True):
+      assert_same(answer, other)
+      assert answer.face == person.face and answer.frames is None
+  assert [[x.face for x in frame.of_faces] for frame in video.of_frames] == [
+    [0, 1],
+    [0],
+    [0, 1],
+    [0, 2],
+  ]
+  lines = [*video.lines(faces=True)]
+  assert [(x.frame, x.face, x.frames) for x in lines] == [
+    (0, 0, 4),
+    (0, 1, 2),
+    (3, 2, 1),
+    (None, None, 4),
+  ]
+  every = [*video.lines(faces=True, frames=True)]
+  assert every[-4:] == lines and [(x.frame, x.face) for x in every[:5]] == [
+    (0, 0),
+    (0, 1),
+    (0, None),
+    (1, 0),
+    (1, None),
+  ]
+
+
+def assert_same_mean(answer, alone):
+  """One verdict of several frames is that of their mean log-probability."""
+  mean = np.exp(np.mean([np.log(x.probability) for x in alone], 0))
+  np.testing.assert_allclose(answer.probability, mean / mean.sum(), rtol=1e-3)
 
 
 def test_the_table_has_a_line_for_each_face(cut, tmp_path):
@@ -121,6 +178,7 @@ def test_the_table_has_a_line_for_each_face(cut, tmp_path):
     ('', '', ''),
   ]
   assert [x['faces'] for x in lines] == ['2'] * 6
+  assert [x['frames'] for x in lines] == ['1'] * 6
   answers = TrainedRun(cut).predict(scan.images, faces=True)
   answers.to_csv(tmp_path / 'mine.csv', faces=True)
   assert read_csv(tmp_path / 'mine.csv') == lines

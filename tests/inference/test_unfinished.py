@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 
 import pytest
 
@@ -11,6 +12,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.new_images import find_new_images
 from owdfa_jax.inference.attribute import attribute
 from owdfa_jax.inference.run import TrainedRun
+from owdfa_jax.inference.table_lock import lock_table
 from owdfa_jax.inference.unfinished import what_differs
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -90,3 +92,26 @@ def test_answers_of_something_else_are_refused(trained, photos, stopped):
   unfinished(stopped).write_text(json.dumps([1]) + '\n')
   with pytest.raises(UserError, match='damaged file: .*unfinished'):
     attribute(trained, scan, out=str(stopped))
+
+
+def test_one_command_at_a_time_writes_a_table(trained, photos, tmp_path):
+  scan, out = find_new_images([str(photos)]), tmp_path / 'new' / 'out.csv'
+  with (
+    lock_table(out),
+    pytest.raises(
+      UserError, match='another attribution writes the table: .*ou'
+    ),
+  ):
+    attribute(trained, scan, out=str(out))
+  assert os.listdir(out.parent) == []
+  # What a process leaves that was killed does no harm.
+  out.with_name('out.csv.lock').touch()
+  assert attribute(trained, scan, out=str(out)) == 0
+  assert os.listdir(out.parent) == ['out.csv']
+
+
+def test_a_folder_that_cannot_be_written(trained, photos, tmp_path):
+  (tmp_path / 'file').touch()
+  out = tmp_path / 'file' / 'out.csv'
+  with pytest.raises(UserError, match='cannot write the attributions: .*give'):
+    attribute(trained, find_new_images([str(photos)]), out=str(out))
