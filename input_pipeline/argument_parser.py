@@ -7,14 +7,13 @@ from typing import Any, NoReturn
 from typing_extensions import override
 
 from input_pipeline import escape
-from input_pipeline.errors import MISUSED, did_you_mean
+from input_pipeline.argument_errors import describe_error, is_of_missing
+from input_pipeline.errors import MISUSED
 from input_pipeline.files import path_type
 from input_pipeline.progress_bars import be_quiet
 
 # How a user says where the packed directory of a run is, see `add_packed_data`.
 DATA_FLAG = '--data DIR'
-_UNKNOWN = 'unrecognized arguments: '
-_MISSING = 'the following arguments are required: '
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -50,16 +49,10 @@ class ArgumentParser(argparse.ArgumentParser):
 
   @override
   def error(self, message: str) -> NoReturn:
-    if message.startswith(_MISSING) and (unknown := self._unknown()):
-      # A misspelt option is why another one is missing.
-      message = f'{_UNKNOWN}{unknown}'
-    given = message.removeprefix(_UNKNOWN)
-    line = f'{message}; see `{self.prog} --help`'
-    if given != message and given.startswith('--'):
-      name = given.split()[0].partition('=')[0]
-      line += did_you_mean(name, self._option_string_actions)
-    elif given != message and not given.startswith('-'):
-      line += '; a value with blanks goes in quotes'
+    # A misspelt option is why another one is missing.
+    unknown = self._unknown() if is_of_missing(message) else ''
+    line = describe_error(message, self._actions, unknown)
+    line += f'; see `{self.prog} --help`'
     print(f'error: {escape.message(line)}', file=sys.stderr)
     sys.exit(MISUSED)
 

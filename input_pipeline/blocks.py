@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.escape import quoted, shortened
 
 _RULES = 'file_name, prefix:TEXT or pattern:REGEX'
@@ -47,13 +47,13 @@ def block_rule(text: str) -> Callable[[str], str]:
     try:
       pattern = re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
-      raise UserError(
+      raise UsageError(
         f'bad regular expression: --group_by={shortened(text, 200)}: {error}; '
         'correct it'
       ) from error
     return lambda path: _matched(path, pattern, text)
   missing = ', with something after the colon' if colon else ''
-  raise UserError(
+  raise UsageError(
     f'no such rule: --group_by={shortened(text, 200)}; give {_RULES}{missing}'
   )
 

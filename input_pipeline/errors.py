@@ -53,9 +53,10 @@ def check_choice(setting: str, value: object, choices: Iterable[str]) -> None:
   """
   allowed = list(choices)
   if value not in allowed:
+    given = escape.shortened(str(value))
     raise UsageError(
-      f'unknown value: {setting}={escape.shortened(str(value))}; use one of '
-      f'{", ".join(allowed)}'
+      f'unknown value: {setting}={given}; use one of {", ".join(allowed)}'
+      f'{did_you_mean(given, allowed)}'
     )
 
 

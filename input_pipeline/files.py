@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from input_pipeline import leftovers, object_store
 from input_pipeline.disk_sync import sync_folder
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.escape import quoted
 
 # The most bytes that are read of a file. Lists have a line or an entry for
@@ -66,11 +66,11 @@ def local_path(path: str | os.PathLike, setting: str = 'the path') -> str:
   """
   text = os.fspath(path)
   if not text.strip():
-    raise UserError(
+    raise UsageError(
       f'an empty path: {setting}={text!r}; give a file or a folder'
     )
   if _URL.match(text):
-    raise UserError(
+    raise UsageError(
       f'not a local path: {setting}={text} is a URL; give a local path (only '
       '--config.data.path, the --out of packing and, at gs://, the --workdir '
       'of a run may be URLs)'

@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Collection, Sequence
 
 from input_pipeline.class_names import suggested, typed
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.escape import distinct, quoted
 from input_pipeline.files import absolute
 from input_pipeline.image_folders import list_class_names
@@ -37,14 +37,14 @@ def order_classes(
   for option, names in ('known', known), ('exclude', exclude):
     for name in names:
       if names.count(name) > 1:
-        raise UserError(f'--{option} names {quoted(name)} twice; name it once')
+        raise UsageError(f'--{option} names {quoted(name)} twice; name it once')
   for name in known:
     if name not in found:
       raise UserError(
         f'no class {quoted(name)} in {root}; {_suggest(name, found)}'
       )
     if name in exclude:
-      raise UserError(
+      raise UsageError(
         f'class {quoted(name)} is both in --known and in --exclude; choose one'
       )
   if not known:

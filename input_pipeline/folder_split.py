@@ -7,7 +7,7 @@ import numpy as np
 
 from input_pipeline import meta
 from input_pipeline.blocks import block_rule, blocks_of, draw_test_blocks
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import UsageError, UserError, check_choice
 from input_pipeline.number_ranges import NumberRange
 from input_pipeline.pack_options import SPLIT_RULES
 
@@ -60,18 +60,18 @@ def check_split(
   if split != 'by_group':
     for name, value in ('group_by', group_by), ('test_share', test_share):
       if value is not None:
-        raise UserError(
+        raise UsageError(
           f'--{name}={value} needs --split=by_group; give it, or leave '
           f'--{name} out'
         )
     return None
   if has_test_root:
-    raise UserError(
+    raise UsageError(
       '--split=by_group with --test_root: the test set is given already; leave '
       'one of them out'
     )
   if group_by is None:
-    raise UserError(
+    raise UsageError(
       '--split=by_group needs --group_by, the rule that says which images '
       'belong together; give file_name, prefix:TEXT or pattern:REGEX'
     )

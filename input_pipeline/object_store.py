@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import fsspec
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError
 
 _ONE_SLASH = re.compile(r'([A-Za-z][A-Za-z0-9+.-]+):/(?!/)')  # gs:/bucket
 # Listings that fsspec keeps would hide what other processes write.
@@ -33,7 +33,7 @@ def is_remote(path: str | os.PathLike) -> bool:
 
 
 def check_slashes(path: str | os.PathLike, setting: str) -> None:
-  """Raises `UserError` for a URL with one slash, such as gs:/bucket/folder.
+  """Raises `UsageError` for a URL with one slash, such as gs:/bucket/folder.
 
   A path that exists passes, such as one below a folder `gs:`.
 
@@ -44,7 +44,7 @@ def check_slashes(path: str | os.PathLike, setting: str) -> None:
   text = os.fspath(path)
   match = _ONE_SLASH.match(text)
   if match and not os.path.exists(f'{match[1]}:'):
-    raise UserError(
+    raise UsageError(
       f'a URL with one slash: {setting}={text}; write '
       f'{match[1]}://{text[match.end() :]}'
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import UsageError, check_choice
 from input_pipeline.image_headers import LARGEST_LIMIT, MAX_PIXELS
 from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 from input_pipeline.packed_format import MOST_SHARDS, SIZES
@@ -84,7 +84,7 @@ class Options:
     check_choice('--on_error', self.on_error, ON_ERROR)
     check_choice('--crop', self.crop, DETECTORS)
     if self.align is not None and self.crop != 'dlib':
-      raise UserError(
+      raise UsageError(
         f'--align={self.align} needs --crop=dlib, not --crop={self.crop}; give '
         'it or leave --align out'
       )
@@ -92,7 +92,7 @@ class Options:
       other, why = f'--crop={self.crop}', 'a face is cut off the grid'
       if self.crop == 'none':
         other, why = '--format=jpeg', 'compression changes the traces'
-      raise UserError(
+      raise UsageError(
         f'--tiles={self.tiles} does not go with {other} ({why}); leave one of '
         'them out'
       )

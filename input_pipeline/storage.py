@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from input_pipeline import files
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.object_store import (
   file_system,
   is_remote,
@@ -46,7 +46,7 @@ def run_folder(path: str | os.PathLike, setting: str = '--workdir') -> str:
     return files.absolute(path, setting)
   text = text.rstrip('/')
   if not re.fullmatch('gs://[^/]+(/[^/]+)+', text):
-    raise UserError(
+    raise UsageError(
       f'no folder of a bucket: {setting}={text}; write gs://BUCKET/FOLDER'
     )
   _check_access(text)

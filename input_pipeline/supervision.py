@@ -8,7 +8,7 @@ import numpy as np
 
 from input_pipeline import sampling
 from input_pipeline.dataset import PackedDataset, Split
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import UsageError, UserError, check_choice
 from input_pipeline.meta import LABELLED, UNLABELLED
 from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 
@@ -134,7 +134,7 @@ def check_training_data(
   split = dataset.train
   check_choice('--config.data.supervision', supervision, SUPERVISION)
   if batch_size < 1 or (batch_size % 2 and supervision != 'all'):
-    raise UserError(
+    raise UsageError(
       f'bad batch size: --config.batch_size={batch_size}; it must be positive '
       'and even, since half of a batch is labelled'
     )

@@ -6,7 +6,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from input_pipeline.dataset import SPLITS
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import UsageError, UserError, check_choice
 from input_pipeline.escape import quoted
 from input_pipeline.supervision import SUPERVISION
 from owdfa_jax.configs import default
@@ -125,7 +125,7 @@ def check_fields(settings: dict[str, Any], expected: dict[str, Any]) -> None:
       )
   for field, value in settings.items():
     if field not in expected:
-      raise UserError(
+      raise UsageError(
         f'unknown setting: --config.{field}; configs/default.py lists the '
         'settings'
       )
@@ -134,11 +134,11 @@ def check_fields(settings: dict[str, Any], expected: dict[str, Any]) -> None:
       continue
     if field not in RANGES and type(value) is not type(usual):
       kind = _TYPES.get(type(usual), f'a value such as {usual!r}')
-      raise UserError(
+      raise UsageError(
         f'wrong type: --config.{field}={quoted(value, 40)}; give {kind}'
       )
     if isinstance(value, str) and '\0' in value:
-      raise UserError(
+      raise UsageError(
         f'not a text: --config.{field} has a null character; take it out'
       )
     check_number(field, value)
@@ -156,7 +156,7 @@ def _expected_settings(settings: dict[str, Any]) -> dict[str, Any]:
   for field in settings.keys() - expected.keys():
     if field.startswith('method.params.'):
       config = 'lower_bound' if method == 'supervised' else method
-      raise UserError(
+      raise UsageError(
         f'a parameter of another method: {field} with '
         f'--config.method.name={method}; give --config={config}:BENCHMARK '
         'instead of another name'
@@ -169,18 +169,18 @@ def check_consistency(config: ml_collections.ConfigDict) -> None:
   """Raises `UserError` for settings that contradict each other."""
   supervision, name = config.data.supervision, config.method.name
   if supervision == 'all' and name != 'supervised':
-    raise UserError(
+    raise UsageError(
       f'--config.data.supervision=all needs --config.method.name=supervised, '
       f'not {name}; to train on all labels use configs/upper_bound.py'
     )
   share = config.data.validation_share
   if config.eval.selection == 'validation' and not 0 < share < 1:
-    raise UserError(
+    raise UsageError(
       f'no images to validate on: --config.data.validation_share={share}; give '
       'a share above 0 and below 1, or another --config.eval.selection'
     )
   if 'spectrum' in config and config.eval.robustness:
-    raise UserError(
+    raise UsageError(
       'a spectrum has no network to test: --config.eval.robustness=True; leave '
       'it out'
     )
@@ -188,14 +188,14 @@ def check_consistency(config: ml_collections.ConfigDict) -> None:
     config.augment[f'{which}_quality'] for which in ('lowest', 'highest')
   )
   if lowest > highest:
-    raise UserError(
+    raise UsageError(
       f'no quality of JPEG is left: --config.augment.lowest_quality={lowest}, '
       f'--config.augment.highest_quality={highest}; give a lowest one that is '
       'not above the highest'
     )
   known, classes = config.data.num_known, config.data.num_classes
   if known is not None and classes is not None and known > classes:
-    raise UserError(
+    raise UsageError(
       f'more known classes than classes: --config.data.num_known={known}, '
       f'--config.data.num_classes={classes}, which counts the known ones too; '
       'give the numbers of the packed data, or leave them out'

@@ -12,7 +12,7 @@ from etils import epath
 
 from input_pipeline import escape, left_out, supervision
 from input_pipeline.dataset import PackedDataset, open_dataset
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.meta import UNLABELLED
 from input_pipeline.object_store import check_slashes
 from input_pipeline.pseudo_labels import read_pseudo_labels
@@ -61,7 +61,7 @@ def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
   """
   check_config(config)
   if not config.data.path.strip():
-    raise UserError(
+    raise UsageError(
       'no data: --config.data.path is empty; give the folder that packing wrote'
     )
   check_slashes(config.data.path, '--config.data.path')
@@ -237,7 +237,7 @@ def check_spectrum(
   """
   inputs = check_run(config, workdir)
   if config.data.supervision == 'labelled':
-    raise UserError(
+    raise UsageError(
       'a spectrum clusters unlabelled images too: --config.data.supervision='
       'labelled; give open_world, or all for a spectrum with all labels'
     )
@@ -274,7 +274,7 @@ def find_initial_weights(init: str) -> epath.Path:
     if path.is_dir():
       return path
   if '://' in init:
-    raise UserError(
+    raise UsageError(
       'weights cannot be read from a bucket or the web: --config.model.init='
       f'{init} (only a run at gs:// can); download them and give the path of '
       'the file'

@@ -9,7 +9,7 @@ import types
 
 import ml_collections
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax import configs
 
 # Files in the folder of configs that are not configs.
@@ -62,7 +62,7 @@ def load_config(value: str) -> ml_collections.ConfigDict:
   """
   file, colon, argument = find_config(value).partition(':')
   if not os.path.isfile(file):
-    raise UserError(f'no such config file: {file}')
+    raise UsageError(f'no such config file: {file}')
   try:
     module = _import_file(file)
     if not callable(getattr(module, 'get_config', None)):

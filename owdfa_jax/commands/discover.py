@@ -21,6 +21,7 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+from input_pipeline.argument_errors import UNKNOWN
 from input_pipeline.argument_parser import ArgumentParser, described_parser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.escape import terminal
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   arguments, others = parser.parse_known_args(words)
   for word in others:
     if not word.startswith(_CONFIG):
-      parser.error(f'unrecognized arguments: {word}')
+      parser.error(f'{UNKNOWN}{word}')
   if (arguments.known is None) == (arguments.workdir is None):
     parser.error('give either --known or --workdir')
   use = '--known' if arguments.known else '--workdir'

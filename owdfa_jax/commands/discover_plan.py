@@ -14,7 +14,7 @@ from input_pipeline.cutting_rule import (
   unlike_kinds,
 )
 from input_pipeline.duplicates import duplicate_groups
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.escape import terminal
 from input_pipeline.image_folders import (
   FolderScan,
@@ -182,7 +182,7 @@ def training_config(record: DiscoverRecord) -> ml_collections.ConfigDict:
   config.lock()
   for setting in record.settings:
     if setting.partition('=')[0] in ('data.path', 'eval.split'):
-      raise UserError(
+      raise UsageError(
         f'a setting of the discovery itself: --config.{setting}; leave it out'
       )
     configs.override(config, setting, f'--config.{setting}')

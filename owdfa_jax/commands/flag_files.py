@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from input_pipeline.files import read_text
 
 _FLAGS = ('--flagfile', '-flagfile')
@@ -31,7 +31,7 @@ def _expanded(words: Sequence[str], inside: tuple[str, ...]) -> Iterator[str]:
       continue
     path = value if equals else next(rest, '')
     if not path:
-      raise UserError(
+      raise UsageError(
         'wrong --flagfile: --flagfile with no argument; give --flagfile=FILE'
       )
     if path in inside:

@@ -12,7 +12,7 @@ from ml_collections.config_flags import config_path
 from typing_extensions import override
 
 from input_pipeline import escape
-from input_pipeline.errors import UsageError, UserError, did_you_mean
+from input_pipeline.errors import UsageError, did_you_mean
 from owdfa_jax import configs
 from owdfa_jax.commands.config_files import (
   find_config,
@@ -135,7 +135,7 @@ def parse(
   if len(rest) > 1 and not takes_files(words):
     raise UsageError(f'unknown argument: {rest[1]}; flags begin with --')
   if needs not in config.value:
-    raise UserError(
+    raise UsageError(
       f'a config of another command: --config={given} has no {needs!r}; '
       f'give --config={example}'
     )
@@ -192,7 +192,7 @@ def _take_config(
   if not os.path.isfile(find_config(values[0]).partition(':')[0]):
     name = os.path.basename(values[0].partition(':')[0]).removesuffix('.py')
     advice = did_you_mean(name, shipped_configs())
-    raise UserError(
+    raise UsageError(
       f'no such config file: --config={escape.shortened(values[0])}; give '
       f'--config={example}{advice}'
     )

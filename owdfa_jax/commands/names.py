@@ -22,6 +22,7 @@ from input_pipeline import escape
 from input_pipeline.argument_parser import add_run, described_parser
 from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.escape import quoted
+from input_pipeline.number_ranges import whole
 from owdfa_jax.commands.names_table import (
   cluster_table,
   examples_of_heap,
@@ -43,7 +44,8 @@ from owdfa_jax.training.run_data import read_run_data, recorded_num_outputs
 _CHANGE = re.compile(
   r'(?:novel-)?([0-9]{1,7})(?:\.([1-9][0-9]?))?=(.*)', re.DOTALL
 )
-_SPLIT = re.compile(r'(?:novel-)?([0-9]{1,7})=([1-9][0-9]?)')
+_SPLIT = re.compile(r'(?:novel-)?([0-9]{1,7})=([0-9]{1,20})')
+_PARTS = whole(1, 99)
 
 
 @one_line_errors()
@@ -157,8 +159,9 @@ def parse_splits(words: Sequence[str]) -> dict[int, int]:
     if match is None:
       raise UsageError(
         f'not a number of parts: --split {quoted(word)}; write CLUSTER=PARTS, '
-        'such as 8=2'
+        f'such as 8=2, PARTS {_PARTS}'
       )
+    _PARTS.check(f'--split {match[1]}', int(match[2]))
     splits[int(match[1])] = int(match[2])
   return splits
 

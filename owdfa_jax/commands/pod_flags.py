@@ -2,7 +2,7 @@
 
 import re
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError
 from input_pipeline.number_ranges import whole
 
 PROCESSES = whole(1, 10**5)
@@ -34,7 +34,7 @@ def check_pod_flags(
   for name, value in given.items():
     # Each process would train alone, in the same workdir.
     if value is not None and not distributed:
-      raise UserError(
+      raise UsageError(
         f'--{name}={value} without --distributed; add --distributed, or leave '
         f'--{name} out'
       )
@@ -45,7 +45,7 @@ def check_pod_flags(
     last = (PROCESSES.greatest if num_processes is None else num_processes) - 1
     whole(0, int(last)).check('--process_id', process_id)
   if coordinator is not None and not _is_address(coordinator):
-    raise UserError(
+    raise UsageError(
       f'not an address: --coordinator={coordinator}; give HOST:PORT, the same '
       'for all processes, with a port from 1 to 65535'
     )

@@ -23,7 +23,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from input_pipeline.beam_runner import check_beam
-from input_pipeline.errors import UsageError, UserError, one_line_errors
+from input_pipeline.errors import UsageError, one_line_errors
 from input_pipeline.image_folders import FolderScan
 from input_pipeline.pack_options import (
   BEAM_RUNNERS,
@@ -205,7 +205,7 @@ def _run(argv: Sequence[str]) -> None:
   if not (_WORKDIR.value or needs_none):
     raise UsageError('no folder for the run: give --workdir=DIR')
   if _DISTRIBUTED.value and 'spectrum' in _CONFIG.value:
-    raise UserError(
+    raise UsageError(
       'one process is enough: --distributed with the config of a spectrum, '
       'which has no network; leave it out'
     )

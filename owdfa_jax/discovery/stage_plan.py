@@ -10,7 +10,7 @@ import os
 import ml_collections
 from etils import epath
 
-from input_pipeline.errors import UserError, check_choice
+from input_pipeline.errors import UsageError, check_choice
 from owdfa_jax.configs import staged
 from owdfa_jax.setting_checks import (
   WHITENINGS,
@@ -173,12 +173,12 @@ def check_stage_settings(config: ml_collections.ConfigDict) -> None:
   usual = staged.get_config('cpl,folder').stages.to_dict()
   check_fields(settings, flatten_settings({'stages': usual}))
   if config.eval.checkpoint.isdecimal():
-    raise UserError(
+    raise UsageError(
       'stages have different steps: --config.eval.checkpoint='
       f"{config.eval.checkpoint}; use 'best' or 'latest'"
     )
   if config.data.pseudo_labels:
-    raise UserError(
+    raise UsageError(
       'stages make their own pseudo-labels: --config.data.pseudo_labels='
       f'{config.data.pseudo_labels}; leave it out'
     )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError, did_you_mean
 from input_pipeline.escape import shortened, spreadsheet
 from input_pipeline.files import local_path, write_whole
 from input_pipeline.number_ranges import whole
@@ -54,10 +54,11 @@ def check_out(path: str) -> None:
     path: the value of --out.
   """
   name = local_path(path, '--out')
-  if os.path.splitext(name)[1] not in _SUFFIXES:
-    raise UserError(
+  suffix = os.path.splitext(name)[1]
+  if suffix not in _SUFFIXES:
+    raise UsageError(
       f'unknown kind of table: --out={shortened(path)}; end its name with one '
-      f'of {", ".join(_SUFFIXES)}'
+      f'of {", ".join(_SUFFIXES)}{did_you_mean(suffix, _SUFFIXES)}'
     )
   if os.path.lexists(name):
     raise UserError(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import ml_collections
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax import configs
 from owdfa_jax.leaderboard.rows import Row
 
@@ -43,7 +43,7 @@ def make_row_config(
 def _apply(config: ml_collections.ConfigDict, setting: str, where: str) -> None:
   """Applies 'field=value', or raises `UserError`."""
   if setting.partition('=')[0] == 'seed':
-    raise UserError(
+    raise UsageError(
       f'a row has no seed of its own: {where} has {setting!r}; all rows have '
       'the seeds of --config.seeds'
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from input_pipeline import escape
-from input_pipeline.errors import UsageError, UserError
+from input_pipeline.errors import UsageError
 from input_pipeline.number_ranges import LARGEST_SEED
 
 
@@ -74,18 +74,18 @@ def read_rows(entries: Sequence[Any]) -> list[Row]:
     row = _read_row(entry)
     # A comma separates names in `only_rows`, a bar ends a table's cell.
     if not row.slug or set(row.name) & set(',|') or not row.name.isprintable():
-      raise UserError(
+      raise UsageError(
         f'invalid name: --config.rows has {escape.quoted(row.name)}; use at '
         'least one letter or digit, and no comma, bar or control character'
       )
     if row.slug in {other.slug for other in rows}:
-      raise UserError(
+      raise UsageError(
         f'two rows would share the folder {row.slug}: --config.rows has '
         f'{row.name!r}; rename one of them'
       )
     rows.append(row)
   if not rows:
-    raise UserError('no rows: --config.rows is empty; give at least one')
+    raise UsageError('no rows: --config.rows is empty; give at least one')
   return rows
 
 
@@ -100,7 +100,7 @@ def _read_row(entry: Any) -> Row:
     and isinstance(row.overrides, (tuple, list))
     and all(isinstance(setting, str) for setting in row.overrides)
   ):
-    raise UserError(
+    raise UsageError(
       f'not a row: --config.rows has {entry}; a row is '
       "{'name': 'CPL', 'config': 'cpl', 'overrides': ('field=value',)}"
     )

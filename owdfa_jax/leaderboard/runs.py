@@ -11,7 +11,7 @@ from etils import epath
 from ml_collections.config_flags import config_path
 
 from input_pipeline import storage
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError
 from owdfa_jax.configs import leaderboard
 from owdfa_jax.discovery.stage_plan import check_stages, first_workdir
 from owdfa_jax.discovery.unknown_classes import (
@@ -180,7 +180,7 @@ def check_same_for_all(runs: list[Run]) -> None:
       {str(config_path.get_value(field, run.last.config)) for run in runs}
     )
     if len(values) > 1:
-      raise UserError(
+      raise UsageError(
         f'rows that cannot be compared: {field}={" and ".join(values)}; all '
         'rows need the same dataset and evaluation: give this setting to all, '
         'in --config.shared'
@@ -213,7 +213,7 @@ def choose_runs(
 
 def _check_chosen(field: str, chosen: Set, present: Set) -> None:
   if unknown := chosen - present:
-    raise UserError(
+    raise UsageError(
       f'not in this leaderboard: --config.{field} names '
       f'{", ".join(map(str, unknown))}; '
       f'there are {", ".join(map(str, sorted(present)))}'

@@ -10,7 +10,7 @@ from typing import Any
 import ml_collections
 from etils import epath
 
-from input_pipeline.errors import UserError, did_you_mean
+from input_pipeline.errors import UsageError, UserError, did_you_mean
 from input_pipeline.object_store import is_remote
 from input_pipeline.storage import run_folder
 from owdfa_jax.configs import default
@@ -124,7 +124,7 @@ def check_overrides(names: list[str], workdir: str) -> None:
   """
   for name in names:
     if name not in USE_SETTINGS:
-      raise UserError(
+      raise UsageError(
         f'a setting of the training: --config.{name}: the run in {workdir} has '
         f'its own; leave it out (only {", ".join(USE_SETTINGS)} may differ), '
         'or give --config'

@@ -53,7 +53,7 @@ def error_of(capsys, *words, **given):
       {'known': None},
       '--rounds does not go with --workdir',
     ),
-    (('--epochs=3',), {}, 'unrecognized arguments: --epochs=3'),
+    (('--epochs=3',), {}, 'unknown option: --epochs=3'),
     (('--config.epochs',), {}, 'no value: --config.epochs'),
     (('--config.epoch=3',), {}, 'did you mean epochs?'),
     (('--config.epohs=3',), {'images': None}, '--config.epohs=3'),

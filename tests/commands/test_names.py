@@ -201,7 +201,13 @@ def test_a_cluster_is_split_named_and_joined(with_images, capsys):
   [
     (['3.1=X'], 1, 'no such part: novel-3.1; `--split 3=2` splits the cluster'),
     (['--split', '3=2', '3.4=X'], 1, 'no such part: novel-3.4'),
-    (['--split', '3=x'], 2, "not a number of parts: --split '3=x'"),
+    (['--split', '3=x'], 2, "--split '3=x'; write CLUSTER=PARTS, such as 8=2"),
+    (['--split', '3=0'], 2, '--split 3=0; give a whole number from 1 to 99'),
+    (
+      ['--split', '3=100'],
+      2,
+      '--split 3=100; give a whole number from 1 to 99',
+    ),
     (['--split', '1=2'], 1, 'a known class: novel-1'),
     (['--split', '3=5'], 1, 'too many parts: novel-3 in 5'),
     (['--split', '2=2'], 1, 'too few training images to split novel-2'),

@@ -47,7 +47,12 @@ def change_record(folder, changes, without=()):
 def run_error(folder, *arguments):
   """The error's line; fails unless it is all that the command says."""
   ended = run_main('owdfa_jax.commands.run', arguments, folder)
-  misunderstood = ('no config given', 'no such config field')
+  misunderstood = (
+    'no config given',
+    'no such config field',
+    'a setting of the training',
+    'unknown kind of table',
+  )
   status = 2 if any(each in ended.err for each in misunderstood) else 1
   assert ended.status == status and not ended.slow, ended
   assert ended.err.count('\n') == 1 and ended.err.startswith('error: ')

@@ -44,10 +44,26 @@ def test_help_into_a_closed_pipe_ends_quietly(module):
 @pytest.mark.parametrize(
   'main, arguments, line',
   [
-    (pack.main, ['--size', 'big'], "argument --size: invalid int value: 'big'"),
-    (pack.main, ['--out', 'x'], 'arguments are required: --meta; see `python'),
-    (pack.main, ['--mta=x'], 'unrecognized arguments: --mta=x; see'),
-    (pack.main, ['--mta=x'], 'did you mean --meta?'),
+    (
+      pack.main,
+      ['--size', 'big'],
+      'wrong type: --size=big; give a whole number; see `python',
+    ),
+    (pack.main, ['--out', 'x'], 'missing: --meta; see `python'),
+    (pack.main, ['--out'], 'no value: --out; see `python'),
+    (pack.main, ['--quiet=yes'], 'no value belongs to --quiet: yes; see'),
+    (pack.main, ['--mta=x'], 'unknown option: --mta=x; did you mean --meta?'),
+    (
+      pack.main,
+      ['--crop=opencw'],
+      '--crop=opencw; use one of none, opencv, dlib; did you mean opencv?',
+    ),
+    (
+      prepare.main,
+      ['fodler', '--root=x'],
+      'unknown command: fodler; use one of folder, owdfa, owdfapp, owdfa40; '
+      'did you mean folder?; see `python -m input_pipeline.prepare --help`',
+    ),
     (prepare.main, ['folder'], 'see `python -m input_pipeline.prepare folder'),
   ],
 )
@@ -71,7 +87,7 @@ def test_a_value_with_a_blank_goes_in_quotes(capsys):
 def test_a_wrong_word_cannot_control_the_terminal(capsys):
   with pytest.raises(SystemExit):
     ArgumentParser(prog='command').parse_args(['\x1b[2J'])
-  assert '\\x1b[2J; see `command --help`' in capsys.readouterr().err
+  assert 'unknown argument: \\x1b[2J; a value' in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_a_command_with_one_word(capsys):

@@ -191,10 +191,11 @@ def test_error_of_a_run_names_its_row_and_its_seed(
 
 
 @pytest.mark.parametrize(
-  'arguments, message',
+  'arguments, status, message',
   [
     (
       ['--config=configs/cpl.py'],
+      2,
       "has no 'rows'; give --config=leaderboard:BENCHMARK",
     ),
     (
@@ -205,12 +206,13 @@ def test_error_of_a_run_names_its_row_and_its_seed(
         '--config.shared=model.width=0.5',
         "--config.rows=({'name': 'CPL', 'config': 'cpl'},)",
       ],
+      1,
       'nowhere',
     ),
   ],
 )
 def test_command_line_reports_mistakes_in_one_line(
-  tmp_path, arguments, message
+  tmp_path, arguments, status, message
 ):
   command = [sys.executable, '-m', 'owdfa_jax.leaderboard', *arguments]
   result = subprocess.run(
@@ -220,7 +222,7 @@ def test_command_line_reports_mistakes_in_one_line(
     text=True,
     timeout=300,
   )
-  assert result.returncode == 1
+  assert result.returncode == status
   (line,) = result.stderr.splitlines()
   assert line.startswith('error: ') and message in line
   assert not (tmp_path / 'board').exists()
