@@ -5,9 +5,10 @@
 For each method prints what a step costs one chip, as the compiler counts it:
 floating-point operations, bytes that operations read and write, memory, and the
 bytes of what it gets from other chips; in brackets, as multiples of the
-supervised step on the same chips. No step is run or timed. TPU
-topologies need libtpu (`pip install 'owdfa-jax[tpu]'`), but no TPU. `local`
-stands for the devices of this machine. Compiling a step takes minutes: each row
+supervised step on the same chips. No step is run or timed. TPU topologies need
+libtpu (`pip install 'owdfa-jax[tpu]'`), but no TPU; GPUs, such as h100:8 or
+a100:8, need `pip install 'owdfa-jax[cuda-compiler]'`, but no GPU. `local`
+stands for the devices of this machine. Compiling a step takes minutes. Each row
 is printed when it is done, and `--out=FILE.json` keeps it, so that the same
 command goes on where an earlier one was interrupted.
 
@@ -72,6 +73,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   if options.topology != 'local':
     # Where libtpu is installed, JAX would look for a TPU of this machine.
     os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+    # The compiler for GPUs says several times that there is no GPU.
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
   # These import JAX, which takes seconds.
   from owdfa_jax.library_logs import silence_libraries
 
@@ -122,8 +125,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
   add(
     '--topology',
     required=True,
-    help="chips and their arrangement, such as v5e:16x16; 'local' for the "
-    'devices of this machine',
+    help="chips and their arrangement, such as v5e:16x16 or h100:8; 'local' "
+    'for the devices of this machine',
   )
   add(
     '--devices',

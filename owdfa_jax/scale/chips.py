@@ -1,12 +1,15 @@
 """The devices that a step is compiled for, whether they are there or not."""
 
 import os
+import re
+from typing import Any
 
 import jax
 from jax.experimental import topologies
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax.parallel import Placement, make_placement
+from owdfa_jax.scale.gpus import GPUS, PER_MACHINE
 
 # The name of the devices of this machine.
 LOCAL = 'local'
@@ -17,6 +20,8 @@ _NO_TPU = {
   'TPU_WORKER_HOSTNAMES': 'localhost',
   'TPU_WORKER_ID': '0',
 }
+_GPUS = re.compile(f'({"|".join(GPUS)}):([1-9][0-9]{{0,5}})')
+_EXAMPLES = f'use one such as v5e:16x16 or h100:8, or {LOCAL}'
 
 
 def placement_of(topology: str, count: int = 0) -> Placement:
@@ -24,20 +29,64 @@ def placement_of(topology: str, count: int = 0) -> Placement:
 
   Args:
     topology: the name of TPU chips and their arrangement, such as 'v5e:16x16',
-      for which libtpu must be installed but no TPU be there; or `LOCAL`.
+      or of GPUs and their number, such as 'h100:8', for which a compiler must
+      be installed but no chip be there; or `LOCAL`.
     count: the number of chips, the first ones; 0 for all.
 
   Raises:
-    UserError: libtpu is not installed, does not know the topology, or it has
-      fewer chips.
+    UserError: the compiler is not installed, does not know the topology, or it
+      has fewer chips.
   """
-  devices = jax.devices() if topology == LOCAL else _tpu_chips(topology)
+  if topology == LOCAL:
+    devices = jax.devices()
+  elif is_gpu(topology):
+    devices = _gpus(topology)
+  else:
+    devices = _tpu_chips(topology)
   if count > len(devices):
     raise UserError(
       f'too few devices: --devices={count} (--topology={topology} has '
       f'{len(devices)}); give a smaller number'
     )
   return make_placement(devices[: count or None])
+
+
+def is_gpu(topology: str) -> bool:
+  """Returns whether a topology names GPUs, such as 'h100:8'."""
+  return topology.partition(':')[0] in GPUS
+
+
+def chip_options(topology: str) -> dict[str, Any]:
+  """Returns the options of the compiler for a topology."""
+  # It would choose algorithms by trying them on a GPU.
+  return {'xla_gpu_autotune_level': 0} if is_gpu(topology) else {}
+
+
+def _gpus(topology: str) -> list[jax.Device]:
+  """Returns GPUs that are not there, on machines of `PER_MACHINE` each."""
+  match = _GPUS.fullmatch(topology)
+  number = int(match[2]) if match else 0
+  machines, rest = divmod(number, PER_MACHINE)
+  if match is None or (machines and rest):
+    raise UsageError(
+      f'not a topology: --topology={topology} (after the colon comes a number '
+      f'of GPUs, up to {PER_MACHINE} or a multiple of it); {_EXAMPLES}'
+    )
+  shape = f'1x{machines}x{PER_MACHINE}' if machines else f'1x1x{number}'
+  try:
+    return list(
+      topologies.get_topology_desc(
+        platform='cuda',
+        target_config=GPUS[match[1]].target_config(),
+        topology=shape,
+      ).devices
+    )
+  except (RuntimeError, KeyError) as error:
+    raise UserError(
+      f'no compiler for GPUs: --topology={topology} needs the CUDA plugin of '
+      f"JAX; run `pip install 'owdfa-jax[cuda-compiler]'`, or give "
+      f'--topology={LOCAL}'
+    ) from error
 
 
 def _tpu_chips(topology: str) -> list[jax.Device]:
@@ -56,7 +105,6 @@ def _tpu_chips(topology: str) -> list[jax.Device]:
         f'no compiler for TPUs: --topology={topology} needs libtpu; run `pip '
         f"install 'owdfa-jax[tpu]'`, or give --topology={LOCAL}"
       ) from error
-    raise UserError(
-      f'not a topology: --topology={topology} ({reason}); use one such as '
-      f'v5e:16x16, or {LOCAL}'
+    raise UsageError(
+      f'not a topology: --topology={topology} ({reason}); {_EXAMPLES}'
     ) from error

@@ -71,7 +71,8 @@ def print_clustering_costs(
       note(f'compiling: k-means, {shown}')
       size = count, options.channels, number
       try:
-        cost = compiled_cost(lower_clustering(*size, placement))
+        lowered = lower_clustering(*size, placement)
+        cost = compiled_cost(lowered, options.topology)
         if cost is not None and options.run:
           cost['seconds'] = time_clustering(*size, placement)
       except jax.errors.JaxRuntimeError as error:

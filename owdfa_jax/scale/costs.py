@@ -12,7 +12,7 @@ from input_pipeline.errors import UserError
 from input_pipeline.escape import terminal_lines
 from input_pipeline.progress_bars import is_quiet
 from owdfa_jax.parallel import Placement
-from owdfa_jax.scale.chips import placement_of
+from owdfa_jax.scale.chips import chip_options, placement_of
 from owdfa_jax.scale.kept_rows import KeptRows
 from owdfa_jax.scale.program import (
   Cost,
@@ -115,7 +115,8 @@ def _print_table(
     if row is None:
       note(f'compiling: {method}, {sizes.backbone}')
       try:
-        row = kept.keep(of, compiled_cost(lower(method, sizes, placement)))
+        lowered = lower(method, sizes, placement)
+        row = kept.keep(of, compiled_cost(lowered, options.topology))
       except jax.errors.JaxRuntimeError as error:
         note(f'{method}, {sizes.backbone}: {error}', always=True)
         failed.append(f'{method}, {sizes.backbone}')
@@ -131,8 +132,12 @@ def _cost(row: dict[str, Any] | None) -> Cost | None:
   return Cost(**row['cost']) if row and row['cost'] else None
 
 
-def compiled_cost(lowered: Any) -> dict[str, Any] | None:
-  """Compiles a program, a `jax.stages.Lowered`, and counts what it costs.
+def compiled_cost(lowered: Any, topology: str) -> dict[str, Any] | None:
+  """Compiles a program and counts what it costs.
+
+  Args:
+    lowered: the program, a `jax.stages.Lowered`.
+    topology: that it was traced for.
 
   Returns:
     The fields of a `Cost`; None if the memory exceeds a chip's.
@@ -141,7 +146,8 @@ def compiled_cost(lowered: Any) -> dict[str, Any] | None:
     JaxRuntimeError: the compiler failed for another reason.
   """
   try:
-    return dataclasses.asdict(step_cost(lowered.compile()))
+    compiled = lowered.compile(chip_options(topology) or None)
+    return dataclasses.asdict(step_cost(compiled))
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise

@@ -32,6 +32,11 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 _CALLS = re.compile(r'\b(calls|body|to_apply)=%?([\w.\-]+)')
 _CONDITION = re.compile(r'\bcondition=%?([\w.\-]+)')
 _BRANCHES = re.compile(r'branch_computations=\{([^}]*)\}')
+_TARGET = re.compile(r'custom_call_target="([^"]*)"')
+# Of a product, and of a call of cuBLAS.
+_SUMMED = re.compile(
+  r'lhs_contracting_dim(?:ension)?s"?[=:][{\[]([\d",]*)[}\]]'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,21 +204,56 @@ def _flops_within(program: Program, name: str) -> Iterator[int]:
     if instruction.operation == 'fusion':
       for _, called in _CALLS.findall(instruction.rest):
         yield from _flops_within(program, called)
-    elif instruction.operation in ('dot', 'convolution'):
+    elif instruction.operation in ('dot', 'convolution', 'custom-call'):
       yield _product_flops(instruction, _operands(instruction, types))
 
 
+def library_costs(program: Program, entry: str) -> tuple[int, int]:
+  """Returns what XLA's own count leaves out: products by cuBLAS and cuDNN.
+
+  In a program for GPUs, these are calls of a library.
+
+  Returns:
+    Operations, and bytes that the calls read and write; a call in a loop counts
+    once, as in XLA's count.
+  """
+  flops = moved = 0
+  for name in runs(program, entry):
+    types = {x.name: x.result for x in program[name]}
+    for instruction in program[name]:
+      operands = _operands(instruction, types)
+      if instruction.operation == 'custom-call' and (
+        work := _product_flops(instruction, operands)
+      ):
+        flops += work
+        moved += size(instruction.result) + sum(map(size, operands))
+  return flops, moved
+
+
 def _product_flops(instruction: Instruction, operands: list[str]) -> int:
-  """Returns 2 x (elements of the result) x (products summed in each)."""
-  ((_, result),) = shapes(instruction.result)
+  """Returns 2 x (elements of the result) x (products summed in each).
+
+  A convolution's gradients take what the convolution takes.
+  """
+  target = _TARGET.search(instruction.rest)
+  if instruction.operation == 'custom-call' and (
+    target is None or not target[1].startswith(('__cudnn$conv', '__cublas$'))
+  ):
+    return 0
+  # A call's further results are memory to work in.
+  _, result = next(shapes(instruction.result))
   (_, left), (_, right) = (next(shapes(x)) for x in operands[:2])
-  if instruction.operation == 'dot':
-    axes = re.search(r'lhs_contracting_dims=\{([\d,]*)\}', instruction.rest)
-    summed = math.prod(left[int(i)] for i in axes[1].split(',')) if axes else 1
-  else:
-    # The kernel's sides but that of the result's features.
-    labels = re.search(r'dim_labels=\w+_(\w+)->', instruction.rest)
-    summed = math.prod(right)
-    if labels:
-      summed //= right[labels[1].index('o')]
+  if axes := _SUMMED.search(instruction.rest):
+    summed = math.prod(left[int(i)] for i in re.findall(r'\d+', axes[1]))
+    return 2 * math.prod(result) * summed
+  kind = target[1] if target else ''
+  if 'BackwardInput' in kind:
+    result = left
+  elif 'BackwardFilter' in kind:
+    result, right = right, result
+  # The kernel's sides but that of the result's features.
+  labels = re.search(r'dim_labels=\w+_(\w+)->', instruction.rest)
+  summed = math.prod(right)
+  if labels:
+    summed //= right[labels[1].index('o')]
   return 2 * math.prod(result) * summed

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import owdfa_jax
 from input_pipeline import strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text, write_whole
+from owdfa_jax import __version__
 
 # The packages whose versions decide what a program costs.
 _COMPILERS = ('jax', 'jaxlib', 'libtpu', 'jax-cuda12-plugin')
@@ -93,7 +93,7 @@ def _read(path: str) -> list[dict[str, Any]]:
 
 def _versions() -> dict[str, str]:
   """Returns the versions of what compiles, as far as it is installed."""
-  found = {'owdfa-jax': owdfa_jax.__version__}
+  found = {'owdfa-jax': __version__}
   for name in _COMPILERS:
     try:
       found[name] = version(name)

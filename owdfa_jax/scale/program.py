@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 from flax import nnx
+from jax._src.lib import _jax
 
 from owdfa_jax import configs
 from owdfa_jax.experiment import Build, make_method
@@ -229,10 +230,19 @@ def step_cost(compiled: Any) -> Cost:
   """Counts what a compiled step, a `jax.stages.Compiled`, costs one device."""
   program, entry = hlo.parse_program(compiled.as_text())
   counted = compiled.cost_analysis()
+  libraries = 0, 0
+  if counted is None:
+    # The compiler for GPUs counts nothing, the one for CPUs no library.
+    (module,) = compiled.runtime_executable().hlo_modules()
+    client = jax.devices('cpu')[0].client
+    counted = _jax.hlo_module_cost_analysis(client, module)
+    libraries = hlo.library_costs(program, entry)
   memory = compiled.memory_analysis()
   return Cost(
-    flops=counted['flops'] + hlo.repeated_flops(program, entry),
-    moved=counted['bytes accessed'] + hlo.repeated_bytes(program, entry),
+    flops=counted['flops'] + libraries[0] + hlo.repeated_flops(program, entry),
+    moved=counted['bytes accessed']
+    + libraries[1]
+    + hlo.repeated_bytes(program, entry),
     peak=memory.argument_size_in_bytes
     + memory.temp_size_in_bytes
     + memory.output_size_in_bytes

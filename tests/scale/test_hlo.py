@@ -64,6 +64,46 @@ def test_program_of_a_tpu():
   assert hlo.repeated_bytes(program, entry) == (HOPS - 1) * moved
 
 
+# Calls of libraries, as the compiler for GPUs writes them: a convolution
+# of 3 x 3 with stride 2, its two gradients, and a product.
+GPU = """\
+HloModule jit_step, is_scheduled=true
+
+ENTRY %main (x: bf16[2,8,8,4], w: bf16[6,3,3,4], g: bf16[2,4,4,6]) -> f32[] {
+  %x = bf16[2,8,8,4]{3,2,1,0} parameter(0)
+  %w = bf16[6,3,3,4]{3,2,1,0} parameter(1)
+  %g = bf16[2,4,4,6]{3,2,1,0} parameter(2)
+  %conv = (bf16[2,4,4,6]{3,2,1,0}, u8[64]{0}) custom-call(%x, %w), \
+window={size=3x3 stride=2x2}, dim_labels=b01f_o01i->b01f, \
+custom_call_target="__cudnn$convForward"
+  %to_x = (bf16[2,8,8,4]{3,2,1,0}, u8[0]{0}) custom-call(%g, %w), \
+window={size=3x3 stride=2x2}, dim_labels=b01f_o01i->b01f, \
+custom_call_target="__cudnn$convBackwardInput"
+  %to_w = (bf16[6,3,3,4]{3,2,1,0}, u8[0]{0}) custom-call(%x, %g), \
+window={size=3x3 stride=2x2}, dim_labels=b01f_o01i->b01f, \
+custom_call_target="__cudnn$convBackwardFilter"
+  %a = bf16[8,32]{1,0} bitcast(%x)
+  %b = bf16[32,8]{1,0} bitcast(%x)
+  %gemm = (bf16[8,8]{1,0}, s8[33554432]{0}) custom-call(%a, %b), \
+custom_call_target="__cublas$lt$matmul", \
+backend_config={"gemm_backend_config":{"dot_dimension_numbers":\
+{"lhs_contracting_dimensions":["1"],"rhs_contracting_dimensions":["0"]}}}
+  ROOT %other = f32[] custom-call(%gemm), custom_call_target="something"
+}
+"""
+
+
+def test_calls_of_libraries_on_a_gpu():
+  program, entry = hlo.parse_program(GPU)
+  flops, moved = hlo.library_costs(program, entry)
+  convolution = 2 * (2 * 4 * 4 * 6) * (3 * 3 * 4)
+  assert flops == 3 * convolution + 2 * 8 * 8 * 32
+  x, w, g = 2 * 8 * 8 * 4, 6 * 3 * 3 * 4, 2 * 4 * 4 * 6
+  product = 8 * 32 * 2 + 8 * 8
+  scratch = 64 + 33554432
+  assert moved == 2 * (3 * (x + w + g) + product) + scratch
+
+
 @pytest.mark.parametrize('hops', [1, HOPS])
 def test_program_of_this_machine(hops):
   placement = parallel.make_placement()

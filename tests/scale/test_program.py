@@ -125,7 +125,7 @@ def costs_of(monkeypatch):
     'cpl': jax.errors.JaxRuntimeError('INTERNAL: broken\nat length'),
   }
 
-  def count(method):
+  def count(method, _):
     if isinstance(found[method], Exception):
       raise found[method]
     return found[method]
