@@ -93,6 +93,7 @@ def _parser(prog: str | None) -> ArgumentParser:
     what: str,
     default: str | None = None,
     choices: tuple[str, ...] | None = None,
+    metavar: str | None = None,
   ) -> None:
     """Adds an option; `default` describes a default that is None or ''."""
     value = defaults[name]
@@ -101,17 +102,24 @@ def _parser(prog: str | None) -> ArgumentParser:
       type=kind,
       choices=choices,
       default=value,
+      **({} if metavar is None else {'metavar': metavar}),
       help=f'{what} (default: {default or value})',
     )
 
   required = parser.add_argument
   required(
     '--meta',
+    metavar='CSV',
     type=path_type('--meta'),
     required=True,
     help='the meta CSV',
   )
-  required('--out', required=True, help='the directory to make, or a URL')
+  required(
+    '--out',
+    metavar='DIR',
+    required=True,
+    help='the directory to make, or a URL',
+  )
   _add_options(add)
   _add_resources(add)
   return parser
@@ -141,7 +149,13 @@ def _add_options(add: Callable[..., None]) -> None:
     DETECTORS,
   )
   add('margin', float, "growth of a face's box; 1.2 adds a tenth on each side")
-  add('align', str, "dlib's 68-point file, to turn faces upright", 'no turning')
+  add(
+    'align',
+    str,
+    "dlib's 68-point file, to turn faces upright",
+    'no turning',
+    metavar='FILE',
+  )
   add(
     'tiles',
     int,
@@ -149,24 +163,38 @@ def _add_options(add: Callable[..., None]) -> None:
     '0: whole images, resized',
   )
   add('tile_grid', int, 'tiles begin at multiples of this many pixels')
-  add('card', str, 'TOML file with texts for the data card', 'none')
+  add(
+    'card',
+    str,
+    'TOML file with texts for the data card',
+    'none',
+    metavar='FILE',
+  )
 
 
 def _add_resources(add: Callable[..., None]) -> None:
   """Adds the fields of `Resources`."""
-  add('detections', str, 'file of detected faces', 'beside the output')
+  add(
+    'detections',
+    str,
+    'file of detected faces',
+    'beside the output',
+    metavar='FILE',
+  )
   add('workers', int, 'processes', 'one for each core')
   add(
     'runner',
     str,
     f'{LOCAL}, the processes of this machine, or a runner of Apache Beam: '
     f'{", ".join(BEAM_RUNNERS)}',
+    metavar='NAME',
   )
   add(
     'beam_options',
     str,
     "options of the runner, such as '--flink_master=host:8081'",
     'none',
+    metavar='TEXT',
   )
 
 

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     description='Times the parts of packing on one core.',
   )
   add = parser.add_argument
-  add('--images', required=True, help='a folder of images')
+  add('--images', metavar='DIR', required=True, help='a folder of images')
   add(
     '--limit',
     type=int,

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     prog=prog or 'python -m input_pipeline.prepare',
     description='Makes meta CSVs, the input of packing, from image files.',
   )
-  commands = parser.add_subparsers(dest='command')
+  commands = parser.add_subparsers(title='commands', dest='command')
   _add_folder(commands)
   prepare_commands.add_benchmark_commands(commands)
   arguments = parser.parse_args(argv)
@@ -55,23 +55,27 @@ def _add_folders(add: Callable[..., object]) -> None:
   """Adds the folders that are read and written."""
   add(
     '--root',
+    metavar='DIR',
     type=path_type('--root'),
     required=True,
     help='one folder for each class',
   )
   add(
     '--out',
+    metavar='DIR',
     type=path_type('--out'),
     required=True,
     help='folder to write meta.csv to',
   )
   add(
     '--test_root',
+    metavar='DIR',
     type=path_type('--test_root'),
     help='class folders of the test set (default: packing splits 80/20)',
   )
   add(
     '--unlabelled',
+    metavar='DIR',
     type=path_type('--unlabelled'),
     help='folder of further training images, of unknown class',
   )

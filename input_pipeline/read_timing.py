@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     description='Times reading a packed dataset, and image formats.',
   )
   add = parser.add_argument
-  add('--data', required=True, help='a packed directory')
+  add('--data', metavar='DIR', required=True, help='a packed directory')
   add(
     '--batch_size',
     type=int,
@@ -43,11 +43,13 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   )
   add(
     '--threads',
+    metavar='N,N',
     default='1,2',
     help='numbers of threads, with commas (default: %(default)s)',
   )
   add(
     '--processes',
+    metavar='N,N',
     default='1,2',
     help='numbers of worker processes, with commas (default: %(default)s)',
   )

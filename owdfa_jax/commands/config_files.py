@@ -11,9 +11,12 @@ import ml_collections
 
 from input_pipeline.errors import UsageError, UserError
 from owdfa_jax import configs
+from owdfa_jax.configs.benchmarks import BENCHMARKS
 
 # Files in the folder of configs that are not configs.
 _SHARED = ('__init__', 'benchmarks', 'default')
+# Those that compare methods.
+_LEADERBOARDS = ('ablation', 'leaderboard')
 
 
 def shipped_configs() -> list[str]:
@@ -21,6 +24,21 @@ def shipped_configs() -> list[str]:
   names = (os.path.splitext(file) for file in os.listdir(folder()))
   return sorted(
     name for name, suffix in names if suffix == '.py' and name not in _SHARED
+  )
+
+
+def method_configs() -> list[str]:
+  """Returns the names of the shipped config files of a single run."""
+  return [name for name in shipped_configs() if name not in _LEADERBOARDS]
+
+
+def choices_of_config() -> str:
+  """Returns what --config takes, for the help."""
+  # Without the names of earlier versions.
+  names = [name for name in BENCHMARKS if not name.startswith('protocol')]
+  return (
+    'What to run: METHOD:BENCHMARK, or FILE:BENCHMARK of a config file. '
+    f'Methods: {", ".join(method_configs())}. Benchmarks: {", ".join(names)}.'
   )
 
 

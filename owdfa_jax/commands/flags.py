@@ -20,7 +20,7 @@ from owdfa_jax.commands.config_files import (
   shipped_configs,
 )
 from owdfa_jax.commands.flag_files import expand_flag_files
-from owdfa_jax.commands.mode_help import ModeHelp
+from owdfa_jax.commands.mode_help import POD_FLAGS, ModeHelp
 from owdfa_jax.commands.words import asks_for_help, take_flag
 
 # What a flag of each type takes, by absl's names of the types.
@@ -282,17 +282,33 @@ def describe_flags(config: flags.FlagHolder, names: Sequence[str] = ()) -> str:
     names: the flags to describe; () for all.
   """
   module = flags.FLAGS.find_module_defining_flag(config.name)
+  shown = [
+    flag
+    for flag in flags.FLAGS.get_key_flags_for_module(module)
+    if not names or flag.name in names
+  ]
   lines = ['flags:']
-  for flag in flags.FLAGS.get_key_flags_for_module(module):
-    if names and flag.name not in names:
-      continue
-    short = f'-{flag.short_name}, ' if flag.short_name else ''
-    name = f'  {short}--{flag.name}'
-    lines.append(name if flag.boolean else f'{name}={flag.name.upper()}')
-    lines += flags.text_wrap(flag.help, indent=' ' * 6).splitlines()
-  lines.append('  --config.FIELD=VALUE')
-  lines.append('      Overrides a field of the config.')
+  for flag in shown:
+    if flag.name not in POD_FLAGS:
+      lines += _flag_lines(flag)
+    if flag.name == config.name:
+      lines.append('  --config.FIELD=VALUE')
+      lines.append('      Overrides a setting, such as --config.seed=1.')
+  if pod := [flag for flag in shown if flag.name in POD_FLAGS]:
+    lines += ['', 'on a pod of GPUs or TPUs:']
+    for flag in pod:
+      lines += _flag_lines(flag)
   return '\n'.join(lines)
+
+
+def _flag_lines(flag: flags.Flag) -> list[str]:
+  """Returns the name of a flag, and its help indented below it."""
+  short = f'-{flag.short_name}, ' if flag.short_name else ''
+  name = f'  {short}--{flag.name}'
+  return [
+    name if flag.boolean else f'{name}={flag.name.upper()}',
+    *flags.text_wrap(flag.help or '', indent=' ' * 6).splitlines(),
+  ]
 
 
 def tidy(error: Exception) -> str:

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-_CONFIG = """--config takes METHOD:BENCHMARK, or the path of a config file.
-Any field of the config can be overridden: --config.seed=1"""
-_OF_RUN = """Without --config, the config of the run in --workdir is taken.
-A few settings can be overridden: --config.eval.batch_size=64"""
-_POD = (
+_OF_RUN = """\
+Without --config, that of the run in --workdir is taken, of which few settings
+can be overridden: --config.eval.batch_size=64"""
+# The flags of one of several processes.
+POD_FLAGS = (
   'distributed',
   'coordinator',
   'num_processes',
@@ -29,12 +29,10 @@ class ModeHelp(NamedTuple):
 
 MODE_HELP = {
   'train': ModeHelp(
-    f"""Trains a network and evaluates it; the same command resumes.
+    """Trains a network and evaluates it; the same command resumes.
 
-  owdfa train --config=cpl:owdfa1 --workdir=runs/cpl
-
-{_CONFIG}""",
-    ('config', 'workdir', 'quiet', *_POD),
+  owdfa train --config=cpl:owdfa1 --workdir=runs/cpl""",
+    ('config', 'workdir', 'quiet', *POD_FLAGS),
   ),
   'eval': ModeHelp(
     f"""Evaluates a checkpoint: report.json, attributions.csv and the page.
@@ -42,7 +40,7 @@ MODE_HELP = {
   owdfa eval --workdir=runs/cpl
 
 {_OF_RUN}""",
-    ('config', 'workdir', 'quiet', *_POD),
+    ('config', 'workdir', 'quiet', *POD_FLAGS),
   ),
   'attribute': ModeHelp(
     f"""Names the source of each image, in a table.
@@ -64,26 +62,23 @@ Takes files, folders and patterns in quotes, in which ** stands for any folders.
       'runner',
       'beam_options',
       'quiet',
-      *_POD,
+      *POD_FLAGS,
     ),
   ),
   'estimate': ModeHelp(
-    f"""Estimates how many sources the training images have.
+    """Estimates how many sources the training images have.
 
   owdfa estimate --config=cpl:owdfa1
   owdfa estimate --workdir=runs/cpl
 
 The first looks at the spectra of the images, the second at the features of a
-trained network.
-{_CONFIG}""",
+trained network.""",
     ('config', 'workdir', 'quiet'),
   ),
   'timing': ModeHelp(
-    f"""Times the parts of a training step; nothing is written.
+    """Times the parts of a training step; nothing is written.
 
-  owdfa timing --config=cpl:owdfa1
-
-{_CONFIG}""",
-    ('config', 'quiet', *_POD),
+  owdfa timing --config=cpl:owdfa1""",
+    ('config', 'quiet', *POD_FLAGS),
   ),
 }

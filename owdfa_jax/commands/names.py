@@ -97,7 +97,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 
 
 def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
-  parser = described_parser(prog, __doc__)
+  usage = '%(prog)s RUN [CLUSTER=NAME ...] [options]'
+  parser = described_parser(prog, __doc__, usage=usage)
   add_run(parser, 'an evaluated run')
   parser.add_argument(
     'names',

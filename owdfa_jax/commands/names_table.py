@@ -129,7 +129,8 @@ def shared_lines(names: Mapping[int, str]) -> list[str]:
     clusters = clusters_of_name(name, names)
     if len(clusters) > 1:
       found.append(
-        f'one source: {escape.terminal(name)}, {", ".join(clusters)}'
+        f'{", ".join(clusters[:-1])} and {clusters[-1]} have the name '
+        f'{escape.terminal(name)}, so they count as one source'
       )
   return found
 

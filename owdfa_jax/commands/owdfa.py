@@ -48,7 +48,9 @@ COMMANDS = {
   ),
   'eval': Command('Evaluates a checkpoint.', _RUN, ('--mode=eval',)),
   'attribute': Command(
-    'Names the source of each image in a folder.', _RUN, ('--mode=attribute',)
+    'Names the source of each new image, in a table.',
+    _RUN,
+    ('--mode=attribute',),
   ),
   'report': Command(
     'Draws the page of an evaluated run, report.html; compares two runs.',

@@ -6,11 +6,9 @@
   owdfa estimate --config=cpl:owdfa1
   owdfa timing --config=cpl:owdfa1
 
-In a checkout, `python main.py --mode=MODE` does the same. --config takes
-METHOD:BENCHMARK, or the path of a config file. Any field of the config can be
-overridden: --config.optimizer.learning_rate=1e-3. Without --config, eval,
-attribute and estimate take the config of the run in --workdir, of which few
-settings can be overridden: --config.eval.batch_size=64
+In a checkout, `python main.py --mode=MODE` does the same. Without
+--config, eval, attribute and estimate take the config of the run in --workdir,
+of which few settings can be overridden: --config.eval.batch_size=64
 """
 
 import functools
@@ -32,7 +30,7 @@ from input_pipeline.pack_options import (
 )
 from input_pipeline.packed_arguments import check_cuts_faces
 from input_pipeline.progress_bars import be_quiet
-from owdfa_jax.commands.config_files import shipped_configs
+from owdfa_jax.commands.config_files import choices_of_config, method_configs
 from owdfa_jax.commands.flags import (
   ARGUMENTS,
   Recorded,
@@ -64,8 +62,7 @@ _OF_RUN = ('eval', 'attribute', 'estimate')
 _CONFIG = config_flags.DEFINE_config_file(
   'config',
   None,
-  'What to run: METHOD:BENCHMARK, or FILE:BENCHMARK; by default what the run '
-  'in --workdir trained.',
+  choices_of_config(),
   sys_argv=ARGUMENTS,
 )
 _WORKDIR = flags.DEFINE_string(
@@ -75,54 +72,52 @@ _MODE = flags.DEFINE_enum(
   'mode',
   'train',
   MODES,
-  'train: train and evaluate; the same command resumes. eval: evaluate a '
-  'checkpoint. attribute: name the source of each of --images. estimate: say '
-  'how many sources the training images have. timing: time the parts of a '
-  'training step.',
+  'What to do, as `owdfa MODE` does.',
 )
 _IMAGES = flags.DEFINE_string(
   'images',
   None,
-  'A folder of new images, for attribute; the same as a folder without a flag.',
+  'A folder of new images; the same as a folder without a flag.',
 )
 _OUT = flags.DEFINE_string(
   'out',
   None,
-  'The table of attribute, a new .csv, .jsonl or .parquet file; by default '
+  'The table, a new .csv, .jsonl or .parquet file; by default '
   'new_attributions.csv in the workdir, which is replaced.',
 )
 _MAX_PIXELS = flags.DEFINE_integer(
   'max_pixels',
   None,
-  'The most pixels of one of --images; by default as many as for packing. A '
-  'larger one is not read.',
+  'The most pixels of an image; by default as many as for packing. A larger '
+  'one is not read.',
 )
 _STABILITY = flags.DEFINE_bool(
   'stability',
   False,
-  'For attribute: see each image also mildly compressed and resized. One whose '
-  'source changes is inconclusive. Takes four times as long.',
+  'See each image also mildly compressed and resized. One whose source changes '
+  'is inconclusive. Takes four times as long.',
 )
 _NEAREST = flags.DEFINE_integer(
   'nearest',
   NUM_NEAREST,
-  'For attribute: how many of the nearest training images each line names.',
+  f'How many of the nearest training images each line names; {NUM_NEAREST} by '
+  'default.',
 )
 _FRAMES = flags.DEFINE_bool(
   'frames',
   False,
-  'For attribute: a line for each frame of a video too.',
+  'A line for each frame of a video too.',
 )
 _FACES = flags.DEFINE_bool(
   'faces',
   False,
-  'For attribute, of a run of faces: a line for every face of an image too.',
+  'A line for every face of an image too; of a run trained on faces.',
 )
 _RUNNER = flags.DEFINE_enum(
   'runner',
   LOCAL,
   (LOCAL, *BEAM_RUNNERS),
-  'For attribute: local, this machine, or a runner of Apache Beam.',
+  'local, this machine, or a runner of Apache Beam.',
 )
 _BEAM_OPTIONS = flags.DEFINE_string(
   'beam_options',
@@ -138,24 +133,23 @@ _QUIET = flags.DEFINE_bool(
 _DISTRIBUTED = flags.DEFINE_bool(
   'distributed',
   False,
-  'Be one of several processes (a TPU or GPU pod): start the same command on '
-  'each. Slurm, Kubernetes and TPU pods are recognised; elsewhere give the '
-  'three flags below.',
+  'Be one of several processes: start the same command on each. Slurm, '
+  'Kubernetes and TPU pods are recognised; elsewhere give the three below.',
 )
 _COORDINATOR = flags.DEFINE_string(
-  'coordinator', None, 'host:port of process 0, for --distributed.'
+  'coordinator', None, 'HOST:PORT of process 0.'
 )
 _NUM_PROCESSES = flags.DEFINE_integer(
-  'num_processes', None, 'Number of processes, for --distributed.'
+  'num_processes', None, 'How many processes there are.'
 )
 _PROCESS_ID = flags.DEFINE_integer(
-  'process_id', None, 'Number of this process, from 0, for --distributed.'
+  'process_id', None, 'The number of this process, from 0.'
 )
 _POD_TIMEOUT = flags.DEFINE_integer(
   'pod_timeout',
   60,
-  'Seconds without a sign of life after which a process of a pod counts as '
-  'lost. All processes then end with status 75, and can be started again.',
+  'Seconds without a sign of life after which a process counts as lost, 60 by '
+  'default. All processes then end with status 75, and can be started again.',
 )
 
 
@@ -166,11 +160,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     argv: the arguments; by default those of the process.
     prog: the program's name, given with `argv`.
   """
-  names = [name for name in shipped_configs() if name != 'leaderboard']
   flags_parser = functools.partial(
     parse,
     config=_CONFIG,
-    example=f'METHOD:BENCHMARK, METHOD one of {", ".join(names)}',
+    example=f'METHOD:BENCHMARK, METHOD one of {", ".join(method_configs())}',
     needs='method',
     description=__doc__ or '',
     recorded=Recorded(

@@ -2,8 +2,7 @@
 
   owdfa leaderboard --config=leaderboard:simulated1 --workdir=runs/leaderboard
 
-In a checkout, `python -m owdfa_jax.leaderboard` does the same. The same command
-again resumes where it stopped and skips finished runs; so does
+The same command again resumes where it stopped and skips finished runs; so does
 `owdfa leaderboard --workdir=runs/leaderboard`.
 """
 

@@ -119,7 +119,7 @@ def test_names_are_not_overwritten(run, capsys):
 def test_two_clusters_of_a_name_are_one_source(run, capsys):
   report = (run / 'report.json').read_bytes()
   names.main([str(run), '2=X', '3=X'])
-  assert 'one source: X, novel-2, novel-3' in capsys.readouterr().out
+  assert 'novel-2 and novel-3 have the name X, ' in capsys.readouterr().out
   names.main([str(run), '2='])
   assert _given(run) == {'novel-2': '', 'novel-3': 'X'}
   assert (run / 'report.json').read_bytes() == report
