@@ -123,6 +123,7 @@ def _add_of_folders(parser: ArgumentParser) -> None:
   add = parser.add_argument_group('with --known').add_argument
   add(
     '--size',
+    metavar='PIXELS',
     type=int,
     default=_OF_FOLDERS['size'],
     help='side of what the network sees, in pixels; 128 or more takes '
@@ -130,6 +131,7 @@ def _add_of_folders(parser: ArgumentParser) -> None:
   )
   add(
     '--tiles',
+    metavar='N',
     type=int,
     help='tiles of each image; 0 resizes whole images (default: up to 32, if '
     'images are larger than --size)',
@@ -151,6 +153,7 @@ def _add_of_run(parser: ArgumentParser) -> None:
   add = parser.add_argument_group('with --workdir').add_argument
   add(
     '--clusters',
+    metavar='N',
     type=int,
     help='the number of groups (default: the estimated number of sources)',
   )
