@@ -28,6 +28,7 @@ from input_pipeline.escape import terminal
 from input_pipeline.files import absolute
 from input_pipeline.image_folders import FolderScan
 from input_pipeline.pack_options import DETECTORS
+from input_pipeline.progress_bars import is_quiet
 
 _CONFIG = '--config.'
 # Options of one of the two uses alone, with their defaults.
@@ -196,7 +197,8 @@ def _discover_from_folders(
     heap,
   )
   for line in decision_lines(discovery):
-    print(terminal(line), flush=True)
+    if not is_quiet():
+      print(terminal(line), flush=True)
   with one_voice():
     status = run_phases(discovery)
   if status:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from input_pipeline.progress_bars import with_progress
 from owdfa_jax.evaluation.metrics import best_matching
 from owdfa_jax.evaluation.predictions import Predictions
 from owdfa_jax.evaluation.restore import RestoredNetwork
@@ -20,7 +21,6 @@ from owdfa_jax.models.front_end import gaussian_blur
 from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.training.degradations import add_noise, resize_and_back
 from owdfa_jax.training.jpeg import compress
-from owdfa_jax.training.progress import say
 
 _SEED = 0
 
@@ -81,7 +81,9 @@ def robustness_table(
   of_split = getattr(experiment.dataset, split)
   before = clean.verdicts or clean
   table = []
-  for degradation in DEGRADATIONS:
+  for degradation in with_progress(
+    DEGRADATIONS, 'robustness', len(DEGRADATIONS), 'degradation'
+  ):
     predictor = restored.predictor.with_degradation(make_degrade(degradation))
     found = predictor.predict(
       restored.params,
@@ -100,7 +102,6 @@ def robustness_table(
         'unchanged': float(np.mean(after == before.predicted)),
       }
     )
-    say(f'robustness: {degradation.kind} {degradation.strength:g} done')
   return table
 
 

@@ -166,7 +166,7 @@ def write_answers(
       pass  # it computes its share of each batch
     return summary
   if table.done:
-    print(f'goes on: {len(table.done)} files have an answer in {table.path}')
+    say(f'goes on: {len(table.done)} files have an answer in {table.path}')
   if runner == LOCAL:
     rows = _rows_here(run.stream(images, **options), frames, options['faces'])
   else:

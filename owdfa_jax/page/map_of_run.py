@@ -13,6 +13,7 @@ from owdfa_jax.page.feature_map import (
   read_map,
   write_map,
 )
+from owdfa_jax.training.progress import say
 
 
 def ensure_map(experiment: Experiment) -> None:
@@ -53,4 +54,5 @@ def ensure_map(experiment: Experiment) -> None:
     length = np.linalg.norm(feature, axis=1, keepdims=True)
     feature = feature / np.maximum(length, 1e-12)
   row = predictions.row
+  say(f'placing {len(row):,} images on the map; this takes up to a minute')
   write_map(workdir, step, place_features(feature, row, test.group[row]))
