@@ -31,6 +31,12 @@ _FURTHER = (
   ('real_fake_eer', 'equal error rate, forged against real images', True),
   ('expected_calibration_error', 'calibration error', True),
 )
+# What the network was given, by the setting `data.supervision`.
+_SUPERVISION = {
+  'open_world': 'labelled images of known sources, and unlabelled images',
+  'labelled': 'labelled images of known sources alone',
+  'all': 'the labels of all images, those of novel sources too',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,10 +182,10 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
   """
   config, report = run.config, run.report
   data, model = config.get('data', {}), config.get('model', {})
-  found = {'method': f'{method_title(config)} ({data.get("supervision", "")})'}
-  if 'spectrum' in config:
-    found['method'] = method_title(config)
-  else:
+  found = {'method': method_title(config)}
+  if 'spectrum' not in config:
+    if labels := _SUPERVISION.get(data.get('supervision')):
+      found['trained on'] = labels
     found['network'] = (
       f'{model.get("backbone")}, width {model.get("width"):g}, front end '
       f'{model.get("front_end", "rgb")}'
@@ -199,7 +205,10 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
   found['data'] = clean_name(str(data.get('path', '')))
   counted = f'{report["num_examples"]} test images'
   if run.figures is not report:
-    counted += f' in {run.figures["num_examples"]} groups, one verdict each'
+    counted += (
+      f' in {run.figures["num_examples"]} groups, one verdict each; a group is '
+      'the tiles of an image, or the frames of a video'
+    )
   found['evaluated'] = counted
   entries = run.figures['per_class']
   known = sum(entry['known'] for entry in entries)

@@ -20,12 +20,10 @@ from owdfa_jax.page.map_labels import (
   reach_of,
 )
 from owdfa_jax.page.pictures import shown_name
-from owdfa_jax.page.svg import INK, KNOWN, MUTED, NOVEL, style
+from owdfa_jax.page.svg import GROUPS, INK, KNOWN, MUTED, NOVEL, PAPER, style
 
-# Colours of the palette of Okabe and Ito that show on a light and a dark page.
 # Groups differ in their marks, too, and are named on the map: twenty colours
 # cannot be told apart.
-_COLOURS = ('#0072b3', '#d55e00', '#009e73', '#cc79a7', '#56b4ea', '#e69f00')
 _MARKS = ('o', 's', '^', 'D', 'v', 'P', 'X')
 _NO_GROUP = 'no true source'
 _INCHES = (4.3, 4.5)
@@ -57,9 +55,10 @@ def map_picture(
     for number, name in enumerate(groups):
       axes.scatter(
         *place[names == name].T,
-        s=10,
+        # Few points are easier to see if they are larger.
+        s=float(np.clip(6000 / len(place), 10, 30)),
         marker=_MARKS[number % len(_MARKS)],
-        color=_COLOURS[number % len(_COLOURS)] if name else MUTED,
+        color=GROUPS[number % len(GROUPS)] if name else MUTED,
         alpha=0.75,
         linewidths=0,
       )
@@ -99,7 +98,7 @@ def _write_names(
     at = np.array(taken[-1][:2])
     if np.hypot(*(at - anchor)) > FAR:
       line = np.stack([at, np.median(part, axis=0)]) * extent + corner
-      axes.plot(*line.T, color=MUTED, lw=0.5, zorder=0)
+      axes.plot(*line.T, color=MUTED, lw=0.5, zorder=0.5)
     axes.annotate(
       label,
       at * extent + corner,
@@ -107,4 +106,6 @@ def _write_names(
       va='center',
       fontsize=SIZE,
       color=KNOWN if name in known else NOVEL if name else INK,
+      # No line or point goes through the letters.
+      bbox={'facecolor': PAPER, 'edgecolor': 'none', 'pad': 0.3, 'alpha': 0.7},
     )

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 
 from input_pipeline import object_store, storage, strict_json
+from input_pipeline.errors import reworded
 from input_pipeline.files import LIST_LIMIT, file_sha256, read_text
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 
@@ -21,11 +22,12 @@ _NOT_NEEDED = re.compile(r'(.*/)?tensorboard/')
 def draw_in_store(
   url: str, draw: Callable[[pathlib.Path], pathlib.Path]
 ) -> str:
-  """Draws the page of a run beside its other files; returns its URL.
+  """Draws the page of a run beside its other files; returns where it is.
 
   Args:
     url: of the run, or of all its stages.
-    draw: draws the page of a run in a local folder, and returns its path.
+    draw: draws the page of a run in a local folder, and returns its path. A
+      path elsewhere is returned as it is.
 
   Raises:
     OSError: a file cannot be read or written.
@@ -38,12 +40,15 @@ def draw_in_store(
       if _is_needed(url, name):
         object_store.download_file(f'{url}/{name}', folder / name)
     before = _digests(folder)
-    page = draw(folder)
+    with reworded({str(folder): url}):
+      page = draw(folder)
     now = _digests(folder)
     storage.remove(url, sorted(before.keys() - now.keys()))
     for name in sorted(now):
       if now[name] != before.get(name):
         object_store.upload_file(folder / name, f'{url}/{name}')
+    if not page.is_relative_to(folder):
+      return str(page)
     return f'{url}/{page.relative_to(folder).as_posix()}'
 
 

@@ -134,7 +134,7 @@ def curves_picture(
     most = max([len(v) for v in epochs.values()], default=1)
     if final is not None:
       axes.plot(
-        [most], [100 * final], 'D', color=INK, label='All ACC of the report'
+        [most], [100 * final], 'D', color=INK, label='All ACC of the figures'
       )
     for name, value in bounds.items():
       axes.axhline(100 * value, color=MUTED, linewidth=1, linestyle=':')
@@ -144,14 +144,14 @@ def curves_picture(
         xycoords=('axes fraction', 'data'),
         xytext=(3, 2),
         textcoords='offset points',
-        fontsize=8,
+        fontsize=9,
         color=MUTED,
       )
     axes.set_xlabel('evaluated epoch')
     axes.set_ylabel('percent')
     axes.set_ylim(0, 103)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
+    _legend(figure, axes)
   return figure
 
 
@@ -215,11 +215,11 @@ def scores_picture(histogram: Mapping[str, Any], limit: float | None) -> Figure:
         xycoords=('data', 'axes fraction'),
         xytext=(4, -11),
         textcoords='offset points',
-        fontsize=8,
+        fontsize=9,
       )
     axes.set_xlabel('unseen score')
     axes.set_ylabel('percent of the images')
-    _legend(axes)
+    _legend(figure, axes)
   return figure
 
 
@@ -245,7 +245,7 @@ def robustness_picture(
         xytext=(3, 0),
         textcoords='offset points',
         va='center',
-        fontsize=8,
+        fontsize=9,
         # The ground of the page, where the dashed line crosses a number.
         bbox={'facecolor': PAPER, 'edgecolor': 'none', 'pad': 0.4},
         zorder=5,
@@ -273,6 +273,7 @@ def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
   return figure, axes
 
 
-def _legend(axes: Axes) -> None:
+def _legend(figure: Figure, axes: Axes) -> None:
+  """Draws the legend above the axes, where it hides nothing."""
   if axes.get_legend_handles_labels()[0]:
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc='outside upper left', ncols=2, frameon=False, fontsize=9)

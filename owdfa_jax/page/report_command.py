@@ -8,8 +8,10 @@ images that they share. The map of features needs the packed data and the
 network; it is computed once and kept in the run, as the shown images are.
 """
 
+import functools
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from etils import epath
 
@@ -22,9 +24,12 @@ from input_pipeline.argument_parser import (
 )
 from input_pipeline.errors import UsageError, UserError, one_line_errors
 from input_pipeline.files import LIST_LIMIT, path_type, read_text
+from input_pipeline.object_store import is_remote
+from input_pipeline.storage import run_type
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 from owdfa_jax.page.feature_map import MAP
 from owdfa_jax.page.galleries import GALLERY
+from owdfa_jax.page.page_in_store import draw_in_store
 from owdfa_jax.page.run_files import RunFiles, read_run
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.recorded_config import recorded_config, run_folders
@@ -43,22 +48,31 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   add_run(parser, 'an evaluated run')
   parser.add_argument(
     'other',
+    metavar='RUN2',
     nargs='?',
-    type=path_type('RUN2'),
+    type=run_type('RUN2'),
     help='a run to compare it with',
   )
   add_packed_data(parser)
   parser.add_argument(
     '--out',
+    metavar='FILE',
     type=path_type('--out'),
     help='the page to write, and nothing beside it; by default RUN/report.html '
     'and the pictures in RUN/page',
   )
   arguments = parser.parse_args(argv)
   check_two_runs(arguments.run, arguments.other)
-  path = report_page(
-    arguments.run, arguments.other, arguments.data, arguments.out
+  draw = functools.partial(
+    report_page,
+    other=arguments.other,
+    data_path=arguments.data,
+    out=arguments.out,
   )
+  if is_remote(arguments.run):
+    path = draw_in_store(str(arguments.run), draw)
+  else:
+    path = draw(arguments.run)
   print(f'written: {path}')
 
 
@@ -69,11 +83,15 @@ def check_two_runs(run: pathlib.Path, other: pathlib.Path | None) -> None:
     run: the folder of a run.
     other: that of the second one; None if there is none.
   """
-  if other is not None and run.resolve() == other.resolve():
+  if other is not None and _absolute(run) == _absolute(other):
     raise UsageError(
       f'the same run twice: {run} and {other}; give another RUN2, or leave it '
       'out'
     )
+
+
+def _absolute(folder: pathlib.Path) -> str:
+  return str(folder if is_remote(folder) else folder.resolve())
 
 
 def report_page(
@@ -125,13 +143,16 @@ def last_stage(folder: pathlib.Path) -> RunFiles:
   """Returns the files of a run, or of the last stage of a staged run.
 
   Args:
-    folder: the run's folder.
+    folder: the run's folder; at gs:// an `epath.Path`.
 
   Raises:
     UserError: it holds no run, or none that was evaluated.
   """
-  parts = run_folders(str(folder))
-  return read_run(pathlib.Path(parts[-1]), folder.resolve().name, folder)
+  last: Any = run_folders(str(folder))[-1]
+  if not is_remote(last):
+    last = pathlib.Path(last)
+  name = _absolute(folder).rpartition('/')[2]
+  return read_run(last, name, folder)
 
 
 def _inputs(

@@ -17,7 +17,11 @@ from matplotlib.figure import Figure
 # vision deficiency can tell apart.
 INK, MUTED, RULE = '#1f2328', '#59636e', '#c9ced4'
 KNOWN, NOVEL, PAPER = '#0072b2', '#c04e00', '#fdfdfe'
+# Of the groups of a map, of the same palette. They differ a little from those
+# above, so that each has a form of its own on a dark page.
+GROUPS = ('#0072b3', '#d55e00', '#009e73', '#cc79a7', '#56b4ea', '#e69f00')
 _VARIABLES = {
+  **{colour: f'var(--group-{n})' for n, colour in enumerate(GROUPS)},
   INK: 'var(--ink)',
   MUTED: 'var(--muted)',
   RULE: 'var(--rule)',
@@ -33,7 +37,7 @@ _SETTINGS = {
   'svg.fonttype': 'none',
   'svg.hashsalt': 'owdfa',
   'font.family': 'sans-serif',
-  'font.size': 9,
+  'font.size': 10,
   'text.color': INK,
   'axes.labelcolor': INK,
   'axes.edgecolor': RULE,

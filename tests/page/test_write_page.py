@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -62,6 +63,12 @@ def test_hostile_names_are_shown_as_text(hostile):
   assert [v for k, v in page.attributes if k == 'alt' and HOSTILE[1] in v]
 
 
+def test_both_runs_are_compared_in_words(hostile):
+  text = ' '.join(hostile[0].text.split())
+  assert 'Both runs have answers for 60 images. The first run alone is' in text
+  assert re.search(r'first: [+−]\d+\.\d points \(95 % interval −\d', text)
+
+
 def test_hostile_names_make_no_files_elsewhere(hostile):
   _, path = hostile
   names = {file.name for file in (path.parent / 'page').iterdir()}
@@ -83,6 +90,9 @@ def test_pictures_follow_the_page_into_the_dark(hostile):
   _, path = hostile
   text = path.read_text()
   assert 'var(--ink)' in text and 'prefers-color-scheme: dark' in text
+  # Each colour that a picture takes from the page has a light and a dark form.
+  for name in {*re.findall(r'var\((--[a-z0-9-]+)\)', text)} - {'--inches'}:
+    assert len(re.findall(f'{name}:', text)) == 2, name
   # In the files the colours are colours, on white.
   file = (path.parent / 'page' / 'confusion.svg').read_text()
   assert 'var(--' not in file and '#ffffff' in file
