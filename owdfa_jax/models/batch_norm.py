@@ -4,6 +4,8 @@ Flax's layer keeps the biased running variance, PyTorch's the unbiased one. In a
 BN neck, which has one value per image, the two differ by B / (B - 1).
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -36,6 +38,79 @@ def standardise(
 def at_least_float32(x: jax.Array) -> jax.Array:
   """Converts to float32, unless `x` is wider already; for sums."""
   return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _scale(
+  x: jax.Array,
+  mean: jax.Array,
+  variance: jax.Array,
+  scale: jax.Array,
+  bias: jax.Array | None,
+  epsilon: float,
+) -> jax.Array:
+  """Standardises, multiplies by the scale and adds the bias."""
+  y = standardise(x, mean, variance, epsilon) * scale
+  if bias is not None:
+    y += bias
+  # The next layer computes in the input's dtype, say bfloat16.
+  return y.astype(x.dtype)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def normalise_batch(
+  x: jax.Array, scale: jax.Array, bias: jax.Array | None, epsilon: float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Normalises values by the mean and variance of their batch.
+
+  The gradient flows through the batch's statistics, as in PyTorch. It has a
+  rule of its own, with two sums and one pass over the values; what JAX derives
+  has more passes, which take a processor a sixth of a step.
+
+  Args:
+    x: [..., C].
+    scale: float32 [C].
+    bias: float32 [C]; None for none.
+    epsilon: added to the variance.
+
+  Returns:
+    The result, with the shape and dtype of `x`, and the mean and the biased
+    variance [C], through which no gradient flows.
+  """
+  mean, variance = moments(x, tuple(range(x.ndim - 1)))
+  return _scale(x, mean, variance, scale, bias, epsilon), mean, variance
+
+
+def _forward(
+  x: jax.Array, scale: jax.Array, bias: jax.Array | None, epsilon: float
+) -> tuple[tuple[jax.Array, ...], tuple[jax.Array | None, ...]]:
+  y, mean, variance = normalise_batch(x, scale, bias, epsilon)
+  return (y, mean, variance), (x, scale, bias, mean, variance)
+
+
+def _backward(
+  epsilon: float,
+  saved: tuple[jax.Array, ...],
+  cotangents: tuple[jax.Array, ...],
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+  x, scale, bias, mean, variance = saved
+  cotangent = at_least_float32(cotangents[0])
+  axes = tuple(range(x.ndim - 1))
+  num_values = x.size // x.shape[-1]
+  standard = standardise(x, mean, variance, epsilon)
+  bias_gradient = cotangent.sum(axes)
+  scale_gradient = (cotangent * standard).sum(axes)
+  # What a change of the batch's mean and variance takes back.
+  centred = cotangent - bias_gradient / num_values
+  centred -= standard * (scale_gradient / num_values)
+  gradient = centred * (scale * jax.lax.rsqrt(variance + epsilon))
+  return (
+    gradient.astype(x.dtype),
+    scale_gradient,
+    None if bias is None else bias_gradient,
+  )
+
+
+normalise_batch.defvjp(_forward, _backward)
 
 
 class BatchNorm(nnx.Module):
@@ -78,18 +153,14 @@ class BatchNorm(nnx.Module):
       train: normalise by the batch's biased variance, and move the running
         statistics towards its mean and unbiased variance; else use these.
     """
-    if train:
-      # The gradient flows through the batch's statistics, as in PyTorch.
-      axes = tuple(range(x.ndim - 1))
-      mean, variance = moments(x, axes)
-      self._update(mean, variance, x.size // x.shape[-1])
-    else:
-      mean, variance = self.mean[...], self.var[...]
-    y = standardise(x, mean, variance, self.epsilon) * self.scale[...]
+    scale, bias = self.scale[...], None
     if self.bias is not None:
-      y += self.bias[...]
-    # The next layer computes in the input's dtype, say bfloat16.
-    return y.astype(x.dtype)
+      bias = self.bias[...]
+    if not train:
+      return _scale(x, self.mean[...], self.var[...], scale, bias, self.epsilon)
+    y, mean, variance = normalise_batch(x, scale, bias, self.epsilon)
+    self._update(mean, variance, x.size // x.shape[-1])
+    return y
 
   def _update(
     self, mean: jax.Array, variance: jax.Array, num_values: int

@@ -1,10 +1,23 @@
-"""Convolutions that the backbones share, and how their kernels start."""
+"""Convolutions that the backbones share, and how their kernels start.
 
+On processors, the gradient of a kernel has a rule of its own: see
+`_kernel_gradient`. Everything else is XLA's convolution.
+"""
+
+import functools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+
+from owdfa_jax.models.transposes import transpose_slices
+
+_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+# Rows and columns of zeros before and after an image.
+Padding = tuple[tuple[int, int], ...]
 
 
 def kaiming_normal(
@@ -52,5 +65,121 @@ def conv(
     use_bias=False,
     dtype=dtype,
     kernel_init=kaiming_normal,
+    conv_general_dilated=_of_layer,
     rngs=rngs,
   )
+
+
+def _of_layer(
+  x: jax.Array,
+  kernel: jax.Array,
+  strides: Sequence[int],
+  padding: str | Sequence[tuple[int, int]],
+  **others: Any,
+) -> jax.Array:
+  """Convolves as a layer of `conv` asks for; `others` are its defaults."""
+  del others
+  if isinstance(padding, str):
+    padding = jax.lax.padtype_to_pads(
+      x.shape[1:3], kernel.shape[:2], strides, padding
+    )
+  pads = tuple((before, after) for before, after in padding)
+  return convolve(x, kernel, tuple(strides), pads)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def convolve(
+  x: jax.Array, kernel: jax.Array, strides: tuple[int, ...], padding: Padding
+) -> jax.Array:
+  """Computes a convolution (a cross-correlation, as networks have it).
+
+  Args:
+    x: [B, H, W, C].
+    kernel: [h, w, C, D], of the same dtype.
+    strides: down and across.
+    padding: zeros above and below, and to the left and right.
+
+  Returns:
+    [B, H', W', D], in the same dtype.
+  """
+  return jax.lax.conv_general_dilated(
+    x, kernel, strides, padding, dimension_numbers=_DIMENSIONS
+  )
+
+
+def _forward(
+  x: jax.Array, kernel: jax.Array, strides: tuple[int, ...], padding: Padding
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+  return convolve(x, kernel, strides, padding), (x, kernel)
+
+
+def _backward(
+  strides: tuple[int, ...],
+  padding: Padding,
+  saved: tuple[jax.Array, jax.Array],
+  cotangent: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  x, kernel = saved
+
+  def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return jax.lax.conv_general_dilated(
+      x, kernel, strides, padding, dimension_numbers=_DIMENSIONS
+    )
+
+  (image_gradient,) = jax.vjp(lambda x: plain(x, kernel), x)[1](cotangent)
+  kernel_gradient = jax.lax.platform_dependent(
+    x,
+    kernel,
+    cotangent,
+    cpu=lambda x, kernel, cotangent: _kernel_gradient(
+      x, kernel.shape[:2], strides, padding, cotangent
+    ),
+    default=lambda x, kernel, cotangent: jax.vjp(
+      lambda kernel: plain(x, kernel), kernel
+    )[1](cotangent)[0],
+  )
+  return image_gradient, kernel_gradient
+
+
+convolve.defvjp(_forward, _backward)
+
+
+def _kernel_gradient(
+  x: jax.Array,
+  sides: tuple[int, ...],
+  strides: tuple[int, ...],
+  padding: Padding,
+  cotangent: jax.Array,
+) -> jax.Array:
+  """Returns the gradient of a kernel [h, w, C, D], for processors.
+
+  It is what JAX derives, a convolution over the images with their batch as
+  channels. Left to itself, XLA computes `x` a second time while it transposes
+  it, see `transpose_slices`. A kernel of one pixel is a matrix product, which
+  needs no transposition.
+  """
+  if sides == (1, 1) and not any(map(sum, padding)):
+    seen = x[:, :: strides[0], :: strides[1]]
+    pixels = ((0, 1, 2), (0, 1, 2))
+    return jax.lax.dot_general(seen, cotangent, (pixels, ((), ())))[None, None]
+  # What lies beyond these pixels the kernel never sees.
+  reach = [
+    (before, (out - 1) * stride + side - size - before)
+    for before, out, stride, side, size in zip(
+      (before for before, _ in padding),
+      cotangent.shape[1:3],
+      strides,
+      sides,
+      x.shape[1:3],
+      strict=True,
+    )
+  ]
+  gradient = jax.lax.conv_general_dilated(
+    transpose_slices(x, (3, 1, 2, 0), along=1),
+    cotangent.transpose(1, 2, 0, 3),
+    (1, 1),
+    reach,
+    rhs_dilation=strides,
+    dimension_numbers=_DIMENSIONS,
+  )
+  return gradient.transpose(1, 2, 0, 3)

@@ -20,6 +20,7 @@ from owdfa_jax.models.classifier import Classifier
 from owdfa_jax.models.outputs import Outputs
 from owdfa_jax.parallel import DeviceBatch, Placement, compile_together
 from owdfa_jax.training import augment
+from owdfa_jax.training.compiler import compiler_options
 from owdfa_jax.training.finite import finite_parts, take_step_if
 from owdfa_jax.training.partner_metrics import partner_metrics
 from owdfa_jax.training.state import (
@@ -102,7 +103,7 @@ def make_train_step(
     return take_step_if(report.taken, train_state, new_state), report
 
   stored = _stored(shardings, placement)
-  return _compile(train_step, (stored, placement.replicated))
+  return _compile(train_step, (stored, placement.replicated), placement)
 
 
 def _make_loss(
@@ -231,7 +232,7 @@ def make_end_epoch(
       method_state=method_state,
     )
 
-  return _compile(end_epoch, _stored(shardings, placement))
+  return _compile(end_epoch, _stored(shardings, placement), placement)
 
 
 def _stored(
@@ -241,9 +242,16 @@ def _stored(
   return placement.replicated if shardings is None else shardings
 
 
-def _compile(function: Callable[P, R], shardings: Any) -> Callable[P, R]:
+def _compile(
+  function: Callable[P, R], shardings: Any, placement: Placement
+) -> Callable[P, R]:
   # Donate the state, so that the device holds one copy. State the shardings of
   # the results: with other ones the next step would compile again.
   return compile_together(
-    jax.jit(function, donate_argnums=0, out_shardings=shardings)
+    jax.jit(
+      function,
+      donate_argnums=0,
+      out_shardings=shardings,
+      compiler_options=compiler_options(placement),
+    )
   )

@@ -1,5 +1,7 @@
 """Batch normalisation by hand and on several devices."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +50,35 @@ def test_evaluation_uses_the_running_statistics_unchanged():
   y = norm(jnp.array([[3.0, 5.0]]), train=False)
   np.testing.assert_allclose(y, [[3.0, 6.0]], rtol=1e-5)
   np.testing.assert_array_equal(norm.mean[...], [1.0, 2.0])
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+@pytest.mark.parametrize('has_bias', [True, False])
+def test_gradient_is_what_jax_derives(dtype, has_bias):
+  draws = jax.random.normal(jax.random.key(2), (6, 4, 5, 3))
+  x = (3 * draws + 1).astype(dtype)
+  scale = jnp.array([2.0, 0.5, 1.0])
+  bias = jnp.array([1.0, 0.0, -1.0]) if has_bias else None
+
+  def plain(x, scale, bias, epsilon):
+    mean, variance = batch_norm.moments(x, (0, 1, 2))
+    y = batch_norm.standardise(x, mean, variance, epsilon) * scale
+    return ((y if bias is None else y + bias).astype(x.dtype), mean, variance)
+
+  def gradients(normalise):
+    def loss(x, scale, bias):
+      y, _, _ = normalise(x, scale, bias, 1e-5)
+      return jnp.sum(jnp.sin(y.astype(jnp.float32)))
+
+    found = jax.jit(jax.grad(loss, (0, 1, 2)))(x, scale, bias)
+    return jax.tree.map(lambda each: each.astype(jnp.float32), found)
+
+  tolerance = 1e-5 if dtype == 'float32' else 2e-2
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, atol=tolerance, rtol=1e-4),
+    gradients(batch_norm.normalise_batch),
+    gradients(plain),
+  )
 
 
 def test_neck_has_no_bias_parameter():

@@ -1,0 +1,172 @@
+"""Command that times variants of a training step in turns.
+
+  python -m owdfa_jax.training.compare_steps --config=trace:simulated1 \
+    '' 'XLA_FLAGS=--xla_cpu_prefer_vector_width=512' 'model.dtype=bfloat16'
+
+Each variant is one word of NAME=value parts with blanks between them. Names in
+capitals are variables of the environment, others fields of the config; PYTHON
+is the interpreter and PYTHONPATH another checkout. The first variant is what
+the others are compared with; '' changes nothing.
+
+Every variant is a process of its own, which compiles the step once. The
+processes then take turns for some rounds, so that other load on the machine
+affects them alike. Begin with `taskset -c 1` to keep all of them on one core.
+"""
+
+import contextlib
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from input_pipeline.argument_parser import described_parser
+from input_pipeline.errors import UsageError, UserError, one_line_errors
+from input_pipeline.number_ranges import check_flags, whole
+from input_pipeline.text_tables import aligned
+
+_RANGES = {
+  'rounds': whole(1, 10**4),
+  'steps': whole(1, 10**4),
+  'image_size': whole(8, 2**12),
+}
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Variant:
+  """A process that times the step with settings of its own.
+
+  Attributes:
+    name: its settings, as they were given.
+    start_seconds: processor seconds of the first step, compilation included.
+    seconds: of one step, from each round.
+  """
+
+  def __init__(self, name: str, config: str, image_size: int, steps: int):
+    """Starts the process and waits until its first step is done.
+
+    Raises:
+      UserError: it ends before that; it has then printed why.
+    """
+    self.name = name
+    self.seconds: list[float] = []
+    environment, settings = split_variant(name)
+    self._process = subprocess.Popen(
+      [
+        environment.get('PYTHON', sys.executable),
+        # Not the current folder: PYTHONPATH says which checkout is timed.
+        *('-P', '-m', 'owdfa_jax.training.timed_step'),
+        *(config, str(image_size), str(steps), *settings),
+      ],
+      env={'PYTHONPATH': str(_ROOT), **os.environ, **environment},
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      text=True,
+    )
+    self.start_seconds = float(self._read().split()[1])
+
+  def _read(self) -> str:
+    assert self._process.stdout is not None
+    line = self._process.stdout.readline()
+    if not line:
+      raise UserError(f'a variant ended early: {self.name!r}; see its error')
+    return line
+
+  def take_turn(self) -> None:
+    """Has the process take some steps, and waits for their time."""
+    assert self._process.stdin is not None
+    self._process.stdin.write('\n')
+    self._process.stdin.flush()
+    self.seconds.append(float(self._read()))
+
+  def close(self) -> None:
+    """Ends the process."""
+    self._process.communicate()
+
+
+def split_variant(text: str) -> tuple[dict[str, str], list[str]]:
+  """Splits a variant into variables of the environment and settings.
+
+  Args:
+    text: 'NAME=value ...'. Values that begin with dashes may follow each other:
+      'XLA_FLAGS=--a=1 --b=2'.
+
+  Raises:
+    UsageError: a part has no value.
+  """
+  environment: dict[str, str] = {}
+  settings: list[str] = []
+  last = ''
+  for part in text.split():
+    name, equals, value = part.partition('=')
+    if part.startswith('--') and last:
+      environment[last] += f' {part}'
+    elif not equals:
+      raise UsageError(f'no value: {part!r} of a variant; write NAME=value')
+    elif name.isupper():
+      environment[name], last = value, name
+    else:
+      settings.append(part)
+  return environment, settings
+
+
+def comparison_table(variants: Sequence[Variant]) -> str:
+  """Returns a table of what `Variant.seconds` says.
+
+  How many times as fast a variant is as the first one is computed for each
+  round. The table has the median of that, and the range of its middle half.
+  """
+  base = variants[0].seconds
+  rows = []
+  for variant in variants:
+    ratios = [a / b for a, b in zip(base, variant.seconds, strict=True)]
+    low, high = ratios[0], ratios[0]
+    if len(ratios) > 1:
+      low, _, high = statistics.quantiles(ratios, n=4, method='inclusive')
+    rows.append(
+      [
+        variant.name or 'as it is',
+        f'{1000 * statistics.median(variant.seconds):.1f}',
+        f'{statistics.median(ratios):.2f}',
+        f'{low:.2f} to {high:.2f}',
+        f'{variant.start_seconds:.1f}',
+      ]
+    )
+  header = ['variant', 'ms', 'times as fast', 'middle half', 'first step s']
+  return aligned(header, rows, 'lrrrr')
+
+
+@one_line_errors()
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+  """Parses the command line, times the variants and prints a table.
+
+  Args:
+    argv: the arguments; by default those of the process.
+    prog: the program's name.
+  """
+  parser = described_parser(
+    prog or 'python -m owdfa_jax.training.compare_steps', __doc__
+  )
+  add = parser.add_argument
+  add('variants', nargs='+', metavar='VARIANT', help='NAME=value ...')
+  add('--config', required=True, help='METHOD:BENCHMARK')
+  add('--rounds', type=int, default=15, help='default: %(default)s')
+  add('--steps', type=int, default=3, help='of a turn (default: %(default)s)')
+  add('--image_size', type=int, default=64, help='default: %(default)s')
+  options = parser.parse_args(argv)
+  check_flags(options, _RANGES)
+  with contextlib.ExitStack() as stack:
+    variants = []
+    for text in options.variants:
+      variant = Variant(text, options.config, options.image_size, options.steps)
+      stack.callback(variant.close)
+      variants.append(variant)
+    for _ in range(options.rounds):
+      for variant in variants:
+        variant.take_turn()
+  print(comparison_table(variants))
+
+
+if __name__ == '__main__':
+  main()
