@@ -31,7 +31,8 @@ from input_pipeline.pack_options import DETECTORS
 from input_pipeline.progress_bars import is_quiet
 
 _CONFIG = '--config.'
-# Options of one of the two uses alone, with their defaults.
+# Options of one of the two uses alone, with their defaults. The parser leaves
+# out those that are not given.
 _OF_FOLDERS = {
   'size': 64,
   'tiles': None,
@@ -60,9 +61,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   if (arguments.known is None) == (arguments.workdir is None):
     parser.error('give either --known or --workdir')
   use = '--known' if arguments.known else '--workdir'
-  for name, default in (_OF_RUN if arguments.known else _OF_FOLDERS).items():
-    if getattr(arguments, name) != default:
+  for name in _OF_RUN if arguments.known else _OF_FOLDERS:
+    if name in arguments:
       parser.error(f'--{name} does not go with {use}')
+  for name, default in (_OF_FOLDERS | _OF_RUN).items():
+    if name not in arguments:
+      setattr(arguments, name, default)
   # A run answers for videos, too; it is trained with images alone.
   heap = _find_heap(arguments.images, videos=arguments.known is None)
   if arguments.known is None:
@@ -124,14 +128,15 @@ def _add_of_folders(parser: ArgumentParser) -> None:
   add = parser.add_argument_group('with --known').add_argument
   add(
     '--size',
+    default=argparse.SUPPRESS,
     metavar='PIXELS',
     type=int,
-    default=_OF_FOLDERS['size'],
     help='side of what the network sees, in pixels; 128 or more takes '
-    'ResNet-50, which wants a GPU (default: %(default)s)',
+    f'ResNet-50, which wants a GPU (default: {_OF_FOLDERS["size"]})',
   )
   add(
     '--tiles',
+    default=argparse.SUPPRESS,
     metavar='N',
     type=int,
     help='tiles of each image; 0 resizes whole images (default: up to 32, if '
@@ -139,12 +144,13 @@ def _add_of_folders(parser: ArgumentParser) -> None:
   )
   add(
     '--crop',
+    default=argparse.SUPPRESS,
     choices=DETECTORS,
-    default=_OF_FOLDERS['crop'],
-    help='detector of the faces to cut out (default: %(default)s)',
+    help=f'detector of the faces to cut out (default: {_OF_FOLDERS["crop"]})',
   )
   add(
     '--rounds',
+    default=argparse.SUPPRESS,
     action='store_true',
     help='trains in rounds: better, and two times the training',
   )
@@ -154,12 +160,14 @@ def _add_of_run(parser: ArgumentParser) -> None:
   add = parser.add_argument_group('with --workdir').add_argument
   add(
     '--clusters',
+    default=argparse.SUPPRESS,
     metavar='N',
     type=int,
     help='the number of groups (default: the estimated number of sources)',
   )
   add(
     '--all',
+    default=argparse.SUPPRESS,
     action='store_true',
     help='groups all images, not only those that are neither known nor found',
   )

@@ -85,7 +85,8 @@ def discover_with_run(
     publish_folder(staging, folder)
   for line in [*skipped_lines([heap]), *_lines(summary)]:
     print(terminal(line))
-  print(_table(summary))
+  if summary['clusters']:
+    print(_table(summary))
   print(terminal(f'written: {folder / CLUSTERS_FILE}, {SUMMARY_FILE}'))
 
 
@@ -185,7 +186,7 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
     counts.append(f'{unreadable} cannot be read')
   grouped, aside = summary['num_grouped'], summary['num_images'] - unreadable
   lines = [
-    f'{summary["num_images"]} images: {", ".join(counts)}',
+    f'images: {summary["num_images"]} ({", ".join(counts)})',
     f'set aside, of known or found sources: {aside - grouped}; grouped: '
     f'{grouped}',
   ]

@@ -22,6 +22,7 @@ from owdfa_jax.commands.config_files import (
 from owdfa_jax.commands.flag_files import expand_flag_files
 from owdfa_jax.commands.mode_help import POD_FLAGS, ModeHelp
 from owdfa_jax.commands.words import asks_for_help, take_flag
+from owdfa_jax.setting_checks import flatten_settings
 
 # What a flag of each type takes, by absl's names of the types.
 _TYPES = {'int': 'a whole number', 'float': 'a number', 'bool': 'true or false'}
@@ -230,8 +231,10 @@ def _describe_field_error(
   if not overrides:
     return f'wrong flag: {tidy(error)}; see --help'
   field = _unknown_field(overrides, fields)
+  name = field.partition('=')[0].partition('.')[2]
+  known = flatten_settings(fields.to_dict())
   return (
-    f'no such config field: {field} ({tidy(error)}); see '
+    f'no such config field: {field}{did_you_mean(name, known)}; see '
     f'{configs.DEFAULT_FILE} and the file given by --config, which list the '
     'fields'
   )
@@ -269,6 +272,12 @@ def describe_flag_error(error: flags.Error) -> str:
   given = f'--{found[1]}={escape.shortened(found[2])}'
   if _SECTION in message:
     return f'a section, not a setting: {given}; give --{found[1]}.FIELD=VALUE'
+  if choices := re.search('value should be one of <(.*)>', message):
+    names = choices[1].split('|')
+    return (
+      f'unknown value: {given}; use one of {", ".join(names)}'
+      f'{did_you_mean(found[2], names)}'
+    )
   if kind not in _TYPES:
     return f'{message}; see --help'
   return f'wrong type: {given}; give {_TYPES[kind]}'

@@ -100,8 +100,8 @@ def check_spectrum_mode(
   """
   if mode not in ('train', 'eval'):
     raise UserError(
-      f'no network: --mode={mode} with the config of a spectrum, which trains '
-      'none; use --mode=train, or the config of a method'
+      f'no network: {mode} of a spectrum, which trains none; use the config or '
+      'the run of a method'
     )
   if mode == 'eval':
     take_number_of_classes(config, workdir)

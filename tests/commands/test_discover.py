@@ -48,6 +48,12 @@ def error_of(capsys, *words, **given):
     ((), {'known': None}, 'give either --known or --workdir'),
     (('--workdir=x',), {}, 'give either --known or --workdir'),
     (('--clusters=3',), {}, '--clusters does not go with --known'),
+    # Also with the value that it has by itself.
+    (
+      ('--workdir=gone', '--size=64'),
+      {'known': None},
+      '--size does not go with --workdir',
+    ),
     (
       ('--workdir=x', '--rounds'),
       {'known': None},

@@ -55,7 +55,7 @@ def test_help(tmp_path, module):
     ([CONFIG, '--workdir='], 'no folder for the run: give --workdir=DIR'),
     (
       [CONFIG, '--config.seed=1', '--config.epoch=1', '--config.batch_size=8'],
-      'no such config field: --config.epoch=1 (epoch. Did you mean',
+      'no such config field: --config.epoch=1; did you mean epochs?; see ',
     ),
     (
       [CONFIG, '--config.epoch=1'],
@@ -65,7 +65,10 @@ def test_help(tmp_path, module):
     ([CONFIG, '--config.model.width=a'], 'model.width=a; give a number'),
     ([CONFIG, '--config.model.init_head=a'], 'init_head=a; give true or'),
     ([CONFIG, '--num_processes=two'], '--num_processes=two; give a whole'),
-    ([CONFIG, '--mode=sleep'], 'train|eval|attribute|estimate|timing'),
+    (
+      [CONFIG, '--mode=sleep'],
+      '--mode=sleep; use one of train, eval, attribute, estimate, tim',
+    ),
     ([CONFIG, '--wordkir=run'], 'wordkir=run; did you mean --workdir?'),
     (['--confg=x'], 'unknown flag: --confg=x; did you mean --config?'),
     (['--config=cpl:owdfa9'], 'owdfa9; use one of owdfa1, owdfa2'),

@@ -98,7 +98,7 @@ def test_a_started_stage_of_other_settings(packed, tmp_path):
 def test_every_stage_is_evaluated(packed, tmp_path):
   config = tiny_stages(packed)
   start_stage(config, 0, tmp_path, init='')
-  with pytest.raises(UserError, match='2-cpl; train first'):
+  with pytest.raises(UserError, match='2-cpl has none in checkpoints; train first'):
     check_inputs(config, str(tmp_path), 'eval')
 
 
@@ -176,7 +176,7 @@ def test_a_spectrum_is_checked_like_a_run(packed, unsorted, tmp_path):
   inputs = check_inputs(again, str(tmp_path / 'run'), 'eval')
   assert inputs.config.data.num_classes == 5
   for mode in ('attribute', 'timing'):
-    with pytest.raises(UserError, match=f'no network: --mode={mode}'):
+    with pytest.raises(UserError, match=f'no network: {mode} of a'):
       check_inputs(config, str(tmp_path / 'run'), mode)
   # The folder of a network that was trained.
   start_run(packed, tmp_path / 'network')

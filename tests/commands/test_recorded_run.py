@@ -200,5 +200,5 @@ def test_a_spectrum_is_evaluated_and_attributes_nothing(packed, tmp_path):
   (inputs,) = check_recorded(str(tmp_path / 'run'), 'eval', {})
   assert inputs.config.spectrum.components == 64
   assert inputs.dataset.has_images
-  with pytest.raises(UserError, match='no network: --mode=attribute'):
+  with pytest.raises(UserError, match='no network: attribute of a spectrum'):
     check_recorded(str(tmp_path / 'run'), 'attribute', {})
