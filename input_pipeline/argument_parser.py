@@ -9,8 +9,8 @@ from typing_extensions import override
 from input_pipeline import escape
 from input_pipeline.argument_errors import describe_error, is_of_missing
 from input_pipeline.errors import MISUSED
-from input_pipeline.files import path_type
 from input_pipeline.progress_bars import be_quiet
+from input_pipeline.storage import run_type
 
 # How a user says where the packed directory of a run is, see `add_packed_data`.
 DATA_FLAG = '--data DIR'
@@ -109,7 +109,7 @@ def add_run(parser: ArgumentParser, what: str) -> None:
     parser: gets it, as `run`.
     what: what kind of run, for the help.
   """
-  parser.add_argument('run', metavar='RUN', type=path_type('RUN'), help=what)
+  parser.add_argument('run', metavar='RUN', type=run_type('RUN'), help=what)
 
 
 def add_packed_data(parser: ArgumentParser) -> None:

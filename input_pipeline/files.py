@@ -72,8 +72,8 @@ def local_path(path: str | os.PathLike, setting: str = 'the path') -> str:
   if _URL.match(text):
     raise UsageError(
       f'not a local path: {setting}={text} is a URL; give a local path (only '
-      '--config.data.path, the --out of packing and, at gs://, the --workdir '
-      'of a run may be URLs)'
+      '--config.data.path, the --out of packing and, at gs://, the folder of a '
+      'run may be URLs)'
     )
   return text
 

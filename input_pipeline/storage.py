@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from etils import epath
+
 from input_pipeline import files
 from input_pipeline.errors import UsageError, UserError
 from input_pipeline.object_store import (
@@ -51,6 +53,23 @@ def run_folder(path: str | os.PathLike, setting: str = '--workdir') -> str:
     )
   _check_access(text)
   return text
+
+
+def run_type(setting: str) -> Callable[[str], Any]:
+  """Returns what argparse needs for a run's folder: a function of its text.
+
+  It returns a `pathlib.Path`, or for a gs:// URL an `epath.Path`.
+
+  Args:
+    setting: names the folder in the error, such as 'RUN'.
+  """
+
+  def folder(text: str) -> Any:
+    if text.startswith('gs://'):
+      return epath.Path(run_folder(text, setting))
+    return pathlib.Path(files.local_path(text, setting))
+
+  return folder
 
 
 @functools.cache

@@ -2,17 +2,16 @@
 
   owdfa overview --workdir=runs/demo --out=overview.png
 
-In a checkout, `python -m owdfa_jax.evaluation.overview` does the same. The run
-must have been evaluated on the test split, as the end of its training does. Of
-a run in stages, the last one is drawn.
+The run must have been evaluated on its test images, as the end of a training
+does. Of a run in stages, the last one is drawn.
 """
 
-import pathlib
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import add_packed_data, described_parser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.files import path_type, write_whole
+from input_pipeline.storage import run_type
 from owdfa_jax.evaluation.overview_data import read_overview
 from owdfa_jax.training.recorded_config import run_folders
 
@@ -28,12 +27,14 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   parser = described_parser(prog, __doc__)
   parser.add_argument(
     '--workdir',
+    metavar='RUN',
     required=True,
-    type=path_type('--workdir'),
+    type=run_type('--workdir'),
     help='the evaluated run',
   )
   parser.add_argument(
     '--out',
+    metavar='FILE',
     required=True,
     type=path_type('--out'),
     help='the PNG file to write',
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   arguments = parser.parse_args(argv)
   # Of a run in stages, the last one.
   folder = run_folders(str(arguments.workdir))[-1]
-  overview = read_overview(pathlib.Path(folder), arguments.data)
+  overview = read_overview(folder, arguments.data)
   # Imported here because Matplotlib takes a second to load.
   from owdfa_jax.evaluation.overview_picture import draw_overview
 

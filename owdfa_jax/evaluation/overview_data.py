@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,7 +57,7 @@ class Overview:
 
 
 def read_overview(
-  workdir: pathlib.Path, data_path: str | None = None
+  workdir: epath.Path, data_path: str | None = None
 ) -> Overview:
   """Reads the data of the picture from the files of an evaluated run.
 
@@ -213,7 +212,7 @@ def _first_images(dataset: PackedDataset, labels: Sequence[int]) -> np.ndarray:
   return np.stack([decode_image(split.source[row]) for row in rows])
 
 
-def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
+def _read_json(workdir: epath.Path, name: str) -> dict[str, Any]:
   """Returns the object in a JSON file of the run."""
   content, reason = None, 'not an object'
   try:
@@ -229,7 +228,7 @@ def _read_json(workdir: pathlib.Path, name: str) -> dict[str, Any]:
   return content
 
 
-def _read_file(workdir: pathlib.Path, name: str) -> str:
+def _read_file(workdir: epath.Path, name: str) -> str:
   try:
     return read_text(workdir / name, LIST_LIMIT)
   except UnicodeDecodeError as error:

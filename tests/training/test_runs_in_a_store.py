@@ -9,6 +9,8 @@ from ml_collections import ConfigDict
 from helpers.gcs_emulator import NEEDS_STORE, running_store
 from input_pipeline.errors import UserError
 from owdfa_jax import settings
+from owdfa_jax.evaluation import overview
+from owdfa_jax.export import export_command
 from owdfa_jax.soak.differences import first_difference
 from owdfa_jax.training import (
   manifest,
@@ -176,6 +178,10 @@ def test_trained_killed_resumed_evaluated_and_used(store, packed, tmp_path):
   )
   assert answer.returncode == 0, answer.stderr
   check_same(store, here, tmp_path / 'evaluated')
+  overview.main([f'--workdir={there}', f'--out={tmp_path / "overview.png"}'])
+  out = tmp_path / 'export'
+  export_command.main([there, f'--out={out}', '--platforms=cpu'])
+  assert (out / 'export.json').exists()
   images = packed.parent / 'images'
   for place in (here, there):
     used = store.run(
