@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from typing import IO
 
+from input_pipeline.dataset import Split
 from input_pipeline.escape import spreadsheet
 from owdfa_jax.evaluation.predictions import Predictions
 from owdfa_jax.evaluation.verdicts import verdict_of
@@ -47,11 +48,7 @@ def write_attributions(
   dataset = inputs.dataset
   split_name, _ = eval_rows(dataset, inputs.config.eval.split)
   split = getattr(dataset, split_name)
-  group, verdicts = split.group, predictions.verdicts
-  first = {}
-  if verdicts is not None:
-    names_of_groups = map(spreadsheet, split.ids(verdicts.row))
-    first = dict(zip(group[verdicts.row], names_of_groups, strict=True))
+  group, first = split.group, _first_images(split, predictions)
   table = csv.writer(file)
   table.writerow([*_COLUMNS, *(['group'] if first else [])])
   limit = '' if threshold is None else f'{threshold:.4f}'
@@ -84,3 +81,12 @@ def write_attributions(
         *([first[group[row]]] if first else []),
       ]
     )
+
+
+def _first_images(split: Split, predictions: Predictions) -> dict[int, str]:
+  """Returns the path of the first image of each group; {} without groups."""
+  verdicts = predictions.verdicts
+  if verdicts is None:
+    return {}
+  paths = map(spreadsheet, split.ids(verdicts.row))
+  return dict(zip(split.group[verdicts.row], paths, strict=True))

@@ -71,16 +71,7 @@ def make_forward(
         & jnp.isfinite(outputs.feature).all(-1)
       ),
     }
-    if first_output is not None:
-      total = jnp.zeros_like(probability).at[:, first_output].add(probability)
-      columns['source'] = jnp.argmax(total, -1).astype(jnp.int32)
-      columns['source_confidence'] = total.max(-1)
-    if temperature is not None:
-      tempered = jax.nn.softmax(logits / temperature)
-      columns['calibrated'] = tempered.max(-1)
-      if first_output is not None:
-        total = jnp.zeros_like(tempered).at[:, first_output].add(tempered)
-        columns['source_calibrated'] = total.max(-1)
+    columns |= _columns_of_names(logits, first_output, temperature)
     if sources is not None:
       columns['unseen_score'] = unseen_score(sources, outputs.feature)
       if with_features:
@@ -94,3 +85,24 @@ def make_forward(
     return columns
 
   return jax.jit(forward)
+
+
+def _columns_of_names(
+  logits: jax.Array,
+  first_output: jax.Array | None,
+  temperature: jax.typing.ArrayLike | None,
+) -> DeviceBatch:
+  """Returns the columns of names that outputs share, and of a temperature."""
+  columns: dict[str, jax.Array] = {}
+  if first_output is not None:
+    probability = jax.nn.softmax(logits)
+    total = jnp.zeros_like(probability).at[:, first_output].add(probability)
+    columns['source'] = jnp.argmax(total, -1).astype(jnp.int32)
+    columns['source_confidence'] = total.max(-1)
+  if temperature is not None:
+    tempered = jax.nn.softmax(logits / temperature)
+    columns['calibrated'] = tempered.max(-1)
+    if first_output is not None:
+      total = jnp.zeros_like(tempered).at[:, first_output].add(tempered)
+      columns['source_calibrated'] = total.max(-1)
+  return columns

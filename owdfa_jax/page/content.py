@@ -181,28 +181,11 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
     device: what evaluated it, '' if that is unknown.
   """
   config, report = run.config, run.report
-  data, model = config.get('data', {}), config.get('model', {})
   found = {'method': method_title(config)}
   if 'spectrum' not in config:
-    if labels := _SUPERVISION.get(data.get('supervision')):
-      found['trained on'] = labels
-    found['network'] = (
-      f'{model.get("backbone")}, width {model.get("width"):g}, front end '
-      f'{model.get("front_end", "rgb")}'
-    )
-    epochs = config.get('epochs')
-    found['training'] = (
-      f'{epochs} epoch{"" if epochs == 1 else "s"}, '
-      f'{config.get("batch_size")} images a step'
-    )
-    found['checkpoint'] = checkpoint_in_words(report)
-    found['named by'] = (
-      'the nearest centre of whitened features'
-      if report.get('classified_by') == 'centres'
-      else "the network's head"
-    )
+    found |= _facts_of_network(config, report)
   found['seed'] = str(config.get('seed'))
-  found['data'] = clean_name(str(data.get('path', '')))
+  found['data'] = clean_name(str(config.get('data', {}).get('path', '')))
   counted = f'{report["num_examples"]} test images'
   if run.figures is not report:
     counted += (
@@ -225,6 +208,32 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
     found['images'] = f'{size} x {size} pixels'
   if device := run.machine or device:
     found['device'] = clean_name(device)
+  return found
+
+
+def _facts_of_network(
+  config: Mapping[str, Any], report: Mapping[str, Any]
+) -> dict[str, str]:
+  """Returns the facts of a run that has a network."""
+  found, model = {}, config.get('model', {})
+  supervision = config.get('data', {}).get('supervision')
+  if labels := _SUPERVISION.get(supervision):
+    found['trained on'] = labels
+  found['network'] = (
+    f'{model.get("backbone")}, width {model.get("width"):g}, front end '
+    f'{model.get("front_end", "rgb")}'
+  )
+  epochs = config.get('epochs')
+  found['training'] = (
+    f'{epochs} epoch{"" if epochs == 1 else "s"}, '
+    f'{config.get("batch_size")} images a step'
+  )
+  found['checkpoint'] = checkpoint_in_words(report)
+  found['named by'] = (
+    'the nearest centre of whitened features'
+    if report.get('classified_by') == 'centres'
+    else "the network's head"
+  )
   return found
 
 

@@ -13,7 +13,7 @@ from matplotlib.textpath import TextPath
 SIZE, _MAP_WIDTH = 7, 248
 # In shares of the map: half the height of a compact group, the height of a line
 # of text, the room between two names, the margin around the map, and how far a
-# name may be from its group without a line to it.
+# name may be from the inner half of its group without a line to it.
 _COMPACT, _LINE, _GAP, _MARGIN, FAR = 0.07, 0.032, 0.01, 0.06, 0.09
 # A name goes at most this far from where it should stand, and covers this many
 # points rather than to go across the whole map.
@@ -80,6 +80,18 @@ def label_anchor(members: np.ndarray) -> tuple[float, float]:
   top = np.quantile(members[:, 1], 0.95)
   # Above a compact group, so that it hides no point; within a scattered one.
   return float(x), float(min(top, middle + _COMPACT) + _LINE)
+
+
+def nearest_of_core(members: np.ndarray, place: np.ndarray) -> np.ndarray:
+  """Returns the point of the inner half of a group that is nearest to a place.
+
+  Args:
+    members: float [N, 2], the points of the group.
+    place: float [2].
+  """
+  from_middle = np.hypot(*(members - np.median(members, axis=0)).T)
+  core = members[from_middle <= np.median(from_middle)]
+  return core[np.hypot(*(core - place).T).argmin()]
 
 
 def label_width(label: str) -> float:

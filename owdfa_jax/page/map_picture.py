@@ -17,6 +17,7 @@ from owdfa_jax.page.map_labels import (
   free_place,
   label_anchor,
   label_width,
+  nearest_of_core,
   reach_of,
 )
 from owdfa_jax.page.pictures import shown_name
@@ -62,6 +63,8 @@ def map_picture(
         alpha=0.75,
         linewidths=0,
       )
+    # Both maps keep the scale of their points, whatever the names.
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     _write_names(axes, place, {x: names == x for x in groups}, known)
   return figure
 
@@ -96,8 +99,9 @@ def _write_names(
     label, anchor = shown_name(name or _NO_GROUP), label_anchor(part)
     taken.append(free_place(anchor, label_width(label), taken, points))
     at = np.array(taken[-1][:2])
-    if np.hypot(*(at - anchor)) > FAR:
-      line = np.stack([at, np.median(part, axis=0)]) * extent + corner
+    target = nearest_of_core(part, at)
+    if np.hypot(*(at - target)) > FAR:
+      line = np.stack([at, target]) * extent + corner
       axes.plot(*line.T, color=MUTED, lw=0.5, zorder=0.5)
     axes.annotate(
       label,

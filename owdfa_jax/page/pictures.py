@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from input_pipeline import escape
@@ -84,16 +85,19 @@ def confusion_picture(
       range(num_columns), [shown_name(x) for x in outputs], rotation=90
     )
     axes.tick_params(length=0, labelsize=8)
-    for number, label in enumerate(axes.get_yticklabels()):
-      label.set_color(KNOWN if number < num_known_sources else NOVEL)
-    for number, label in enumerate(axes.get_xticklabels()):
-      label.set_color(KNOWN if number < num_known_outputs else NOVEL)
+    _colour_labels(axes.get_yticklabels(), num_known_sources)
+    _colour_labels(axes.get_xticklabels(), num_known_outputs)
     axes.axhline(num_known_sources - 0.5, color=MUTED, linewidth=0.8)
     axes.axvline(num_known_outputs - 0.5, color=MUTED, linewidth=0.8)
     axes.set_xlabel('the name that images got')
     axes.set_ylabel('true source')
     axes.patch.set_visible(False)
   return figure
+
+
+def _colour_labels(labels: Sequence[Text], num_known: int) -> None:
+  for number, label in enumerate(labels):
+    label.set_color(KNOWN if number < num_known else NOVEL)
 
 
 def _square(row: int, column: int, colour: str, alpha: float) -> Any:

@@ -11,6 +11,7 @@ from owdfa_jax.page.map_labels import (
   free_place,
   label_anchor,
   label_width,
+  nearest_of_core,
   overlap,
   reach_of,
 )
@@ -81,12 +82,30 @@ def test_a_scattered_group_has_its_name_once():
   assert len(far_parts(members[:1], reach_of(1))) == 1
 
 
+def test_a_line_goes_to_the_inner_half_of_a_group():
+  members = np.array([[0.0, 0], [0.1, 0], [-0.1, 0], [0, 3], [5, 0]])
+  np.testing.assert_array_equal(
+    nearest_of_core(members, np.array([4.0, 0])), [0.1, 0]
+  )
+
+
 def test_clusters_of_one_name_are_both_named_on_the_map():
   place = np.concatenate([blob((x, x), 20) for x in (0, 1, 2)])
   names = ['merged'] * 20 + ['a'] * 20 + ['merged'] * 20
   drawn = map_picture(place, names, frozenset('a'), 'a title')
   (axes,) = drawn.axes
   assert sorted(x.get_text() for x in axes.texts) == ['a', 'merged', 'merged']
+
+
+def test_both_maps_have_the_same_scale():
+  # The names of what lies at the top go above it.
+  place = np.concatenate([blob((0.5, 1), 40, 0.01), [[0, 0], [1, 0]]])
+  names = [f'a long name {n % 20}' for n in range(42)]
+  maps = [map_picture(place, x, frozenset(), '') for x in (names, ['a'] * 42)]
+  limits = [(x.axes[0].get_xlim(), x.axes[0].get_ylim()) for x in maps]
+  lines = maps[0].axes[0].lines
+  assert max(line.get_ydata()[0] for line in lines) > place[:, 1].max()
+  assert limits[0] == limits[1]
 
 
 @pytest.mark.parametrize(
