@@ -36,15 +36,16 @@ def check_checkpoint(inputs: RunInputs) -> None:
   check_checkpoint_name('--config.eval.checkpoint', wanted)
   # Damage is reported later, when the files are verified.
   steps = step_folders(workdir)
+  if _is_step(wanted) and int(wanted) not in steps:
+    there_are = f'use one of {", ".join(map(str, steps))}'
+    raise UserError(
+      f'no such checkpoint: step {wanted} in {workdir / CHECKPOINTS}; '
+      f'{there_are if steps else "there is none, train first"}'
+    )
   if not steps:
     raise UserError(
       f'no checkpoint: {workdir} has none in {CHECKPOINTS}; train first, with '
       'the same --config and --workdir'
-    )
-  if _is_step(wanted) and int(wanted) not in steps:
-    raise UserError(
-      f'no such checkpoint: step {wanted} in {workdir / CHECKPOINTS}; use one '
-      f'of {", ".join(map(str, steps))}'
     )
 
 
