@@ -128,7 +128,7 @@ def free_place(
       x = min(max(anchor[0] + across, beside), 1 - beside)
       y = min(max(anchor[1] + up, -_MARGIN), 1 + _MARGIN)
       place = (float(x), float(y), width)
-      if any(overlap(place, other) for other in taken):
+      if any(covers(place, other) for other in taken):
         continue
       apart = np.abs(points - place[:2])
       covered = ((apart[:, 0] < width / 2) & (apart[:, 1] < _LINE / 2)).sum()
@@ -140,7 +140,7 @@ def free_place(
   return best
 
 
-def overlap(one: Label, other: Label) -> bool:
+def covers(one: Label, other: Label) -> bool:
   """Returns whether two names cover each other.
 
   Args:

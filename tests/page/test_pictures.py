@@ -7,12 +7,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from owdfa_jax.page.map_labels import (
+  covers,
   far_parts,
   free_place,
   label_anchor,
   label_width,
   nearest_of_core,
-  overlap,
   reach_of,
 )
 from owdfa_jax.page.map_picture import map_picture
@@ -28,7 +28,7 @@ def test_names_on_the_map_do_not_cover_each_other():
     width = 0.05 + 0.01 * number
     taken.append(free_place((0.5, 0.5), width, taken, NO_POINTS))
   assert taken[0] == (0.5, 0.5, 0.05)
-  assert not any(overlap(*pair) for pair in itertools.combinations(taken, 2))
+  assert not any(covers(*pair) for pair in itertools.combinations(taken, 2))
   # The first ones are near, and nothing is moved without need.
   assert abs(taken[1][1] - 0.5) == pytest.approx(0.032)
   assert free_place((0.95, 0.5), 0.1, taken, NO_POINTS) == (0.95, 0.5, 0.1)
