@@ -20,6 +20,7 @@ from input_pipeline.text_tables import aligned
 from owdfa_jax import configs
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.setting_ranges import MOST_OUTPUTS
+from owdfa_jax.training.manifest import checkpoint_digest
 from owdfa_jax.training.recorded_config import (
   check_overrides,
   recorded_config,
@@ -123,6 +124,8 @@ def _summary(found: 'NewSources', workdir: str) -> dict[str, Any]:
     }
   return {
     'run': workdir,
+    'checkpoint_step': int(found.checkpoint.name),
+    'checkpoint': checkpoint_digest(found.checkpoint),
     'num_images': len(found.answers),
     'num_unreadable': sum(x.error is not None for x in found.answers),
     'verdicts': dict(sorted(verdicts.items())),

@@ -5,6 +5,7 @@ how large clusters of the known sources are, as for training images.
 """
 
 import dataclasses
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,6 +54,8 @@ class NewSources:
     estimate: of the number of sources of the grouped images; None if it was
       not made.
     no_estimate: why it was not made; '' if it was.
+    checkpoint: the folder of the checkpoint that answered; its name is the
+      step.
   """
 
   answers: Sequence[Answer]
@@ -60,6 +63,7 @@ class NewSources:
   confidence: np.ndarray
   estimate: SourceEstimate | None
   no_estimate: str
+  checkpoint: pathlib.Path
 
 
 def find_new_sources(
@@ -113,7 +117,7 @@ def find_new_sources(
     cluster[rows], confidence[rows] = group_rows(
       _whitened(experiment, run, feature), min(clusters, len(rows))
     )
-  return NewSources(answers, cluster, confidence, estimate, why)
+  return NewSources(answers, cluster, confidence, estimate, why, run.checkpoint)
 
 
 def group_rows(

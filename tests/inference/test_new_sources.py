@@ -99,9 +99,11 @@ def test_the_command_writes_a_table_and_a_summary(
   words = ['--workdir', str(trained.workdir), '--images', 'new', '--out', 'out']
   discover.main([*words, '--all', '--clusters=2', '--config.eval.batch_size=8'])
   printed = capsys.readouterr().out
-  assert '8 images: ' in printed and 'number of new sources: ' in printed
+  assert 'images: 8 (' in printed and 'number of new sources: ' in printed
   assert 'warning: 8 images of unknown source are too few' in printed
   summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
+  steps = trained.workdir / 'checkpoints' / str(summary['checkpoint_step'])
+  assert steps.is_dir() and len(summary['checkpoint']) == 64
   assert '8 images' in summary['estimated_sources']['doubt']
   table = read_csv(tmp_path / 'out' / 'clusters.csv')
   # The meta CSV is no image.
