@@ -1,7 +1,4 @@
-"""Files: bounded reads, whole writes, hashes and absolute paths.
-
-Reading and writing also take URLs, such as those of a run at gs://bucket/run.
-"""
+"""Files and URLs: bounded reads, whole writes, hashes and absolute paths."""
 
 import contextlib
 import errno
@@ -113,11 +110,11 @@ def open_regular(path: str | os.PathLike) -> io.BufferedReader:
   """
   if object_store.is_remote(path):
     return object_store.open_object(path)
-  return os.fdopen(_open_descriptor(path), 'rb')
+  return os.fdopen(_open_descriptor(path)[0], 'rb')
 
 
-def _open_descriptor(path: str | os.PathLike) -> int:
-  """Opens a regular local file, as `open_regular` does."""
+def _open_descriptor(path: str | os.PathLike) -> tuple[int, os.stat_result]:
+  """Opens a regular local file, as `open_regular` does, and has its status."""
   # Opening a device may have an effect, so its kind is asked for first.
   try:
     status = os.stat(path)
@@ -127,8 +124,8 @@ def _open_descriptor(path: str | os.PathLike) -> int:
   descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
   try:
     # Something else may have taken its place since.
-    _check_regular(os.fstat(descriptor), path)
-    return descriptor
+    _check_regular(status := os.fstat(descriptor), path)
+    return descriptor, status
   except BaseException:
     os.close(descriptor)
     raise
@@ -166,17 +163,20 @@ def read_at_most(path: str | os.PathLike, limit: int) -> bytes | None:
   """
   if object_store.is_remote(path):
     return object_store.read_object(path, limit)
-  # Without a buffer small images are read in two thirds of the time.
-  with open(_open_descriptor(path), 'rb', buffering=0) as file:
-    if (size := os.fstat(file.fileno()).st_size) > limit:
+  # Not through a file object, whose making takes as long as a small read.
+  descriptor, status = _open_descriptor(path)
+  try:
+    if (size := status.st_size) > limit:
       return None
-    content = file.read(size + 1)
+    content = os.read(descriptor, size + 1)
     # It may grow, its file system may give no size, or a part of it.
-    while len(content) <= limit:
-      if not (more := file.read(max(size + 1 - len(content), 1 << 16))):
-        return content
+    while len(content) not in (size, limit + 1) and (
+      more := os.read(descriptor, limit + 1 - len(content))
+    ):
       content += more
-  return None
+  finally:
+    os.close(descriptor)
+  return content if len(content) <= limit else None
 
 
 def read_text(path: str | os.PathLike, limit: int = SETTINGS_LIMIT) -> str:

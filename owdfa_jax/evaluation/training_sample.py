@@ -75,15 +75,12 @@ def nearest_images(
     place: float [N, D], the whitened features of images, of any length.
     most: how many names each gets, at most M.
   """
-  cosine = (
-    unit_rows(place.astype(np.float32)) @ sample.place.astype(np.float32).T
-  )
+  known = sample.place.astype(np.float32)
+  cosine = unit_rows(place.astype(np.float32)) @ known.T
   every = np.arange(len(cosine))
-  found: list[list[int]] = [[] for _ in cosine]
-  for _ in range(min(most, len(sample.name))):
+  found = np.empty((len(cosine), min(most, len(sample.name))), np.int64)
+  for column in range(found.shape[1]):
     # Of equal cosines, the first one: the same on every machine.
-    best = cosine.argmax(1)
-    cosine[every, best] = -np.inf
-    for row, number in zip(found, best.tolist(), strict=True):
-      row.append(number)
-  return [tuple(sample.name[number] for number in row) for row in found]
+    found[:, column] = cosine.argmax(1)
+    cosine[every, found[:, column]] = -np.inf
+  return [tuple(sample.name[k] for k in row) for row in found.tolist()]

@@ -9,6 +9,7 @@ from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 from owdfa_jax.evaluation.calibration import tempered
+from owdfa_jax.evaluation.cluster_parts import ClusterParts
 from owdfa_jax.evaluation.restore import RestoredNetwork
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.export.load import ExportedNetwork
@@ -25,6 +26,7 @@ def compare_with_run(
   restored: RestoredNetwork,
   exported: ExportedNetwork,
   temperature: float | None = None,
+  parts: ClusterParts | None = None,
 ) -> dict[str, Any]:
   """Returns how far the outputs of an export are from those of its run.
 
@@ -36,6 +38,7 @@ def compare_with_run(
     restored: its network, with its sources if the export has them.
     exported: the network of the export, loaded from its files.
     temperature: see `network_function`.
+    parts: see `network_function`.
 
   Returns:
     `images`, their number; `of`, what they are; `tolerance`; and
@@ -55,7 +58,7 @@ def compare_with_run(
   )
   found = exported(images)
   tolerance = TOLERANCE[experiment.config.model.dtype]
-  differences = _differences(_read(found), _read(wanted, temperature))
+  differences = _differences(_read(found), _read(wanted, temperature, parts))
   for name, difference in differences.items():
     if not difference <= tolerance:
       raise UserError(
@@ -102,13 +105,16 @@ def _padded(experiment: Experiment, images: np.ndarray) -> Iterator[Batch]:
 
 
 def _read(
-  columns: Mapping[str, np.ndarray], temperature: float | None = None
+  columns: Mapping[str, np.ndarray],
+  temperature: float | None = None,
+  parts: ClusterParts | None = None,
 ) -> dict[str, np.ndarray]:
   """Returns the numbers to compare, by name."""
-  numbers = {
-    'probability': tempered(columns['log_probability'], temperature),
-    'feature': columns['feature'],
-  }
+  probability = tempered(columns['log_probability'], temperature)
+  if parts is not None:
+    pairs = zip(probability, columns['place'], strict=True)
+    probability = np.stack([parts.expand(*pair) for pair in pairs])
+  numbers = {'probability': probability, 'feature': columns['feature']}
   if 'unseen_score' in columns:
     numbers['unseen_score'] = columns['unseen_score']
   return numbers

@@ -7,6 +7,7 @@ import jax
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.packed_arguments import crop_of, tiling_of
 from owdfa_jax import __version__
+from owdfa_jax.evaluation.cluster_parts import ClusterParts
 from owdfa_jax.evaluation.restore import RestoredNetwork
 from owdfa_jax.evaluation.source_names import real_classes, source_names
 from owdfa_jax.evaluation.sources_file import SeenSources
@@ -17,7 +18,8 @@ from owdfa_jax.method_titles import method_title
 from owdfa_jax.training.manifest import checkpoint_digest
 
 _OUTPUTS = {
-  'log_probability': 'of each output; exp gives probabilities that add up to 1',
+  'log_probability': 'of each output; exp gives probabilities that add up to '
+  '1; of a split cluster, the parts that the image is not of have -inf',
   'feature': 'the vector before the head',
   'unseen_score': 'how little the image is like any source; no probability',
 }
@@ -26,6 +28,10 @@ _VERDICT = [
   'outputs with the same name are one source: their probabilities add up',
   'an image whose unseen_score is above unseen_threshold is "none of these"',
   'an image whose largest probability is below a half is "inconclusive"',
+]
+_WHOLE = [
+  'clusters that the user split are whole here: their part is found from the '
+  'mean over the tiles of an image, by the run itself'
 ]
 _OF_TILES = [
   'the log_probability of the tiles of an image are added up, divided by '
@@ -36,7 +42,10 @@ _OF_TILES = [
 
 
 def describe_run(
-  experiment: Experiment, restored: RestoredNetwork, seen: SeenSources | None
+  experiment: Experiment,
+  restored: RestoredNetwork,
+  seen: SeenSources | None,
+  parts: ClusterParts | None = None,
 ) -> dict[str, Any]:
   """Returns the fields of `export.json` that the run decides.
 
@@ -44,13 +53,17 @@ def describe_run(
     experiment: the run.
     restored: its network.
     seen: its sources, if it has any.
+    parts: of the clusters that the user split.
 
   Raises:
     UserError: the file of the names that the user gave is damaged.
   """
   config, dataset = experiment.config, experiment.dataset
   tiling = tiling_of(dataset)
-  names = source_names(experiment, restored.step)
+  whole = source_names(experiment, restored.step)
+  baked = baked_parts(experiment, parts)
+  names = whole if baked is None else baked.expand_names(whole)
+  split = {} if parts is None else parts.names
   threshold = None
   if seen is not None:
     rate = config.eval.false_alarm_rate
@@ -61,6 +74,8 @@ def describe_run(
     'made_by': {'owdfa_jax': __version__, 'jax': jax.__version__},
     'classes': list(dict.fromkeys(names)),
     'outputs': list(names),
+    'split_clusters': {whole[k]: list(split[k]) for k in sorted(split)},
+    'has_parts': baked is not None,
     'num_known': dataset.num_known,
     'real_classes': real_classes(dataset),
     'image_size': dataset.image_size,
@@ -68,19 +83,45 @@ def describe_run(
     'false_alarm_rate': config.eval.false_alarm_rate,
     'temperature': summed_temperature(experiment, seen),
     'preparation': preparation(dataset),
-    'on_the_host': [*(_OF_TILES if tiling is not None else ()), *_VERDICT],
-    'run': {
-      'name': experiment.workdir.name,
-      'method': config.method.name,
-      'title': method_title(config.to_dict()),
-      'backbone': config.model.backbone,
-      'front_end': config.model.front_end,
-      'dtype': config.model.dtype,
-      'classify_by': config.eval.classify_by,
-      'step': restored.step,
-      'checkpoint': checkpoint_digest(restored.folder),
-    },
+    'on_the_host': [
+      *(_OF_TILES if tiling is not None else ()),
+      *(_WHOLE if parts is not None and baked is None else ()),
+      *_VERDICT,
+    ],
+    'run': _of_run(experiment, restored),
   }
+
+
+def _of_run(
+  experiment: Experiment, restored: RestoredNetwork
+) -> dict[str, Any]:
+  config = experiment.config
+  return {
+    'name': experiment.workdir.name,
+    'method': config.method.name,
+    'title': method_title(config.to_dict()),
+    'backbone': config.model.backbone,
+    'front_end': config.model.front_end,
+    'dtype': config.model.dtype,
+    'classify_by': config.eval.classify_by,
+    'step': restored.step,
+    'checkpoint': checkpoint_digest(restored.folder),
+  }
+
+
+def baked_parts(
+  experiment: Experiment, parts: ClusterParts | None
+) -> ClusterParts | None:
+  """Returns the parts of split clusters that are part of the program.
+
+  Those of an image in tiles come from the mean over its tiles, which the
+  program does not see.
+
+  Args:
+    experiment: the run.
+    parts: of the clusters that the user split.
+  """
+  return None if tiling_of(experiment.dataset) else parts
 
 
 def baked_temperature(

@@ -13,9 +13,11 @@ from flax import nnx
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.centres import centre_logits
 from owdfa_jax.evaluation.centres_file import read_centres
+from owdfa_jax.evaluation.cluster_parts import ClusterParts
 from owdfa_jax.evaluation.restore import RestoredNetwork
 from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.unseen import unseen_score
+from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.training.state import abstract_network
 
@@ -33,6 +35,7 @@ def network_function(
   restored: RestoredNetwork,
   seen: SeenSources | None,
   temperature: float | None = None,
+  parts: ClusterParts | None = None,
 ) -> NetworkFunction:
   """Returns what a run computes on the devices, with all constants inside.
 
@@ -42,11 +45,13 @@ def network_function(
     seen: its sources; None for a program without `unseen_score`.
     temperature: divides the logits, so that the probabilities are those of the
       run's answers; None for 1.
+    parts: of the clusters that the user split, which take the place of their
+      clusters; needs `seen`. None leaves all clusters whole.
 
   Returns:
     A function from images, uint8 [B, S, S, 3] (RGB), to
-    `log_probability` float32 [B, K], `feature` float32 [B, C] and, with
-    sources, `unseen_score` float32 [B].
+    `log_probability` float32 [B, K], with parts [B, K'], `feature` float32
+    [B, C] and, with sources, `unseen_score` float32 [B].
   """
   graphdef, _, _ = abstract_network(experiment.build, experiment.placement)
   found = None
@@ -75,9 +80,38 @@ def network_function(
     }
     if densities is not None:
       columns['unseen_score'] = unseen_score(densities, outputs.feature)
+      if parts is not None:
+        columns['log_probability'] = _of_parts(
+          parts,
+          columns['log_probability'],
+          whiten(densities.whitening, outputs.feature),
+        )
     return columns
 
   return run
+
+
+def _of_parts(
+  parts: ClusterParts, log_probability: jax.Array, place: jax.Array
+) -> jax.Array:
+  """Returns float32 [B, K']: the nearest part has its cluster's probability.
+
+  See `ClusterParts.expand`; that of the other parts is 0.
+
+  Args:
+    parts: of the clusters that are split.
+    log_probability: float32 [B, K].
+    place: float32 [B, D], the whitened features.
+  """
+  columns = []
+  for output in range(log_probability.shape[1]):
+    whole = log_probability[:, output : output + 1]
+    centres = parts.centres.get(output)
+    if centres is not None:
+      nearest = jnp.argmax(place @ centres.T, axis=1, keepdims=True)
+      whole = jnp.where(nearest == jnp.arange(len(centres)), whole, -jnp.inf)
+    columns.append(whole)
+  return jnp.concatenate(columns, axis=1)
 
 
 def export_function(

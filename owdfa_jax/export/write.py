@@ -14,9 +14,11 @@ from input_pipeline.output_folders import publish_folder, temporary_folder
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
+from owdfa_jax.evaluation.source_names import split_clusters
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.export.comparison import compare_with_run
 from owdfa_jax.export.describe import (
+  baked_parts,
   baked_temperature,
   describe_program,
   describe_run,
@@ -77,11 +79,15 @@ def export_run(
     )
     experiment = prepare_run(opened, DATA_FLAG)
     restored, seen = attach_sources(experiment, restore_network(experiment))
+  split = split_clusters(
+    experiment, restored.step, None if seen is None else seen.sample
+  )
+  parts = baked_parts(experiment, split)
   temperature = baked_temperature(experiment, seen)
-  function = network_function(experiment, restored, seen, temperature)
+  function = network_function(experiment, restored, seen, temperature, parts)
   exported = export_function(function, experiment.dataset.image_size, platforms)
   program = bytes(exported.serialize())
-  description = describe_run(experiment, restored, seen) | {
+  description = describe_run(experiment, restored, seen, split) | {
     'program': {'file': PROGRAM_FILE, **describe_program(exported)},
     'files': {PROGRAM_FILE: file_facts(program)},
   }
@@ -89,7 +95,7 @@ def export_run(
     (folder / PROGRAM_FILE).write_bytes(program)
     loaded = load_program(read_program(folder, description), description)
     description['comparison'] = compare_with_run(
-      experiment, restored, loaded, temperature
+      experiment, restored, loaded, temperature, parts
     )
     card = render_card(
       description,

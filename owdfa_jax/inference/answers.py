@@ -1,6 +1,7 @@
 """What a run says of new images: one answer an image, and many in a table."""
 
 import dataclasses
+import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
@@ -134,7 +135,7 @@ class Answer:
 
   def columns(self) -> dict[str, Any]:
     """Returns the fields of a table by their names."""
-    return {name: getattr(self, name) for name in COLUMNS}
+    return dict(zip(COLUMNS, _values(self), strict=True))
 
 
 # The columns of a table of answers.
@@ -143,6 +144,7 @@ COLUMNS = tuple(
   for field in dataclasses.fields(Answer)
   if field.name not in ('probability', 'side', 'names', 'of_frames', 'of_faces')
 )
+_values = operator.attrgetter(*COLUMNS)
 
 
 class Answers(Sequence[Answer]):

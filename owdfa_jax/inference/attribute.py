@@ -119,7 +119,7 @@ def attribute(
       f'is at {path}; give --out=FILE on a shared file system'
     )
   with lock_table(path):
-    summary = write_answers(
+    summary = write_attribution(
       run, experiment, scan, path, options, frames, runner, beam_options
     )
   if jax.process_index() > 0:
@@ -128,7 +128,7 @@ def attribute(
   return 1 if summary.errors else 0
 
 
-def write_answers(
+def write_attribution(
   run: TrainedRun,
   experiment: Experiment,
   scan: FolderScan,
@@ -173,8 +173,12 @@ def write_answers(
     task = task_of(experiment, made_by, options, frames)
     rows = _rows_of_runner(parts, task, images, runner, beam_options)
   with table:
-    _add(table, _in_order(images, problems, rows), len(images) + len(problems))
-    write_table(path, COLUMNS, _counted(table, summary))
+    files, number = (
+      _in_order(images, problems, rows),
+      len(images) + len(problems),
+    )
+    lines = _rows_of_table(table, files, number, summary)
+    write_table(path, COLUMNS, lines)
   table.remove()
   parts.remove()
   return summary
@@ -193,17 +197,34 @@ def _answers_so_far(
   return table
 
 
-def _add(
-  table: UnfinishedTable, files: Iterable[list[Row]], number: int
-) -> None:
-  """Adds the lines of each file to the table, with a progress bar."""
+def _rows_of_table(
+  table: UnfinishedTable,
+  files: Iterable[list[Row]],
+  number: int,
+  summary: Summary,
+) -> Iterator[Row]:
+  """Yields the lines of a table: those so far, then those of the other files.
+
+  Lines are added to the unfinished table, and counted, as they are asked for.
+
+  Args:
+    table: the unfinished table, open.
+    files: the lines of each file without an answer.
+    number: of these files.
+    summary: counts the answers.
+  """
   done = len(table.done)
   with progress_bar(
     'attribute', done + number, 'file', initial=done
   ) as progress:
+    for row in table.rows():
+      summary.count(row)
+      yield row
     for rows in files:
       for row in rows:
         table.add(row)
+        summary.count(row)
+        yield row
       progress.update()
 
 
@@ -265,11 +286,3 @@ def _in_order(
       yield [Answer(name, error=problems[name]).columns() | {'side': None}]
     else:
       yield next(rows)
-
-
-def _counted(
-  table: UnfinishedTable, summary: Summary
-) -> Iterator[Mapping[str, Any]]:
-  for row in table.rows():
-    summary.count(row)
-    yield row

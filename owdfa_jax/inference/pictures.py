@@ -130,11 +130,11 @@ def _whole_images(
 def _fill(images: Sequence[PreparedImage], batch_size: int, size: int) -> Batch:
   image = np.zeros((batch_size, size, size, 3), np.uint8)
   index = np.full(batch_size, -1, np.int32)
-  row = 0
-  for number, prepared in enumerate(images):
-    for picture in prepared.pictures:
-      image[row], index[row] = picture, number
-      row += 1
+  pictures = [picture for x in images for picture in x.pictures]
+  if pictures:
+    np.stack(pictures, out=image[: len(pictures)])
+  counts = [len(x.pictures) for x in images]
+  index[: len(pictures)] = np.repeat(np.arange(len(images)), counts)
   return {'image': image, 'index': index, 'mask': index >= 0}
 
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from input_pipeline.errors import UsageError, UserError, did_you_mean
@@ -112,20 +112,27 @@ def write_csv(
     columns: the header.
     rows: values by column.
   """
+  cells = [(name, _cell_of(name)) for name in columns]
   with write_whole(path, text=True, what='the attributions') as file:
     table = csv.writer(file)
     table.writerow(columns)
-    table.writerows([_cell(k, row.get(k)) for k in columns] for row in rows)
+    table.writerows(
+      [
+        '' if (value := row.get(name)) is None else cell(value)
+        for name, cell in cells
+      ]
+      for row in rows
+    )
 
 
-def _cell(column: str, value: Any) -> str:
-  if value is None:
-    return ''
+def _cell_of(column: str) -> Callable[[Any], str]:
+  """Returns what makes a cell of a value of a column."""
   if column in _LISTS:
-    value = _BETWEEN.join(map(str, value))
-  if isinstance(value, float):
-    return f'{value:.4f}'
-  return spreadsheet(value) if column in _TEXTS else str(value)
+    plain = spreadsheet if column in _TEXTS else str
+    return lambda value: plain(_BETWEEN.join(map(str, value)))
+  if column in _NUMBERS:
+    return '{:.4f}'.format
+  return spreadsheet if column in _TEXTS else str
 
 
 def _write_jsonl(
