@@ -199,10 +199,11 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
     f'{known} known and {len(entries) - known} novel ones among the test images'
   )
   if run.given:
-    names = {*run.given.values()}
+    names, clusters = len({*run.given.values()}), len(run.given)
     found['names'] = (
-      f'{len(names)} names for {len(run.given)} found clusters, of '
-      f'{NAMES_FILE}; the figures are those of the clusters'
+      f'{names} name{"" if names == 1 else "s"} for {clusters} found '
+      f'cluster{"" if clusters == 1 else "s"}, in {NAMES_FILE}; the figures '
+      'are those of the clusters'
     )
   if size := (config.get('packed') or {}).get('image_size'):
     found['images'] = f'{size} x {size} pixels'

@@ -176,7 +176,8 @@ def _warnings(run: RunFiles) -> list[str]:
   if len({*run.given.values()}) < len(run.given) and not run.adds_up:
     warnings.append(
       'Names were given after the evaluation. Where clusters share a name, '
-      'confidences are those of single clusters; a new evaluation adds them up.'
+      'confidences are those of single clusters; a new evaluation (`owdfa eval '
+      '--workdir=RUN`) adds them up.'
     )
   return warnings
 
