@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from typing import Any, NoReturn
 
 from typing_extensions import override
@@ -14,6 +15,26 @@ from input_pipeline.storage import run_type
 
 # How a user says where the packed directory of a run is, see `add_packed_data`.
 DATA_FLAG = '--data DIR'
+
+# What the help calls the value of an option of each type.
+_METAVARS = {int: 'N', float: 'NUMBER'}
+# How many of a positional argument there are, as the usage says it.
+_POSITIONAL = {'None': '{}', '?': '[{}]', '*': '[{} ...]', '+': '{} ...'}
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+  """Does not break a flag at its dashes."""
+
+  @override
+  def _fill_text(self, text: str, width: int, indent: str) -> str:
+    # A docstring is shown as it is written.
+    if '\n' in text:
+      return super()._fill_text(text, width, indent)
+    return textwrap.fill(text, width, break_on_hyphens=False)
+
+  @override
+  def _split_lines(self, text: str, width: int) -> list[str]:
+    return textwrap.wrap(' '.join(text.split()), width, break_on_hyphens=False)
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -29,7 +50,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
   def __init__(self, *args: Any, **settings: Any):
     """Takes what `argparse.ArgumentParser` does."""
-    super().__init__(*args, **settings)
+    super().__init__(*args, **{'formatter_class': _HelpFormatter} | settings)
     self._given: list[str] = []
     self.add_argument(
       '-q',
@@ -40,6 +61,31 @@ class ArgumentParser(argparse.ArgumentParser):
       dest=argparse.SUPPRESS,
       help='show no progress, only results, warnings and errors',
     )
+
+  @override
+  def format_help(self) -> str:
+    if self.usage is None:
+      self.usage = self._short_usage()
+    return super().format_help()
+
+  def _short_usage(self) -> str:
+    """Returns what has to be given; the help lists the options."""
+    words = ['%(prog)s']
+    for action in self._actions:
+      what = str(action.metavar or action.dest.upper())
+      if action.required and action.option_strings:
+        words.append(f'{action.option_strings[0]} {what}')
+      elif isinstance(action, argparse._SubParsersAction):
+        words.append('COMMAND ...')
+      elif not action.option_strings:
+        words.append(_POSITIONAL[str(action.nargs)].format(what))
+    return ' '.join([*words, '[options]'])
+
+  @override
+  def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+    if settings.get('type') in _METAVARS and not settings.get('choices'):
+      settings.setdefault('metavar', _METAVARS[settings['type']])
+    return super().add_argument(*names, **settings)
 
   @override
   def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -97,7 +143,6 @@ def described_parser(
   return ArgumentParser(
     prog,
     description=description,
-    formatter_class=argparse.RawDescriptionHelpFormatter,
     **settings,
   )
 

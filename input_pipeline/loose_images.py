@@ -13,6 +13,7 @@ from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
 from input_pipeline.image_headers import MAX_PIXELS, check_size
 from input_pipeline.image_kinds import BadImage
+from input_pipeline.pack_options import check_max_pixels
 from input_pipeline.packed_arguments import (
   crop_of,
   max_pixels_of,
@@ -171,7 +172,11 @@ def cutter_for(
   Args:
     dataset: the dataset.
     max_pixels: the most pixels of an image; None: as in packing.
+
+  Raises:
+    UsageError: `max_pixels` is out of range.
   """
+  check_max_pixels(max_pixels, 'max_pixels')
   return ImageCutter(
     dataset.image_size,
     crop_of(dataset),

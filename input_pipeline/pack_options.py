@@ -105,10 +105,15 @@ class Options:
     return Tiling(self.tiles, self.tile_grid, self.seed)
 
 
-def check_max_pixels(value: int | None) -> None:
-  """Raises `UserError` for a limit out of range; None is the default."""
+def check_max_pixels(value: int | None, setting: str = '--max_pixels') -> None:
+  """Raises `UsageError` for a limit out of range; None is the default.
+
+  Args:
+    value: the most pixels of an image.
+    setting: as the user writes it.
+  """
   if value is not None:
-    Options(max_pixels=value)
+    _RANGES['max_pixels'].check(setting, value)
 
 
 @dataclasses.dataclass(frozen=True)
