@@ -49,6 +49,18 @@ def read_map(workdir: epath.Path, step: int) -> FeatureMap | None:
   return FeatureMap(found['place'], found['row'], str(found['method']))
 
 
+def fits(found: FeatureMap | None, num_rows: int) -> bool:
+  """Returns whether there is a map, and of no more test rows than there are.
+
+  A run may be evaluated on other data than the map was made of.
+
+  Args:
+    found: the map.
+    num_rows: of the test split.
+  """
+  return found is not None and int(found.row.max(initial=-1)) < num_rows
+
+
 def write_map(workdir: epath.Path, step: int, found: FeatureMap) -> None:
   """Writes the map of a checkpoint.
 

@@ -9,6 +9,7 @@ from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.page.feature_map import (
   choose_map_rows,
+  fits,
   place_features,
   read_map,
   write_map,
@@ -33,7 +34,7 @@ def ensure_map(experiment: Experiment) -> None:
     return
   restored = restore_network(experiment)
   workdir, step = experiment.workdir, restored.step
-  if read_map(workdir, step) is not None:
+  if fits(read_map(workdir, step), len(test)):
     return
   rows = choose_map_rows(test.group)
   parts: list[np.ndarray] = []

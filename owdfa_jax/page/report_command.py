@@ -27,7 +27,7 @@ from input_pipeline.files import LIST_LIMIT, path_type, read_text
 from input_pipeline.object_store import is_remote
 from input_pipeline.storage import run_type
 from owdfa_jax.evaluation.report_files import REPORT_FILE
-from owdfa_jax.page.feature_map import MAP
+from owdfa_jax.page.feature_map import fits, read_map
 from owdfa_jax.page.galleries import GALLERY
 from owdfa_jax.page.page_in_store import draw_in_store
 from owdfa_jax.page.run_files import RunFiles, read_run
@@ -179,7 +179,8 @@ def _inputs(
 
 def _has_map(run: RunFiles) -> bool:
   step = int(run.report.get('checkpoint_step') or 0)
-  return MAP.path(epath.Path(run.workdir), step).exists()
+  found = read_map(epath.Path(run.workdir), step)
+  return fits(found, len(run.verdicts.group))
 
 
 def _has_gallery(run: RunFiles) -> bool:

@@ -14,7 +14,7 @@ from owdfa_jax.page import draw, render
 from owdfa_jax.page.bounds import bounds_beside
 from owdfa_jax.page.content import ShownCluster, shown_clusters
 from owdfa_jax.page.context import PageParts, page_context
-from owdfa_jax.page.feature_map import read_map
+from owdfa_jax.page.feature_map import fits, read_map
 from owdfa_jax.page.galleries import (
   Gallery,
   by_name,
@@ -61,8 +61,8 @@ def write_page(
   """
   step = int(run.report.get('checkpoint_step') or 0)
   found = read_map(epath.Path(run.workdir), step)
-  if found is not None and found.row.max() >= len(run.verdicts.group):
-    found = None  # of another table of test images
+  if not fits(found, len(run.verdicts.group)):
+    found = None
   gallery = _gallery(run, step, dataset)
   of_heap = heap_pictures(run, step) if run.heap is not None else {}
   shown = shown_clusters(run, gallery)

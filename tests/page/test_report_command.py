@@ -3,9 +3,10 @@
 import shutil
 
 import pytest
+from etils import epath
 
 from owdfa_jax.evaluation import evaluate
-from owdfa_jax.page import after_evaluation, report_command
+from owdfa_jax.page import after_evaluation, feature_map, report_command
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -44,6 +45,19 @@ def test_page_of_a_moved_run_needs_no_data(reported, tmp_path, capsys):
   report_command.main([str(tmp_path / 'moved'), f'--out={tmp_path}/x.html'])
   out = capsys.readouterr().out
   assert 'the page has fewer pictures: ' in out and '--data DIR' in out
+
+
+def test_a_map_of_other_test_images_is_made_anew(reported, tmp_path):
+  shutil.copytree(reported, tmp_path / 'run')
+  (path,) = (tmp_path / 'run').glob('map-*.npz')
+  workdir, step = epath.Path(tmp_path / 'run'), int(path.stem.split('-')[1])
+  found = feature_map.read_map(workdir, step)
+  assert found is not None
+  other = found._replace(row=found.row + 10_000)
+  feature_map.write_map(workdir, step, other)
+  report_command.main([str(workdir)])
+  again = feature_map.read_map(workdir, step)
+  assert again is not None and again.row.tolist() == found.row.tolist()
 
 
 def test_two_runs_are_compared(reported, tmp_path):
