@@ -155,12 +155,12 @@ def _kernel_gradient(
 
   It is what JAX derives, a convolution over the images with their batch as
   channels. Left to itself, XLA computes `x` a second time while it transposes
-  it, see `transpose_slices`. A kernel of one pixel is a matrix product, which
-  needs no transposition.
+  it, see `transpose_slices`. For a kernel of one pixel it is a matrix product.
   """
+  batch_last = transpose_slices(x, (3, 1, 2, 0), along=1)
   if sides == (1, 1) and not any(map(sum, padding)):
-    seen = x[:, :: strides[0], :: strides[1]]
-    pixels = ((0, 1, 2), (0, 1, 2))
+    seen = batch_last[:, :: strides[0], :: strides[1]]
+    pixels = ((1, 2, 3), (1, 2, 0))
     return jax.lax.dot_general(seen, cotangent, (pixels, ((), ())))[None, None]
   # What lies beyond these pixels the kernel never sees.
   reach = [
@@ -175,7 +175,7 @@ def _kernel_gradient(
     )
   ]
   gradient = jax.lax.conv_general_dilated(
-    transpose_slices(x, (3, 1, 2, 0), along=1),
+    batch_last,
     cotangent.transpose(1, 2, 0, 3),
     (1, 1),
     reach,
