@@ -49,7 +49,7 @@ CASES = (
   Case(
     'spectrum: new images to attribute',
     _ATTRIBUTE,
-    ('--mode=attribute', 'no network'),
+    ('no network: attribute of a spectrum',),
     together(packed, photos),
   ),
   Case(
