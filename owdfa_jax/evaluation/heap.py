@@ -67,16 +67,13 @@ def heap_summary(
   """
   confidence = np.asarray(confidence, np.float64)
   num_outputs = len(names) if num_outputs is None else num_outputs
-  count = np.bincount(predicted, minlength=len(names))
-  total = np.bincount(predicted, confidence, minlength=len(names))
-  # Stable, so that outputs of equal counts stay in their order.
-  given = [int(k) for k in np.argsort(-count, kind='stable') if count[k] > 0]
+  per_output = _per_output(predicted, confidence, names, num_known)
   summary: dict[str, Any] = {
     'num_images': len(predicted),
     'num_outputs': num_outputs,
     'num_novel_outputs': num_outputs - num_known,
-    'num_outputs_given': len(given),
-    'num_novel_outputs_given': sum(k >= num_known for k in given),
+    'num_outputs_given': len(per_output),
+    'num_novel_outputs_given': sum(not x['known'] for x in per_output),
     'novel_share': float(np.mean(predicted >= num_known)),
     # Of all outputs, so that epochs before and after pruning can be compared.
     'score': heap_score(predicted, confidence, len(names)),
@@ -84,19 +81,33 @@ def heap_summary(
     'median_confidence': float(np.median(confidence)),
     'chance_confidence': 1 / num_outputs,
     'low_confidence_share': float(np.mean(confidence < LOW_CONFIDENCE)),
-    'per_output': [
-      {
-        'output': k,
-        'name': names[k],
-        'known': k < num_known,
-        'count': int(count[k]),
-        'share': float(count[k] / len(predicted)),
-        'mean_confidence': float(total[k] / count[k]),
-      }
-      for k in given
-    ],
+    'per_output': per_output,
   }
   return summary | {'warnings': heap_warnings(summary, per_class)}
+
+
+def _per_output(
+  predicted: np.ndarray,
+  confidence: np.ndarray,
+  names: Sequence[str],
+  num_known: int,
+) -> list[dict[str, Any]]:
+  """Returns the field `per_output` of a summary, see `heap_summary`."""
+  count = np.bincount(predicted, minlength=len(names))
+  total = np.bincount(predicted, confidence, minlength=len(names))
+  # Stable, so that outputs of equal counts stay in their order.
+  given = [int(k) for k in np.argsort(-count, kind='stable') if count[k] > 0]
+  return [
+    {
+      'output': k,
+      'name': names[k],
+      'known': k < num_known,
+      'count': int(count[k]),
+      'share': float(count[k] / len(predicted)),
+      'mean_confidence': float(total[k] / count[k]),
+    }
+    for k in given
+  ]
 
 
 def novel_source_counts(

@@ -1,6 +1,6 @@
 """What a report says about images of none of the sources of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,25 +60,42 @@ def unseen_fields(
   if by_verdict:
     section['image_threshold'] = limit_of(seen, False, false_alarm_rate)
   fields: dict[str, Any] = {UNSEEN_AUROC: None, UNSEEN_REJECTED: None}
-  other = None
+  compared = [score]
   if others and len(score):
     other = np.concatenate([scores_of(each) for each in others])
-    doubt = np.concatenate(
-      [1 - (each.verdicts or each).confidence for each in others]
-    )
+    compared.append(other)
     fields = {
       UNSEEN_AUROC: unseen.auroc(score, other),
       UNSEEN_REJECTED: unseen.rejected_at(score, other, _KEPT),
     }
-    section |= {
-      'num_unseen': len(other),
-      'rejected': None if limit is None else float(np.mean(other > limit)),
-      'confidence_auroc': unseen.auroc(1 - verdicts.confidence, doubt),
-    }
+    section |= _others_fields(verdicts, others, other, limit)
   if len(score):
-    seen_and_other = [score, *([other] if other is not None else [])]
-    section['histogram'] = score_histogram(*seen_and_other)
+    section['histogram'] = score_histogram(*compared)
   return fields | {'unseen': section}
+
+
+def _others_fields(
+  verdicts: Predictions,
+  others: Sequence[Predictions],
+  score: np.ndarray,
+  limit: float | None,
+) -> dict[str, Any]:
+  """Returns the fields of `unseen` on images of unseen sources.
+
+  Args:
+    verdicts: for the evaluated images.
+    others: for the images of unseen sources.
+    score: the scores of these.
+    limit: the threshold; None for none.
+  """
+  doubt = [1 - (each.verdicts or each).confidence for each in others]
+  return {
+    'num_unseen': len(score),
+    'rejected': None if limit is None else float(np.mean(score > limit)),
+    'confidence_auroc': unseen.auroc(
+      1 - verdicts.confidence, np.concatenate(doubt)
+    ),
+  }
 
 
 def score_histogram(
