@@ -24,7 +24,8 @@ class Answer:
   `image` are None.
 
   Attributes:
-    image: the path, or 'image N' for pixels, N counted from 0.
+    image: the path, with escapes for bytes that are not UTF-8; or 'image N' for
+      pixels, N counted from 0.
     verdict: 'known': of a source whose name the run was given. 'found': of a
       source that the run found among unlabelled images. 'none of these': its
       `unseen_score` is above `unseen_threshold`. 'inconclusive': `confidence`

@@ -197,17 +197,19 @@ def _read_answers(path: str) -> tuple[Row, Iterator[Row]]:
     UserError: it is damaged.
   """
   lines = _lines(path)
-  return next(lines), lines
+  return next(lines, {}), lines
 
 
 def _lines(path: str) -> Iterator[Row]:
-  with open(path, encoding='utf-8') as file:
-    for line in file:
-      try:
+  try:
+    with open(path, encoding='utf-8') as file:
+      for line in file:
         row = strict_json.loads(line)
-      except ValueError as error:
-        raise UserError(f'damaged file: {path} ({error}); remove it') from error
-      yield row
+        if not isinstance(row, dict):
+          raise ValueError('a line is no object')
+        yield row
+  except ValueError as error:
+    raise UserError(f'damaged file: {path} ({error}); remove it') from error
 
 
 def _by_image(rows: Iterable[Row]) -> Iterator[list[Row]]:

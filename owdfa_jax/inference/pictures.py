@@ -226,20 +226,28 @@ def _prepare_one(
 ) -> list[PreparedImage]:
   """Returns the further faces of an image, then the image."""
   is_path = isinstance(image, str | os.PathLike)
-  name = os.fspath(image) if is_path else f'image {number}'
+  path = os.fspath(image) if is_path else f'image {number}'
+  name = _printable(path)
   try:
-    if is_path and is_video(name):
-      return _prepare_video(name, cutter, frames, most_faces)
+    if is_path and is_video(path):
+      return _prepare_video(path, name, cutter, frames, most_faces)
     if is_path:
-      data = read_file(name, cutter.max_pixels)
+      data = read_file(path, cutter.max_pixels)
       cuts = cutter.of_bytes(data, name, most_faces)
-      signed = read_credentials(name, data) or None
+      signed = read_credentials(path, data) or None
     else:
       cuts = cutter.of_pixels(_pixels(image, name), name, most_faces)
       signed = None
   except UserError as error:
-    return [PreparedImage(name, error=str(error))]
+    return [PreparedImage(name, error=_printable(str(error)))]
   return _prepared(name, cuts, credentials=signed)
+
+
+def _printable(text: str) -> str:
+  """Returns text with escapes for the bytes of a path that are not UTF-8."""
+  if text.isascii():
+    return text
+  return text.encode('utf-8', 'backslashreplace').decode()
 
 
 def _prepared(
@@ -262,19 +270,19 @@ def _prepared(
 
 
 def _prepare_video(
-  path: str, cutter: ImageCutter, frames: int, most_faces: int
+  path: str, name: str, cutter: ImageCutter, frames: int, most_faces: int
 ) -> list[PreparedImage]:
   """Returns the faces that are followed through a video, then the video."""
   seen: list[PreparedImage] = []
   faces: list[list[PreparedImage]] = []
   for number, pixels in read_frames(path, frames, cutter.max_pixels):
-    cuts = cutter.of_pixels(pixels, path, most_faces)
-    *others, first = _prepared(path, cuts, frame=number)
+    cuts = cutter.of_pixels(pixels, name, most_faces)
+    *others, first = _prepared(name, cuts, frame=number)
     seen.append(first)
     faces.append([] if first.box is None else [first, *others])
   counts = [x.faces for x in seen if x.faces is not None]
   most = max(counts, default=None)
-  video = _of_frames(PreparedImage(path, side=seen[0].side, faces=most), seen)
+  video = _of_frames(PreparedImage(name, side=seen[0].side, faces=most), seen)
   return [*(_followed(faces) if most_faces > 1 else ()), video]
 
 

@@ -2,10 +2,14 @@
 
 `TABLE.unfinished` has a line of JSON for each answer. The first line says what
 gives the answers: an attribution by another network does not go on with them.
+After a tab, each other line has a checksum of the lines up to it. Where a line
+was changed, the answers from there on are found again.
 """
 
+import contextlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import IO, Any
@@ -57,6 +61,7 @@ class UnfinishedTable:
     self.path = unfinished_path(table)
     self._made_by = dict(made_by)
     self.done: set[str] = set()
+    self._checksum = 0
     if os.path.exists(self.path):
       self._read()
     self._file: IO[str] | None = None
@@ -90,11 +95,13 @@ class UnfinishedTable:
 
   def __enter__(self) -> 'UnfinishedTable':
     with write_whole(self.path, text=True, what='the answers') as file:
-      file.write(json.dumps({MADE_BY: self._made_by}) + '\n')
+      first = json.dumps({MADE_BY: self._made_by})
+      self._checksum = zlib.crc32(first.encode())
+      file.write(f'{first}\n')
       # Read again: a million answers do not go into memory.
       for row in self._answers():
         if row['image'] in self.done:
-          file.write(json.dumps(row) + '\n')
+          file.write(self._line_of(row))
     self._file = open(self.path, 'a', encoding='utf-8')
     return self
 
@@ -105,7 +112,9 @@ class UnfinishedTable:
     trace: TracebackType | None,
   ) -> None:
     if self._file is not None:
-      self._file.close()
+      # Lines that find no room are found again.
+      with contextlib.suppress(OSError):
+        self._file.close()
 
   def add(self, row: Mapping[str, Any]) -> None:
     """Appends an answer.
@@ -119,10 +128,9 @@ class UnfinishedTable:
     """
     assert self._file is not None
     try:
-      line = json.dumps(
-        row if 'stat' in row else {**row, 'stat': file_state(row['image'])}
-      )
-      self._file.write(f'{line}\n')
+      if 'stat' not in row:
+        row = {**row, 'stat': file_state(row['image'])}
+      self._file.write(self._line_of(row))
     except OSError as error:
       raise UserError(
         f'cannot write the answers: {self.path} ({error.strerror}); free some '
@@ -139,6 +147,12 @@ class UnfinishedTable:
     """Removes the file, once the table is written."""
     os.unlink(self.path)
 
+  def _line_of(self, row: Mapping[str, Any]) -> str:
+    """Returns the line of a row that comes after those written so far."""
+    text = json.dumps(row)
+    self._checksum = zlib.crc32(text.encode(), self._checksum)
+    return f'{text}\t{self._checksum:08x}\n'
+
   def _answers(self) -> Iterator[dict[str, Any]]:
     """Yields the rows without the first line; none if there is no file."""
     if os.path.exists(self.path):
@@ -147,12 +161,23 @@ class UnfinishedTable:
       yield from found
 
   def _rows(self) -> Iterator[dict[str, Any]]:
+    """Yields the first line, and the rows up to one that was changed.
+
+    Or to one that was being written when the process was killed.
+    """
+    checksum = None
     with open(self.path, encoding='utf-8') as file:
       for line in file:
+        text, _, found = line.rstrip('\n').partition('\t')
+        is_first = checksum is None
+        checksum = zlib.crc32(text.encode(), checksum or 0)
         try:
-          yield strict_json.loads(line)
+          row = strict_json.loads(text)
         except ValueError:
-          return  # what was being written when the process was killed
+          return
+        if not is_first and found != f'{checksum:08x}':
+          return
+        yield row
 
 
 def unfinished_path(table: str | os.PathLike[str]) -> str:

@@ -83,6 +83,29 @@ def test_what_differs_is_said_in_words(before, words):
   assert what_differs(before, {'a': 1}) == words
 
 
+@pytest.mark.parametrize(
+  'edit',
+  [
+    lambda lines: [x.replace('"output": ', '"output": 9') for x in lines],
+    lambda lines: lines[:4] + lines[5:],
+    lambda lines: lines[:4] + lines[3:],
+    lambda lines: lines[:4] + [lines[4].split('\t')[0] + '\n'] + lines[5:],
+    lambda lines: [*lines[:4], '[1]\n', *lines[4:]],
+    lambda lines: [],
+  ],
+  ids=['changed', 'left out', 'twice', 'no checksum', 'a list', 'empty'],
+)
+def test_answers_that_were_edited_are_found_again(
+  trained, photos, stopped, tmp_path, edit
+):
+  path = unfinished(stopped)
+  path.write_text(''.join(edit(path.read_text().splitlines(keepends=True))))
+  scan = find_new_images([str(photos)])
+  assert attribute(trained, scan, out=str(stopped)) == 0
+  lines = read_csv(stopped)
+  assert [line['image'] for line in lines] == scan.images
+
+
 def test_answers_of_something_else_are_refused(trained, photos, stopped):
   scan = find_new_images([str(photos)])
   with pytest.raises(
