@@ -45,6 +45,10 @@ class RunInputs:
   dataset: PackedDataset
 
 
+class OtherClasses(UserError):
+  """Data that has other classes than a config says."""
+
+
 def check_run(config: ml_collections.ConfigDict, workdir: str) -> RunInputs:
   """Checks a config, opens its data, and checks that the two fit.
 
@@ -97,7 +101,7 @@ def check_with_data(
 def check_classes(
   config: ml_collections.ConfigDict, dataset: PackedDataset
 ) -> None:
-  """Raises `UserError` if the data has other classes than the config says."""
+  """Raises `OtherClasses` if the data has others than the config says."""
   expected = {
     'num_known': (config.data.num_known, dataset.num_known),
     'num_classes': (config.data.num_classes, dataset.num_classes),
@@ -106,7 +110,7 @@ def check_classes(
     del expected['num_classes']
   for field, (configured, packed) in expected.items():
     if configured is not None and configured != packed:
-      raise UserError(
+      raise OtherClasses(
         f'wrong number of classes: --config.data.{field}={configured}, but '
         f'{dataset.path} has {packed}; use the config of that benchmark, or '
         ':folder, which takes the number from the data'

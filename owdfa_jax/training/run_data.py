@@ -17,12 +17,14 @@ from input_pipeline.dataset import PackedDataset, describe_dataset
 from input_pipeline.errors import UserError
 from input_pipeline.files import read_regular, write_whole
 from owdfa_jax.settings import (
+  OtherClasses,
   RunInputs,
   check_run,
   check_with_data,
   count_outputs,
 )
 from owdfa_jax.training.recorded_config import recorded_config
+from owdfa_jax.training.run_record import CONFIG_FILE
 
 # The file of the description in a workdir.
 DATA_FILE = 'data.json'
@@ -123,6 +125,12 @@ def inputs_with_images(
   """
   try:
     return check_run(config, str(folder))
+  except OtherClasses as error:
+    raise UserError(
+      f'not the data of the run: {config.data.path} has other classes than '
+      f'{folder / CONFIG_FILE} records; give {option}, the packed directory '
+      'that the run was trained on'
+    ) from error
   except UserError as error:
     # Other mistakes are those of the settings or of damaged files.
     path = config.data.path

@@ -106,6 +106,19 @@ def test_a_relative_path_is_recorded_from_the_root(
   assert inputs.config.data.path == str(packed) and inputs.dataset.has_images
 
 
+def test_data_of_other_classes_is_refused(moved, tmp_path):
+  table = imagesets.write_set(
+    tmp_path / 'other', known=3, novel=2, per_class=9, size=32
+  )
+  pack.pack(table, tmp_path / 'packed', pack.Options(size=32), workers=1)
+  # As a run of a benchmark records it.
+  change_record(moved, {'data.num_known': 2})
+  with pytest.raises(
+    UserError, match='not the data of the run: .* other class'
+  ):
+    check_recorded(str(moved), 'eval', {'data.path': str(tmp_path / 'packed')})
+
+
 @pytest.mark.parametrize(
   'arguments, message',
   [
