@@ -121,7 +121,7 @@ def curves_picture(
     final: All ACC of the report, which another classifier may have made.
   """
   with style():
-    figure, axes = _axes((5.4, 3.2))
+    figure, axes = _axes((5.4, 3.5))
     for key, (label, colour, dashes, mark) in _LINES.items():
       values = epochs.get(key, ())
       points = [(n, 100 * v) for n, v in enumerate(values, 1) if v is not None]
@@ -195,7 +195,7 @@ def scores_picture(histogram: Mapping[str, Any], limit: float | None) -> Figure:
   """
   edges = np.array(histogram['edges'])
   with style():
-    figure, axes = _axes((5.4, 2.9))
+    figure, axes = _axes((5.4, 3.2))
     for name, label, colour, hatch in (
       ('seen', 'test images', KNOWN, ''),
       ('unseen', 'images of unseen sources', NOVEL, '////'),
