@@ -33,7 +33,7 @@ NOT_HERE = re.compile(
   r':(owdfa|simulated)|samples|vae|diffusion|--runner|gs://'
 )
 # Minutes: `make test-all` executes them.
-SLOW = re.compile(r'--mode=timing|staged\.py')
+SLOW = re.compile(r'--mode=timing|staged\.py|attribute_timing')
 TINY = {
   'main.py': (
     '--config.model.width=0.125',
@@ -45,6 +45,7 @@ TINY = {
   ),
   'input_pipeline.pack': ('--size=32', '--crop=none', '--workers=1'),
   'input_pipeline.pack_timing': ('--limit=2', '--size=32'),
+  'owdfa_jax.inference.attribute_timing': ('--rounds=1', '--batch_size=16'),
   'owdfa_jax.soak': ('--kinds=simulate', '--kills=1'),
   'input_pipeline.simulate': ('--images_per_class=8', '--size=32'),
 }
@@ -187,7 +188,7 @@ def test_command_is_understood(line, tmp_path):
   message = result.stderr.splitlines()
   assert len(message) == 1 and message[0].startswith('error: '), result.stderr
   assert re.search(
-    r'no such folder|no data directory|cannot read|cannot use gs://',
+    r'no such folder|no data directory|cannot read|cannot use gs://|no run: ',
     message[0],
   ), message[0]
 
