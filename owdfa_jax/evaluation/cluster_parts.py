@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from input_pipeline.errors import UserError
 from owdfa_jax.evaluation.names_checks import part_label
@@ -132,6 +131,9 @@ def part_centres(sample: TrainingSample, output: int, count: int) -> np.ndarray:
       f'cannot split novel-{output}: its training images are alike to the '
       'network; leave it whole'
     )
+  # Imported late: it takes a second of every start, and few runs split.
+  from sklearn.cluster import KMeans
+
   found = KMeans(count, n_init=10, random_state=0).fit(place)
   size = np.bincount(found.labels_, minlength=count)
   order = np.argsort(-size, kind='stable')
