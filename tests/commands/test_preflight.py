@@ -98,7 +98,7 @@ def test_a_started_stage_of_other_settings(packed, tmp_path):
 def test_every_stage_is_evaluated(packed, tmp_path):
   config = tiny_stages(packed)
   start_stage(config, 0, tmp_path, init='')
-  with pytest.raises(UserError, match='2-cpl has none in checkpoints; train first'):
+  with pytest.raises(UserError, match='2-cpl has none in checkpoints'):
     check_inputs(config, str(tmp_path), 'eval')
 
 
