@@ -1,9 +1,13 @@
 """Compares the rows of a batch around a ring of devices.
 
-Each device keeps the left factors of its own rows. The right factors travel:
-every device sends them to the one before it, until each has seen all. A device
-so holds the features of its own rows and of those that visit it, not those of
-the whole batch.
+Each device keeps its own rows. Copies of the others travel: every device sends
+them to the one before it. A device so holds the features of its own rows and of
+those that visit it, not those of the whole batch.
+
+The similarities of two rows in both directions are made of the same cosines of
+cells, which are most of the work. So each pair of devices meets once, halfway
+round: the device that is visited finds out about both, and what it has found
+about its visitors travels on with them, and home in the end.
 """
 
 from collections.abc import Sequence
@@ -18,22 +22,46 @@ from owdfa_jax.losses.similarity import (
   Neighbours,
   best_two,
   merge_best_two,
-  product,
 )
 
 
-class _Found(NamedTuple):
-  """What a device has found out about its own rows.
+class _Cells(NamedTuple):
+  """One view of b rows, which is enough to compare them with others.
+
+  Attributes:
+    unit: float32 [P, b, C], cells of length 1.
+    weight: float32 [P, b], the row's weight of each cell; None if all are 1.
+  """
+
+  unit: jax.Array
+  weight: jax.Array | None
+
+
+class _Rows(NamedTuple):
+  """What is known of b rows of similarities.
 
   Attributes:
     nearest: int32 [b], the most similar other row.
     similarity: float32 [b], of the two.
-    row: the best two of each row of similarities, float32 [b] each.
+    best: the best two of each row, float32 [b] each.
   """
 
   nearest: jax.Array
   similarity: jax.Array
-  row: BestTwo
+  best: BestTwo
+
+
+class _Known(NamedTuple):
+  """What is known of b rows, and of the columns that belong to them.
+
+  Attributes:
+    rows: of the similarities of these rows to others.
+    column: the best two of the similarities of others to each of these rows,
+      float32 [b] each.
+  """
+
+  rows: _Rows
+  column: BestTwo
 
 
 def around_ring(
@@ -56,82 +84,144 @@ def around_ring(
     in_specs=split,
     out_specs=split,
   )
-  return compare(*views)
+  return compare(*[(view.right, view.weight) for view in views])
 
 
 def _compare_local(
-  views: Sequence[Factors], devices: int, group: int
+  views: Sequence[tuple[jax.Array, jax.Array | None]], devices: int, group: int
 ) -> list[Neighbours]:
   """Does one device's part, for the b rows that it has of each view."""
   here = jax.lax.axis_index('data')
   first = here - here % group
-  ring = [(i, i - i % group + (i - 1) % group) for i in range(devices)]
 
-  def send(tree: Any) -> Any:
-    return jax.lax.ppermute(tree, 'data', ring)
+  def send(tree: Any, places: int) -> Any:
+    """Sends to the device that many places before, around the group."""
+    pairs = [(i, i - i % group + (i - places) % group) for i in range(devices)]
+    return jax.lax.ppermute(tree, 'data', pairs)
 
-  lefts = [view.left for view in views]
-  pairs = [_compare(view, here, own=True) for view in views]
-  found = [rows for rows, _ in pairs]
-  # What is known of a column travels with the row that it belongs to.
-  rights = send([view.right for view in views])
-  columns = send([column for _, column in pairs])
+  own = [_cells(*view) for view in views]
+  known = [_alone(cells, here) for cells in own]
+  visitors = send(own, 1)
+  theirs = jax.tree.map(_below_all, known)
 
   def hop(number: jax.Array, carry: Any) -> Any:
-    rights, columns, found = carry
+    visitors, theirs, known = carry
     source = first + (here - first + number) % group
-    # Not after the comparison, so that the compiler can do both at once. The
-    # last hop sends the rows home for nothing, and the columns for the result.
-    sent = send(rights)
-    visitors = map(Factors, lefts, rights)
-    pairs = [_compare(view, source, own=False) for view in visitors]
-    found = [_merge(a, b) for a, (b, _) in zip(found, pairs, strict=True)]
-    columns = [
-      merge_best_two(a, b) for a, (_, b) in zip(columns, pairs, strict=True)
-    ]
-    return sent, send(columns), found
+    # Not after the comparison, so that the compiler can do both at once.
+    sent = send(visitors, 1)
+    for place, (mine, other) in enumerate(zip(own, visitors, strict=True)):
+      to, back = _similarities(mine, other)
+      known[place] = _merge(known[place], _rows(to, source), _column(back))
+      theirs[place] = _merge(theirs[place], _rows(back, here), _column(to))
+    return sent, send(theirs, 1), known
 
-  _, columns, found = jax.lax.fori_loop(1, group, hop, (rights, columns, found))
+  half = (group + 1) // 2
+  visitors, theirs, known = jax.lax.fori_loop(
+    1, half, hop, (visitors, theirs, known)
+  )
+  if group % 2 == 0:
+    # Two devices that face each other visit each other at the same time, so
+    # each finds out about its own rows alone, and its visitors' columns.
+    source = first + (here - first + half) % group
+    for place, (mine, other) in enumerate(zip(own, visitors, strict=True)):
+      to, _ = _similarities(mine, other)
+      known[place] = _merge(known[place], _rows(to, source))
+      theirs[place] = _merge(theirs[place], column=_column(to))
+  known = [
+    _merge(mine, *home)
+    for mine, home in zip(known, send(theirs, group - half), strict=True)
+  ]
   return [
-    Neighbours(rows.nearest, rows.row[1], column[1])
-    for rows, column in zip(found, columns, strict=True)
+    Neighbours(x.rows.nearest, x.rows.best[1], x.column[1]) for x in known
   ]
 
 
-def _compare(
-  view: Factors, source: jax.Array, *, own: bool
-) -> tuple[_Found, BestTwo]:
-  """Compares a device's rows with the b rows of a device.
+def _cells(right: jax.Array, weight: jax.Array | None) -> _Cells:
+  """Returns a view of b rows, with the cells first, as products take them."""
+  if weight is None:
+    return _Cells(right[None], None)
+  unit = right.reshape(*weight.shape, -1)
+  return _Cells(unit.transpose(1, 0, 2), weight.T)
 
-  Args:
-    view: the left factor of this device, the right one of the other.
-    source: int32 [], the number of the other device.
-    own: whether it is this device.
+
+def _similarities(mine: _Cells, other: _Cells) -> tuple[jax.Array, jax.Array]:
+  """Returns the similarities of a rows to b others, and those of the b to them.
 
   Returns:
-    What is found about the rows, and the best two of each column.
+    float32 [a, b] and [b, a].
   """
-  similarity = product(view)
-  others = similarity
-  if own:
-    others = jnp.where(jnp.eye(len(others), dtype=bool), -jnp.inf, others)
-  position = jnp.argmax(others, axis=1).astype(jnp.int32)
-  found = _Found(
-    nearest=source * len(others) + position,
-    similarity=others.max(axis=1),
-    row=best_two(similarity, axis=1),
+  cosine = jnp.einsum(
+    'pic,pjc->pij',
+    mine.unit,
+    other.unit,
+    precision=jax.lax.Precision.HIGHEST,
   )
-  return found, best_two(similarity, axis=0)
+  if mine.weight is None or other.weight is None:
+    (to,) = cosine
+    return to, to.T
+  to = (mine.weight[:, :, None] * cosine).sum(axis=0)
+  back = (other.weight[:, None, :] * cosine).sum(axis=0)
+  return to, back.T
 
 
-def _merge(left: _Found, right: _Found) -> _Found:
-  """Joins what two comparisons found; the first of equal rows is nearest."""
-  closer = right.similarity > left.similarity
-  closer |= (right.similarity == left.similarity) & (
-    right.nearest < left.nearest
+def _alone(cells: _Cells, here: jax.Array) -> _Known:
+  """Returns what a device finds out from its own rows."""
+  similarity, _ = _similarities(cells, cells)
+  itself = jnp.eye(len(similarity), dtype=bool)
+  others = _rows(jnp.where(itself, -jnp.inf, similarity), here)
+  rows = others._replace(best=best_two(similarity, axis=1))
+  return _Known(rows, _column(similarity))
+
+
+def _below_all(x: jax.Array) -> jax.Array:
+  """Returns what is known before any comparison, in place of `x`."""
+  lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else 0
+  return jnp.full_like(x, lowest)
+
+
+def _rows(similarity: jax.Array, source: jax.Array) -> _Rows:
+  """Returns what is found about a rows from the b rows of a device.
+
+  Args:
+    similarity: float32 [a, b].
+    source: int32 [], the number of the device that has the b rows.
+  """
+  position = jnp.argmax(similarity, axis=1).astype(jnp.int32)
+  return _Rows(
+    nearest=source * similarity.shape[1] + position,
+    similarity=similarity.max(axis=1),
+    best=best_two(similarity, axis=1),
   )
-  return _Found(
-    nearest=jnp.where(closer, right.nearest, left.nearest),
-    similarity=jnp.where(closer, right.similarity, left.similarity),
-    row=merge_best_two(left.row, right.row),
+
+
+def _column(similarity: jax.Array) -> BestTwo:
+  """Returns the best two of each column, of float32 [a, b]."""
+  return best_two(similarity, axis=0)
+
+
+def _merge(
+  known: _Known, rows: _Rows | None = None, column: BestTwo | None = None
+) -> _Known:
+  """Adds what was found; the first of equally similar rows is nearest.
+
+  Args:
+    known: what was known.
+    rows: what was found about the rows; None for nothing.
+    column: what was found about their columns; None for nothing.
+  """
+  if column is not None:
+    known = known._replace(column=merge_best_two(known.column, column))
+  if rows is None:
+    return known
+  before = known.rows
+  closer = rows.similarity > before.similarity
+  closer |= (rows.similarity == before.similarity) & (
+    rows.nearest < before.nearest
+  )
+  return known._replace(
+    rows=_Rows(
+      nearest=jnp.where(closer, rows.nearest, before.nearest),
+      similarity=jnp.where(closer, rows.similarity, before.similarity),
+      best=merge_best_two(before.best, rows.best),
+    )
   )

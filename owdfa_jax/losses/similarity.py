@@ -26,10 +26,13 @@ class Factors(NamedTuple):
   Attributes:
     left: L, float32 [B, D]; row i decides row i of S.
     right: R, float32 [B, D]; row j decides column j of S.
+    weight: float32 [B, P], if the P cells of L are those of R, times the row's
+      weights; None if L is R.
   """
 
   left: jax.Array
   right: jax.Array
+  weight: jax.Array | None = None
 
 
 class Neighbours(NamedTuple):
@@ -71,7 +74,8 @@ def part_factors(parts: jax.Array) -> Factors:
   # w times the unit cell is the cell over the row's whole norm. S is then one
   # matrix product, and no [B, B, P] array exists.
   weighted_cells = vectors.unit(_flat(parts))
-  return Factors(weighted_cells, _flat(vectors.unit(parts)))
+  weight = jnp.linalg.norm(weighted_cells.reshape(parts.shape), axis=-1)
+  return Factors(weighted_cells, _flat(vectors.unit(parts)), weight)
 
 
 def band_factors(band: jax.Array) -> Factors:

@@ -247,6 +247,8 @@ def _product_flops(instruction: Instruction, operands: list[str]) -> int:
     summed = math.prod(left[int(i)] for i in re.findall(r'\d+', axes[1]))
     return 2 * math.prod(result) * summed
   kind = target[1] if target else ''
+  if not kind:
+    return _convolution_flops(instruction, result, left, right)
   if 'BackwardInput' in kind:
     result = left
   elif 'BackwardFilter' in kind:
@@ -257,3 +259,43 @@ def _product_flops(instruction: Instruction, operands: list[str]) -> int:
   if labels:
     summed //= right[labels[1].index('o')]
   return 2 * math.prod(result) * summed
+
+
+def _convolution_flops(
+  instruction: Instruction,
+  result: list[int],
+  left: list[int],
+  kernel: list[int],
+) -> int:
+  """Returns the operations of a convolution, without those on padding.
+
+  The compiler for TPUs writes the products of several pairs of matrices as a
+  convolution with gaps between its rows, which take nothing either.
+  """
+  labels = re.search(r'dim_labels=(\w+)_(\w+)->(\w+)', instruction.rest)
+  if labels is None:
+    return 2 * math.prod(result) * math.prod(kernel)
+  rows, sides, results = labels.groups()
+  total = 2 * kernel[sides.index('i')]
+  total *= result[results.index('b')] * result[results.index('f')]
+  window = re.search(r'window=\{([^}]*)\}', instruction.rest)
+  given = dict(x.split('=') for x in window[1].split()) if window else {}
+  for number in range(len(kernel) - 2):
+
+    def of(name: str, default: str, number: int = number) -> str:
+      return given[name].split('x')[number] if name in given else default
+
+    stride, gap, step = (
+      int(of(name, '1')) for name in ('stride', 'lhs_dilate', 'rhs_dilate')
+    )
+    padded = int(of('pad', '0_0').split('_')[0])
+    side = left[rows.index(str(number))]
+    places = [
+      k * step - padded for k in range(kernel[sides.index(str(number))])
+    ]
+    total *= sum(
+      (at := first + place) % gap == 0 and 0 <= at <= (side - 1) * gap
+      for place in places
+      for first in range(0, result[results.index(str(number))] * stride, stride)
+    )
+  return total

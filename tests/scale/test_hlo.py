@@ -64,6 +64,35 @@ def test_program_of_a_tpu():
   assert hlo.repeated_bytes(program, entry) == (HOPS - 1) * moved
 
 
+# As the compiler for TPUs writes nine products of 128 x 16 and 16 x 32, and a
+# convolution of 3 x 3 with padding.
+BATCHED = """\
+%body (arg: (s32[], f32[9,128,16])) -> (s32[], f32[9,128,16]) {
+  %a = f32[9,128,16]{2,1,0} parameter(0)
+  %b = f32[9,32,16]{2,1,0} parameter(1)
+  %c = f32[9,128,32]{2,1,0} convolution(%a, %b), \
+window={size=9 stride=8 lhs_dilate=9}, dim_labels=0bf_0oi->0bf
+  %x = f32[2,8,8,4]{2,1,0} parameter(2)
+  %w = f32[3,3,4,6]{2,1,0} parameter(3)
+  %y = f32[2,8,8,6]{2,1,0} convolution(%x, %w), \
+window={size=3x3 pad=1_1x1_1}, dim_labels=b01f_01io->b01f
+}
+
+ENTRY %main (p: f32[]) -> f32[] {
+  ROOT %while.1 = (s32[]{:T(128)}, f32[9,128,16]) while(%start), \
+body=%body, backend_config={"known_trip_count":{"n":"2"}}
+}
+"""
+
+
+def test_zeros_between_and_around_take_nothing():
+  program, entry = hlo.parse_program(BATCHED)
+  products = 2 * 9 * 128 * 32 * 16
+  # Of three rows of the kernel, those at a border meet two.
+  convolution = 2 * 2 * 6 * 4 * (3 * 8 - 2) ** 2
+  assert hlo.repeated_flops(program, entry) == products + convolution
+
+
 # Calls of libraries, as the compiler for GPUs writes them: a convolution
 # of 3 x 3 with stride 2, its two gradients, and a product.
 GPU = """\

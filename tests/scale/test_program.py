@@ -47,7 +47,8 @@ def test_pairing_gathers_no_features():
   # Cells of three grids and three bands, and the global feature.
   cells = 9 + 25 + 49 + 3 * 16 + 1
   rows = 4 * SMALL.batch // 8 * cells * FEATURES
-  assert 8 * rows <= cost.sent['collective-permute'] < 8 * rows * 1.1
+  # Each row visits half of the devices.
+  assert 4 * rows <= cost.sent['collective-permute'] < 4 * rows * 1.1
   assert cost.flops > 0 and cost.moved > 0 and cost.peak > 0
 
 
