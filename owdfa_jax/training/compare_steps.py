@@ -70,6 +70,7 @@ class Variant:
     assert self._process.stdout is not None
     line = self._process.stdout.readline()
     if not line:
+      self.close()
       raise UserError(f'a variant ended early: {self.name!r}; see its error')
     return line
 
@@ -93,7 +94,7 @@ def split_variant(text: str) -> tuple[dict[str, str], list[str]]:
       'XLA_FLAGS=--a=1 --b=2'.
 
   Raises:
-    UsageError: a part has no value.
+    UsageError: a part has no name or no value.
   """
   environment: dict[str, str] = {}
   settings: list[str] = []
@@ -102,8 +103,10 @@ def split_variant(text: str) -> tuple[dict[str, str], list[str]]:
     name, equals, value = part.partition('=')
     if part.startswith('--') and last:
       environment[last] += f' {part}'
-    elif not equals:
-      raise UsageError(f'no value: {part!r} of a variant; write NAME=value')
+    elif not equals or part.startswith('--'):
+      raise UsageError(
+        f'not a setting: {part!r} of a variant; write NAME=value'
+      )
     elif name.isupper():
       environment[name], last = value, name
     else:

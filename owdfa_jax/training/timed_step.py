@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from input_pipeline.errors import one_line_errors
 from owdfa_jax import configs
 from owdfa_jax.experiment import make_method
 from owdfa_jax.methods.base import make_epoch_info_at
@@ -96,6 +97,7 @@ def random_batch(rows: int, image_size: int) -> dict[str, np.ndarray]:
   }
 
 
+@one_line_errors()
 def main(arguments: list[str]) -> None:
   """Answers on standard output.
 
