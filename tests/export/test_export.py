@@ -108,7 +108,9 @@ def test_the_card_has_the_facts_of_the_run(out):
   assert '| m0 | yes | ' in card and '| m3 | no | 0 | ' in card
   assert r'CC0 \*1.0\*' in card
   assert 'None: this checkpoint was not evaluated.' in card
-  assert 'It does not\n  say that an image is real.\n  No source of real' in card
+  assert (
+    'It does not\n  say that an image is real.\n  No source of real' in card
+  )
   assert 'the name of any source.\n- The probability' in card
 
 
