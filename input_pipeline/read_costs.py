@@ -17,9 +17,9 @@ from input_pipeline.dataset import PackedDataset
 from input_pipeline.text_tables import aligned
 
 ROUNDS = 5
-# Batches that are taken before the clock starts: threads and processes start
-# then, and as many batches wait at the end of a round as at its beginning.
-_FIRST_BATCHES = 2
+# Batches for each thread or process that are taken before the clock starts. By
+# then all have started, and those that they had made ahead are used up.
+_FIRST_BATCHES = 5
 # Name -> (file ending, options of OpenCV). WebP above 100 is lossless.
 CODECS = {
   'png': ('.png', []),
@@ -69,7 +69,8 @@ def time_reading(
   """
   cv2.setNumThreads(1)
   # Images differ in what decoding costs, so all ways decode the same ones.
-  iterator = _iterate(dataset, batch_size, threads=1, workers=0)
+  last_first = _FIRST_BATCHES * max(*threads, *workers)
+  iterator = _iterate(dataset, batch_size, 1, 0, start_step=last_first)
   rows = np.concatenate(
     [next(iterator)['index'] for _ in range(batches)]
   ).tolist()
@@ -83,7 +84,11 @@ def time_reading(
       features.decode_image(dataset.train.source[row])
 
   def batches_of(threads: int, workers: int) -> float:
-    return _time_batches(dataset, batch_size, batches, threads, workers)
+    first = _FIRST_BATCHES * max(threads, workers)
+    iterator = _iterate(
+      dataset, batch_size, threads, workers, start_step=last_first - first
+    )
+    return _time_batches(iterator, first, batches)
 
   ways: dict[str, Callable[[], float]] = {
     'decode': lambda: _seconds(lambda: _decode_all(encoded)),
@@ -100,34 +105,35 @@ def time_reading(
   return {name: len(rows) / statistics.median(t) for name, t in taken.items()}
 
 
-def _time_batches(
+def _iterate(
   dataset: PackedDataset,
   batch_size: int,
-  batches: int,
   threads: int,
   workers: int,
+  start_step: int,
+) -> grain.DatasetIterator[Batch]:
+  """Returns training batches that nothing caches."""
+  return pipeline.train_batches(
+    dataset,
+    batch_size=batch_size,
+    seed=0,
+    start_step=start_step,
+    num_threads=threads,
+    num_workers=workers,
+    cache_bytes=0,
+  )
+
+
+def _time_batches(
+  iterator: grain.DatasetIterator[Batch], first: int, batches: int
 ) -> float:
-  """Returns the seconds of some training batches that nothing caches."""
-  iterator = _iterate(dataset, batch_size, threads, workers)
-  for _ in range(_FIRST_BATCHES):
+  """Returns the seconds of some batches, after others that do not count."""
+  for _ in range(first):
     next(iterator)
   try:
     return _seconds(lambda: [next(iterator) for _ in range(batches)])
   finally:
     iterator.close()
-
-
-def _iterate(
-  dataset: PackedDataset, batch_size: int, threads: int, workers: int
-) -> grain.DatasetIterator[Batch]:
-  return pipeline.train_batches(
-    dataset,
-    batch_size=batch_size,
-    seed=0,
-    num_threads=threads,
-    num_workers=workers,
-    cache_bytes=0,
-  )
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -5,6 +5,7 @@ does, without a network, and compares them with decoding alone. It then stores
 the same images in other formats, and times those.
 """
 
+import sys
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
@@ -13,6 +14,8 @@ from input_pipeline.number_ranges import check_flags, whole, whole_numbers
 
 _RANGES = {'batch_size': whole(2, 2**16), 'batches': whole(1, 10**4)}
 _COUNTS = whole(1, 256)
+# For each thread or process.
+_LEAST_BATCHES = 4
 
 
 @one_line_errors()
@@ -39,7 +42,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     '--batches',
     type=int,
     default=8,
-    help='batches of each of five rounds (default: %(default)s)',
+    help='batches of each of five rounds; several times as many as threads or '
+    'processes (default: %(default)s)',
   )
   add(
     '--threads',
@@ -57,6 +61,14 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   check_flags(arguments, _RANGES)
   threads = whole_numbers('--threads', arguments.threads, _COUNTS)
   workers = whole_numbers('--processes', arguments.processes, _COUNTS)
+  most = max(*threads, *workers)
+  if arguments.batches < _LEAST_BATCHES * most:
+    # Those made ahead may all be ready when the clock starts.
+    print(
+      f'warning: too few batches to time {most} threads or processes: '
+      f'--batches={arguments.batches}; give {_LEAST_BATCHES * most} or more',
+      file=sys.stderr,
+    )
   # Imported late, so that --help and wrong arguments answer at once.
   from input_pipeline import features, read_costs
   from input_pipeline.dataset import open_dataset

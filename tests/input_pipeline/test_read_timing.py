@@ -24,7 +24,9 @@ def test_codecs_are_tabulated():
 def test_command(packed, capsys):
   flags = '--batch_size=4 --batches=1 --threads=1,2,1 --processes=1'
   read_timing.main([f'--data={packed}', *flags.split()])
-  reading, codecs = capsys.readouterr().out.split('\n\n')
+  printed = capsys.readouterr()
+  assert 'too few batches to time 2 threads' in printed.err
+  reading, codecs = printed.out.split('\n\n')
   assert [line.split('  ')[0] for line in reading.splitlines()] == [
     'reading',
     'decode',
