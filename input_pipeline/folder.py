@@ -27,6 +27,7 @@ from input_pipeline.folder_split import (
   draw_labelled,
   split_by_group,
 )
+from input_pipeline.forgery_types import UNKNOWN_TYPE
 from input_pipeline.image_folders import (
   FolderScan,
   scan_images,
@@ -263,7 +264,7 @@ def _meta_row(image: FolderImage) -> dict[str, object]:
     'img_name': os.path.basename(image.path),
     'label': image.label,
     'method': image.method,
-    'forgery_type': 'Unknown',
+    'forgery_type': UNKNOWN_TYPE,
     'forgery_label': -1 if unknown else 0,
     'face_type': -1 if unknown else 0,
     'tag': image.tag,

@@ -7,3 +7,5 @@ EXPRESSION = 'ExpressionTransfer'
 ATTRIBUTE = 'AttributeManipulation'
 SYNTHESIS = 'EntireFaceSyncthesis'
 FORGERY_LABELS = {REAL: 0, SWAP: 1, EXPRESSION: 2, ATTRIBUTE: 3, SYNTHESIS: 4}
+# Of images from folders, which do not say it.
+UNKNOWN_TYPE = 'Unknown'

@@ -159,12 +159,26 @@ def heap_warnings(
 ) -> list[str]:
   """Returns a line for each sign that the sources were not separated.
 
-  The signs are: next to no image got a novel output, one output got nearly all
-  images, one novel output got nearly all images with a novel one, or the
-  confidence in an output is near chance.
-
   Args:
     summary: what `heap_summary` returns, with or without its warnings.
+    per_class: as in `heap_summary`.
+  """
+  return [
+    *separation_warnings(summary, per_class),
+    *near_chance_warnings(summary),
+  ]
+
+
+def separation_warnings(
+  summary: Mapping[str, Any], per_class: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
+  """Returns a line for each sign in how many images each output got.
+
+  The signs are: next to no image got a novel output, one output got nearly all
+  images, or one novel output got nearly all images with a novel one.
+
+  Args:
+    summary: as in `heap_warnings`.
     per_class: as in `heap_summary`.
   """
   images = summary['num_images']
@@ -198,7 +212,7 @@ def heap_warnings(
       f'{num_novel} images with a novel output: either there is one novel '
       'source, or the network does not separate novel sources'
     )
-  return lines + _near_chance(summary)
+  return lines
 
 
 def _next_to_nothing_novel(
@@ -217,8 +231,14 @@ def _next_to_nothing_novel(
   return f'{line}; do not rely on these names'
 
 
-def _near_chance(summary: Mapping[str, Any]) -> list[str]:
-  """Returns a line that names the outputs with a confidence near chance."""
+def near_chance_warnings(summary: Mapping[str, Any]) -> list[str]:
+  """Returns a line that names the outputs with a confidence near chance.
+
+  Args:
+    summary: as in `heap_warnings`.
+  """
+  if summary['num_images'] < LEAST_IMAGES:
+    return []
   chance, num_outputs = summary['chance_confidence'], summary['num_outputs']
   limit = chance + LEAST_CERTAINTY * (1 - chance)
   # Of a single output, the confidence is always 1.

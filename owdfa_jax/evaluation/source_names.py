@@ -2,6 +2,7 @@
 
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.errors import UserError
+from input_pipeline.forgery_types import UNKNOWN_TYPE
 from owdfa_jax.evaluation.cluster_parts import ClusterParts, parts_of_names
 from owdfa_jax.evaluation.names_file import (
   names_of_clusters,
@@ -109,3 +110,24 @@ def real_classes(dataset: PackedDataset) -> list[int]:
     for entry in dataset.classes
     if entry.face_type == 1 and entry.known
   ]
+
+
+def no_real_source(dataset: PackedDataset) -> str:
+  """Returns what follows for photographs if no known source is real.
+
+  Args:
+    dataset: of the run.
+
+  Returns:
+    A sentence without capital and full stop; '' if a known source is real.
+  """
+  if real_classes(dataset):
+    return ''
+  known = [entry for entry in dataset.classes if entry.known]
+  result = 'a real photograph may get the name of any source'
+  if any(entry.forgery_type == UNKNOWN_TYPE for entry in known):
+    return (
+      'no known source is marked as real, since folders do not say what is: '
+      f'unless one of them holds photographs, {result}'
+    )
+  return f'no source of real images was trained, so {result}'

@@ -19,6 +19,7 @@ def render_card(
   data: Mapping[str, Any],
   report: Mapping[str, Any] | None,
   licence: str,
+  no_real: str = '',
 ) -> str:
   """Returns the model card in Markdown.
 
@@ -30,6 +31,7 @@ def render_card(
     report: the content of `report.json`; None if the run was not evaluated, or
       with another checkpoint.
     licence: of the weights; '' if it was not given.
+    no_real: see `source_names.no_real_source`.
   """
   environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -51,6 +53,7 @@ def render_card(
     figures=None if report is None else _figures(report),
     report=report,
     licence=licence,
+    no_real=no_real[:1].upper() + no_real[1:],
     program_file=PROGRAM_FILE,
     description_file=DESCRIPTION_FILE,
   )

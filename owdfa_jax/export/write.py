@@ -14,7 +14,7 @@ from input_pipeline.output_folders import publish_folder, temporary_folder
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
-from owdfa_jax.evaluation.source_names import split_clusters
+from owdfa_jax.evaluation.source_names import no_real_source, split_clusters
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.export.comparison import compare_with_run
 from owdfa_jax.export.describe import (
@@ -102,6 +102,7 @@ def export_run(
       experiment.dataset.description,
       _report(experiment, restored.step),
       licence,
+      no_real_source(experiment.dataset),
     ).encode()
     (folder / CARD_FILE).write_bytes(card)
     description['files'][CARD_FILE] = file_facts(card)

@@ -16,6 +16,7 @@ from input_pipeline.object_store import is_remote
 from input_pipeline.pack_options import LOCAL
 from input_pipeline.progress_bars import progress_bar
 from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
+from owdfa_jax.evaluation.source_names import no_real_source
 from owdfa_jax.experiment import Experiment
 from owdfa_jax.inference.answers import COLUMNS, Answer
 from owdfa_jax.inference.made_by import answers_made_by
@@ -239,6 +240,8 @@ def _print(
     print(terminal(error), file=sys.stderr)
   for line in summary.warnings(experiment.dataset.description):
     print(line)
+  if line := no_real_source(experiment.dataset):
+    print(f'warning: {line}')
 
 
 def _left(scan: FolderScan, done: set[str]) -> tuple[list[str], dict[str, str]]:

@@ -12,7 +12,11 @@ import numpy as np
 from input_pipeline import text_tables
 from input_pipeline.image_folders import FolderScan, skipped_lines
 from input_pipeline.original_sizes import unlike_lines
-from owdfa_jax.evaluation.heap import heap_summary
+from owdfa_jax.evaluation.heap import (
+  heap_summary,
+  near_chance_warnings,
+  separation_warnings,
+)
 from owdfa_jax.inference.unfinished import is_part
 from owdfa_jax.report_fields import NONE_OF_THESE
 
@@ -20,6 +24,10 @@ _LEAD = (
   'A name is a lead, not proof: an image of any other source may get one of '
   'these names too.'
 )
+_NO_IMAGE = '(no image)'
+# Where a larger share of the images is not stable, the views tell of the
+# network more than of the images.
+_MOST_UNSTABLE = 0.5
 
 
 class Summary:
@@ -45,10 +53,13 @@ class Summary:
     self._inconclusive: collections.Counter[str] = collections.Counter()
     self._verdicts: collections.Counter[str] = collections.Counter()
     self._confidence: collections.Counter[str] = collections.Counter()
-    # Of the images with an answer: 12 bytes each, for millions of them.
+    self._others = self._in_views = self._unstable = 0
+    # Of the images with an answer: 13 bytes each, for millions of them.
+    self._side = array.array('i')
+    # Of those with a name.
     self._output = array.array('i')
     self._sure = array.array('f')
-    self._side = array.array('i')
+    self._decided = array.array('b')
 
   def count(self, row: Mapping[str, Any]) -> None:
     """Counts an answer.
@@ -56,7 +67,10 @@ class Summary:
     Args:
       row: the columns of the answer, and `side`.
     """
-    if is_part(row) or row['image'] in self._scan.others:
+    if is_part(row):
+      return
+    if row['image'] in self._scan.others:
+      self._others += 1
       return
     source = row['source']
     self._images[source] += 1
@@ -64,16 +78,18 @@ class Summary:
       self.errors.append(str(row['error']))
       return
     self._verdicts[row['verdict']] += 1
-    self._inconclusive[source] += row['verdict'] == 'inconclusive'
-    sure = row['confidence']
-    if sure is None:
-      # Of none of these: how sure the network is of the most probable source.
-      sure = row['second_confidence']
-    else:
-      self._confidence[source] += sure
-    self._output.append(row['output'])
-    self._sure.append(sure)
     self._side.append(row['side'])
+    inconclusive = row['verdict'] == 'inconclusive'
+    self._inconclusive[source] += inconclusive
+    if row['stability'] is not None:
+      self._in_views += 1
+      self._unstable += row['stability'] < 1
+    if source == NONE_OF_THESE:
+      return  # its output is no part of the answer
+    self._confidence[source] += row['confidence']
+    self._output.append(row['output'])
+    self._sure.append(row['confidence'])
+    self._decided.append(not inconclusive)
 
   def text(self, path: str | os.PathLike[str]) -> str:
     """Returns a table of the sources, most images first, and of the verdicts.
@@ -82,6 +98,8 @@ class Summary:
       path: of the file that was written.
     """
     rows = [self._row(x, count) for x, count in self._images.most_common()]
+    if self._others:
+      rows.append((str(self._others), _NO_IMAGE, '', ''))
     header = ('images', 'source', 'mean confidence, %', 'inconclusive')
     lines = [text_tables.aligned(header, rows, 'rlrr')]
     if self._verdicts:
@@ -93,9 +111,9 @@ class Summary:
     """Returns the cells of a source with `count` images."""
     if source is None:
       return str(count), '(unreadable)', '', ''
-    if source == NONE_OF_THESE:
-      return str(count), source, '', ''
-    sure = text_tables.percent(self._confidence[source] / count)
+    sure = ''
+    if source != NONE_OF_THESE:
+      sure = text_tables.percent(self._confidence[source] / count)
     return str(count), source, sure, str(self._inconclusive[source])
 
   def warnings(self, description: Mapping[str, Any]) -> list[str]:
@@ -106,13 +124,37 @@ class Summary:
     """
     # The unreadable ones have been counted and named.
     lines = skipped_lines([dataclasses.replace(self._scan, unreadable={})])
-    if not self._output:
-      return lines
-    output = np.frombuffer(self._output, np.int32)
-    confidence = np.frombuffer(self._sure, np.float32)
-    heap = heap_summary(output, confidence, self._names, self._num_known)
     return [
       *lines,
       *unlike_lines(self._side, description),
-      *(f'warning: {line}' for line in heap['warnings']),
+      *(f'warning: {line}' for line in [*self._of_views(), *self._of_names()]),
     ]
+
+  def _of_views(self) -> list[str]:
+    """Returns a line if most images are not stable."""
+    if self._unstable <= _MOST_UNSTABLE * self._in_views:
+      return []
+    return [
+      f'{self._unstable} of {self._in_views} images are not stable: the '
+      'network looks at traces that mild JPEG or resizing removes, so '
+      '--stability says little about single images of this run; attribute '
+      'without it, and give files as they were first saved'
+    ]
+
+  def _of_names(self) -> list[str]:
+    """Returns a line for each sign that the names mean little."""
+    output = np.frombuffer(self._output, np.int32)
+    confidence = np.frombuffer(self._sure, np.float32)
+    decided = np.frombuffer(self._decided, np.bool_)
+    lines = []
+    if decided.any():
+      lines += separation_warnings(
+        heap_summary(
+          output[decided], confidence[decided], self._names, self._num_known
+        )
+      )
+    if len(output):
+      lines += near_chance_warnings(
+        heap_summary(output, confidence, self._names, self._num_known)
+      )
+    return lines

@@ -117,7 +117,8 @@ def test_every_file_of_the_folder_gets_a_line(trained, tmp_path, capsys):
   assert "a link to 'nowhere'" in errors['f.png']
   assert 'a named pipe' in errors['g.png'] and '.hidden.png' not in lines
   told = capsys.readouterr()
-  assert '3  (unreadable)' in told.out
+  assert '3  (unreadable)' in told.out and '3  (no image)' in told.out
+  assert 'warning: no source of real images was trained' in told.out
   assert 'skipped, not images: 1 .csv, 1 .mp4, 1 .txt' in told.out
   # Each file that cannot be read is named once.
   assert (told.out + told.err).count('f.png') == 1
