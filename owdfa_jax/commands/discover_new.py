@@ -15,10 +15,12 @@ from input_pipeline.escape import terminal
 from input_pipeline.files import absolute, write_whole
 from input_pipeline.image_folders import FolderScan, skipped_lines
 from input_pipeline.number_ranges import NumberRange
+from input_pipeline.original_sizes import unlike_lines
 from input_pipeline.output_folders import publish_folder, temporary_folder
 from input_pipeline.text_tables import aligned
 from owdfa_jax import configs
 from owdfa_jax.commands.recorded_run import check_recorded
+from owdfa_jax.discovery.num_sources import cannot_estimate
 from owdfa_jax.setting_ranges import MOST_OUTPUTS
 from owdfa_jax.training.manifest import checkpoint_digest
 from owdfa_jax.training.recorded_config import (
@@ -26,6 +28,7 @@ from owdfa_jax.training.recorded_config import (
   recorded_config,
   run_folders,
 )
+from owdfa_jax.training.run_data import inputs_with_images
 
 if TYPE_CHECKING:
   from owdfa_jax.inference.new_sources import NewSources
@@ -55,7 +58,8 @@ def discover_with_run(
     every: groups all images, also those of known and found sources.
 
   Raises:
-    UserError: the run or a value does not fit, or the folder exists.
+    UserError: the run or a value does not fit, the folder exists, or the
+      number of groups is not given and the data for an estimate is not there.
   """
   _CLUSTERS.check('--clusters', clusters)
   folder = pathlib.Path(absolute(out, '--out'))
@@ -64,10 +68,17 @@ def discover_with_run(
   inputs = check_recorded(
     workdir, 'attribute', _values(workdir, settings), writes=False
   )[-1]
+  if clusters is None and not inputs.dataset.has_images:
+    # For the estimate. Reading the heap takes long, so it comes after this.
+    try:
+      inputs_with_images(inputs.config, inputs.workdir)
+    except UserError as error:
+      raise cannot_estimate(str(error)) from error
 
   # Imports JAX, which takes seconds, only once the command is known to be
   # right.
   from owdfa_jax.commands import startup
+  from owdfa_jax.evaluation.source_names import no_real_source
   from owdfa_jax.experiment import build_experiment
   from owdfa_jax.inference.new_sources import find_new_sources
   from owdfa_jax.inference.prepare import prepare_run
@@ -80,12 +91,19 @@ def discover_with_run(
     found = find_new_sources(
       experiment, heap.images, clusters=clusters, every=every
     )
-  summary = _summary(found, str(inputs.workdir))
+  summary = _summary(found, heap, str(inputs.workdir))
   with temporary_folder(folder) as staging:
     _write(staging, found, heap, summary)
     publish_folder(staging, folder)
-  for line in [*skipped_lines([heap]), *_lines(summary)]:
+  sides = [answer.side for answer in found.answers if answer.error is None]
+  for line in [
+    *skipped_lines([heap]),
+    *_lines(summary),
+    *unlike_lines(sides, experiment.dataset.description),
+  ]:
     print(terminal(line))
+  if line := no_real_source(experiment.dataset):
+    print(f'warning: {line}')
   if summary['clusters']:
     print(_table(summary))
   print(terminal(f'written: {folder / CLUSTERS_FILE}, {SUMMARY_FILE}'))
@@ -101,8 +119,13 @@ def _values(workdir: str, settings: Sequence[str]) -> dict[str, Any]:
   return {field: config_path.get_value(field, config) for field in fields}
 
 
-def _summary(found: 'NewSources', workdir: str) -> dict[str, Any]:
+def _summary(
+  found: 'NewSources', heap: FolderScan, workdir: str
+) -> dict[str, Any]:
   """Returns the content of `summary.json`."""
+  unreadable = sum(x.error is not None for x in found.answers)
+  # The run was not asked for these.
+  more = len(heap.unreadable.keys() - heap.others.keys())
   verdicts = collections.Counter(
     answer.verdict for answer in found.answers if answer.verdict is not None
   )
@@ -126,8 +149,9 @@ def _summary(found: 'NewSources', workdir: str) -> dict[str, Any]:
     'run': workdir,
     'checkpoint_step': int(found.checkpoint.name),
     'checkpoint': checkpoint_digest(found.checkpoint),
-    'num_images': len(found.answers),
-    'num_unreadable': sum(x.error is not None for x in found.answers),
+    'num_images': len(found.answers) + more,
+    'num_unreadable': unreadable + more,
+    'num_not_images': len(heap.others),
     'verdicts': dict(sorted(verdicts.items())),
     'num_grouped': int((found.cluster >= 0).sum()),
     'estimated_sources': estimate,
@@ -184,12 +208,13 @@ def _rows(found: 'NewSources', heap: FolderScan) -> Iterator[dict[str, Any]]:
 def _lines(summary: Mapping[str, Any]) -> list[str]:
   """Returns the summary as lines for a terminal."""
   counts = [f'{n} {verdict}' for verdict, n in summary['verdicts'].items()]
-  unreadable = summary['num_unreadable']
+  unreadable, others = summary['num_unreadable'], summary['num_not_images']
   if unreadable:
     counts.append(f'{unreadable} cannot be read')
   grouped, aside = summary['num_grouped'], summary['num_images'] - unreadable
   lines = [
-    f'images: {summary["num_images"]} ({", ".join(counts)})',
+    f'images: {summary["num_images"]} ({", ".join(counts)})'
+    + (f'; {others} no image' if others else ''),
     f'set aside, of known or found sources: {aside - grouped}; grouped: '
     f'{grouped}',
   ]

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from input_pipeline.errors import UserError
 from owdfa_jax.discovery.hidden_classes import HiddenTrial, try_numbers
 from owdfa_jax.spectrum.whitening import whitened_components
 
@@ -69,6 +70,11 @@ class SourceEstimate:
       return (
         'clusters agree with hidden known classes by '
         f'{self.agreement:.2f} only (1: wholly, 0: by chance)'
+      )
+    if self.low <= 1 < self.number:
+      return (
+        f'the interval of {self.low} to {self.high} sources holds 1 (the '
+        'images may be of one source)'
       )
     return None
 
@@ -319,3 +325,16 @@ def _interval(
     again.append(np.log(_crossing(numbers, curve)))
   factor = np.exp(_DEVIATIONS * np.std(again))
   return int(np.floor(number / factor)), int(np.ceil(number * factor))
+
+
+def cannot_estimate(why: str) -> UserError:
+  """Returns the error of `owdfa discover --workdir` without a number of groups.
+
+  Args:
+    why: another error's message, which may end with what to do.
+  """
+  remedy = ', or' if '; give ' in why else ';'
+  return UserError(
+    f'the number of sources cannot be estimated: {why}{remedy} '
+    'give --clusters=N'
+  )

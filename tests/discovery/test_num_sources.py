@@ -5,6 +5,7 @@ import pytest
 
 from owdfa_jax.discovery import num_sources
 from owdfa_jax.discovery.num_sources import (
+  SourceEstimate,
   choose_rows,
   estimate_num_sources,
   too_few_images,
@@ -97,6 +98,18 @@ def test_an_estimate_from_few_images_is_doubted():
   assert found.images == 3 and found.novel == found.number - 4
   assert str(found.doubt).startswith('3 images of unknown source are too few')
   assert estimate_num_sources(features, label).doubt is None
+
+
+@pytest.mark.parametrize(
+  ('number', 'low', 'is_doubted'),
+  [(5, 1, True), (5, 2, False), (1, 1, False)],
+)
+def test_an_interval_that_holds_one_source_is_doubted(number, low, is_doubted):
+  found = SourceEstimate(
+    number, low, 13, {2: 1.0}, 0.9, novel=number, images=102
+  )
+  assert (found.doubt is not None) == is_doubted
+  assert not is_doubted or 'of 1 to 13 sources holds 1' in str(found.doubt)
 
 
 def test_one_labelled_class_is_refused():

@@ -86,7 +86,7 @@ def test_images_of_known_and_found_sources_are_set_aside(
   assert some.no_estimate == 'for the test' and sum(broken) == 1
   with pytest.raises(UserError, match='--clusters=99 of 12 images'):
     find_new_sources(experiment, images, every=True, clusters=99)
-  with pytest.raises(UserError, match='for the test; give --clusters'):
+  with pytest.raises(UserError, match='for the test; give --clusters=N'):
     find_new_sources(experiment, images, every=True)
 
 
@@ -95,15 +95,19 @@ def test_the_command_writes_a_table_and_a_summary(
 ):
   prepare_run(trained)
   monkeypatch.chdir(tmp_path)
-  imagesets.write_set(tmp_path / 'new', known=2, novel=0, per_class=4, size=32)
+  imagesets.write_set(tmp_path / 'new', known=2, novel=0, per_class=4, size=64)
   words = ['--workdir', str(trained.workdir), '--images', 'new', '--out', 'out']
   discover.main([*words, '--all', '--clusters=2', '--config.eval.batch_size=8'])
   printed = capsys.readouterr().out
-  assert 'images: 8 (' in printed and 'number of new sources: ' in printed
+  assert 'images: 8 (' in printed and '); 1 no image\n' in printed
+  assert 'warning: half of these images have a side of 64 pixels' in printed
+  assert 'warning: no source of real images was trained' in printed
+  assert 'number of new sources: ' in printed
   assert 'warning: 8 images of unknown source are too few' in printed
   summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
   steps = trained.workdir / 'checkpoints' / str(summary['checkpoint_step'])
   assert steps.is_dir() and len(summary['checkpoint']) == 64
+  assert summary['num_images'] + summary['num_not_images'] == 9
   assert '8 images' in summary['estimated_sources']['doubt']
   table = read_csv(tmp_path / 'out' / 'clusters.csv')
   # The meta CSV is no image.
