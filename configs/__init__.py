@@ -11,8 +11,6 @@ from input_pipeline.errors import UsageError, check_choice, did_you_mean
 
 # Files here that do not configure a single run.
 _NOT_RUNS = ('__init__', 'ablation', 'benchmarks', 'default', 'leaderboard')
-# The file that explains every field of a run's config.
-DEFAULT_FILE = str(pathlib.Path(__file__).parent / 'default.py')
 
 
 def names() -> list[str]:
@@ -61,8 +59,8 @@ def override(
   except (AttributeError, KeyError, TypeError, ValueError) as error:
     advice = did_you_mean(field, _fields(config))
     raise UsageError(
-      f'no such setting: {where} has {setting!r}; see {DEFAULT_FILE} and the '
-      f'config file, which list the fields{advice}'
+      f'no such setting: {where} has {setting!r}; docs/settings.md and the '
+      f'config file list all{advice}'
     ) from error
   # A text such as '12' must not become a number.
   value = text if isinstance(before, str) else _literal(text)

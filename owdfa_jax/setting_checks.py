@@ -126,8 +126,7 @@ def check_fields(settings: dict[str, Any], expected: dict[str, Any]) -> None:
   for field, value in settings.items():
     if field not in expected:
       raise UsageError(
-        f'unknown setting: --config.{field}; configs/default.py lists the '
-        'settings'
+        f'unknown setting: --config.{field}; docs/settings.md lists all'
       )
     usual = expected[field]
     if isinstance(usual, tuple) and isinstance(value, list):

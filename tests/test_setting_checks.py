@@ -149,7 +149,7 @@ def test_names_that_are_not_settings(packed):
   config = tiny_config(packed).copy_and_resolve_references()
   config.unlock()
   config.optimizer.learning_rte = 0.1
-  with pytest.raises(UserError, match='unknown setting: .*rte; configs/def'):
+  with pytest.raises(UserError, match='unknown setting: .*rte; docs/set'):
     check_config(config)
   del config.optimizer.learning_rte
   check_config(config)

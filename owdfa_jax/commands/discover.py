@@ -29,6 +29,7 @@ from input_pipeline.files import absolute
 from input_pipeline.image_folders import FolderScan
 from input_pipeline.pack_options import DETECTORS
 from input_pipeline.progress_bars import is_quiet
+from owdfa_jax.commands.words import asks_for_help
 
 _CONFIG = '--config.'
 # Options of one of the two uses alone, with their defaults. The parser leaves
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   words = sys.argv[1:] if argv is None else argv
   settings = [x.removeprefix(_CONFIG) for x in words if x.startswith(_CONFIG)]
   _check_settings(settings)
+  _check_no_run(parser, words)
   arguments, others = parser.parse_known_args(words)
   for word in others:
     if not word.startswith(_CONFIG):
@@ -73,6 +75,19 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     _discover_with_run(arguments, settings, heap)
   else:
     _discover_from_folders(arguments, settings, heap)
+
+
+def _check_no_run(parser: ArgumentParser, words: Sequence[str]) -> None:
+  """Ends the program if a run is given, but neither use."""
+  if asks_for_help(words) or any(
+    word.startswith(('--known', '--workdir')) for word in words
+  ):
+    return
+  # Imported late, so that --help answers at once.
+  from owdfa_jax.commands.given_run import run_among
+
+  if run := run_among(words):
+    parser.error(f'{run} is the folder of a run; did you mean --workdir={run}?')
 
 
 def _check_settings(settings: Sequence[str]) -> None:

@@ -13,13 +13,13 @@ from typing_extensions import override
 
 from input_pipeline import escape
 from input_pipeline.errors import UsageError, did_you_mean
-from owdfa_jax import configs
 from owdfa_jax.commands.config_files import (
   find_config,
   load_config,
   shipped_configs,
 )
 from owdfa_jax.commands.flag_files import expand_flag_files
+from owdfa_jax.commands.given_run import run_among
 from owdfa_jax.commands.mode_help import POD_FLAGS, ModeHelp
 from owdfa_jax.commands.words import asks_for_help, take_flag
 from owdfa_jax.setting_checks import flatten_settings
@@ -119,6 +119,8 @@ def parse(
   workdir = _recorded_in(words, recorded)
   if recorded is None or workdir is None:
     or_run = '' if recorded is None else ', or --workdir=RUN of a trained run'
+    if recorded is not None and recorded.applies(words):
+      _check_no_run(words)
     given, others = _take_config(words, example, or_run)
     parser = _ConfigParser(load_config, None)
   else:
@@ -132,7 +134,9 @@ def parse(
     raise UsageError(describe_flag_error(error)) from error
   except _FIELD_ERRORS as error:
     fields = parser.parse(given)  # the config without the overrides
-    raise UsageError(_describe_field_error(error, others, fields)) from error
+    by_file = '' if workdir else given
+    message = _describe_field_error(error, others, fields, by_file)
+    raise UsageError(message) from error
   if len(rest) > 1 and not takes_files(words):
     raise UsageError(f'unknown argument: {rest[1]}; flags begin with --')
   if needs not in config.value:
@@ -174,6 +178,21 @@ def check_flag_names(words: Sequence[str]) -> None:
       )
     if not equals and not (flag is not None and flag.boolean):
       next(rest, None)
+
+
+def _check_no_run(words: Sequence[str]) -> None:
+  """Raises `UsageError` if a run is given, but neither as --workdir.
+
+  Args:
+    words: the arguments, without --workdir or with --config.
+  """
+  if take_flag(words, 'config')[0] or take_flag(words, 'workdir')[0]:
+    return
+  if run := run_among(words):
+    raise UsageError(
+      f'no config given: {run} is the folder of a run; did you mean '
+      f'--workdir={run}?'
+    )
 
 
 def _take_config(
@@ -218,7 +237,10 @@ def recorded_workdir(config: flags.FlagHolder) -> str | None:
 
 
 def _describe_field_error(
-  error: Exception, words: Sequence[str], fields: ml_collections.ConfigDict
+  error: Exception,
+  words: Sequence[str],
+  fields: ml_collections.ConfigDict,
+  given: str,
 ) -> str:
   """Returns a message about what the flag parser raised.
 
@@ -226,6 +248,7 @@ def _describe_field_error(
     error: one of `_FIELD_ERRORS`.
     words: the arguments without --config.
     fields: the config without overrides.
+    given: the value of --config, '' for none.
   """
   overrides = [word for word in words if re.match(r'--?(no)?config\.', word)]
   if not overrides:
@@ -233,11 +256,10 @@ def _describe_field_error(
   field = _unknown_field(overrides, fields)
   name = field.partition('=')[0].partition('.')[2]
   known = flatten_settings(fields.to_dict())
-  return (
-    f'no such config field: {field}{did_you_mean(name, known)}; see '
-    f'{configs.DEFAULT_FILE} and the file given by --config, which list the '
-    'fields'
-  )
+  lists = 'docs/settings.md lists all'
+  if given:
+    lists = f'docs/settings.md and the file of --config={given} list all'
+  return f'no such config field: {field}{did_you_mean(name, known)}; {lists}'
 
 
 def _unknown_field(

@@ -4,6 +4,7 @@ So the folder alone says what to evaluate. A folder of a staged run holds one
 run for each stage.
 """
 
+import os
 import re
 from typing import Any
 
@@ -49,6 +50,29 @@ def run_folders(workdir: str) -> list[epath.Path]:
     UserError: it holds no run.
   """
   folder = epath.Path(run_folder(workdir))
+  found = _runs_in(folder)
+  if not found:
+    raise UserError(
+      f'no run: {workdir} {_what_is_wrong(folder)}; give the folder that a '
+      f'training wrote{_near(folder) or _above(workdir)}'
+    )
+  return found
+
+
+def holds_run(path: str) -> bool:
+  """Returns whether a local path is the folder of a run or a staged run.
+
+  Args:
+    path: any text.
+  """
+  try:
+    return os.path.isdir(path) and bool(_runs_in(epath.Path(path)))
+  except (OSError, ValueError):  # it cannot be read, or is no path
+    return False
+
+
+def _runs_in(folder: epath.Path) -> list[epath.Path]:
+  """Returns the folder of a run, those of its stages, or none."""
   if (folder / CONFIG_FILE).exists():
     return [folder]
   found = []
@@ -57,11 +81,6 @@ def run_folders(workdir: str) -> list[epath.Path]:
       match = _STAGE.fullmatch(entry.name)
       if match and (entry / CONFIG_FILE).exists():
         found.append(((int(match[1]), int(match[2] or 0)), entry))
-  if not found:
-    raise UserError(
-      f'no run: {workdir} {_what_is_wrong(folder)}; give the folder that a '
-      f'training wrote{_near(folder)}'
-    )
   return [entry for _, entry in sorted(found)]
 
 
@@ -78,6 +97,15 @@ def _near(folder: epath.Path) -> str:
     return ''
   names = [entry.name for entry in folder.parent.iterdir() if entry.is_dir()]
   return did_you_mean(folder.name, names)
+
+
+def _above(workdir: str) -> str:
+  """Returns the run that a path lies in, one or two folders up, or ''."""
+  if is_remote(workdir):
+    return ''
+  ups = [os.path.join(workdir, *up) for up in (('..',), ('..', '..'))]
+  runs = [os.path.normpath(up) for up in ups if holds_run(up)]
+  return f'; did you mean {" or ".join(runs)}?' if runs else ''
 
 
 def recorded_config(folder: epath.Path) -> ml_collections.ConfigDict:

@@ -92,6 +92,16 @@ def test_mistakes_are_one_line(images, capsys, words, given, error):
   assert not (images / 'run').exists()
 
 
+def test_a_run_without_its_flag_is_seen(images, capsys):
+  (images / 'mine').mkdir()
+  (images / 'mine' / 'config.json').write_text('{}')
+  error = error_of(capsys, 'mine', known=None)
+  assert 'mine is the folder of a run; did you mean --workdir=mine?' in error
+  # What is written may be a run already.
+  error = error_of(capsys, known=None, out='mine')
+  assert 'give either --known or --workdir' in error
+
+
 def test_an_empty_heap(images, capsys):
   (images / 'empty').mkdir()
   assert 'no images: empty' in error_of(capsys, images='empty')

@@ -48,12 +48,12 @@ def parsed():
     (['--config'], 'no config given: give --config=cpl:folder'),
     (['--config', '--config.epochs=3'], 'no config given: give --config='),
     (['--config.epochs=3'], 'no config given: give --config=cpl:folder'),
-    ([CONFIG, '--config.=1'], 'no such config field: --config.=1; see '),
+    ([CONFIG, '--config.=1'], 'no such config field: --config.=1; docs/'),
     (
       [CONFIG, '--config.seed=1', '--config.epochs.x=1'],
       'no such config field: --config.epochs.x=1; ',
     ),
-    ([CONFIG, '--config.0=1'], 'no such config field: --config.0=1; see '),
+    ([CONFIG, '--config.0=1'], 'no such config field: --config.0=1; docs/'),
     ([CONFIG, '--flagfile=/no'], 'wrong --flagfile: Unable to open flagfile'),
     ([CONFIG, '--flagfile'], 'wrong --flagfile: --flagfile with no argument'),
     (
