@@ -16,6 +16,7 @@ from owdfa_jax.experiment import Experiment
 from owdfa_jax.export.exported_files import FORMAT, FORMAT_VERSION
 from owdfa_jax.method_titles import method_title
 from owdfa_jax.training.manifest import checkpoint_digest
+from owdfa_jax.training.recorded_config import name_and_stage
 
 _OUTPUTS = {
   'log_probability': 'of each output; exp gives probabilities that add up to '
@@ -96,8 +97,10 @@ def _of_run(
   experiment: Experiment, restored: RestoredNetwork
 ) -> dict[str, Any]:
   config = experiment.config
+  name, stage = name_and_stage(experiment.workdir)
   return {
-    'name': experiment.workdir.name,
+    'name': name,
+    'stage': stage,
     'method': config.method.name,
     'title': method_title(config.to_dict()),
     'backbone': config.model.backbone,

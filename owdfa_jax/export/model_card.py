@@ -1,6 +1,7 @@
 """The model card of an export: what the network is for, and what it is not."""
 
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from input_pipeline.text_tables import percent
 from owdfa_jax.export.exported_files import DESCRIPTION_FILE, PROGRAM_FILE
 from owdfa_jax.report_fields import TABLE_COLUMNS, main_figures
 
+# The name of a group to which the user gave none.
+_UNNAMED = re.compile(r'novel-[0-9]+')
 _TEMPLATES = pathlib.Path(__file__).parent / 'templates'
 
 
@@ -47,10 +50,11 @@ def render_card(
     description,
     name=_name(description['run']),
     known=description['classes'][: description['num_known']],
-    found=description['classes'][description['num_known'] :],
+    found=_found(description),
     sources=_sources(data),
     splits=data['splits'],
     figures=None if report is None else _figures(report),
+    has_intervals=bool(report and main_figures(report).get('intervals')),
     report=report,
     licence=licence,
     no_real=no_real[:1].upper() + no_real[1:],
@@ -60,7 +64,33 @@ def render_card(
 
 
 def _name(run: Mapping[str, Any]) -> str:
-  return f'{run["name"]} ({run["title"]}, step {run["step"]})'
+  stage = f', stage {run["stage"]}' if run['stage'] else ''
+  return f'{run["name"]}{stage} ({run["title"]}, step {run["step"]})'
+
+
+def _found(description: Mapping[str, Any]) -> list[dict[str, Any]]:
+  """Returns the found groups: names, numbers of outputs, where they are from.
+
+  Args:
+    description: the content of `export.json`.
+  """
+  outputs = description['outputs']
+  split = description['split_clusters']
+  part_of = {part: whole for whole, parts in split.items() for part in parts}
+  rows = []
+  for name in description['classes'][description['num_known'] :]:
+    remark = 'a name from the user'
+    if name in part_of:
+      remark = f'a part of {part_of[name]}, which the user split'
+    elif name in split:
+      parts = ', '.join(split[name])
+      remark = f'split by the user into {parts}; the program gives the whole'
+    elif _UNNAMED.fullmatch(name):
+      remark = 'no name from the user'
+    rows.append(
+      {'name': name, 'outputs': outputs.count(name), 'remark': remark}
+    )
+  return rows
 
 
 def _sources(data: Mapping[str, Any]) -> list[dict[str, Any]]:

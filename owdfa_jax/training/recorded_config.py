@@ -5,6 +5,7 @@ run for each stage.
 """
 
 import os
+import pathlib
 import re
 from typing import Any
 
@@ -69,6 +70,17 @@ def holds_run(path: str) -> bool:
     return os.path.isdir(path) and bool(_runs_in(epath.Path(path)))
   except (OSError, ValueError):  # it cannot be read, or is no path
     return False
+
+
+def name_and_stage(folder: pathlib.PurePath) -> tuple[str, str]:
+  """Returns the name of a run, and that of the stage; '' if it is none.
+
+  Args:
+    folder: of a run, or of a stage in the folder of its run.
+  """
+  if _STAGE.fullmatch(folder.name) and folder.parent.name:
+    return folder.parent.name, folder.name
+  return folder.name, ''
 
 
 def _runs_in(folder: epath.Path) -> list[epath.Path]:
