@@ -95,7 +95,7 @@ def discover_with_run(
   with temporary_folder(folder) as staging:
     _write(staging, found, heap, summary)
     publish_folder(staging, folder)
-  sides = [answer.side for answer in found.answers if answer.error is None]
+  sides = [answer.side for answer in found.answers if answer.side]
   for line in [
     *skipped_lines([heap]),
     *_lines(summary),
