@@ -13,7 +13,7 @@ import numpy as np
 
 from input_pipeline import files, object_store, packed_format, storage
 from input_pipeline.description_fields import SplitSize, read_fields
-from input_pipeline.errors import UserError
+from input_pipeline.errors import BY_PACK, UserError
 from input_pipeline.meta import LABELLED, ClassInfo
 from input_pipeline.packed_format import DESCRIPTION, SPLITS, damaged_file
 from input_pipeline.split_index import RowIds, read_index
@@ -231,15 +231,14 @@ def _read_description(directory: pathlib.Path) -> dict:
   # `directory.exists()` fails for a very long name.
   if not os.path.exists(directory):
     raise UserError(
-      f'no data directory: {directory} does not exist; make it with '
-      '`python -m input_pipeline.pack`, or say where it is (training: '
-      '--config.data.path)'
+      f'no data directory: {directory} does not exist; make it with {BY_PACK}, '
+      'or say where it is (training: --config.data.path)'
     )
   path = directory / DESCRIPTION
   if not directory.is_dir() or not path.is_file():
     raise UserError(
       f'not a packed dataset: {directory} has no {DESCRIPTION}; make one with '
-      '`python -m input_pipeline.pack`'
+      f'{BY_PACK}'
     )
   try:
     content = files.read_regular(path, files.LIST_LIMIT)

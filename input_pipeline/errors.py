@@ -16,6 +16,10 @@ from input_pipeline import escape
 MISUSED = 2
 # The exit status after Ctrl-C, as shells report it for other programs.
 INTERRUPTED = 128 + signal.SIGINT
+# The commands that make what is missing, with and without the package being
+# installed.
+BY_PACK = '`owdfa pack` (python -m input_pipeline.pack)'
+BY_PREPARE = '`owdfa prepare` (python -m input_pipeline.prepare)'
 
 
 class UserError(Exception):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from input_pipeline import files
-from input_pipeline.errors import UserError
+from input_pipeline.errors import BY_PREPARE, UserError
 from input_pipeline.escape import quoted, shortened
 from input_pipeline.meta_rows import (
   COLUMNS,
@@ -40,6 +40,9 @@ __all__ = [
   'read_meta',
   'write_meta',
 ]
+
+# CSVs that are named where another one is missing.
+_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +112,21 @@ class Meta:
     return self.path.parent / self.img_path[row]
 
 
+def _lists_near(file: pathlib.Path) -> str:
+  """Returns the CSVs where one was looked for, to say in an error; or ''."""
+  # `file.is_dir()` fails for a very long name.
+  folder = file if os.path.isdir(file) else file.parent
+  try:
+    names = sorted(x for x in os.listdir(folder) if x.endswith('.csv'))
+  except OSError:
+    return ''
+  names = [x for x in names if x.endswith('_meta.csv')] or names
+  found = [str(folder / x) for x in names if folder / x != file][:_SHOWN]
+  if not found:
+    return ''
+  return f'give one of {", ".join(found)}, or '
+
+
 def read_meta(path: str | os.PathLike) -> Meta:
   """Reads and checks a meta CSV.
 
@@ -120,8 +138,8 @@ def read_meta(path: str | os.PathLike) -> Meta:
     content = files.read_regular(file, files.LIST_LIMIT)
   except OSError as error:
     raise UserError(
-      f'cannot read the meta CSV {file}: {error.strerror}; make one with '
-      '`python -m input_pipeline.prepare`'
+      f'cannot read the meta CSV {file}: {error.strerror}; {_lists_near(file)}'
+      f'make one with {BY_PREPARE}'
     ) from error
   try:
     text = content.decode()

@@ -4,7 +4,7 @@ import os
 import re
 
 from input_pipeline import strict_json
-from input_pipeline.errors import UserError
+from input_pipeline.errors import BY_PACK, UserError
 from input_pipeline.escape import quoted
 
 NAME = 'owdfa'
@@ -62,7 +62,7 @@ def parse_description(content: bytes, directory: str | os.PathLike) -> dict:
   if not isinstance(description, dict) or description.get('format') != FORMAT:
     raise UserError(
       f'not a packed dataset: {name} lacks format={FORMAT!r}; make one with '
-      '`python -m input_pipeline.pack`'
+      f'{BY_PACK}'
     )
   version = description.get('format_version')
   if version != FORMAT_VERSION:

@@ -17,7 +17,7 @@ from typing import Any
 from etils import epath
 
 from input_pipeline import files
-from input_pipeline.errors import UsageError, UserError
+from input_pipeline.errors import BY_PACK, UsageError, UserError
 from input_pipeline.object_store import (
   file_system,
   is_remote,
@@ -261,8 +261,7 @@ def fetch(folder: str, last: str) -> pathlib.Path:
   mark = read_bytes(f'{folder}/{last}')
   if mark is None:
     raise UserError(
-      f'no complete dataset: {folder} has no {last}; make it with '
-      '`python -m input_pipeline.pack`'
+      f'no complete dataset: {folder} has no {last}; make it with {BY_PACK}'
     )
   # The description differs between versions, so each has a copy of its own.
   key = hashlib.sha256(folder.encode() + b'\0' + mark).hexdigest()[:16]

@@ -155,14 +155,14 @@ def estimate_lines(found: SourceEstimate) -> list[str]:
   """
   lines = ['clusters  size of a hidden known class over that of its clusters']
   lines += [f'{k:8}  {value:.2f}' for k, value in found.curve.items()]
-  lines += [
+  # In the line of the number, so that nobody reads it alone.
+  doubt = f', not reliable: {found.doubt}' if found.doubt else ''
+  return [
+    *lines,
     '',
     f'number of sources, known and novel: {found.number} ({found.low} to '
-    f'{found.high})',
+    f'{found.high}){doubt}',
   ]
-  if found.doubt:
-    lines.append(f'warning: {found.doubt}, so the estimate is not reliable')
-  return lines
 
 
 def _data_without_number(

@@ -16,6 +16,9 @@ from input_pipeline.image_folders import (
 from input_pipeline.packed_format import DESCRIPTION
 from input_pipeline.video_frames import is_video
 
+# A path with one of these that names nothing is meant as a pattern. Braces are
+# the shell's, which replaces them unless they are quoted.
+_MARKS = '*?[{'
 UNSEEN_SETTING = '--config.eval.unseen_path'
 
 
@@ -100,9 +103,14 @@ def _take_videos(scan: FolderScan) -> None:
 def _matches(pattern: str) -> list[str]:
   """Returns the paths that match a pattern, sorted; at least one."""
   paths = sorted(glob.glob(pattern, recursive=True))
-  if not paths:
+  if not paths and not any(mark in pattern for mark in _MARKS):
     raise UserError(
       f'no such file or folder: {pattern}; name image files, or folders of them'
+    )
+  if not paths:
+    raise UserError(
+      f'nothing matches the pattern: {pattern} (only * ? ** and [...] stand '
+      'for others); name image files, folders of them, or another pattern'
     )
   return paths
 

@@ -16,6 +16,7 @@ from owdfa_jax.discovery.estimate_from_network import training_features
 from owdfa_jax.discovery.num_sources import (
   LEAST_IMAGES,
   SourceEstimate,
+  cannot_estimate,
   estimate_num_sources,
 )
 from owdfa_jax.evaluation.centres_file import read_centres
@@ -105,9 +106,7 @@ def find_new_sources(
     estimate, why = _try_estimate(experiment, feature)
     if clusters is None:
       if estimate is None:
-        raise UserError(
-          f'the number of sources cannot be estimated: {why}; give --clusters'
-        )
+        raise cannot_estimate(why)
       clusters = estimate.number
     elif clusters > len(rows):
       raise UserError(

@@ -10,7 +10,9 @@ from helpers.runs import start_run, tiny_config
 from helpers.subprocesses import run_main
 from input_pipeline import pack
 from input_pipeline.errors import UserError
+from input_pipeline.image_folders import FolderScan
 from owdfa_jax import configs
+from owdfa_jax.commands.discover_new import discover_with_run
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.setting_checks import flatten_settings
@@ -76,6 +78,14 @@ def test_evaluation_says_which_data_it_needs(moved, tmp_path):
   assert 'give --config.data.path=DIR' in error
 
 
+def test_new_sources_need_the_data_or_their_number(moved, tmp_path):
+  with pytest.raises(UserError) as caught:
+    discover_with_run(str(moved), FolderScan(), str(tmp_path / 'out'))
+  message = str(caught.value)
+  assert message.startswith('the number of sources cannot be estimated: the ')
+  assert message.endswith('the packed directory, or give --clusters=N')
+
+
 def test_evaluation_takes_the_data_of_another_place(moved, packed):
   overrides = {'data.path': str(packed), 'eval.batch_size': 8}
   (inputs,) = check_recorded(str(moved), 'eval', overrides)
@@ -129,6 +139,15 @@ def test_data_of_other_classes_is_refused(moved, tmp_path):
     (['--mode=eval'], 'no config given: give --config=METHOD:BENCHMARK'),
     (['--workdir=RUN'], 'no config given: give --config=METHOD:BENCHMARK'),
     (
+      ['--mode=attribute', 'RUN', 'empty'],
+      'is the folder of a run; did you mean --workdir=RUN?',
+    ),
+    (
+      ['--mode=eval', '--workdir=RUN/checkpoints/7'],
+      'has no config.json; give the folder that a training wrote; did you mean '
+      'RUN?',
+    ),
+    (
       ['--mode=eval', '--workdir=RUN', '--config.model.width=2'],
       'a setting of the training: --config.model.width: the run in',
     ),
@@ -157,8 +176,9 @@ def test_data_of_other_classes_is_refused(moved, tmp_path):
 def test_mistakes(moved, tmp_path, arguments, message):
   (tmp_path / 'empty').mkdir()
   (tmp_path / 'old.csv').write_text('')
+  (moved / 'checkpoints' / '7').mkdir(parents=True)
   words = [word.replace('RUN', str(moved)) for word in arguments]
-  assert message in run_error(tmp_path, *words)
+  assert message.replace('RUN', str(moved)) in run_error(tmp_path, *words)
 
 
 def test_a_run_of_an_earlier_version_needs_its_data(moved, packed, tmp_path):

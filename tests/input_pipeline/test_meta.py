@@ -211,3 +211,20 @@ def test_a_file_name_that_is_not_unicode_is_refused(tmp_path):
     meta.write_meta(tmp_path / 'meta.csv', rows)
   assert r'a\udcff.png' in str(error.value)
   assert not list(tmp_path.iterdir())
+
+
+def test_of_a_missing_list_others_in_its_folder_are_named(tmp_path):
+  for name in ('owdfa1_meta.csv', 'notes.csv'):
+    (tmp_path / name).write_text('')
+  with pytest.raises(UserError) as caught:
+    meta.read_meta(tmp_path / 'meta.csv')
+  assert str(caught.value).endswith(
+    f'; give one of {tmp_path}/owdfa1_meta.csv, or make one with '
+    '`owdfa prepare` '
+    '(python -m input_pipeline.prepare)'
+  )
+  (tmp_path / 'owdfa1_meta.csv').unlink()
+  with pytest.raises(UserError, match='give one of .*notes.csv, or make'):
+    meta.read_meta(tmp_path)
+  with pytest.raises(UserError, match='directory; make one with'):
+    meta.read_meta(tmp_path / 'none' / 'meta.csv')
