@@ -12,8 +12,9 @@ splits a cluster into two parts for answers about new images; `8=1` joins it.
 """
 
 import argparse
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from etils import epath
@@ -91,8 +92,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       print('`owdfa discover` with the same options writes those of the heap')
   elif before is None:
     print(
-      f'written: {escape.terminal(str(path))}, without names; give them there, '
-      f'or by `owdfa names {shown} {min(found.names)}=NAME`'
+      f'a template was written: {escape.terminal(str(path))}, without names; '
+      f'fill it in, or give them by `owdfa names {shown} '
+      f'{min(found.names)}=NAME`'
     )
 
 
@@ -135,9 +137,10 @@ def parse_changes(words: Sequence[str]) -> dict[tuple[int, int], str]:
   for word in words:
     match = _CHANGE.fullmatch(word)
     if match is None:
+      wrong = [quoted(x) for x in words if not _CHANGE.fullmatch(x)]
       raise UsageError(
-        f'not a name for a cluster: {quoted(word)}; write CLUSTER=NAME, such '
-        'as 8=StyleGAN2'
+        f'not a name for a cluster: {", ".join(wrong)}; write CLUSTER=NAME, '
+        'such as 8=StyleGAN2'
       )
     place = int(match[1]), int(match[2] or 0)
     if changes.setdefault(place, match[3]) != match[3]:
@@ -191,6 +194,39 @@ def changed_names(
       f'no network: {run.workdir} is the run of a spectrum, which keeps no '
       'clusters; name those of the run of a method'
     )
+  names = _names_so_far(run, before)
+  known = _known(run)
+  num_outputs = recorded_num_outputs(epath.Path(run.workdir))
+  whole = {output: name for (output, part), name in changes.items() if not part}
+  touched = dict.fromkeys([*splits, *(output for output, _ in changes)], '')
+  problems: list[str] = []
+  parts = {} if before is None else dict(before.parts)
+  for output in touched:
+    with _noted(problems):
+      one = {output: whole.get(output, '')}
+      check_names(one, {}, known, num_outputs, '')
+      if output not in names and num_outputs is None:
+        raise UserError(
+          f'no such cluster: novel-{output} got no image; use one of '
+          f'{", ".join(f"novel-{k}" for k in sorted(names))}, or write it into '
+          f'{run.workdir / NAMES_FILE}'
+        )
+      of_parts = {k: v for (o, k), v in changes.items() if o == output and k}
+      parts[output] = _changed_parts(
+        parts.get(output, ()), of_parts, splits.get(output), output
+      )
+  if problems:
+    raise UserError('; also: '.join(problems))
+  names |= whole
+  parts = {output: each for output, each in parts.items() if each}
+  where = f'{run.workdir / NAMES_FILE}: names.'
+  check_names(names, parts, known, num_outputs, where)
+  by = run.report.get('classified_by', 'head')
+  return NamesFile(clusters_of(run.workdir, int(step), by), names, parts)
+
+
+def _names_so_far(run: RunFiles, before: NamesFile | None) -> dict[int, str]:
+  """Returns the name of each found cluster, '' for none."""
   seen = np.unique(run.verdicts.output).tolist()
   if run.heap is not None:
     seen += np.unique(run.heap.output).tolist()
@@ -201,61 +237,62 @@ def changed_names(
       f'nothing to name: {run.workdir} has no found cluster, all images got '
       'the name of a known class'
     )
-  known = _known(run)
-  num_outputs = recorded_num_outputs(epath.Path(run.workdir))
-  whole = {output: name for (output, part), name in changes.items() if not part}
-  touched = dict.fromkeys([*splits, *(output for output, _ in changes)], '')
-  check_names(touched | whole, {}, known, num_outputs, '')
-  missing = [k for k in touched if k not in names]
-  if missing and num_outputs is None:
-    raise UserError(
-      f'no such cluster: novel-{missing[0]} got no image; use one of '
-      f'{", ".join(f"novel-{k}" for k in sorted(names))}, or write it into '
-      f'{run.workdir / NAMES_FILE}'
-    )
-  names |= whole
-  parts = _changed_parts(
-    {} if before is None else before.parts, changes, splits
-  )
-  where = f'{run.workdir / NAMES_FILE}: names.'
-  check_names(names, parts, known, num_outputs, where)
-  by = run.report.get('classified_by', 'head')
-  return NamesFile(clusters_of(run.workdir, int(step), by), names, parts)
+  return names
 
 
 def _changed_parts(
-  before: Mapping[int, Sequence[str]],
-  changes: Mapping[tuple[int, int], str],
-  splits: Mapping[int, int],
-) -> dict[int, tuple[str, ...]]:
-  """Returns the names of the parts of each split cluster after a change."""
-  parts = {output: [*names] for output, names in before.items()}
+  before: Sequence[str],
+  given: Mapping[int, str],
+  count: int | None,
+  output: int,
+) -> tuple[str, ...]:
+  """Returns the names of the parts of a cluster after a change; () for none.
+
+  Args:
+    before: the names of its parts so far.
+    given: names that replace them, by part; '' takes a name away.
+    count: the number of parts that it is split into; None leaves it as it is.
+    output: of the cluster, for errors.
+
+  Raises:
+    UserError: there is no such part, nothing to join, or parts that would
+      vanish have names.
+  """
+  parts = [*before]
   # Names are taken away first, then clusters are split, then parts are named.
-  given = {place: name for place, name in changes.items() if place[1]}
-  for (output, part), name in given.items():
-    if not name and part <= len(parts.get(output, ())):
-      parts[output][part - 1] = ''
-  for output, count in splits.items():
-    if count == len(parts.get(output, [''])):
-      continue
-    named = [name for name in parts.pop(output, ()) if name]
-    if named:
+  for part, name in given.items():
+    if not name and part <= len(parts):
+      parts[part - 1] = ''
+  if count == 1 and not before:
+    raise UserError(
+      f'nothing to join: novel-{output} is not split; leave --split {output}=1 '
+      'out'
+    )
+  if count is not None and count != len(before):
+    if named := [name for name in parts if name]:
       raise UserError(
         f'parts with names: novel-{output} ({quoted(named[0])}); take the '
         f'names away, such as {output}.1=, and split it anew'
       )
-    if count > 1:
-      parts[output] = [''] * count
-  for (output, part), name in given.items():
-    if not name and part <= len(before.get(output, ())):
-      continue
-    if part > len(parts.get(output, ())):
-      raise UserError(
-        f'no such part: novel-{output}.{part}; `--split {output}='
-        f'{max(part, 2)}` splits the cluster'
-      )
-    parts[output][part - 1] = name
-  return {output: tuple(names) for output, names in parts.items()}
+    parts = [''] * count if count > 1 else []
+  new = {k: v for k, v in given.items() if v or k > len(before)}
+  if missing := [part for part in sorted(new) if part > len(parts)]:
+    raise UserError(
+      f'no such part: {", ".join(f"novel-{output}.{k}" for k in missing)}; '
+      f'`--split {output}={max(*missing, 2)}` splits the cluster'
+    )
+  for part, name in new.items():
+    parts[part - 1] = name
+  return tuple(parts)
+
+
+@contextlib.contextmanager
+def _noted(problems: list[str]) -> Iterator[None]:
+  """Appends the message of a `UserError` to a list, so that all are told."""
+  try:
+    yield
+  except UserError as error:
+    problems.append(str(error))
 
 
 def _known(run: RunFiles) -> list[str]:

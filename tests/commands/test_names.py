@@ -29,7 +29,9 @@ def _error(run, capsys, *words, status=1):
   with pytest.raises(SystemExit) as stopped:
     names.main([str(run), *words])
   assert stopped.value.code == status
-  (line,) = capsys.readouterr().err.splitlines()
+  *before, line = capsys.readouterr().err.splitlines()
+  # What takes long is said before it begins.
+  assert all(each.endswith(' takes seconds') for each in before)
   return line
 
 
@@ -38,7 +40,7 @@ def test_first_call_writes_a_template(run, capsys):
   out = capsys.readouterr().out
   assert _given(run) == {'novel-2': '', 'novel-3': ''}
   assert 'novel-2' in out and 'c/25.png' in out
-  assert f'written: {run}/names.json' in out
+  assert f'a template was written: {run}/names.json, without' in out
 
 
 def test_a_run_that_cannot_be_written_is_shown(run, capsys, monkeypatch):
@@ -132,6 +134,12 @@ def test_two_clusters_of_a_name_are_one_source(run, capsys):
     (('2=b',), 'the name of a known class'),
     (('9=X',), 'no such cluster: novel-9'),
     (('2=X', '3=x'), 'names that look alike'),
+    (('3.1=A', '9=X', '1=Y', '2=Z'), '; also: no such cluster: novel-9 got '),
+    (('3.1=A', '9=X', '1=Y', '2=Z'), '; also: a known class: novel-1 '),
+    (
+      ('3.1=A', '9=X', '1=Y', '2=Z'),
+      'error: no such part: novel-3.1; `--split',
+    ),
   ],
 )
 def test_mistakes_write_nothing(run, capsys, words, message):
@@ -143,6 +151,7 @@ def test_mistakes_write_nothing(run, capsys, words, message):
   'words, message',
   [
     (('X',), "not a name for a cluster: 'X'"),
+    (('X', '2=Z', 'Y'), "not a name for a cluster: 'X', 'Y'; write CLUSTER="),
     (('-1=X',), '-1=X'),
     (('2=X', '2=Y'), 'two names for a cluster'),
   ],
@@ -200,6 +209,16 @@ def test_a_cluster_is_split_named_and_joined(with_images, capsys):
   ('words', 'status', 'message'),
   [
     (['3.1=X'], 1, 'no such part: novel-3.1; `--split 3=2` splits the cluster'),
+    (
+      ['3.1=X', '3.3=Y'],
+      1,
+      'no such part: novel-3.1, novel-3.3; `--split 3=3`',
+    ),
+    (
+      ['--split', '3=1'],
+      1,
+      'nothing to join: novel-3 is not split; leave --spl',
+    ),
     (['--split', '3=2', '3.4=X'], 1, 'no such part: novel-3.4'),
     (['--split', '3=x'], 2, "--split '3=x'; write CLUSTER=PARTS, such as 8=2"),
     (['--split', '3=0'], 2, '--split 3=0; give a whole number from 1 to 99'),
