@@ -3,6 +3,7 @@
 Settings are checked against these names before anything slow is imported.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,6 +57,12 @@ NONE_OF_THESE = 'none of these'
 
 # What the run's temperature does to the confidence; None for runs without one.
 CALIBRATION = 'calibration'
+# The temperature that a failed fit ended with, and the expected accuracy; only
+# where the fit failed.
+FAILED_CALIBRATION = 'failed_calibration'
+# The ends of the range of temperatures. Beyond these, all confidences are 1, or
+# those of chance. A fit that stops at an end has failed.
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.02, 50.0
 
 # The names that the user gave to found clusters, by `novel-N`, in a report of
 # an evaluation that used them.
@@ -120,6 +127,16 @@ def with_current_names(fields: Mapping[str, Any]) -> dict[str, Any]:
   return {_OLD_NAMES.get(name, name): value for name, value in fields.items()}
 
 
+def is_end_of_range(temperature: float) -> bool:
+  """Returns whether the fit of a temperature stopped at an end of its range.
+
+  Args:
+    temperature: the fitted one.
+  """
+  ends = LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE
+  return any(math.isclose(temperature, end, rel_tol=1e-6) for end in ends)
+
+
 def main_figures(report: Mapping[str, Any]) -> Mapping[str, Any]:
   """Returns the figures that stand for a report or a result.
 
@@ -137,12 +154,15 @@ def current_report(report: Mapping[str, Any]) -> dict[str, Any]:
 
   Earlier versions computed the figures of `NEED_EVERY_TRUTH` from the images
   that have a true class, and left the others out. Such figures become None, in
-  the report and in its field `last`.
+  the report and in its field `last`. A temperature at an end of its range was
+  used before; it becomes one of a failed fit.
 
   Args:
     report: the content of a `report.json` of this version or an earlier one.
   """
-  report = with_current_names(report)
+  report = _without_failed_fit(with_current_names(report))
+  if report.get(GROUPS):
+    report[GROUPS] = _without_failed_fit(report[GROUPS])
   if 'num_without_truth' in report or 'num_examples' not in report:
     return report
   counted = sum(entry['count'] for entry in report.get('per_class') or ())
@@ -151,6 +171,15 @@ def current_report(report: Mapping[str, Any]) -> dict[str, Any]:
   if last:
     last = without_missing_truth(last, missing)
   return without_missing_truth(report, missing) | {'last': last}
+
+
+def _without_failed_fit(fields: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns figures without the effect of a temperature of a failed fit."""
+  section = fields.get(CALIBRATION)
+  if not section or not is_end_of_range(section['temperature']):
+    return {**fields}
+  kept = {k: section[k] for k in ('temperature', 'expected_accuracy')}
+  return {**fields, CALIBRATION: None, FAILED_CALIBRATION: kept}
 
 
 def without_missing_truth(

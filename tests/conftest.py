@@ -15,6 +15,8 @@ from absl import flags
 from helpers import imagesets
 from helpers.paths import GOLDENS
 from input_pipeline import folder, pack
+from owdfa_jax import report_fields
+from owdfa_jax.evaluation import calibration
 
 jax.config.update('jax_default_matmul_precision', 'highest')
 # grain's workers read absl flags, which only `app.run` would have parsed.
@@ -134,3 +136,23 @@ def trained(packed, tmp_path_factory):
   assert train_with_evaluation(experiment) == 0
   jax.config.update('jax_disable_most_optimizations', False)
   return experiment
+
+
+@pytest.fixture(scope='session', autouse=True)
+def fits_of_tiny_runs_count():
+  """Takes every fit of a temperature as one that did not fail.
+
+  The runs of the tests are hardly trained, so that their temperatures lie at an
+  end of the range; tests are to see what a temperature does.
+  """
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(calibration, 'is_end_of_range', lambda _: False)
+    yield
+
+
+@pytest.fixture
+def fits_can_fail(monkeypatch):
+  """Undoes `fits_of_tiny_runs_count` for a test."""
+  monkeypatch.setattr(
+    calibration, 'is_end_of_range', report_fields.is_end_of_range
+  )

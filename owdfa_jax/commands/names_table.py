@@ -1,11 +1,13 @@
 """What `owdfa names` prints of the found clusters of a run."""
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from input_pipeline import escape, text_tables
 from input_pipeline.text_tables import percent
+from owdfa_jax.evaluation.names_checks import part_label
 from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.page.run_files import RunFiles
 
@@ -147,6 +149,13 @@ def lines_of_parts(
   Raises:
     UserError: the run carries too few training images of a cluster.
   """
+  if sys.stderr.isatty():
+    print(
+      'computing the parts of split clusters from the training images that the '
+      'run carries; this takes seconds',
+      file=sys.stderr,
+      flush=True,
+    )
   # Imports JAX, which takes seconds.
   from owdfa_jax.evaluation import cluster_parts
   from owdfa_jax.evaluation.sources_file import read_sample
@@ -158,7 +167,7 @@ def lines_of_parts(
   for output, centres in found.centres.items():
     sizes = cluster_parts.part_of_sample(sample, output, centres)
     for part, (size, images) in enumerate(sizes, 1):
-      label = cluster_parts.part_label(output, part)
+      label = part_label(output, part)
       name = parts[output][part - 1]
       lines.append(
         escape.terminal(

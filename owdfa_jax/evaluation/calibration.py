@@ -12,8 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Beyond these, all confidences are 1, or those of chance.
-_LOWEST, _HIGHEST = 0.02, 50.0
+from owdfa_jax.report_fields import (
+  HIGHEST_TEMPERATURE,
+  LOWEST_TEMPERATURE,
+  is_end_of_range,
+)
+
 _HALVINGS = 50
 _ROWS_AT_A_TIME = 1024
 
@@ -32,6 +36,31 @@ class Calibration(NamedTuple):
   verdict: float
   image_agreement: float
   verdict_agreement: float
+
+  @property
+  def failed(self) -> tuple[float, float] | None:
+    """A temperature at an end of the range, and its agreement; None if none is.
+
+    No temperature makes the mean confidence the agreement then.
+    """
+    fits = (
+      (self.image, self.image_agreement),
+      (self.verdict, self.verdict_agreement),
+    )
+    return next((fit for fit in fits if is_end_of_range(fit[0])), None)
+
+
+def usable_or_failed(
+  fitted: Calibration | None,
+) -> tuple[Calibration | None, Calibration | None]:
+  """Returns fitted temperatures as those to use, or as those of a failed fit.
+
+  Args:
+    fitted: the temperatures; None for none.
+  """
+  if fitted is None or fitted.failed is None:
+    return fitted, None
+  return None, fitted
 
 
 def tempered(
@@ -56,13 +85,14 @@ def tempered(
 def fit_temperature(log_probability: np.ndarray, share: float) -> float:
   """Returns the temperature at which the mean confidence is a given share.
 
-  The mean confidence falls as the temperature rises, so there is one.
+  The mean confidence falls as the temperature rises, so there is one at most.
+  Without one, an end of the range is returned, see `is_end_of_range`.
 
   Args:
     log_probability: float [N, K], N at least 1.
     share: the expected share of right names, in [0, 1].
   """
-  low, high = np.log(_LOWEST), np.log(_HIGHEST)
+  low, high = np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE)
   for _ in range(_HALVINGS):
     middle = (low + high) / 2
     confidence = tempered(log_probability, np.exp(middle)).max(1)

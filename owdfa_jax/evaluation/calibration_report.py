@@ -11,7 +11,12 @@ from owdfa_jax.evaluation import metrics
 from owdfa_jax.evaluation.calibration import Calibration
 from owdfa_jax.evaluation.details import reliability_bins
 from owdfa_jax.evaluation.predictions import Predictions
-from owdfa_jax.report_fields import CALIBRATION, GROUPS, main_figures
+from owdfa_jax.report_fields import (
+  CALIBRATION,
+  FAILED_CALIBRATION,
+  GROUPS,
+  main_figures,
+)
 
 
 def with_calibration(
@@ -20,6 +25,7 @@ def with_calibration(
   split: str,
   predictions: Predictions,
   calibration: Calibration | None,
+  failed: Calibration | None = None,
 ) -> dict[str, Any]:
   """Returns the metrics of predictions with the field `CALIBRATION` added.
 
@@ -31,9 +37,11 @@ def with_calibration(
     split: 'train' or 'test', whose rows were predicted.
     predictions: for some rows of the split.
     calibration: the temperatures of the run; None without them.
+    failed: those of a failed fit; None for none. They get the field
+      `FAILED_CALIBRATION`.
   """
   if calibration is None:
-    return {**result, CALIBRATION: None}
+    return _without_temperature(result, failed)
   label = getattr(dataset, split).label
   found = {
     **result,
@@ -50,6 +58,46 @@ def with_calibration(
     )
     found[GROUPS] = {**result[GROUPS], CALIBRATION: section}
   return found
+
+
+def _without_temperature(
+  result: Mapping[str, Any], failed: Calibration | None
+) -> dict[str, Any]:
+  found = {**result, CALIBRATION: None}
+  if failed is None or failed.failed is None:
+    return found
+  section = dict(
+    zip(('temperature', 'expected_accuracy'), failed.failed, strict=True)
+  )
+  found[FAILED_CALIBRATION] = section
+  if groups := result.get(GROUPS):
+    found[GROUPS] = {**groups, CALIBRATION: None, FAILED_CALIBRATION: section}
+  return found
+
+
+def failed_fit_in_words(figures: Mapping[str, Any]) -> str:
+  """Returns why figures have no temperature, where its fit failed; else ''.
+
+  Args:
+    figures: of a report, or of its groups.
+  """
+  section = figures.get(FAILED_CALIBRATION)
+  if section is None:
+    return ''
+  return fit_stopped(section['temperature'], section['expected_accuracy'])
+
+
+def fit_stopped(temperature: float, expected_accuracy: float) -> str:
+  """Returns that a fit failed, in words.
+
+  Args:
+    temperature: that it ended with.
+    expected_accuracy: to which it was to be fitted.
+  """
+  return (
+    f'the fit of the temperature stopped at {temperature:g}, an end of its '
+    f'range, for an expected accuracy of {percent(expected_accuracy)} %'
+  )
 
 
 def _section(
@@ -86,7 +134,8 @@ def calibration_lines(report: Mapping[str, Any]) -> list[str]:
   figures = main_figures(report)
   section = figures.get(CALIBRATION)
   if section is None:
-    return []
+    reason = failed_fit_in_words(figures)
+    return [f'confidence: without a temperature: {reason}'] if reason else []
   line = (
     f'confidence: temperature {section["temperature"]:.2f}, from an expected '
     f'accuracy of {percent(section["expected_accuracy"])} %'

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from input_pipeline.errors import UserError
-from owdfa_jax.evaluation.names_checks import part_label
+from owdfa_jax.evaluation.names_checks import names_of_parts
 from owdfa_jax.evaluation.names_file import NAMES_FILE
 from owdfa_jax.evaluation.training_sample import TrainingSample
 from owdfa_jax.spectrum.kmeans import unit_rows
@@ -86,12 +86,7 @@ def parts_of_names(
       f'images; `owdfa eval --workdir={workdir}` adds them'
     )
   return ClusterParts(
-    {
-      output: tuple(
-        name or part_label(output, part) for part, name in enumerate(names, 1)
-      )
-      for output, names in parts.items()
-    },
+    {output: names_of_parts(output, names) for output, names in parts.items()},
     {
       output: part_centres(sample, output, len(names))
       for output, names in parts.items()

@@ -9,7 +9,10 @@ import numpy as np
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax import report_fields
 from owdfa_jax.evaluation import metrics
-from owdfa_jax.evaluation.calibration_report import with_calibration
+from owdfa_jax.evaluation.calibration_report import (
+  failed_fit_in_words,
+  with_calibration,
+)
 from owdfa_jax.evaluation.details import fake_rows, with_details
 from owdfa_jax.evaluation.heap import heap_summary
 from owdfa_jax.evaluation.predictions import Predictions, Predictor
@@ -71,7 +74,7 @@ def evaluate(experiment: Experiment) -> dict[str, Any]:
   of_split = experiment.dataset, split, predictions
   result = with_details(result, *of_split)
   if seen is not None:
-    result = with_calibration(result, *of_split, seen.calibration)
+    result = with_calibration(result, *of_split, seen.calibration, seen.failed)
   report = {
     report_fields.REPORT_VERSION_FIELD: report_fields.REPORT_VERSION,
     'checkpoint_step': restored.step,
@@ -271,9 +274,12 @@ def null_reasons(report: Mapping[str, Any]) -> dict[str, str]:
   """
   reasons = metrics.not_available(report)
   # The verdicts of groups have no field `last`.
-  return reasons | {
+  reasons |= {
     k: v for k, v in _NULL_FIELDS.items() if report.get(k, ...) is None
   }
+  if failed := failed_fit_in_words(report):
+    reasons[report_fields.CALIBRATION] = failed
+  return reasons
 
 
 def selected_by(

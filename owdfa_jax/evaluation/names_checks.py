@@ -39,6 +39,18 @@ def part_label(output: int, part: int) -> str:
   return f'novel-{output}.{part}'
 
 
+def names_of_parts(output: int, names: Sequence[str]) -> tuple[str, ...]:
+  """Returns what the parts of a cluster are called.
+
+  Args:
+    output: of the cluster.
+    names: those that the user gave, '' for none.
+  """
+  return tuple(
+    name or part_label(output, part) for part, name in enumerate(names, 1)
+  )
+
+
 def check_names(
   names: Mapping[int, str],
   parts: Mapping[int, Sequence[str]],

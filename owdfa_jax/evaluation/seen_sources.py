@@ -14,6 +14,7 @@ from jax.experimental import multihost_utils
 
 from input_pipeline import supervision
 from input_pipeline.meta import LABELLED
+from owdfa_jax.evaluation.calibration import usable_or_failed
 from owdfa_jax.evaluation.restore import RestoredNetwork, restore_network
 from owdfa_jax.evaluation.sources_file import (
   SOURCES,
@@ -160,10 +161,11 @@ def fit_sources(
     found.row, place, _in_order(parts), label, group, is_scored
   )
   groups = by_group(rows)
-  calibration = None
+  fitted = None
   if scored == UNLABELLED_IMAGES:
-    calibration = calibrate_rows(rows, groups, LEAST_SCORES)
+    fitted = calibrate_rows(rows, groups, LEAST_SCORES)
   score, group = score[is_scored], group[is_scored]
+  calibration, failed = usable_or_failed(fitted)
   verdict, _ = group_means(score.astype(np.float64), group)
   return SeenSources(
     densities,
@@ -172,6 +174,7 @@ def fit_sources(
     scored,
     calibration,
     sample_groups(groups, train),
+    failed,
   )
 
 

@@ -17,7 +17,7 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from owdfa_jax.evaluation.calibration import Calibration
+from owdfa_jax.evaluation.calibration import Calibration, usable_or_failed
 from owdfa_jax.evaluation.checkpoint_arrays import CheckpointArrays
 from owdfa_jax.evaluation.threshold_rows import TEST_IMAGES
 from owdfa_jax.evaluation.training_sample import (
@@ -60,9 +60,11 @@ class SeenSources(NamedTuple):
     scored: which images these are, such as
       `threshold_rows.UNLABELLED_IMAGES`.
     calibration: temperatures of the confidence; None with too few images
-      without a label, and in files of earlier versions.
+      without a label, where their fit failed, and in files of earlier versions.
     sample: training images that the run carries; None in files of earlier
       versions, and without a network.
+    failed: the temperatures of a failed fit, which are not used; None
+      otherwise.
   """
 
   densities: SourceDensities
@@ -71,6 +73,7 @@ class SeenSources(NamedTuple):
   scored: str
   calibration: Calibration | None = None
   sample: TrainingSample | None = None
+  failed: Calibration | None = None
 
 
 def write_sources(
@@ -98,8 +101,8 @@ def write_sources(
     'scored': np.array(seen.scored),
     'belongs_to': np.array(_owner(checkpoint, config)),
   }
-  if seen.calibration is not None:
-    content[_CALIBRATION] = np.array(seen.calibration, np.float64)
+  if (fitted := seen.calibration or seen.failed) is not None:
+    content[_CALIBRATION] = np.array(fitted, np.float64)
   if seen.sample is not None:
     content |= seen.sample.arrays()
   SOURCES.write(workdir, int(checkpoint.name), content)
@@ -130,14 +133,18 @@ def read_sources(
     return None
   image_score, verdict_score = (np.asarray(content[x]) for x in _SCORES)
   scored = str(content.get('scored', TEST_IMAGES))
-  calibration = content.get(_CALIBRATION)
+  fitted = content.get(_CALIBRATION)
+  calibration, failed = usable_or_failed(
+    None if fitted is None else Calibration(*fitted.tolist())
+  )
   return SeenSources(
     _densities(content),
     image_score,
     verdict_score,
     scored,
-    None if calibration is None else Calibration(*calibration.tolist()),
+    calibration,
     sample_of(content),
+    failed,
   )
 
 

@@ -9,6 +9,7 @@ from owdfa_jax.evaluation import unseen
 from owdfa_jax.evaluation.predictions import Predictions
 from owdfa_jax.evaluation.sources_file import SeenSources
 from owdfa_jax.evaluation.threshold_rows import LEAST_SCORES, TEST_IMAGES
+from owdfa_jax.evaluation.unlike_training import unlike_training
 from owdfa_jax.report_fields import UNSEEN_AUROC, UNSEEN_REJECTED
 
 # The share of seen images that is kept where `UNSEEN_REJECTED` is measured.
@@ -35,8 +36,8 @@ def unseen_fields(
 
   Returns:
     The two figures, None without images of unseen sources, and `unseen`:
-    threshold, None with too few test images; false_alarm_rate;
-    num_threshold: test images that it was set on;
+    threshold, None with too few images; false_alarm_rate;
+    num_threshold: how many images it was set on; threshold_set_on: which;
     none_of_these: the share of the evaluated images above it; histogram, see
     `score_histogram`;
     and with images of unseen sources num_unseen, rejected: their share above
@@ -142,6 +143,8 @@ def unseen_lines(report: Mapping[str, Any]) -> list[str]:
       f'{section["threshold"]:.2f}, set on {section["num_threshold"]} '
       f'{section.get("threshold_set_on", TEST_IMAGES)})'
     )
+  if sentence := unlike_training(report):
+    lines.append(sentence)
   if report[UNSEEN_AUROC] is not None:
     lines.append(
       f'{section["num_unseen"]} images of sources that were not seen: AUROC '

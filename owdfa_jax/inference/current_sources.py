@@ -6,6 +6,7 @@ version. Loading a run writes nothing, and gives the same answers.
 
 from input_pipeline.errors import UserError
 from input_pipeline.progress_bars import without_progress
+from owdfa_jax.evaluation.calibration_report import fit_stopped
 from owdfa_jax.evaluation.restore import RestoredNetwork, restore_network
 from owdfa_jax.evaluation.seen_sources import fit_sources, is_current
 from owdfa_jax.evaluation.sources_file import SeenSources, read_sources
@@ -25,6 +26,10 @@ _TOO_FEW_IMAGES = (
   'has no temperature, which needs 20 training images without a label, and of '
   'tiles as many whole images'
 )
+_FAILED = (
+  'confidences are not the chance of being right, and have no temperature: {}; '
+  'train the run for longer, or on more images'
+)
 
 
 def remark_on(seen: SeenSources | None) -> str:
@@ -35,6 +40,8 @@ def remark_on(seen: SeenSources | None) -> str:
   """
   if seen is not None and seen.calibration is not None:
     return ''
+  if seen is not None and seen.failed and seen.failed.failed:
+    return _FAILED.format(fit_stopped(*seen.failed.failed))
   return _EARLIER if seen is None or seen.sample is None else _TOO_FEW_IMAGES
 
 

@@ -1,7 +1,7 @@
 """Puts together what a page says: numbers and names, without markup."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -205,11 +205,30 @@ def facts(run: RunFiles, device: str) -> dict[str, str]:
       f'cluster{"" if clusters == 1 else "s"}, in {NAMES_FILE}; the figures '
       'are those of the clusters'
     )
+  if run.parts:
+    found['split'] = _split_in_words(run.parts)
   if size := (config.get('packed') or {}).get('image_size'):
     found['images'] = f'{size} x {size} pixels'
   if device := run.machine or device:
     found['device'] = clean_name(device)
   return found
+
+
+def _split_in_words(parts: Mapping[int, Sequence[str]]) -> str:
+  """Returns which clusters are split, into which names.
+
+  Args:
+    parts: the names of the parts by output.
+  """
+  clusters = '; '.join(
+    f'novel-{output} into {" and ".join(map(clean_name, names))}'
+    for output, names in parts.items()
+  )
+  whole = 'the cluster' if len(parts) == 1 else 'the clusters'
+  return (
+    f'for new images alone, {clusters}; the tables of test images keep {whole} '
+    'whole'
+  )
 
 
 def _facts_of_network(

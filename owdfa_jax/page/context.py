@@ -1,12 +1,15 @@
 """Gathers what the template of a page names."""
 
 import dataclasses
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from owdfa_jax import __version__
+from owdfa_jax.evaluation.calibration_report import failed_fit_in_words
+from owdfa_jax.evaluation.unlike_training import unlike_training
 from owdfa_jax.page import content, draw, render
 from owdfa_jax.page.feature_map import FeatureMap
 from owdfa_jax.page.galleries import Gallery
@@ -126,10 +129,13 @@ def _texts(parts: PageParts) -> dict[str, Any]:
   counted = 'images' if run.figures is run.report else 'groups'
   return {
     'title': run.name,
+    'run_word': shlex.quote(content.clean_name(run.name)),
     'warnings': _warnings(run),
     'num_units': run.figures['num_examples'],
     'counted': counted,
     'false_alarm_rate': unseen.get('false_alarm_rate'),
+    'no_temperature': failed_fit_in_words(run.figures),
+    'unlike_training': unlike_training(run.report),
     'has_threshold': unseen.get('threshold') is not None,
     'map_caption': ''
     if parts.map is None
@@ -171,13 +177,13 @@ def _images(gallery: Gallery | None) -> dict[str, dict[int, str]]:
 
 
 def _warnings(run: RunFiles) -> list[str]:
-  """Returns what a reader has to beware of."""
+  """Returns what a reader has to beware of, commands between backticks."""
   warnings = list((run.figures.get('heap') or {}).get('warnings', ()))
   if len({*run.given.values()}) < len(run.given) and not run.adds_up:
     warnings.append(
       'Names were given after the evaluation. Where clusters share a name, '
-      'confidences are those of single clusters; a new evaluation (`owdfa eval '
-      '--workdir=RUN`) adds them up.'
+      'confidences are those of single clusters; `owdfa eval '
+      '--workdir=RUN` adds them up.'
     )
   return warnings
 

@@ -18,7 +18,7 @@ import numpy as np
 from input_pipeline import escape
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
-from owdfa_jax.evaluation.names_checks import part_label
+from owdfa_jax.evaluation.names_checks import names_of_parts
 from owdfa_jax.evaluation.report_files import HEAP_ATTRIBUTIONS_FILE
 from owdfa_jax.evaluation.shared_names import first_of_names
 from owdfa_jax.report_fields import NONE_OF_THESE
@@ -173,7 +173,6 @@ def source_texts(
   found = {}
   for k in sorted({*outputs, *given, *parts}):
     if k >= num_known:
-      of_parts = enumerate(parts.get(k, ()), 1)
-      names = tuple(name or part_label(k, n) for n, name in of_parts)
+      names = names_of_parts(k, parts.get(k, ()))
       found[k] = names or (given.get(k, f'novel-{k}'),)
   return found

@@ -7,6 +7,7 @@ named at its place, so that nobody takes it for a part that no page has.
 import dataclasses
 from collections.abc import Collection
 
+from owdfa_jax.evaluation.unlike_training import tells_the_share
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.report_fields import ROBUSTNESS
 
@@ -23,7 +24,7 @@ class Missing:
   Attributes:
     what: the part.
     why: the reason.
-    command: what adds it, RUN being the folder of the run; '' if nothing does.
+    command: what adds it, RUN standing for the run's name; '' if nothing does.
   """
 
   what: str
@@ -43,7 +44,7 @@ def missing_parts(
   """
   found = {
     'reliability': _reliability(run),
-    'scores': Missing('the unseen scores', _EARLIER, EVALUATE),
+    'scores': _scores(there),
   }
   # Without a network nothing was trained, and there are no features.
   if 'spectrum' not in run.config:
@@ -65,7 +66,12 @@ def missing_parts(
         f'{EVALUATE} --config.eval.robustness=True',
       ),
     }
-  found = {key: part for key, part in found.items() if key not in there}
+  has_share = tells_the_share(run.report)
+  found = {
+    key: part
+    for key, part in found.items()
+    if key not in there or (key == 'scores' and not has_share)
+  }
   if not has_images:
     found['clusters'] = Missing(
       'the images and the fingerprints', _NO_DATA, WITH_DATA
@@ -75,6 +81,13 @@ def missing_parts(
       'the intervals and some figures', _EARLIER, EVALUATE
     )
   return found
+
+
+def _scores(there: Collection[str]) -> Missing:
+  what = 'whether these images differ from those of the training'
+  if 'scores' not in there:
+    what = f'the unseen scores, and {what}'
+  return Missing(what, _EARLIER, EVALUATE)
 
 
 def _reliability(run: RunFiles) -> Missing:

@@ -19,6 +19,7 @@ from owdfa_jax.evaluation.heap_record import (
   read_heap_record,
   what_changed,
 )
+from owdfa_jax.evaluation.names_checks import names_of_parts
 from owdfa_jax.evaluation.names_file import (
   NAMES_FILE,
   names_of_clusters,
@@ -58,6 +59,7 @@ class RunFiles:
     named: the same by the name of the output: of several outputs of one name,
       the first stands for all.
     given: the names that the user gave to outputs.
+    parts: the names of the parts of each output that the user split.
     adds_up: whether the confidences of `named` are those of names; without, of
       single outputs, because the evaluation did not know the names.
     num_known: the number of known classes.
@@ -80,6 +82,7 @@ class RunFiles:
   digest: str
   machine: str = ''
   heap: HeapAnswers | None = None
+  parts: Mapping[int, Sequence[str]] = dataclasses.field(default_factory=dict)
 
   @property
   def figures(self) -> Mapping[str, Any]:
@@ -124,6 +127,7 @@ def read_run(
     verdicts = _verdicts(images, groups, used, entries)
     num_known = _num_known(config, entries, verdicts.name)
     given = _given(workdir, report, verdicts.name, num_known)
+    parts = _parts(workdir, report)
     adds_up = used == {f'novel-{k}': name for k, name in given.items()}
     lines = images if groups is None else groups
     named = name_verdicts(verdicts, _said(lines) if adds_up else None, given)
@@ -151,7 +155,8 @@ def read_run(
     machine=_read_machine(workdir / MACHINE_FILE),
     heap=None
     if folder is None
-    else _read_heap(folder, workdir, report, num_known, given),
+    else _read_heap(folder, workdir, report, num_known, given, parts),
+    parts={k: names_of_parts(k, names) for k, names in parts.items()},
   )
 
 
@@ -161,10 +166,9 @@ def _read_heap(
   report: Mapping[str, Any],
   num_known: int,
   given: Mapping[int, str],
+  parts: Mapping[int, Sequence[str]],
 ) -> HeapAnswers | None:
   """Returns the answers for the heap, and what has changed since; or None."""
-  found = read_names(workdir)
-  parts = {} if found is None else found.parts
   heap = read_heap(folder, num_known, given, parts)
   if heap is None:
     return None
@@ -236,6 +240,16 @@ def _given(
   return names_of_clusters(
     workdir, step, by, known, recorded_num_outputs(epath.Path(workdir))
   )
+
+
+def _parts(
+  workdir: pathlib.Path, report: Mapping[str, Any]
+) -> Mapping[int, Sequence[str]]:
+  """Returns the names of the parts of split clusters, '' for none."""
+  if report.get('checkpoint_step') is None:
+    return {}
+  found = read_names(workdir)
+  return {} if found is None else found.parts
 
 
 def _said(lines: list[dict[str, str]]) -> list[str]:

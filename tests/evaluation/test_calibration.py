@@ -4,16 +4,29 @@ import numpy as np
 import pytest
 
 from owdfa_jax.evaluation.calibration import (
+  Calibration,
   agreement,
   calibrate,
   fit_temperature,
   tempered,
+  usable_or_failed,
+)
+from owdfa_jax.evaluation.calibration_report import (
+  calibration_lines,
+  failed_fit_in_words,
+  with_calibration,
 )
 from owdfa_jax.evaluation.groups import VerdictSums
 from owdfa_jax.evaluation.training_rows import (
   TrainingRows,
   by_group,
   calibrate_rows,
+)
+from owdfa_jax.report_fields import (
+  HIGHEST_TEMPERATURE,
+  LOWEST_TEMPERATURE,
+  current_report,
+  main_figures,
 )
 from owdfa_jax.spectrum.kmeans import unit_rows
 
@@ -144,3 +157,48 @@ def test_each_group_can_have_a_temperature():
     np.testing.assert_allclose(
       found[row], tempered(log_probability, temperature)[row], rtol=1e-5
     )
+
+
+@pytest.mark.usefixtures('fits_can_fail')
+def test_a_temperature_at_an_end_of_its_range_is_not_used():
+  usable = Calibration(1.2, 1.2, 0.7, 0.7)
+  assert usable_or_failed(usable) == (usable, None)
+  assert usable_or_failed(None) == (None, None)
+  # All confidences are alike: no temperature makes their mean 0.99, or 0.
+  flat = np.full((9, 60), -np.log(60.0)) + 1e-3 * np.arange(60)
+  for share, end in ((0.99, LOWEST_TEMPERATURE), (0.0, HIGHEST_TEMPERATURE)):
+    temperature = fit_temperature(flat, share)
+    assert temperature == pytest.approx(end)
+    fitted = Calibration(1.0, temperature, 0.7, share)
+    assert usable_or_failed(fitted) == (None, fitted)
+    assert fitted.failed == (temperature, share)
+
+
+@pytest.mark.usefixtures('fits_can_fail')
+@pytest.mark.parametrize('by_group', [False, True])
+def test_a_failed_fit_is_said(by_group):
+  failed = Calibration(0.02, 0.02, 0.7048, 0.7048)
+  result = {'all_acc': 0.1} | ({'groups': {'all_acc': 0.2}} if by_group else {})
+  report = with_calibration(result, None, 'test', None, None, failed)
+  words = (
+    'the fit of the temperature stopped at 0.02, an end of its range, for an '
+    'expected accuracy of 70.48 %'
+  )
+  figures = main_figures(report)
+  assert figures['calibration'] is None
+  assert failed_fit_in_words(figures) == words
+  assert calibration_lines(report) == [
+    f'confidence: without a temperature: {words}'
+  ]
+  # A report of an earlier version, which used the temperature.
+  section = {'temperature': 0.02, 'expected_accuracy': 0.7048, 'other': 1}
+  earlier = {**result, 'calibration': section}
+  if by_group:
+    earlier['groups'] = {**result['groups'], 'calibration': section}
+  assert current_report(earlier) == report
+
+
+def test_a_usable_temperature_of_a_report_stays():
+  report = {'calibration': {'temperature': 0.9, 'expected_accuracy': 0.7}}
+  assert current_report(report) == report
+  assert failed_fit_in_words(report) == ''

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 
 from helpers import imagesets
 from helpers.csv_files import read_csv
+from helpers.paths import ROOT
 from helpers.runs import tiny_experiment
 from input_pipeline import pack
 from input_pipeline.errors import UserError
@@ -59,6 +61,10 @@ def test_report_measures_the_class_that_was_left_out(run, capsys):
   assert [entry['name'] for entry in report['per_class']] == ['m0', 'm1', 'm2']
   assert report['num_examples'] == len(run.dataset.test)
   assert report['unseen']['num_unseen'] == len(run.dataset.unseen) > 0
+  page = (ROOT / 'docs/metrics.md').read_text()
+  (row,) = re.findall(r'^\| `unseen` \| `threshold`.*', page, re.MULTILINE)
+  for key in (*report['unseen'], *report['unseen']['histogram']):
+    assert f'`{key}`' in row, key
   assert 0 <= report['unseen_auroc'] <= 1
   assert 0 <= report['unseen_rejected_at_95'] <= 1
   unlabelled = int((run.dataset.train.tag == UNLABELLED).sum())

@@ -60,6 +60,8 @@ def write_run(folder, names=('a', 'b', 'c', 'd'), seed=0, heap=False, **fields):
     'unseen': {
       'threshold': 1.5,
       'false_alarm_rate': 0.05,
+      'none_of_these': 0.06,
+      'threshold_set_on': 'unlabelled training images',
       'histogram': score_histogram(draws.normal(size=50), draws.normal(size=9)),
     },
     'robustness': [

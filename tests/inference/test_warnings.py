@@ -7,6 +7,7 @@ import pytest
 from etils import epath
 
 from helpers import imagesets
+from owdfa_jax.evaluation.calibration import Calibration
 from owdfa_jax.evaluation.new_images import find_new_images
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import ensure_sources
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.usefixtures('quick_compile')
 
 EARLIER = 'warning: confidences are without a temperature, and no training'
 TOO_FEW = 'warning: confidences are too high to be read as the chance of'
+FAILED = 'warning: confidences are not the chance of being right, and have no'
+AT_AN_END = Calibration(0.02, 0.02, 0.7, 0.7)
 
 
 @pytest.fixture(scope='module')
@@ -37,9 +40,15 @@ def experiment(trained, tmp_path_factory):
     ({}, None),
     ({'calibration': None}, TOO_FEW),
     ({'calibration': None, 'sample': None}, EARLIER),
+    # By an earlier version, which used it.
+    ({'calibration': AT_AN_END}, FAILED),
   ],
 )
-def test_missing_temperature_is_said(experiment, tmp_path, capsys, lacks, said):
+def test_missing_temperature_is_said(
+  experiment, tmp_path, capsys, request, lacks, said
+):
+  if said == FAILED:
+    request.getfixturevalue('fits_can_fail')
   checkpoint = restore_network(experiment).folder
   where = experiment.workdir, checkpoint, experiment.config
   seen = read_sources(*where)
@@ -54,7 +63,7 @@ def test_missing_temperature_is_said(experiment, tmp_path, capsys, lacks, said):
   finally:
     write_sources(*where, seen)
   out = capsys.readouterr().out
-  for warning in (EARLIER, TOO_FEW):
+  for warning in (EARLIER, TOO_FEW, FAILED):
     assert (warning in out) == (warning == said)
   # At the start, so that nobody waits for a table that is of no use to them.
   assert said is None or out.startswith(f'warning: {run.remark}\n')

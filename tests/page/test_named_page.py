@@ -85,3 +85,16 @@ def test_a_table_with_the_names_decides_the_name(run):
   plain = read_run(run)
   assert plain.named.name[3] == 'novel-3'
   assert plain.named.output.tolist() == output
+
+
+def test_the_head_says_which_clusters_are_split(run):
+  path = run / 'names.json'
+  content = json.loads(path.read_text())
+  content['names'] |= {'novel-4.1': 'IMQ', 'novel-4.2': ''}
+  path.write_text(json.dumps(content))
+  reader = Reader()
+  reader.feed(write_page(read_run(run), run, dataset=None).read_text())
+  assert (
+    'for new images alone, novel-4 into IMQ and novel-4.2; the tables of test '
+    'images keep the cluster whole'
+  ) in ' '.join(reader.text.split())

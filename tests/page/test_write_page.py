@@ -153,11 +153,13 @@ def test_reports_of_earlier_versions_have_a_page(tmp_path):
   for part in (
     'the intervals and some figures (this run was evaluated by an earlier',
     'the accuracy by confidence (this run was evaluated by an earlier version)',
-    'the unseen scores (this run was evaluated by an earlier version). owdfa '
-    'eval --workdir=RUN adds what is missing; RUN is the folder of this run.',
+    'the unseen scores, and whether these images differ from those of the '
+    'training (this run was evaluated by an earlier version). owdfa eval '
+    '--workdir=mine adds what is missing.',
     'the map (the packed data or the checkpoint was not at hand). owdfa report '
-    'RUN --data DIR adds what is missing; RUN is the folder of this run, DIR',
-    'owdfa eval --workdir=RUN --config.eval.robustness=True adds',
+    'mine --data DIR adds what is missing; DIR is the folder of its packed '
+    'data',
+    'owdfa eval --workdir=mine --config.eval.robustness=True adds',
     'curves need two evaluated epochs; metrics.jsonl has none).',
   ):
     assert part in text
@@ -217,6 +219,46 @@ def test_page_says_what_none_of_these_means(tmp_path, unseen, words):
   assert words in text
   assert 'is a matter of distance' in text
   assert 'It does not say that an image is real.' in text
+
+
+@pytest.mark.parametrize(
+  'unseen, words',
+  [
+    ({'none_of_these': 0.5}, 'training: 50.00 % of them are called none of'),
+    (
+      # By an earlier version, whose threshold is of the test images.
+      {'none_of_these': 0.5, 'threshold_set_on': 'test images'},
+      'Not on this page: whether these images differ from those of the '
+      'training (this run was evaluated by an earlier version). owdfa eval '
+      '--workdir=mine',
+    ),
+  ],
+)
+def test_page_says_that_images_differ(tmp_path, unseen, words):
+  report = write_run(tmp_path / 'mine')
+  write_run(tmp_path / 'mine', unseen=report['unseen'] | unseen)
+  text = ' '.join(read_page(make_page(tmp_path / 'mine')).text.split())
+  assert words in text
+  assert ('These images differ' in text) == ('Not on' not in words)
+
+
+def test_page_says_why_there_is_no_temperature(tmp_path):
+  # By an earlier version, which used it.
+  section = {'temperature': 0.02, 'expected_accuracy': 0.7048}
+  write_run(tmp_path / 'mine', calibration=section)
+  text = ' '.join(read_page(make_page(tmp_path / 'mine')).text.split())
+  assert 'without a temperature: the fit of the temperature stopped at' in text
+
+
+def test_commands_have_the_name_of_the_run_and_one_style(tmp_path):
+  write_run(tmp_path / 'my <run>', heap=True)
+  run = read_run(tmp_path / 'my <run>')
+  warning = 'a warning; `owdfa eval --workdir=RUN` helps'
+  run.report['heap']['warnings'] = [warning]
+  page = write_page(run, run.workdir, dataset=None).read_text()
+  assert '`' not in page[page.index('<main') :]
+  code = '<code><span>owdfa</span> <span>eval</span> <span>--workdir=&#39;my '
+  assert f'a warning; {code}&lt;run&gt;&#39;</span></code> helps' in page
 
 
 def test_page_of_a_heap_shows_where_its_images_went(tmp_path):
