@@ -41,4 +41,4 @@ def test_a_summary_has_no_confidence_of_none_of_these():
     summary.count(answer.columns() | {'side': 9})
   lines = [line.split() for line in summary.text('out.csv').splitlines()]
   assert ['1', 'b', '70.00', '0'] in lines
-  assert ['1', 'none', 'of', 'these'] in lines
+  assert ['1', 'none', 'of', 'these', '0'] in lines

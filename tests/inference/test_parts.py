@@ -63,9 +63,9 @@ def test_the_table_is_that_of_one_machine(
   fake_beam.install(monkeypatch)
   far = attribute_with('DirectRunner', trained, scan, tmp_path / 'far.csv')
   assert far.read_bytes() == here.read_bytes()
-  warning, rest = said.split('\n', 1)
+  before, table = said.split('images  source', 1)
   assert capsys.readouterr().out.replace(str(far), 'OUT') == (
-    f'{warning}\n21 images in 5 parts for DirectRunner\n{rest}'
+    f'{before}21 images in 5 parts for DirectRunner\nimages  source{table}'
   )
   assert loaded == [str(trained.workdir)]
   assert sorted(os.listdir(tmp_path)) == ['far.csv', 'here.csv', 'photos']
