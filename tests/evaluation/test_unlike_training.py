@@ -6,6 +6,7 @@ from owdfa_jax.evaluation.unlike_training import (
   tells_the_share,
   unlike_training,
 )
+from owdfa_jax.evaluation.unseen_report import unseen_lines
 
 
 def report_of(share, count=1000, rate=0.05, **fields):
@@ -50,3 +51,11 @@ def test_a_threshold_of_test_images_says_nothing():
   assert not tells_the_share(report)
   assert not tells_the_share({}) and not unlike_training({})
   assert tells_the_share(report_of(0.5))
+
+
+def test_the_printed_report_says_so():
+  report = report_of(0.2, threshold=1.5, num_threshold=90) | {
+    'unseen_auroc': None
+  }
+  _, last = unseen_lines(report)
+  assert last == unlike_training(report) != ''

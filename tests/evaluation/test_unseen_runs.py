@@ -16,12 +16,17 @@ from input_pipeline.errors import UserError
 from input_pipeline.meta import UNLABELLED
 from input_pipeline.supervision import validation_rows
 from owdfa_jax.discovery.find_centres import evaluate_run
+from owdfa_jax.evaluation.calibration import Calibration
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.new_images import list_new_images
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
-from owdfa_jax.evaluation.sources_file import SOURCES
+from owdfa_jax.evaluation.sources_file import (
+  SOURCES,
+  read_sources,
+  write_sources,
+)
 from owdfa_jax.inference.attribute import attribute_with_run
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -180,6 +185,33 @@ def test_a_file_of_an_earlier_version_has_no_temperature(run, capsys):
   assert evaluate_run(run)['calibration'] == section
   assert 'of an earlier version (no temperature)' in capsys.readouterr().out
   assert path.read_bytes() == kept
+
+
+@pytest.mark.usefixtures('fits_can_fail')
+def test_a_temperature_that_failed_is_not_used(run, capsys):
+  restored = restore_network(run)
+  path = SOURCES.path(run.workdir, restored.step)
+  kept = path.read_bytes()
+  where = run.workdir, restored.folder, run.config
+  at_an_end = Calibration(0.02, 0.02, 0.7, 0.7)
+  seen = read_sources(*where)._replace(calibration=at_an_end, failed=None)
+  write_sources(*where, seen)
+  try:
+    report = evaluate(run)
+  finally:
+    path.write_bytes(kept)
+  reason = report['not_available']['calibration']
+  assert 'stopped at 0.02, an end of its range' in reason
+  assert f'confidence: without a temperature: {reason}' in (
+    capsys.readouterr().out
+  )
+  assert report['calibration'] is None
+  assert report['failed_calibration'] == {
+    'temperature': 0.02,
+    'expected_accuracy': 0.7,
+  }
+  lines = read_csv(run.workdir / 'attributions.csv')
+  assert all(not line['calibrated_confidence'] for line in lines)
 
 
 def test_validation_images_count_as_without_a_label(larger, tmp_path):
