@@ -33,7 +33,7 @@ NOT_HERE = re.compile(
   r':(owdfa|simulated)|samples|vae|diffusion|--runner|gs://'
 )
 # Minutes: `make test-all` executes them.
-SLOW = re.compile(r'--mode=timing|staged\.py|attribute_timing')
+SLOW = re.compile(r'--mode=timing|staged\.py|attribute_timing|compare_steps')
 TINY = {
   'main.py': (
     '--config.model.width=0.125',
