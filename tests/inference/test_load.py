@@ -63,3 +63,17 @@ def test_importing_the_package_loads_no_jax(tmp_path):
     "assert not {'jax', 'numpy', 'absl'} & sys.modules.keys()"
   )
   subprocess.run([sys.executable, '-c', code], check=True)
+
+
+@pytest.mark.parametrize(
+  'options, message',
+  [
+    ({'checkpoint': 77}, 'no such checkpoint: step 77'),
+    ({'checkpoint': 'newest'}, "no such checkpoint: checkpoint=newest; use 'b"),
+    ({'batch_size': 0}, '^out of range: batch_size=0; give'),
+    ({'num_threads': 2.5}, '^wrong type: num_threads=2.5; give'),
+  ],
+)
+def test_wrong_options_of_load(trained, options, message):
+  with pytest.raises(UserError, match=message):
+    owdfa_jax.load(trained.workdir, **options)

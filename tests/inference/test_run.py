@@ -339,20 +339,6 @@ def test_nothing_is_printed_and_nothing_is_written(moved, photos, capfd):
 @pytest.mark.parametrize(
   'options, message',
   [
-    ({'checkpoint': 77}, 'no such checkpoint: step 77'),
-    ({'checkpoint': 'newest'}, "no such checkpoint: checkpoint=newest; use 'b"),
-    ({'batch_size': 0}, '^out of range: batch_size=0; give'),
-    ({'num_threads': 2.5}, '^wrong type: num_threads=2.5; give'),
-  ],
-)
-def test_wrong_options_of_load(moved, options, message):
-  with pytest.raises(UserError, match=message):
-    owdfa_jax.load(moved, **options)
-
-
-@pytest.mark.parametrize(
-  'options, message',
-  [
     ({'nearest': -1}, '^out of range: nearest=-1; give'),
     ({'max_pixels': 0}, '^out of range: max_pixels=0; give'),
   ],

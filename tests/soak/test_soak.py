@@ -132,8 +132,7 @@ def test_missing_option_is_one_line(capsys):
   with pytest.raises(SystemExit):
     main([])
   assert capsys.readouterr().err == (
-    'error: missing: --workdir; see '
-    '`python -m owdfa_jax.soak --help`\n'
+    'error: missing: --workdir; see `python -m owdfa_jax.soak --help`\n'
   )
 
 
