@@ -125,7 +125,7 @@ def test_run_does_not_go_on_with_other_pixels(images, first, tmp_path):
     change_one_pixel(images, tmp_path), tmp_path / 'run', epochs=9
   )
   for check in (check_resumable, check_same_network):
-    with pytest.raises(UserError, match='config.json has image bytes; give'):
+    with pytest.raises(UserError, match='config.json records: image bytes; '):
       check(other)
 
 
@@ -142,7 +142,7 @@ def test_run_of_an_earlier_version_is_identified_by_its_digest(
   changed = change_one_pixel(images, tmp_path)
   check_resumable(tiny_experiment(changed, tmp_path / 'run'))
   other = packed_as(images, tmp_path / 'other', size=48)
-  with pytest.raises(UserError, match='config.json has dataset=.* .now '):
+  with pytest.raises(UserError, match='config.json records: dataset=.* .now '):
     check_resumable(tiny_experiment(other, tmp_path / 'run'))
   # The images that it goes on with are recorded, and no others are taken then.
   for _ in range(2):

@@ -53,7 +53,8 @@ def test_workdir_of_other_data(packed, tmp_path):
   pack.pack(table, tmp_path / 'data', pack.Options(size=32), workers=1)
   other = tiny_experiment(tmp_path / 'data', tmp_path)
   with pytest.raises(
-    UserError, match='another config.* has meta CSV, labels, image bytes;'
+    UserError,
+    match='not the data of the run: .* meta CSV, labels, image bytes; ',
   ):
     claim_workdir(other)
 
