@@ -73,5 +73,8 @@ def test_a_step_for_gpus_takes_what_it_takes_here():
   )
   # The two compilers fuse and pad differently.
   assert 0.8 <= there['flops'] / here['flops'] <= 1.25
-  for kind in ('all-gather', 'all-reduce', 'collective-permute'):
-    assert there['sent'][kind] <= 1.1 * here['sent'][kind] + 1024
+  permuted = 'collective-permute'
+  assert there['sent'][permuted] <= 1.1 * here['sent'][permuted] + 1024
+  # Some sums become a reduce-scatter and a gather. The features would be
+  # megabytes.
+  assert there['sent']['all-gather'] < 2**17
