@@ -5,6 +5,7 @@ Only row numbers are handled here, no images. Orders are drawn by NumPy's
 NumPy version and number of workers.
 """
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,11 @@ from input_pipeline.meta import LABELLED
 # Numbers of further streams; the stream of a class has the number of its id.
 _UNLABELLED = 2**32 - 1
 _HELD_OUT = 2**32 - 2
+
+# Draws all orders: creating a generator takes ten times as long as seeding one
+# anew, since it gathers entropy first.
+_draws = np.random.RandomState(0)
+_draws_lock = threading.Lock()
 
 
 class ShuffledStream:
@@ -52,8 +58,10 @@ class ShuffledStream:
     if order is None:
       seed, stream = self._key
       # A seed is made of 32-bit words, so the walk is split into two.
-      draws = np.random.RandomState([seed, stream, walk % 2**32, walk >> 32])
-      order = draws.permutation(self.rows)
+      words = [seed, stream, walk % 2**32, walk >> 32]
+      with _draws_lock:
+        _draws.seed(words)
+        order = _draws.permutation(self.rows)
       # Threads share the dict, so it is replaced and never changed. If two of
       # them replace it at once, one order is drawn again later.
       # The last few are kept: batches made ahead read two walks in turn.

@@ -1,5 +1,7 @@
 """Index streams: alternation, balance, whole walks, dependence on the seed."""
 
+import concurrent.futures
+
 import numpy as np
 import pytest
 
@@ -150,3 +152,24 @@ def test_streams_refuse_wrong_arguments():
     sampling.batch_positions(0, 5, 0, 2)
   with pytest.raises(ValueError, match='Unknown supervision'):
     stream_of(*made_up(), supervision='none')
+
+
+def test_an_order_is_that_of_a_new_generator():
+  rows = np.arange(10, 30, dtype=np.int32)
+  stream = sampling.ShuffledStream(rows, seed=3, stream=5)
+  walk = 2**32 + 7
+  taken = stream.take(walk * len(rows) + np.arange(len(rows)))
+  draws = np.random.RandomState([3, 5, 7, 1])
+  np.testing.assert_array_equal(taken, draws.permutation(rows))
+
+
+def test_threads_draw_the_same_orders():
+  rows = np.arange(50, dtype=np.int32)
+
+  def draw(stream):
+    walks = sampling.ShuffledStream(rows, seed=3, stream=stream)
+    return walks.take(np.arange(2000)).tolist()
+
+  with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    together = list(pool.map(draw, range(8)))
+  assert together == [draw(stream) for stream in range(8)]
