@@ -2,6 +2,7 @@
 # A leaderboard as an array of jobs, one GPU and one run each:
 #   sbatch docs/pods/slurm_leaderboard.sh configs/leaderboard.py:folder data/packed/mine runs/leaderboard
 # The jobs share the workdir, and each writes the table of all finished runs.
+# With gcsfs in the .venv, data and workdir may lie in a bucket (gs://BUCKET/...).
 #SBATCH --job-name=owdfa-leaderboard
 # One job for each row and seed: 14 rows, 3 seeds.
 #SBATCH --array=0-41
@@ -16,6 +17,9 @@
 set -u
 config=$1 data=$2 workdir=$3
 shift 3
+
+# srun does not take the processors of a task over from sbatch.
+export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-1}"
 
 # The rows of configs/leaderboard.py.
 rows=(

@@ -13,6 +13,9 @@ import sys
 import kubernetes_validate
 import pytest
 import yaml
+from kubeflow_trainer_api.models.jobset_v1alpha2_job_set import (
+  JobsetV1alpha2JobSet,
+)
 
 from configs import leaderboard
 from helpers.paths import ROOT
@@ -31,7 +34,14 @@ RUNS = [
 MISSING = 'not/there'
 
 
-def recorded(folder, script, statuses=(0,), arguments=ARGUMENTS, **environment):
+def recorded(
+  folder,
+  script,
+  statuses=(0,),
+  arguments=ARGUMENTS,
+  states=('', 'ACTIVE'),
+  **environment,
+):
   """Runs a launch script; returns its status and the calls it made.
 
   Args:
@@ -39,6 +49,8 @@ def recorded(folder, script, statuses=(0,), arguments=ARGUMENTS, **environment):
     script: a script of docs/pods.
     statuses: with which srun, or gcloud's ssh, end, one after the other.
     arguments: of the script.
+    states: what gcloud's describe prints, one after the other; '' for a request
+      that is not there.
     **environment: further variables.
   """
   for name in ('srun', 'scontrol', 'gcloud'):
@@ -49,7 +61,9 @@ calls = pathlib.Path({str(folder / 'calls')!r})
 made = calls.read_text().splitlines() if calls.exists() else []
 calls.write_text('\\n'.join([*made, json.dumps([{name!r}, *sys.argv[1:]])]))
 if 'describe' in sys.argv:
-  print('ACTIVE')
+  state = {list(states)!r}[sum('"describe"' in call for call in made)]
+  print(state)
+  sys.exit(not state)
 work = ('"srun"', '"ssh"')
 done = sum(any(word in call for word in work) for call in made)
 if {name!r} == 'srun' or 'ssh' in sys.argv:
@@ -69,7 +83,6 @@ if {name!r} == 'srun' or 'ssh' in sys.argv:
 
 def reaches_the_data(words, folder):
   """Whether a command of ours is understood but for its missing data."""
-  words = [word for word in words if not word.startswith('--distributed')]
   python = next(i for i, word in enumerate(words) if word.endswith('python'))
   words = [sys.executable, *words[python + 1 :]]
   done = subprocess.run(
@@ -169,6 +182,35 @@ def test_queued_resources_go_on(tmp_path, statuses, ended):
   assert '--config.data.path=my data' in shlex.split(starts[0])
 
 
+def test_queued_resources_start_a_command_that_main_understands(tmp_path):
+  arguments = (
+    *(ARGUMENTS[0], MISSING, str(tmp_path / 'run')),
+    *('--config.batch_size=8192', '--config.method.params.pair_within=2048'),
+  )
+  _, calls = recorded(
+    tmp_path, PODS / 'queued_resources.sh', arguments=arguments
+  )
+  (start,) = [call[-1] for call in calls if 'ssh' in call]
+  assert reaches_the_data(shlex.split(start), tmp_path)
+
+
+@pytest.mark.parametrize(
+  'states, ended, made',
+  [
+    (('', 'ACTIVE'), 0, 1),
+    (('ACTIVE', 'ACTIVE'), 0, 0),
+    (('', 'FAILED'), 1, 1),
+  ],
+)
+def test_queued_resources_are_asked_for_once(tmp_path, states, ended, made):
+  status, calls = recorded(
+    tmp_path, PODS / 'queued_resources.sh', states=states
+  )
+  assert status == ended
+  assert sum('create' in call for call in calls) == made
+  assert any('ssh' in call for call in calls) == (not ended)
+
+
 def test_kubernetes_knows_every_field():
   job = yaml.safe_load((PODS / 'leaderboard_job.yaml').read_text())
   kubernetes_validate.validate(job, '1.37', strict=True)
@@ -184,6 +226,17 @@ def test_kubernetes_knows_every_field():
   kubernetes_validate.validate(made, '1.37', strict=True)
 
 
+def test_jobset_knows_every_field():
+  jobset = yaml.safe_load((PODS / 'jobset.yaml').read_text())
+  # Unknown fields are left out.
+  assert JobsetV1alpha2JobSet.from_dict(jobset).to_dict() == jobset
+  # What the schema does not say, and JobSet refuses.
+  for rule in jobset['spec']['failurePolicy']['rules']:
+    assert re.fullmatch('[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?', rule['name'])
+    assert rule['action'] == 'FailJobSet'
+    assert rule['onJobFailureReasons'] == ['PodFailurePolicy']
+
+
 def test_jobset_counts_its_processes_once():
   text = (PODS / 'jobset.yaml').read_text()
   jobset = yaml.safe_load(text)
@@ -193,6 +246,19 @@ def test_jobset_counts_its_processes_once():
   name = jobset['metadata']['name']
   job = jobset['spec']['replicatedJobs'][0]['name']
   assert f'--coordinator={name}-{job}-0-0.{name}:' in text
+
+
+@pytest.mark.parametrize('name', ['jobset.yaml', 'leaderboard_job.yaml'])
+def test_pods_start_commands_that_are_understood(tmp_path, name):
+  spec = yaml.safe_load((PODS / name).read_text())['spec']
+  if name == 'jobset.yaml':
+    spec = spec['replicatedJobs'][0]['template']['spec']
+  script = tmp_path / 'script'
+  text = container(spec)['args'][0].replace('exec', 'srun')
+  text = text.replace('/data/packed/mine', MISSING)
+  script.write_text(text.replace('/data/runs', str(tmp_path / 'runs')))
+  _, calls = recorded(tmp_path, script, JOB_COMPLETION_INDEX='3')
+  assert reaches_the_data(calls[0], tmp_path)
 
 
 @pytest.mark.parametrize('index', [0, 23, len(RUNS) - 1])
