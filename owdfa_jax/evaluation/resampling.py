@@ -16,7 +16,7 @@ import numpy as np
 
 from owdfa_jax.evaluation.weighted_figures import (
   MeasuredRows,
-  weighted_figures,
+  WeightedFigures,
 )
 
 LEVEL = 0.95
@@ -55,13 +55,14 @@ def bootstrap_intervals(
   rows = dataclasses.replace(rows, unit=count.reshape(-1))
   generator = np.random.default_rng(_SEED)
   at_a_time = max(1, min(num_draws, _MOST_WEIGHTS // len(unit)))
+  weighted = WeightedFigures(rows, num_known, len(unit))
   found = []
   for start in range(0, num_draws, at_a_time):
     weight = draw_weights(
       generator, len(unit), min(at_a_time, num_draws - start)
     )
-    found.append(weighted_figures(rows, num_known, weight))
-  whole = weighted_figures(rows, num_known, np.ones((1, len(unit))))
+    found.append(weighted.of(weight))
+  whole = weighted.of(np.ones((1, len(unit))))
   figures = {}
   for name in found[0]:
     values = np.concatenate([each[name] for each in found])
@@ -105,7 +106,7 @@ def draw_weights(
     num_draws: the number of draws.
   """
   drawn = generator.integers(0, num_units, (num_draws, num_units))
-  drawn += num_units * np.arange(num_draws)[:, None]
-  size = num_draws * num_units
-  weight = np.bincount(drawn.reshape(-1), minlength=size).astype(np.float64)
-  return weight.reshape(num_draws, num_units)
+  weight = np.empty((num_draws, num_units))
+  for of_draw, units in zip(weight, drawn, strict=True):
+    of_draw[:] = np.bincount(units, minlength=num_units)
+  return weight

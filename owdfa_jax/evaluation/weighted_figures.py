@@ -6,7 +6,6 @@ costs a sparse matrix product and not a pass over the images.
 """
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from owdfa_jax.evaluation.metrics import (
   best_matching,
   calibration_bins,
 )
+from owdfa_jax.evaluation.weighted_auroc import WeightedAuroc, divide
 
 # [D] for each of D weightings.
 Figures = dict[str, np.ndarray]
@@ -44,216 +44,269 @@ class MeasuredRows:
   fake_probability: np.ndarray | None = None
 
 
-def weighted_figures(
-  rows: MeasuredRows, num_known: int, weight: np.ndarray
-) -> Figures:
-  """Returns the figures of each weighting under one matching of all rows.
+class WeightedFigures:
+  """Computes the figures of weightings under one matching of all rows.
 
-  With equal weights they are those of `metrics.open_world_metrics`.
-
-  Args:
-    rows: the rows.
-    num_known: the number of known classes.
-    weight: float [D, U], of each unit.
-
-  Returns:
-    By name, [D] each; NaN where a weighting has no row that the figure is of.
-    Figures that need a true class of every row are left out where one has none.
+  What all weightings share is computed once, when it is made. With equal
+  weights the figures are those of `metrics.open_world_metrics`.
   """
-  label = rows.true_label
-  known = (label >= 0) & (label < num_known)
-  figures: Figures = {}
-  if known.any():
-    pairs = _Pairs(rows, known, weight)
-    figures['known_acc'] = pairs.share(pairs.output == pairs.label)
-  if (label < 0).any():
-    return figures
-  figures |= _matched_figures(rows, known, weight)
-  novel = rows.novel_probability
-  if novel is not None and known.any() and not known.all():
-    figures['known_novel_auroc'] = weighted_auroc(
-      novel, ~known, weight, rows.unit
-    )
-  fake = rows.is_fake
-  if fake is not None and fake.any() and not fake.all():
-    assert rows.fake_probability is not None
-    figures['real_fake_auc'] = weighted_auroc(
-      rows.fake_probability, fake, weight, rows.unit
-    )
-  return figures
+
+  def __init__(self, rows: MeasuredRows, num_known: int, num_units: int):
+    """Matches outputs to classes, and sorts the rows.
+
+    Args:
+      rows: N rows.
+      num_known: the number of known classes.
+      num_units: U; every unit of a row is below it.
+    """
+    label = rows.true_label
+    known = (label >= 0) & (label < num_known)
+    self._known = _Pairs(rows, known, num_units) if known.any() else None
+    self._groups: dict[str, _Group] = {}
+    self._aurocs: dict[str, WeightedAuroc] = {}
+    self._calibration: _CalibrationError | None = None
+    if (label < 0).any():
+      return
+    matched = best_matching(label, rows.predicted)
+    self._groups['all'] = _Group(rows, np.ones_like(known), num_units, matched)
+    if not known.all():
+      self._groups['novel'] = _Group(rows, ~known, num_units, matched)
+    correct = matched[rows.predicted] == label
+    self._calibration = _CalibrationError(rows, correct, num_units)
+    novel = rows.novel_probability
+    if novel is not None and known.any() and not known.all():
+      self._aurocs['known_novel_auroc'] = WeightedAuroc(
+        novel, ~known, rows.unit
+      )
+    fake = rows.is_fake
+    if fake is not None and fake.any() and not fake.all():
+      assert rows.fake_probability is not None
+      score = rows.fake_probability
+      self._aurocs['real_fake_auc'] = WeightedAuroc(score, fake, rows.unit)
+
+  def of(self, weight: np.ndarray) -> Figures:
+    """Returns the figures of each weighting.
+
+    Args:
+      weight: float [D, U], of each unit.
+
+    Returns:
+      By name, [D] each; NaN where a weighting has no row that the figure is of.
+      Figures that need a true class of every row are left out where one has
+      none.
+    """
+    by_unit = np.ascontiguousarray(weight.T)
+    figures: Figures = {}
+    if self._known is not None:
+      counts = self._known.count(by_unit)
+      figures['known_acc'] = counts.share(self._known.same_name)
+    for name, group in self._groups.items():
+      counts = group.pairs.count(by_unit)
+      figures[f'{name}_acc'] = counts.share(group.own)
+      figures |= {f'{name}_nmi': counts.nmi(), f'{name}_ari': counts.ari()}
+      if name == 'novel':
+        figures['new_acc'] = counts.share(group.correct)
+      else:
+        figures['macro_acc'] = counts.mean_by_class(group.right)
+    if self._calibration is not None:
+      error = self._calibration.of(weight, by_unit)
+      figures['expected_calibration_error'] = error
+    return figures | {k: auroc.of(weight) for k, auroc in self._aurocs.items()}
 
 
-def _matched_figures(
-  rows: MeasuredRows, known: np.ndarray, weight: np.ndarray
-) -> Figures:
-  """Returns the figures that need a matching, and those of clusterings."""
-  figures: Figures = {}
-  matched = best_matching(rows.true_label, rows.predicted)
-  every = np.ones_like(known)
-  for group, members in {'all': every, 'novel': ~known}.items():
-    if not members.any():
-      continue
-    pairs = _Pairs(rows, members, weight)
-    # The papers match the novel rows by themselves.
+class _Group:
+  """The rows of known or novel classes or all, and which pairs are correct.
+
+  Attributes:
+    pairs: their pairs (output, class), P of them.
+    own: bool [P], whether a pair is correct if these rows alone are matched,
+      as the papers do with the novel ones.
+    correct: bool [P], the same under the matching of all rows.
+    right: sums of the correct pairs by class.
+  """
+
+  def __init__(
+    self,
+    rows: MeasuredRows,
+    members: np.ndarray,
+    num_units: int,
+    matched: np.ndarray,
+  ):
+    """Counts nothing yet.
+
+    Args:
+      rows: the rows.
+      members: bool [N], those of the group; at least one.
+      num_units: U.
+      matched: int [S], the class of each output.
+    """
+    self.pairs = _Pairs(rows, members, num_units)
+    output, label = self.pairs.output, self.pairs.label
     own = best_matching(rows.true_label[members], rows.predicted[members])
-    figures[f'{group}_acc'] = pairs.share(own[pairs.output] == pairs.label)
-    figures |= {f'{group}_nmi': pairs.nmi(), f'{group}_ari': pairs.ari()}
-    correct = matched[pairs.output] == pairs.label
-    if group == 'novel':
-      figures['new_acc'] = pairs.share(correct)
-    else:
-      figures['macro_acc'] = pairs.mean_by_class(correct)
-  correct = matched[rows.predicted] == rows.true_label
-  figures['expected_calibration_error'] = _calibration_error(
-    rows, correct, weight
-  )
-  return figures
+    self.own, self.correct = own[output] == label, matched[output] == label
+    self.right = _by_name(label, self.correct)
 
 
 class _Pairs:
-  """The weighted counts of the pairs (output, class) of some rows."""
+  """The pairs (output, class) of some rows."""
 
-  def __init__(
-    self, rows: MeasuredRows, members: np.ndarray, weight: np.ndarray
-  ):
-    """Counts, for D weightings and P pairs.
+  def __init__(self, rows: MeasuredRows, members: np.ndarray, num_units: int):
+    """Finds the P pairs.
 
     Args:
       rows: the rows.
       members: bool [N], the rows to count; at least one.
-      weight: float [D, U], of each unit.
+      num_units: U.
     """
     output, label = rows.predicted[members], rows.true_label[members]
     size = int(max(output.max(), label.max())) + 1
     flat = output.astype(np.int64) * size + label
     pair, number = np.unique(flat, return_inverse=True)
     self.output, self.label = np.divmod(pair, size)
-    self._count = _sums(rows.unit[members], number, len(pair), weight)
-    self._total = self._count.sum(1)
+    self.same_name = self.output == self.label
+    self._sums = _Sums(rows.unit[members], number, len(pair), num_units)
+    self._by_output = _by_name(self.output)
+    self._by_label = _by_name(self.label)
+
+  def count(self, by_unit: np.ndarray) -> '_Counts':
+    """Returns the counts of each weighting.
+
+    Args:
+      by_unit: float [U, D], weights.
+    """
+    count = self._sums.of(by_unit)
+    outputs, labels = self._by_output.of(count.T), self._by_label.of(count.T)
+    return _Counts(count, outputs, labels)
+
+
+class _Counts:
+  """Weighted counts of pairs, and their figures."""
+
+  def __init__(
+    self, count: np.ndarray, outputs: np.ndarray, labels: np.ndarray
+  ):
+    """Takes the counts.
+
+    Args:
+      count: float [D, P], of each pair.
+      outputs: float [D, number of outputs], of each output.
+      labels: float [D, number of classes], of each class.
+    """
+    self._count, self._outputs, self._labels = count, outputs, labels
+    self._total = count.sum(1)
 
   def share(self, correct: np.ndarray) -> np.ndarray:
     """Returns the share [D] of rows whose pair is correct, bool [P]."""
-    return _divide(self._count[:, correct].sum(1), self._total)
+    return divide(self._count[:, correct].sum(1), self._total)
 
-  def mean_by_class(self, correct: np.ndarray) -> np.ndarray:
-    """Returns the mean over classes of that share, [D]."""
-    size = self._marginal(self.label)
-    right = self._marginal(self.label, correct)
-    return np.nanmean(_divide(right, size), axis=1)
+  def mean_by_class(self, right: '_Sums') -> np.ndarray:
+    """Returns the mean over classes of the share of correct pairs, [D].
+
+    Args:
+      right: sums of the correct pairs by class.
+    """
+    share = divide(right.of(self._count.T), self._labels)
+    return np.nanmean(share, axis=1)
 
   def nmi(self) -> np.ndarray:
     """Returns the mutual information over the mean of the entropies, [D]."""
-    outputs = self._entropy(self._marginal(self.output))
-    labels = self._entropy(self._marginal(self.label))
+    outputs, labels = map(self._entropy, (self._outputs, self._labels))
     both = self._entropy(self._count)
     mean = (outputs + labels) / 2
     # As scikit-learn has it: one cluster of one class agrees fully.
-    nmi = np.where(mean > 0, _divide(outputs + labels - both, mean), 1.0)
+    nmi = np.where(mean > 0, divide(outputs + labels - both, mean), 1.0)
     return np.clip(nmi, 0, 1)
 
   def ari(self) -> np.ndarray:
     """Returns the adjusted Rand index, [D]."""
     together = _num_pairs(self._count)
-    outputs = _num_pairs(self._marginal(self.output))
-    labels = _num_pairs(self._marginal(self.label))
-    by_chance = _divide(outputs * labels, self._total * (self._total - 1) / 2)
+    outputs, labels = map(_num_pairs, (self._outputs, self._labels))
+    by_chance = divide(outputs * labels, self._total * (self._total - 1) / 2)
     most = (outputs + labels) / 2
     same = most == by_chance
-    return np.where(same, 1.0, _divide(together - by_chance, most - by_chance))
-
-  def _marginal(
-    self, name: np.ndarray, chosen: np.ndarray | None = None
-  ) -> np.ndarray:
-    """Returns the counts by output or class, [D, number of names].
-
-    Args:
-      name: int [P], the output or the class of each pair.
-      chosen: bool [P], the pairs to count; None counts all.
-    """
-    names, number = np.unique(name, return_inverse=True)
-    weight = None if chosen is None else chosen.astype(np.float64)
-    return _sums(np.arange(len(name)), number, len(names), self._count, weight)
+    return np.where(same, 1.0, divide(together - by_chance, most - by_chance))
 
   def _entropy(self, count: np.ndarray) -> np.ndarray:
-    share = _divide(count, self._total[:, None])
+    share = divide(count, self._total[:, None])
     logarithm = np.log(share, out=np.zeros_like(share), where=share > 0)
     return -(share * logarithm).sum(1)
 
 
-def weighted_auroc(
-  score: np.ndarray, positive: np.ndarray, weight: np.ndarray, unit: np.ndarray
-) -> np.ndarray:
-  """Returns the area under the ROC curve of each weighting, [D].
+class _CalibrationError:
+  """The expected calibration error of weightings."""
 
-  It is the chance that a positive row has the higher score; equal scores count
-  as half. NaN where a weighting has no positive or no negative row.
+  def __init__(self, rows: MeasuredRows, correct: np.ndarray, num_units: int):
+    """Sorts the rows into bins.
+
+    Args:
+      rows: the rows.
+      correct: bool [N].
+      num_units: U.
+    """
+    bins = calibration_bins(rows.confidence)
+    gap = rows.confidence.astype(np.float64) - correct
+    self._gaps = _Sums(rows.unit, bins, NUM_BINS, num_units, gap)
+    self._size = np.bincount(rows.unit, minlength=num_units)
+
+  def of(self, weight: np.ndarray, by_unit: np.ndarray) -> np.ndarray:
+    """Returns the error of each weighting, [D].
+
+    Args:
+      weight: float [D, U], of each unit.
+      by_unit: the same as [U, D].
+    """
+    gaps = self._gaps.of(by_unit)
+    return divide(np.abs(gaps).sum(1), weight @ self._size)
+
+
+class _Sums:
+  """Weighted sums of values by column."""
+
+  def __init__(
+    self,
+    unit: np.ndarray,
+    column: np.ndarray,
+    num_columns: int,
+    num_units: int,
+    value: np.ndarray | None = None,
+  ):
+    """Makes a sparse matrix from weights to sums.
+
+    Args:
+      unit: int [N], which weight is that of each row.
+      column: int [N], where each row is added.
+      num_columns: the number of columns.
+      num_units: the number of weights.
+      value: float [N], what is weighted; None for ones.
+    """
+    # Imported here because SciPy takes long to load, as `metrics` says.
+    from scipy import sparse
+
+    value = np.ones(len(unit)) if value is None else value
+    shape = num_columns, num_units
+    self._table = sparse.csr_array((value, (column.reshape(-1), unit)), shape)
+
+  def of(self, by_unit: np.ndarray) -> np.ndarray:
+    """Returns the sums of each weighting, [D, num_columns].
+
+    Args:
+      by_unit: float [num_units, D], weights.
+    """
+    return np.asarray(self._table @ by_unit).T
+
+
+def _by_name(name: np.ndarray, chosen: np.ndarray | None = None) -> _Sums:
+  """Returns the sums of pairs by output or class.
 
   Args:
-    score: float [N], higher for positive.
-    positive: bool [N].
-    weight: float [D, U], of each unit.
-    unit: int [N], the unit of each row.
+    name: int [P], the output or the class of each pair.
+    chosen: bool [P], the pairs to add; None adds all.
   """
-  value, rank = np.unique(score, return_inverse=True)
-  found = []
-  # One weighting after the other: no [D, N] in memory.
-  for row_weight in _row_weights(weight, unit):
-    up = np.bincount(rank, row_weight * positive, len(value))
-    down = np.bincount(rank, row_weight * ~positive, len(value))
-    below = np.cumsum(down) - down / 2
-    found.append(_divide((up * below).sum(), up.sum() * down.sum()))
-  return np.array(found)
-
-
-def _row_weights(weight: np.ndarray, unit: np.ndarray) -> Iterator[np.ndarray]:
-  for of_units in weight:
-    yield of_units[unit]
-
-
-def _calibration_error(
-  rows: MeasuredRows, correct: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-  """Returns the expected calibration error of each weighting, [D]."""
-  bins = calibration_bins(rows.confidence)
-  gap = rows.confidence.astype(np.float64) - correct
-  by_bin = _sums(rows.unit, bins, NUM_BINS, weight, gap)
-  size = np.bincount(rows.unit, minlength=weight.shape[1])
-  return _divide(np.abs(by_bin).sum(1), weight @ size)
-
-
-def _sums(
-  unit: np.ndarray,
-  column: np.ndarray,
-  num_columns: int,
-  weight: np.ndarray,
-  value: np.ndarray | None = None,
-) -> np.ndarray:
-  """Returns weighted sums of the rows' values by column, [D, num_columns].
-
-  Args:
-    unit: int [N], below U.
-    column: int [N].
-    num_columns: the number of columns.
-    weight: float [D, U].
-    value: float [N]; None for ones.
-  """
-  # Imported here because SciPy takes long to load, as `metrics` says.
-  from scipy import sparse
-
-  value = np.ones(len(unit)) if value is None else value
-  table = sparse.csr_array(
-    (value, (column.reshape(-1), unit)), (num_columns, weight.shape[1])
-  )
-  return np.asarray(table @ weight.T).T
+  names, number = np.unique(name, return_inverse=True)
+  value = None if chosen is None else chosen.astype(np.float64)
+  return _Sums(np.arange(len(name)), number, len(names), len(name), value)
 
 
 def _num_pairs(count: np.ndarray) -> np.ndarray:
   """Returns the number of pairs of rows that lie together, [D]."""
   return (count * (count - 1) / 2).sum(1)
-
-
-def _divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-  """Returns quotients; NaN where the divisor is 0."""
-  below = np.broadcast_to(below, np.shape(above))
-  empty = np.full(np.shape(above), np.nan)
-  return np.divide(above, below, out=empty, where=below != 0)

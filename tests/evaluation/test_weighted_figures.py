@@ -9,8 +9,7 @@ from sklearn import metrics as sklearn_metrics
 from owdfa_jax.evaluation import metrics
 from owdfa_jax.evaluation.weighted_figures import (
   MeasuredRows,
-  weighted_auroc,
-  weighted_figures,
+  WeightedFigures,
 )
 
 NUM_KNOWN = 2
@@ -47,7 +46,7 @@ def repeated(rows, weight):
 
 def test_equal_weights_give_the_figures_of_the_report():
   rows = made_up(0)
-  found = weighted_figures(rows, NUM_KNOWN, np.ones((1, 20)))
+  found = WeightedFigures(rows, NUM_KNOWN, 20).of(np.ones((1, 20)))
   expected = metrics.open_world_metrics(
     rows.true_label,
     rows.predicted,
@@ -71,7 +70,7 @@ def test_equal_weights_give_the_figures_of_the_report():
 def test_weights_are_repetitions_of_rows(seed):
   rows = made_up(seed)
   weight = np.random.default_rng(seed + 1).integers(0, 4, (3, 20))
-  found = weighted_figures(rows, NUM_KNOWN, weight.astype(float))
+  found = WeightedFigures(rows, NUM_KNOWN, 20).of(weight.astype(float))
   matched = metrics.best_matching(rows.true_label, rows.predicted)
   novel = rows.true_label >= NUM_KNOWN
   matched_novel = metrics.best_matching(
@@ -105,7 +104,7 @@ def test_weights_are_repetitions_of_rows(seed):
 def test_one_missing_truth_leaves_known_acc():
   rows = made_up(0)
   rows.true_label[0] = -1
-  found = weighted_figures(rows, NUM_KNOWN, np.ones((1, 20)))
+  found = WeightedFigures(rows, NUM_KNOWN, 20).of(np.ones((1, 20)))
   assert found.keys() == {'known_acc'}
 
 
@@ -117,14 +116,24 @@ def test_weights_without_rows_of_a_figure_give_nan():
     confidence=np.full(4, 0.5),
   )
   weight = np.array([[1.0, 1, 0, 0], [1, 1, 1, 1]])
-  found = weighted_figures(rows, NUM_KNOWN, weight)
+  found = WeightedFigures(rows, NUM_KNOWN, 4).of(weight)
   np.testing.assert_array_equal(found['new_acc'], [np.nan, 1])
   np.testing.assert_array_equal(found['all_acc'], [0.5, 0.75])
 
 
-def test_auroc_counts_equal_scores_as_half():
-  score = np.array([0.1, 0.5, 0.5, 0.9])
-  positive = np.array([False, False, True, True])
+@pytest.mark.parametrize(
+  'score, expected',
+  [((0.1, 0.5, 0.5, 0.9), 0.875), ((0.1, 0.5, 0.4, 0.9), 0.75)],
+)
+def test_auroc_counts_equal_scores_as_half(score, expected):
+  rows = MeasuredRows(
+    unit=np.arange(4),
+    true_label=np.array([0, 0, 2, 2]),
+    predicted=np.array([0, 0, 2, 2]),
+    confidence=np.full(4, 0.5),
+    novel_probability=np.array(score),
+  )
   weight = np.array([[1.0, 1, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]])
-  found = weighted_auroc(score, positive, weight, np.arange(4))
-  np.testing.assert_array_equal(found, [0.875, 0.5, np.nan])
+  found = WeightedFigures(rows, NUM_KNOWN, 4).of(weight)['known_novel_auroc']
+  second = 0.5 if score[1] == score[2] else 0
+  np.testing.assert_array_equal(found, [expected, second, np.nan])
