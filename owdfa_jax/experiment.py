@@ -83,19 +83,7 @@ def build_experiment(inputs: RunInputs, *, trains: bool = True) -> Experiment:
     parallel.check_state_shards(config.state_shards, placement)
     placement = dataclasses.replace(placement, state_shards=config.state_shards)
 
-  network = config.model.to_dict()
-  # These two say where the weights come from, not what the network is.
-  del network['init'], network['init_head']
-
-  def build(rngs: nnx.Rngs) -> classifier.Classifier:
-    return create_classifier(
-      **network,
-      num_outputs=num_outputs,
-      image_size=dataset.image_size,
-      branches=method.branches,
-      rngs=rngs,
-    )
-
+  build = network_builder(config, method, num_outputs, dataset.image_size)
   # Tracing finds sizes that do not fit before anything is written.
   shapes = nnx.state(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param)
   check_memory(
@@ -110,6 +98,36 @@ def build_experiment(inputs: RunInputs, *, trains: bool = True) -> Experiment:
     num_outputs=num_outputs,
     build=build,
   )
+
+
+def network_builder(
+  config: ml_collections.ConfigDict,
+  method: Method,
+  num_outputs: int,
+  image_size: int,
+) -> Build:
+  """Returns the function that makes the network of a config.
+
+  Args:
+    config: the settings of the run.
+    method: asks for branches of the network.
+    num_outputs: width of the head.
+    image_size: S, of images of S x S pixels.
+  """
+  network = config.model.to_dict()
+  # These two say where the weights come from, not what the network is.
+  del network['init'], network['init_head']
+
+  def build(rngs: nnx.Rngs) -> classifier.Classifier:
+    return create_classifier(
+      **network,
+      num_outputs=num_outputs,
+      image_size=image_size,
+      branches=method.branches,
+      rngs=rngs,
+    )
+
+  return build
 
 
 def check_memory(

@@ -84,6 +84,10 @@ COMMANDS = {
     'Counts what a training step costs on chips that need not be there.',
     'owdfa_jax.scale.__main__',
   ),
+  'step-timing': Command(
+    'Times the training step of each method on the devices of this machine.',
+    'owdfa_jax.scale.step_timing',
+  ),
   'pack-timing': Command(
     'Times the parts of packing.', 'input_pipeline.pack_timing'
   ),

@@ -24,22 +24,10 @@ from collections.abc import Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import check_choice, one_line_errors
-from input_pipeline.number_ranges import (
-  NumberRange,
-  check_flags,
-  whole,
-  whole_numbers,
-)
-from owdfa_jax.methods.parameters import PARAMETERS
-from owdfa_jax.models.names import BACKBONE_NAMES
+from input_pipeline.number_ranges import check_flags, whole, whole_numbers
+from owdfa_jax.scale.size_flags import BATCH, RANGES, add_sizes, checked_names
 
-_RANGES = {
-  'batch': whole(2, 2**20),
-  'image_size': whole(8, 2**12),
-  'width': NumberRange(0.02, 16),
-  'pair_within': whole(0, 2**20),
-  'channels': whole(2, 2**16),
-}
+_RANGES = {'batch': BATCH, 'channels': whole(2, 2**16), **RANGES}
 # Of flags with several numbers.
 _LISTS = {
   'devices': whole(0, 2**16),
@@ -49,8 +37,6 @@ _LISTS = {
 # Keys of `costs.LOWER`.
 PARTS = ('step', 'loss')
 EFFORTS = {'default': 0.0, 'low': -1.0}
-# The method that the others are compared with comes first.
-_METHODS = ('supervised', *sorted(PARAMETERS.keys() - {'supervised'}))
 
 
 @one_line_errors()
@@ -70,6 +56,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   _add_clustering(parser)
   options = parser.parse_args(argv)
   numbers = _checked(parser, options)
+  methods, backbones = checked_names(options)
   if options.topology != 'local':
     # Where libtpu is installed, JAX would look for a TPU of this machine.
     os.environ.setdefault('JAX_PLATFORMS', 'cpu')
@@ -90,8 +77,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 
   print_costs(
     options,
-    options.methods.split(','),
-    options.backbones.split(','),
+    methods,
+    backbones,
     numbers['devices'],
     EFFORTS[options.effort],
   )
@@ -113,10 +100,6 @@ def _checked(
     parser.error('--run takes --rows and --topology=local')
   check_choice('--effort', options.effort, EFFORTS)
   check_choice('--part', options.part, PARTS)
-  for name in options.methods.split(','):
-    check_choice('--methods', name, _METHODS)
-  for name in options.backbones.split(','):
-    check_choice('--backbones', name, BACKBONE_NAMES)
   return numbers
 
 
@@ -135,34 +118,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     'commas between them, give a table for each (default: 0, all)',
   )
   add('--batch', type=int, help='rows of the global batch')
-  add(
-    '--methods',
-    default=','.join(_METHODS),
-    help='methods, with commas between them (default: %(default)s)',
-  )
-  add(
-    '--backbones',
-    default='resnet50,efficientnet_lite0',
-    help='backbones, with commas between them (default: %(default)s)',
-  )
-  add(
-    '--image_size',
-    type=int,
-    default=256,
-    help='side of the images in pixels (default: %(default)s)',
-  )
-  add(
-    '--width',
-    type=float,
-    default=1.0,
-    help='multiplies the channels (default: %(default)s)',
-  )
-  add(
-    '--pair_within',
-    type=int,
-    default=0,
-    help='rows that CPL and MPSL compare with each other (default: 0, all)',
-  )
+  add_sizes(parser)
   add(
     '--part',
     default='step',

@@ -23,6 +23,7 @@ from owdfa_jax.scale.program import (
   method_config,
   step_cost,
 )
+from owdfa_jax.scale.size_flags import REFERENCE
 from owdfa_jax.scale.table import CostTable
 
 # By the values of --part.
@@ -30,8 +31,6 @@ LOWER: dict[str, Callable[[str, Sizes, Placement], Any]] = {
   'step': lower_step,
   'loss': lower_loss,
 }
-# The method that the others are compared with.
-REFERENCE = 'supervised'
 
 
 def print_costs(

@@ -10,25 +10,21 @@ from flax import nnx
 from jax._src.lib import _jax
 
 from owdfa_jax import configs
-from owdfa_jax.experiment import Build, make_method
+from owdfa_jax.experiment import make_method, network_builder
 from owdfa_jax.methods.base import (
   Context,
-  Method,
   VisibleLabels,
   make_epoch_info_at,
 )
-from owdfa_jax.models.classifier import Classifier
-from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.outputs import Outputs
 from owdfa_jax.parallel import Placement, check_batch_size, check_groups
 from owdfa_jax.scale import hlo
-from owdfa_jax.training.optimizers import make_optimizer
-from owdfa_jax.training.state import (
-  abstract_network,
-  abstract_state,
-  make_init,
+from owdfa_jax.training.setup import (
+  DataSizes,
+  Training,
+  training_without_data,
 )
-from owdfa_jax.training.step import make_train_step
+from owdfa_jax.training.state import abstract_network, abstract_state
 
 # The config whose method a name stands for, where they differ.
 _CONFIGS = {'supervised': 'upper_bound'}
@@ -108,27 +104,30 @@ def lower_step(method: str, sizes: Sizes, placement: Placement) -> Any:
   """
   config = method_config(method, sizes)
   check_devices(config, placement)
-  rule = make_method(config)
-  outputs = rule.num_outputs(sizes.known) or sizes.outputs
-  build = network_builder(config, rule, outputs, sizes.image)
-  steps = max(1, sizes.examples // sizes.batch)
-  optimizer, schedule = make_optimizer(
-    **config.optimizer, epochs=config.epochs, steps_per_epoch=steps
-  )
-  graphdef, _, _ = abstract_network(build, placement)
-  init = make_init(build, rule, outputs, optimizer, sizes.examples)
-  step: Any = make_train_step(
-    graphdef,
-    rule,
-    optimizer,
-    schedule,
-    make_epoch_info_at(sizes.known, config.epochs, steps),
-    config.seed,
-    placement,
-  )
+  training = step_training(config, sizes, placement)
+  step: Any = training.train_step
   return step.lower(
-    abstract_state(init, placement), abstract_batch(sizes, placement)
+    abstract_state(training.init, placement), abstract_batch(sizes, placement)
   )
+
+
+def step_training(
+  config: ml_collections.ConfigDict, sizes: Sizes, placement: Placement
+) -> Training:
+  """Returns what a method trains with.
+
+  Args:
+    config: what `method_config` returns.
+    sizes: the batch, the network and the data.
+    placement: the devices, which need not be there.
+  """
+  data = DataSizes(
+    known=sizes.known,
+    outputs=sizes.outputs,
+    examples=sizes.examples,
+    steps_per_epoch=max(1, sizes.examples // sizes.batch),
+  )
+  return training_without_data(config, data, sizes.image, placement)
 
 
 def lower_loss(method: str, sizes: Sizes, placement: Placement) -> Any:
@@ -180,32 +179,6 @@ def check_devices(
   check_batch_size(config.batch_size, placement)
   group = config.method.params.get('pair_within', 0)
   check_groups(group, config.batch_size, placement)
-
-
-def network_builder(
-  config: ml_collections.ConfigDict, rule: Method, outputs: int, image: int
-) -> Build:
-  """Returns the function that makes the network of a config.
-
-  Args:
-    config: what `method_config` returns.
-    rule: the method, which asks for branches.
-    outputs: width of the head.
-    image: side of the images in pixels.
-  """
-  network = config.model.to_dict()
-  del network['init'], network['init_head']
-
-  def build(rngs: nnx.Rngs) -> Classifier:
-    return create_classifier(
-      **network,
-      num_outputs=outputs,
-      image_size=image,
-      branches=rule.branches,
-      rngs=rngs,
-    )
-
-  return build
 
 
 def abstract_batch(

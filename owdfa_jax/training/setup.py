@@ -4,10 +4,17 @@ import dataclasses
 from collections.abc import Callable
 
 import jax
+import ml_collections
 from flax import nnx
 
-from owdfa_jax.experiment import Experiment
-from owdfa_jax.methods.base import make_epoch_info_at
+from owdfa_jax.experiment import (
+  Build,
+  Experiment,
+  make_method,
+  network_builder,
+)
+from owdfa_jax.methods.base import Method, make_epoch_info_at
+from owdfa_jax.parallel import Placement
 from owdfa_jax.settings import epoch_steps
 from owdfa_jax.training.optimizers import make_optimizer
 from owdfa_jax.training.state import (
@@ -41,6 +48,23 @@ class Training:
   num_steps: int
 
 
+@dataclasses.dataclass(frozen=True)
+class DataSizes:
+  """What the training functions need to know of the data.
+
+  Attributes:
+    known: number of known classes.
+    outputs: width of the network's head.
+    examples: training images.
+    steps_per_epoch: steps of one epoch.
+  """
+
+  known: int
+  outputs: int
+  examples: int
+  steps_per_epoch: int
+
+
 def set_up_training(experiment: Experiment) -> Training:
   """Returns what `experiment` trains with; nothing is on the devices yet.
 
@@ -49,19 +73,47 @@ def set_up_training(experiment: Experiment) -> Training:
       settings are invalid.
   """
   config, dataset = experiment.config, experiment.dataset
-  method, placement = experiment.method, experiment.placement
-  steps = epoch_steps(config, dataset)
+  return make_training(
+    config,
+    experiment.method,
+    experiment.build,
+    DataSizes(
+      known=dataset.num_known,
+      outputs=experiment.num_outputs,
+      examples=len(dataset.train),
+      steps_per_epoch=epoch_steps(config, dataset),
+    ),
+    experiment.placement,
+  )
+
+
+def make_training(
+  config: ml_collections.ConfigDict,
+  method: Method,
+  build: Build,
+  sizes: DataSizes,
+  placement: Placement,
+) -> Training:
+  """Returns the compiled functions for data of some sizes.
+
+  Args:
+    config: the settings of the run.
+    method: computes the loss.
+    build: makes the network from its random streams.
+    sizes: of the data, which is not read.
+    placement: the devices, which need not be there.
+
+  Raises:
+    UserError: the optimiser's settings are invalid.
+  """
+  steps = sizes.steps_per_epoch
   optimizer, schedule = make_optimizer(
     **config.optimizer, epochs=config.epochs, steps_per_epoch=steps
   )
-  graphdef, _, _ = abstract_network(experiment.build, placement)
-  epoch_info_at = make_epoch_info_at(dataset.num_known, config.epochs, steps)
+  graphdef, _, _ = abstract_network(build, placement)
+  epoch_info_at = make_epoch_info_at(sizes.known, config.epochs, steps)
   init = make_init(
-    experiment.build,
-    method,
-    experiment.num_outputs,
-    optimizer,
-    num_examples=len(dataset.train),
+    build, method, sizes.outputs, optimizer, num_examples=sizes.examples
   )
   shardings = state_shardings(init, placement)
   return Training(
@@ -83,4 +135,32 @@ def set_up_training(experiment: Experiment) -> Training:
     ),
     steps_per_epoch=steps,
     num_steps=config.epochs * steps,
+  )
+
+
+def training_without_data(
+  config: ml_collections.ConfigDict,
+  sizes: DataSizes,
+  image_size: int,
+  placement: Placement,
+) -> Training:
+  """Returns what a config trains with, for data that need not exist.
+
+  Args:
+    config: the settings of a run.
+    sizes: of the data; the method may choose another number of outputs.
+    image_size: S, of images of S x S pixels.
+    placement: the devices, which need not be there.
+
+  Raises:
+    UserError: the optimiser's settings are invalid.
+  """
+  method = make_method(config)
+  outputs = method.num_outputs(sizes.known) or sizes.outputs
+  return make_training(
+    config,
+    method,
+    network_builder(config, method, outputs, image_size),
+    dataclasses.replace(sizes, outputs=outputs),
+    placement,
   )

@@ -14,15 +14,10 @@ import numpy as np
 
 from input_pipeline.errors import one_line_errors
 from owdfa_jax import configs
-from owdfa_jax.experiment import make_method
-from owdfa_jax.methods.base import make_epoch_info_at
-from owdfa_jax.models.create import create_classifier
 from owdfa_jax.parallel import make_placement
-from owdfa_jax.training.optimizers import make_optimizer
-from owdfa_jax.training.state import abstract_network, create_state, make_init
-from owdfa_jax.training.step import make_train_step
+from owdfa_jax.training.setup import DataSizes, training_without_data
+from owdfa_jax.training.state import create_state
 from owdfa_jax.training.timing import repeat_step
-from owdfa_jax.training.views import Augmentation
 
 # What the packed data would say; they hardly change the cost of a step.
 NUM_KNOWN = 8
@@ -50,45 +45,39 @@ def random_step(
   chosen = configs.load(name, benchmark).lock()
   for setting in settings:
     configs.override(chosen, setting, 'a variant')
-  method, placement = make_method(chosen), make_placement()
-  outputs = method.num_outputs(NUM_KNOWN) or NUM_CLASSES
-  network = chosen.model.to_dict()
-  del network['init'], network['init_head']
-
-  def build(rngs: Any) -> Any:
-    return create_classifier(
-      **network,
-      num_outputs=outputs,
-      image_size=image_size,
-      branches=method.branches,
-      rngs=rngs,
-    )
-
-  optimizer, schedule = make_optimizer(
-    **chosen.optimizer, epochs=chosen.epochs, steps_per_epoch=STEPS_PER_EPOCH
+  placement = make_placement()
+  sizes = DataSizes(
+    known=NUM_KNOWN,
+    outputs=NUM_CLASSES,
+    examples=NUM_EXAMPLES,
+    steps_per_epoch=STEPS_PER_EPOCH,
   )
-  graphdef, _, _ = abstract_network(build, placement)
-  init = make_init(build, method, outputs, optimizer, NUM_EXAMPLES)
-  train_step = make_train_step(
-    graphdef,
-    method,
-    optimizer,
-    schedule,
-    make_epoch_info_at(NUM_KNOWN, chosen.epochs, STEPS_PER_EPOCH),
-    chosen.seed,
-    placement,
-    Augmentation(**chosen.augment),
+  training = training_without_data(chosen, sizes, image_size, placement)
+  state = create_state(training.init, chosen.seed, placement)
+  take_step = repeat_step(training.train_step, state)
+  batch = placement.put_batch(
+    random_batch(chosen.batch_size, image_size, NUM_KNOWN, NUM_CLASSES)
   )
-  state = create_state(init, chosen.seed, placement)
-  batch = random_batch(chosen.batch_size, image_size)
-  return repeat_step(train_step, state, placement.put_batch(batch))
+  return lambda: take_step(batch)
 
 
-def random_batch(rows: int, image_size: int) -> dict[str, np.ndarray]:
-  """Returns a batch of noise; every second row has a label."""
+def random_batch(
+  rows: int, image_size: int, known: int, classes: int
+) -> dict[str, np.ndarray]:
+  """Returns a batch of noise.
+
+  Args:
+    rows: B, of the batch.
+    image_size: S, of images of S x S pixels.
+    known: number of known classes; every second row of them has its label.
+    classes: number of known and novel classes.
+
+  Returns:
+    What `input_pipeline.pipeline.train_batches` yields.
+  """
   draw = np.random.default_rng(0)
-  true = draw.integers(0, NUM_CLASSES, rows, np.int32)
-  labelled = (np.arange(rows) % 2 == 0) & (true < NUM_KNOWN)
+  true = draw.integers(0, classes, rows, np.int32)
+  labelled = (np.arange(rows) % 2 == 0) & (true < known)
   return {
     'image': draw.integers(0, 256, (rows, image_size, image_size, 3), np.uint8),
     'label': np.where(labelled, true, -1).astype(np.int32),

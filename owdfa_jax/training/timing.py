@@ -30,6 +30,7 @@ from owdfa_jax.training.state import (
   create_state,
 )
 from owdfa_jax.training.step import TrainStep
+from owdfa_jax.training.step_report import StepReport
 from owdfa_jax.training.views import Augmentation, View, make_view
 
 ROUNDS = 8
@@ -68,12 +69,13 @@ def time_step(experiment: Experiment) -> dict[str, float]:
     [make_view(name, augmentation) for name in experiment.method.views]
   )
   network_gradient = make_network_gradient(training.graphdef)
+  take_step = repeat_step(training.train_step, state)
   seconds = median_seconds(
     {
       'input': lambda: next(batches),
       'augmentation': lambda: augment_views(batch['image']),
       'network': lambda: network_gradient(params, batch_stats, batch),
-      'step': repeat_step(training.train_step, state, batch),
+      'step': lambda: take_step(batch),
     }
   )
   step = seconds.pop('step')
@@ -137,11 +139,11 @@ def make_network_gradient(
 
 
 def repeat_step(
-  train_step: TrainStep, state: TrainState, batch: DeviceBatch
-) -> Callable[[], Any]:
-  """Returns a function that takes one more step with each call."""
+  train_step: TrainStep, state: TrainState
+) -> Callable[[DeviceBatch], StepReport]:
+  """Returns a function that takes one more step with the batch it is given."""
 
-  def next_step() -> Any:
+  def next_step(batch: DeviceBatch) -> StepReport:
     nonlocal state
     state, report = train_step(state, batch)
     return report

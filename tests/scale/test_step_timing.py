@@ -1,0 +1,95 @@
+"""What the steps of several methods take, in turns."""
+
+import pytest
+
+from owdfa_jax.scale import step_times
+from owdfa_jax.scale.step_timing import main
+from owdfa_jax.scale.timed_methods import TimedMethod, overhead, take_turns
+
+SMALL = (
+  '--backbones=small --image_size=32 --width=0.125 --batch=16 --rounds=2 '
+  '--steps=1'
+).split()
+
+
+def timed(name, *seconds, wait=None):
+  return TimedMethod(
+    name=name,
+    take_step=lambda batch: batch,
+    flops=2e12,
+    compile_seconds=30.0,
+    seconds=list(seconds),
+    wait=wait,
+  )
+
+
+def test_rows_of_a_table():
+  """Both devices together have 40 Tflop/s; a step of 2 takes 0.1 seconds."""
+  rows = step_times.time_rows(
+    [
+      timed('cpl', 0.2, 0.1, 0.4),
+      timed('supervised', 0.1, 0.1, 0.1, wait=0.25),
+    ],
+    batch=64,
+    peak=40.0,
+  )
+  assert rows == [
+    ['cpl', '320', '200.0', '2.000', '2', '25.0', '30.0', '-'],
+    ['supervised', '640', '100.0', '1.000', '2', '50.0', '30.0', '25.0'],
+  ]
+
+
+def test_rows_without_a_peak_and_a_reference():
+  (row,) = step_times.time_rows([timed('cpl', 0.2)], batch=64, peak=0.0)
+  assert row == ['cpl', '320', '200.0', '-', '2', '-', '30.0', '-']
+
+
+def test_overhead_is_that_of_each_round():
+  """Every round is slower than the one before, for both methods."""
+  slow, fast = timed('mpsl', 2.0, 4.0, 9.0), timed('supervised', 1.0, 2.0, 3.0)
+  assert overhead(slow, fast) == 2.0
+
+
+def test_methods_take_turns():
+  turns = []
+  methods = [timed('a'), timed('b')]
+  for method in methods:
+    method.take_step = lambda _, name=method.name: turns.append(name)
+  take_turns(methods, batch=None, rounds=2, steps=2)
+  assert turns == ['a', 'a', 'b', 'b'] * 2
+  assert [len(method.seconds) for method in methods] == [2, 2]
+
+
+@pytest.mark.usefixtures('quick_compile', 'two_blocks')
+def test_command_with_and_without_real_batches(packed, capsys):
+  main([*SMALL, '--methods=supervised', f'--data={packed}', '--peak=0.01'])
+  head, _, row = capsys.readouterr().out.strip().split('\n')[-3:]
+  cells = dict(zip(head.split(' | '), row.split(' | '), strict=True))
+  assert cells['times supervised'] == '1.000'
+  assert float(cells['images/s']) > 0 and float(cells['% of peak']) > 0
+  assert 0 <= float(cells['% waiting for input |'].strip(' |')) <= 100
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'status', 'words'),
+  [
+    ('--methods=cpi', 2, 'cpl'),
+    ('--backbones=resnet51', 2, 'resnet50'),
+    ('--batch=16,1', 2, '--batch'),
+    ('--rounds=0', 2, '--rounds'),
+    # Eight devices have one row of each half at least.
+    ('--batch=24', 1, 'batch_size=24'),
+  ],
+)
+def test_bad_arguments(arguments, status, words, capsys):
+  with pytest.raises(SystemExit) as ended:
+    main([*SMALL, *arguments.split()])
+  assert ended.value.code == status
+  assert words in capsys.readouterr().err
+
+
+def test_images_of_another_size(packed, capsys):
+  with pytest.raises(SystemExit) as ended:
+    main([*SMALL, '--image_size=64', f'--data={packed}'])
+  assert ended.value.code == 2
+  assert 'give --image_size=32' in capsys.readouterr().err
