@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from input_pipeline.faces import FaceBox
 
@@ -83,12 +82,15 @@ def _linked(
   tracks: Sequence[Sequence[_Face]], seen: Sequence[_Face]
 ) -> dict[int, int]:
   """Returns the track of each face of a frame that goes on with one."""
+  # Takes a fifth of a second to import, which only videos need.
+  from scipy import optimize
+
   if not tracks or not seen:
     return {}
   alike = np.array([[_alike(track, face) for face in seen] for track in tracks])
   # Pairs that are too unlike gain nothing, so they take no place from others.
   gain = np.maximum(alike - _LEAST_ALIKE, 0)
-  pairs = zip(*linear_sum_assignment(gain, maximize=True), strict=True)
+  pairs = zip(*optimize.linear_sum_assignment(gain, maximize=True), strict=True)
   return {
     int(position): int(number)
     for number, position in pairs

@@ -24,7 +24,7 @@ _compiled = itertools.count()
 _COMPILE_MILLISECONDS = 3_600_000
 # Arrays with fewer values are copied to every device: splitting them would cost
 # messages and save next to nothing.
-_LEAST_SPLIT = 4096
+LEAST_SPLIT = 4096
 # A batch on the devices: arrays by name, [B, ...].
 DeviceBatch = dict[str, jax.Array]
 
@@ -66,7 +66,7 @@ class Placement:
     """
     shards = self.state_shards
     fitting = [axis for axis, size in enumerate(shape) if not size % shards]
-    if shards == 1 or math.prod(shape) < _LEAST_SPLIT or not fitting:
+    if shards == 1 or math.prod(shape) < LEAST_SPLIT or not fitting:
       return self.replicated
     longest = max(fitting, key=lambda axis: shape[axis])
     mesh = jax.sharding.Mesh(

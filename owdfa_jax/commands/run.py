@@ -12,6 +12,7 @@ of which few settings can be overridden: --config.eval.batch_size=64
 """
 
 import functools
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -55,6 +56,9 @@ from owdfa_jax.training.recorded_config import (
 )
 
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
+# When Python looks for unused objects that refer to each other. Its own limits
+# have it go through all that imports and tracing have made, many times.
+_COLLECTION_LIMITS = 50_000, 20, 100
 
 # Modes that take the config of the run in --workdir, without --config.
 _OF_RUN = ('eval', 'attribute', 'estimate')
@@ -184,6 +188,7 @@ def _mode_of(words: Sequence[str]) -> str:
 
 def _run(argv: Sequence[str]) -> None:
   """Checks everything that can be checked early, then runs."""
+  gc.set_threshold(*_COLLECTION_LIMITS)
   files = argv[1:]
   if _QUIET.value:
     be_quiet()

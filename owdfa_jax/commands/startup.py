@@ -16,6 +16,9 @@ from owdfa_jax.pods.worker import PodProcess
 # The key under which process 0 publishes the address of its supervisor.
 _KEY = 'owdfa/supervisor'
 _SHARE_MILLISECONDS = 60_000
+# Programs that compile faster are not kept. JAX's own limit of a second leaves
+# out the one that draws the initial weights.
+_LEAST_SECONDS_TO_KEEP = 0.1
 
 
 @contextlib.contextmanager
@@ -55,6 +58,11 @@ def use_compilation_cache(folder: str) -> None:
   # warnings.
   if folder:
     jax.config.update('jax_compilation_cache_dir', os.path.expanduser(folder))
+    # Unless the user has chosen another limit.
+    if jax.config.jax_persistent_cache_min_compile_time_secs == 1:
+      jax.config.update(
+        'jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS_TO_KEEP
+      )
 
 
 def join_pod(

@@ -1,6 +1,8 @@
-"""Options of XLA for the training step."""
+"""Options of XLA for the training step, and for programs that run once."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 
@@ -15,6 +17,15 @@ _PROCESSORS = {
     'LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT'
   ),
 }
+# Without optimisation, the many random draws of a ResNet take a few seconds to
+# compile and not half a minute.
+_ONCE = {
+  'xla_backend_optimization_level': 0,
+  'xla_llvm_disable_expensive_passes': True,
+}
+# The older of XLA's two ways to make machine code of an operation takes half
+# the time, for code that is a little slower and gives the same numbers.
+_ONCE_ON_PROCESSORS = {'xla_cpu_use_fusion_emitters': False}
 
 
 def compiler_options(placement: Placement) -> dict[str, str] | None:
@@ -26,14 +37,33 @@ def compiler_options(placement: Placement) -> dict[str, str] | None:
   Returns:
     None for XLA's own.
   """
+  return dict(_PROCESSORS) if _take(placement, _PROCESSORS) else None
+
+
+def options_to_run_once(placement: Placement) -> dict[str, Any]:
+  """Returns the `compiler_options` of a program that runs only once.
+
+  It compiles fast and need not run fast.
+
+  Args:
+    placement: the devices.
+  """
+  options = dict(_ONCE)
+  if _take(placement, _ONCE_ON_PROCESSORS):
+    options |= _ONCE_ON_PROCESSORS
+  return options
+
+
+def _take(placement: Placement, options: Mapping[str, Any]) -> bool:
+  """Says whether devices are processors whose XLA has the options."""
   platform = placement.mesh.devices.flat[0].platform
-  return dict(_PROCESSORS) if platform == 'cpu' and _are_known() else None
+  return platform == 'cpu' and _are_known(tuple(options.items()))
 
 
 @functools.cache
-def _are_known() -> bool:
-  """Says whether the installed XLA has the options; the flag is a new one."""
-  program = jax.jit(lambda: 0, compiler_options=_PROCESSORS)
+def _are_known(options: tuple[tuple[str, Any], ...]) -> bool:
+  """Says whether the installed XLA has the options, some of which are new."""
+  program = jax.jit(lambda: 0, compiler_options=dict(options))
   try:
     program.lower().compile()
   except jax.errors.JaxRuntimeError:

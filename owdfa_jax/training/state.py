@@ -7,12 +7,14 @@ from typing import Any
 import flax
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 
 from owdfa_jax.methods.base import Method
 from owdfa_jax.models.classifier import Classifier
 from owdfa_jax.parallel import Placement
+from owdfa_jax.training.compiler import options_to_run_once
 
 # The network's variables, in nested mappings that follow its modules. The
 # leaves are arrays, or `jax.ShapeDtypeStruct` where only shapes matter.
@@ -98,17 +100,13 @@ def create_state(
     seed: below 2**32; determines the initial parameters.
     placement: the devices; see `state_shardings`.
   """
-  # This program runs once. With optimisation, the many random draws of a ResNet
-  # take half a minute to compile.
+  # The key is made within the program: made before, it is one more to compile.
   compiled_init = jax.jit(
-    init,
+    lambda seed: init(jax.random.key(seed)),
     out_shardings=state_shardings(init, placement),
-    compiler_options={
-      'xla_backend_optimization_level': 0,
-      'xla_llvm_disable_expensive_passes': True,
-    },
+    compiler_options=options_to_run_once(placement),
   )
-  return compiled_init(jax.random.key(seed))
+  return compiled_init(np.uint32(seed))
 
 
 def abstract_state(
@@ -157,7 +155,8 @@ def state_shardings(
 
 
 def _shapes(init: Callable[[jax.Array], TrainState]) -> TrainState:
-  return jax.eval_shape(init, jax.random.key(0))
+  # The key is described too: making one would compile a program.
+  return jax.eval_shape(init, jax.eval_shape(lambda: jax.random.key(0)))
 
 
 def abstract_network(

@@ -6,14 +6,27 @@ import pytest
 from input_pipeline.files import cache_folder
 from owdfa_jax.commands import startup
 
+LEAST_SECONDS = 'jax_persistent_cache_min_compile_time_secs'
+
 
 @pytest.fixture
 def cache_dir():
-  """Returns a function that tells JAX's cache folder; restores it."""
-  before = jax.config.jax_compilation_cache_dir
+  """Returns a function that tells JAX's cache folder; restores the settings."""
+  names = 'jax_compilation_cache_dir', LEAST_SECONDS
+  before = {name: getattr(jax.config, name) for name in names}
   jax.config.update('jax_compilation_cache_dir', 'as it was')
   yield lambda: jax.config.jax_compilation_cache_dir
-  jax.config.update('jax_compilation_cache_dir', before)
+  for name, value in before.items():
+    jax.config.update(name, value)
+
+
+@pytest.mark.parametrize(
+  ('given', 'kept'), [(1.0, 0.1), (0.0, 0.0), (5.0, 5.0)]
+)
+def test_least_seconds_unless_the_user_has_chosen(cache_dir, given, kept):
+  jax.config.update(LEAST_SECONDS, given)
+  startup.use_compilation_cache('~/compiled')
+  assert getattr(jax.config, LEAST_SECONDS) == kept
 
 
 def test_cache_folder(monkeypatch):

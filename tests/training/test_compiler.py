@@ -28,10 +28,18 @@ def test_the_installed_xla_knows_the_options_of_processors():
 def test_other_devices_get_none(platform):
   placement = parallel.Placement(Mesh(np.array([Device(platform)])))
   assert compiler.compiler_options(placement) is None
+  assert compiler.options_to_run_once(placement) == compiler._ONCE
 
 
 def test_an_xla_that_lacks_them_gets_none(monkeypatch):
-  monkeypatch.setattr(compiler, '_PROCESSORS', {'xla_cpu_no_such_option': '1'})
-  compiler._are_known.cache_clear()
-  assert compiler.compiler_options(parallel.make_placement()) is None
-  compiler._are_known.cache_clear()
+  unknown = {'xla_cpu_no_such_option': '1'}
+  monkeypatch.setattr(compiler, '_PROCESSORS', unknown)
+  monkeypatch.setattr(compiler, '_ONCE_ON_PROCESSORS', unknown)
+  placement = parallel.make_placement()
+  assert compiler.compiler_options(placement) is None
+  assert compiler.options_to_run_once(placement) == compiler._ONCE
+
+
+def test_a_program_that_runs_once():
+  options = compiler.options_to_run_once(parallel.make_placement())
+  assert options == compiler._ONCE | compiler._ONCE_ON_PROCESSORS

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from owdfa_jax.parallel import LEAST_SPLIT
 from owdfa_jax.training.finite import (
   STATE_PARTS,
   all_finite,
@@ -36,6 +37,16 @@ def test_one_number_among_many(value, dtype):
   tree = {'a': jnp.zeros((3, 4), dtype), 'b': (jnp.arange(3), jnp.ones(()))}
   assert all_finite(tree)
   assert not all_finite(tree | {'a': tree['a'].at[2, 1].set(value)})
+
+
+@pytest.mark.parametrize('size', [LEAST_SPLIT - 1, LEAST_SPLIT])
+def test_arrays_of_any_size(size):
+  tree = [jnp.zeros(size), jnp.zeros(size), jnp.zeros(3)]
+  assert all_finite(tree)
+  for place, leaf in enumerate(tree):
+    bad = tree.copy()
+    bad[place] = leaf.at[-1].set(jnp.nan)
+    assert not all_finite(bad)
 
 
 def test_trees_without_floating_point_numbers_are_finite():
