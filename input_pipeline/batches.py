@@ -8,6 +8,10 @@ from absl import flags
 
 Batch = dict[str, np.ndarray]
 
+# Workers pass larger arrays through shared memory. Of smaller ones it takes
+# longer to open than to copy.
+_LEAST_SHARED_BYTES = 2**16
+
 
 def iterate_batches(
   make_batch: Callable[[int], Batch],
@@ -37,6 +41,8 @@ def iterate_batches(
   if num_workers:
     if not flags.FLAGS.is_parsed():
       flags.FLAGS.mark_as_parsed()  # grain's workers read absl flags
+    shared = grain.experimental.DatasetOptions(min_shm_size=_LEAST_SHARED_BYTES)
+    iterable = grain.experimental.WithOptionsIterDataset(iterable, shared)
     iterable = iterable.mp_prefetch(
       grain.multiprocessing.MultiprocessingOptions(
         num_workers=num_workers, per_worker_buffer_size=2

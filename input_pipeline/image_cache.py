@@ -5,7 +5,8 @@ import weakref
 
 import numpy as np
 
-from input_pipeline import features
+from input_pipeline import features, packed_images
+from input_pipeline.batch_memory import BatchMemory
 from input_pipeline.dataset import SPLITS, PackedDataset, Split
 from input_pipeline.errors import UserError, check_choice
 
@@ -25,9 +26,10 @@ class ImageCache:
     """
     self._split = split_of(dataset, split_name)
     self._where = f'{dataset.path}, {split_name} split'
-    self._shape = (dataset.image_size, dataset.image_size, 3)
-    fits = len(self._split) * np.prod(self._shape) <= cache_bytes
-    self._cache = _cache_of(self._split, self._shape) if fits else None
+    shape = (dataset.image_size, dataset.image_size, 3)
+    fits = len(self._split) * np.prod(shape) <= cache_bytes
+    self._cache = _cache_of(self._split, shape) if fits else None
+    self._memory = BatchMemory(shape)
 
   def load(self, rows: np.ndarray) -> np.ndarray:
     """Returns the images of `rows`, uint8 [b, S, S, 3] RGB.
@@ -35,29 +37,30 @@ class ImageCache:
     Raises:
       UserError: a record is damaged, or its image has another size.
     """
+    loaded = self._memory.take(len(rows))
     if self._cache is None:
-      images = np.empty((len(rows), *self._shape), np.uint8)
-      for k, row in enumerate(rows.tolist()):
-        images[k] = self._decode(row)
-      return images
+      self._decode(rows, loaded)
+      return loaded
     images, ready = self._cache
-    for row in rows[~ready[rows]].tolist():
-      # No lock: two threads that decode the same row write the same bytes.
-      images[row] = self._decode(row)
-      ready[row] = True
-    return images[rows]
+    missing = rows[~ready[rows]]
+    if len(missing):
+      # No lock: two threads that decode the same row write the same bytes. A
+      # decoder may write others before, so it gets an array of its own.
+      self._decode(missing, decoded := np.empty_like(loaded[: len(missing)]))
+      images[missing] = decoded
+      ready[missing] = True
+    # The rows are in range; to clip them avoids another copy.
+    return images.take(rows, 0, out=loaded, mode='clip')
 
-  def _decode(self, row: int) -> np.ndarray:
-    try:
-      image = features.decode_image(self._split.source[row])
-    except UserError as error:
-      raise UserError(f'{self._where}, row {row}: {error}') from error
-    if image.shape != self._shape:
-      raise UserError(
-        f'{self._where}, row {row}: an image of shape {image.shape}, the '
-        f'description says {self._shape}; pack the data again'
-      )
-    return image
+  def _decode(self, rows: np.ndarray, images: np.ndarray) -> None:
+    """Decodes rows into images, uint8 [b, S, S, 3]."""
+    records = self._split.source.read(rows)
+    for row, image in zip(rows.tolist(), images, strict=True):
+      try:
+        encoded = features.encoded_image(next(records))
+        packed_images.decode_into(encoded, image)
+      except UserError as error:
+        raise UserError(f'{self._where}, row {row}: {error}') from error
 
 
 # Split -> (images uint8 [N, S, S, 3], ready bool [N]). All passes over a split

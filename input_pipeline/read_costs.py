@@ -11,7 +11,8 @@ import cv2
 import grain
 import numpy as np
 
-from input_pipeline import features, pipeline
+from input_pipeline import features, packed_images, pipeline
+from input_pipeline.batch_memory import BatchMemory
 from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
 from input_pipeline.text_tables import aligned
@@ -63,25 +64,26 @@ def time_reading(
     workers: numbers of worker processes to try, with one thread each.
 
   Returns:
-    'decode': the bare loop in one thread, from encoded images in memory.
-    'read and decode': the same, with reading and parsing the records.
+    'decode': the bare loop in one thread, from encoded images in memory to
+      one array.
+    'decode by OpenCV': the same with OpenCV, which makes an array of each.
+    'read and decode': 'decode' with reading and parsing the records.
     'N threads', 'N processes': training batches.
   """
   cv2.setNumThreads(1)
   # Images differ in what decoding costs, so all ways decode the same ones.
   last_first = _FIRST_BATCHES * max(*threads, *workers)
   iterator = _iterate(dataset, batch_size, 1, 0, start_step=last_first)
-  rows = np.concatenate(
-    [next(iterator)['index'] for _ in range(batches)]
-  ).tolist()
+  rows = np.concatenate([next(iterator)['index'] for _ in range(batches)])
   iterator.close()
-  encoded = [
-    features.decode_record(dataset.train.source[row]).image for row in rows
-  ]
+  source = dataset.train.source
+  encoded = [bytes(features.encoded_image(x)) for x in source.read(rows)]
+  size = dataset.image_size
+  (image,) = BatchMemory((size, size, 3)).take(1)
 
   def read_all() -> None:
-    for row in rows:
-      features.decode_image(dataset.train.source[row])
+    for data in source.read(rows):
+      packed_images.decode_into(features.encoded_image(data), image)
 
   def batches_of(threads: int, workers: int) -> float:
     first = _FIRST_BATCHES * max(threads, workers)
@@ -91,7 +93,8 @@ def time_reading(
     return _time_batches(iterator, first, batches)
 
   ways: dict[str, Callable[[], float]] = {
-    'decode': lambda: _seconds(lambda: _decode_all(encoded)),
+    'decode': lambda: _seconds(lambda: _decode_into(encoded, image)),
+    'decode by OpenCV': lambda: _seconds(lambda: _decode_all(encoded)),
     'read and decode': lambda: _seconds(read_all),
   }
   for count in threads:
@@ -128,18 +131,28 @@ def _time_batches(
   iterator: grain.DatasetIterator[Batch], first: int, batches: int
 ) -> float:
   """Returns the seconds of some batches, after others that do not count."""
-  for _ in range(first):
-    next(iterator)
+  _take(iterator, first)
   try:
-    return _seconds(lambda: [next(iterator) for _ in range(batches)])
+    return _seconds(lambda: _take(iterator, batches))
   finally:
     iterator.close()
+
+
+def _take(iterator: grain.DatasetIterator[Batch], batches: int) -> None:
+  """Takes batches and drops each before the next, as training does."""
+  for _ in range(batches):
+    next(iterator)
 
 
 def _seconds(work: Callable[[], Any]) -> float:
   start = time.perf_counter()
   work()
   return time.perf_counter() - start
+
+
+def _decode_into(encoded: Sequence[bytes], image: np.ndarray) -> None:
+  for content in encoded:
+    packed_images.decode_into(memoryview(content), image)
 
 
 def _decode_all(encoded: Sequence[bytes]) -> None:

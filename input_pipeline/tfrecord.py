@@ -4,10 +4,11 @@ A record is `uint64 length | uint32 crc(length) | data | uint32 crc(data)`,
 little-endian. The checksums are CRC-32C, "masked": rotated, plus a constant.
 """
 
+import functools
 import os
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import google_crc32c
@@ -18,6 +19,7 @@ from input_pipeline.errors import UserError
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
 _MASK_DELTA = 0xA282EAD8
+_UINT32 = struct.Struct('<I')
 
 
 def masked_crc(data: bytes) -> int:
@@ -28,9 +30,14 @@ def masked_crc(data: bytes) -> int:
 
 def frame_record(data: bytes) -> bytes:
   """Returns a record as it is in the file: header, `data`, footer."""
-  length = struct.pack('<Q', len(data))
-  header = length + struct.pack('<I', masked_crc(length))
-  return header + data + struct.pack('<I', masked_crc(data))
+  return _header(len(data)) + data + _UINT32.pack(masked_crc(data))
+
+
+# Records of equal lengths have equal headers.
+@functools.lru_cache(maxsize=4096)
+def _header(length: int) -> bytes:
+  words = struct.pack('<Q', length)
+  return words + _UINT32.pack(masked_crc(words))
 
 
 def write_record(file: BinaryIO, data: bytes) -> int:
@@ -88,13 +95,29 @@ class TFRecordSource:
     Raises:
       UserError: the record is corrupt, or the shard is truncated or missing.
     """
-    shard = int(self._shard[index])
-    length = int(self._length[index])
-    start = int(self._offset[index]) - HEADER_BYTES
+    shard, offset = int(self._shard[index]), int(self._offset[index])
+    return self._read(shard, offset, int(self._length[index]))
+
+  def read(self, rows: np.ndarray) -> Iterator[bytes]:
+    """Yields the data of several records, faster than one by one.
+
+    Args:
+      rows: int [M], the indices of the records, in the order to have them.
+
+    Raises:
+      UserError: a record is corrupt, or a shard is truncated or missing.
+    """
+    shard, offset = self._shard[rows].tolist(), self._offset[rows].tolist()
+    return map(self._read, shard, offset, self._length[rows].tolist())
+
+  def _read(self, shard: int, offset: int, length: int) -> bytes:
     name = self._paths[shard]
+    start = offset - HEADER_BYTES
     wanted = HEADER_BYTES + length + FOOTER_BYTES
     try:
-      descriptor = self._descriptor(shard)
+      descriptor = self._descriptors.get(shard)
+      if descriptor is None:
+        descriptor = self._open(shard)
       # pread states the position, so threads need no lock around a seek.
       framed = os.pread(descriptor, wanted, start)
       if len(framed) < wanted:
@@ -102,15 +125,15 @@ class TFRecordSource:
         raise _truncated(name, start + wanted, size)
     except OSError as error:
       raise _unreadable(name, error) from error
-    if _checked_length(framed[:HEADER_BYTES], name, start) != length:
-      raise _corrupt(name, start, 'its length is not the one in the index')
+    if not framed.startswith(_header(length)):
+      raise _corrupt(name, start, _wrong_header(framed[:HEADER_BYTES]))
     data = framed[HEADER_BYTES:-FOOTER_BYTES]
-    (crc,) = struct.unpack('<I', framed[-FOOTER_BYTES:])
+    (crc,) = _UINT32.unpack_from(framed, HEADER_BYTES + length)
     if crc != masked_crc(data):
       raise _corrupt(name, start, "its data's checksum does not match")
     return data
 
-  def _descriptor(self, shard: int) -> int:
+  def _open(self, shard: int) -> int:
     with self._lock:
       if shard not in self._descriptors:
         # Closed in child processes, which open the shards themselves.
@@ -126,20 +149,21 @@ class TFRecordSource:
     self.__dict__.update(state)
     self._lock = threading.Lock()
 
-  def __del__(self) -> None:
+  def __del__(self, close: Callable[[int], None] = os.close) -> None:
+    # An argument, since `os` may be gone when the interpreter ends.
     for descriptor in self.__dict__.get('_descriptors', {}).values():
-      os.close(descriptor)
+      close(descriptor)
 
   def __repr__(self) -> str:
     # grain compares reprs when it checks a restored state.
     return f'TFRecordSource({len(self)} records, {len(self._paths)} shards)'
 
 
-def _checked_length(header: bytes, name: str, position: int) -> int:
-  length, crc = struct.unpack('<QI', header)
-  if crc != masked_crc(header[:8]):
-    raise _corrupt(name, position, "its header's checksum does not match")
-  return length
+def _wrong_header(header: bytes) -> str:
+  """Returns why a header is not the one that the index asks for."""
+  if _UINT32.unpack_from(header, 8)[0] != masked_crc(header[:8]):
+    return "its header's checksum does not match"
+  return 'its length is not the one in the index'
 
 
 def _corrupt(name: str, position: int, why: str) -> UserError:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.records import SIZE, make_dataset
-from input_pipeline import features, pipeline
+from input_pipeline import packed_images, pipeline
 from input_pipeline.errors import UserError
 
 
@@ -55,13 +55,13 @@ def test_every_process_evaluates_equally_many_batches(dataset):
 def test_images_are_decoded_once_when_they_fit(dataset, monkeypatch):
   fresh = dataclasses.replace(dataset, test=dataclasses.replace(dataset.test))
   decoded = []
-  decode = features.decode_image
+  decode = packed_images.decode_into
 
-  def count(data):
+  def count(encoded, out):
     decoded.append(1)
-    return decode(data)
+    decode(encoded, out)
 
-  monkeypatch.setattr(features, 'decode_image', count)
+  monkeypatch.setattr(packed_images, 'decode_into', count)
 
   def visit(**options):
     list(pipeline.evaluation_batches(fresh, 'test', batch_size=7, **options))

@@ -30,6 +30,7 @@ def test_command(packed, capsys):
   assert [line.split('  ')[0] for line in reading.splitlines()] == [
     'reading',
     'decode',
+    'decode by OpenCV',
     'read and decode',
     '1 threads',
     '2 threads',

@@ -59,6 +59,23 @@ def test_random_access_in_any_order(shards):
   assert source[np.int64(-1)] == RECORDS[-1]
 
 
+def test_several_records_in_any_order(shards):
+  _, source = shards
+  order = np.array([3, 0, 4, 1, 2, 3, -1])
+  assert list(source.read(order)) == [RECORDS[i] for i in order]
+  assert list(source.read(order[:0])) == []
+
+
+def test_reading_goes_on_after_a_damaged_record(shards):
+  paths, source = shards
+  flip(paths[0], 28)
+  records = source.read(np.array([0, 2, 4]))
+  assert next(records) == RECORDS[0]
+  with pytest.raises(UserError, match='byte offset 16'):
+    next(records)
+  assert next(records) == RECORDS[4]
+
+
 def test_grain_maps_over_the_source(shards):
   _, source = shards
   dataset = grain.MapDataset.source(source).map(len)

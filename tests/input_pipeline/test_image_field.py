@@ -1,0 +1,65 @@
+"""The image is found in a record, however long it is and whatever precedes."""
+
+import numpy as np
+import pytest
+from tensorflow_datasets.proto import tf_example_pb2
+
+from input_pipeline import features, image_field
+from input_pipeline.errors import UserError
+
+KEY = b'\n\x05image\x12'
+
+
+def record(image, **changes):
+  fields = {
+    'image': image,
+    'label': 1,
+    'tag': 2,
+    'id': 'a/b.png',
+    'method': 'Swap',
+    'forgery_type': 'IdentitySwap',
+    'image_source': 'src',
+    'sha256': 'ab' * 32,
+  }
+  return features.encode_record(features.Record(**(fields | changes)))
+
+
+# Lengths around those at which the length itself takes another byte.
+@pytest.mark.parametrize(
+  'length', [*range(110, 135), *range(16370, 16390), 40000, 2097140, 2097160]
+)
+def test_images_of_all_lengths(length):
+  image = np.random.RandomState(0).bytes(length)
+  assert bytes(features.encoded_image(record(image))) == image
+
+
+def test_most_images_are_found_without_parsing():
+  for length in 1, 100, 5000, 100000:
+    image = bytes(range(256)) * 500
+    assert image_field.find_image(record(image[:length])) == image[:length]
+
+
+@pytest.mark.parametrize(
+  'name', [KEY.decode(), 'x' * 500, KEY.decode() + '\x08\n\x06\n\x04evil']
+)
+def test_the_id_may_hold_anything(name):
+  image = b'picture' * 100
+  assert bytes(features.encoded_image(record(image, id=name))) == image
+
+
+def test_other_writers_are_understood():
+  """Their fields have another order, or their image several parts."""
+  example = tf_example_pb2.Example()
+  example.features.feature['image'].bytes_list.value.extend([b'ab', b'cd'])
+  assert bytes(features.encoded_image(example.SerializeToString())) == b'abcd'
+
+
+@pytest.mark.parametrize('data', [b'\xff\xff', KEY, KEY + b'\x80' * 9])
+def test_what_is_no_record_is_refused(data):
+  with pytest.raises(UserError, match=r'not a tf\.train\.Example'):
+    features.encoded_image(data)
+
+
+def test_a_record_that_ends_early_is_refused():
+  with pytest.raises(UserError, match=r'not a tf\.train\.Example'):
+    features.encoded_image(record(b'a' * 1000)[:500])

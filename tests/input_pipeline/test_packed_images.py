@@ -1,0 +1,128 @@
+"""Decoding into a row of a batch gives what OpenCV gives, for every image."""
+
+import itertools
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers.imagesets import image
+from input_pipeline import packed_images
+from input_pipeline.errors import UserError
+
+SIZE = 40
+# EXIF with the orientation "rotated by 90 degrees".
+ROTATED = b'MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'
+SAMPLING = {
+  '4:4:4': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+  '4:2:2': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+  '4:4:0': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440,
+  '4:2:0': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+  '4:1:1': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411,
+}
+
+
+def by_opencv(data):
+  return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+def decoded(data, size=SIZE):
+  out = np.zeros((size, size, 3), np.uint8)
+  packed_images.decode_into(memoryview(data), out)
+  return out
+
+
+def is_fast(data, size=SIZE):
+  return packed_images.fast_decoder(memoryview(data), size) is not None
+
+
+def jpeg(**options):
+  flags = [cv2.IMWRITE_JPEG_QUALITY, options.get('quality', 95)]
+  sampling = SAMPLING[options.get('sampling', '4:2:0')]
+  flags += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+  flags += [cv2.IMWRITE_JPEG_PROGRESSIVE, options.get('progressive', 0)]
+  picture = options.get('picture', image(SIZE, seed=0))
+  return cv2.imencode('.jpg', picture, flags)[1].tobytes()
+
+
+def png(picture=None):
+  picture = image(SIZE, seed=0) if picture is None else picture
+  return cv2.imencode('.png', picture)[1].tobytes()
+
+
+def with_chunk(data, kind, content, place):
+  """Returns a PNG with one more chunk at a place."""
+  chunk = struct.pack('>I', len(content)) + kind + content
+  chunk += struct.pack('>I', zlib.crc32(kind + content))
+  return data[:place] + chunk + data[place:]
+
+
+def with_exif(data):
+  content = b'Exif\0\0' + ROTATED
+  segment = b'\xff\xe1' + struct.pack('>H', len(content) + 2) + content
+  return data[:2] + segment + data[2:]
+
+
+@pytest.mark.parametrize('size', [8, 9, 40, 65])
+def test_plain_images_are_decoded_as_opencv_does(size):
+  picture = cv2.GaussianBlur(image(size, seed=0), (0, 0), 1.5)
+  kinds = itertools.product((50, 95), SAMPLING, (0, 1))
+  files = [
+    jpeg(picture=picture, quality=q, sampling=s, progressive=p)
+    for q, s, p in kinds
+  ]
+  for data in [png(picture), *files]:
+    assert is_fast(data, size)
+    np.testing.assert_array_equal(decoded(data, size), by_opencv(data))
+
+
+def test_other_segments_may_come_before_the_frame():
+  comment = b'\xff\xfe' + struct.pack('>H', 1002) + bytes(1000)
+  data = jpeg()
+  longer = data[:2] + comment + data[2:]
+  assert is_fast(longer)
+  np.testing.assert_array_equal(decoded(longer), by_opencv(data))
+
+
+OTHERS = {
+  'grey JPEG': jpeg(picture=image(SIZE, seed=0)[..., 0]),
+  'rotated JPEG': with_exif(jpeg()),
+  'grey PNG': png(image(SIZE, seed=0)[..., 0]),
+  'PNG with alpha': png(
+    np.dstack([image(SIZE, seed=0), image(SIZE, 1)[..., 0]])
+  ),
+  'PNG of 16 bits': png(image(SIZE, seed=0).astype(np.uint16) * 257),
+  'PNG rotated before its pixels': with_chunk(png(), b'eXIf', ROTATED, 33),
+  'PNG rotated after its pixels': with_chunk(png(), b'eXIf', ROTATED, -12),
+  'PNG with a transparent colour': with_chunk(png(), b'tRNS', bytes(6), 33),
+  'PNG with a density': with_chunk(png(), b'pHYs', bytes(9), 33),
+}
+
+
+@pytest.mark.parametrize('data', OTHERS.values(), ids=OTHERS.keys())
+def test_what_is_not_plain_is_left_to_opencv(data):
+  assert not is_fast(data)
+  np.testing.assert_array_equal(decoded(data), by_opencv(data))
+
+
+def test_the_rotated_images_are_rotated():
+  turned = np.rot90(by_opencv(png()), -1)
+  for name in 'PNG rotated before its pixels', 'PNG rotated after its pixels':
+    np.testing.assert_array_equal(decoded(OTHERS[name]), turned)
+
+
+@pytest.mark.parametrize('data', [png(), jpeg()], ids=['PNG', 'JPEG'])
+def test_another_size_is_refused(data):
+  with pytest.raises(UserError, match=r'shape \(40, 40, 3\), the description'):
+    decoded(data, SIZE + 1)
+
+
+@pytest.mark.parametrize(
+  'data',
+  [b'', b'abc', png()[:33], jpeg()[:200], png()[:40] + bytes(100)],
+)
+def test_what_is_no_image_is_refused(data):
+  with pytest.raises(UserError, match='no readable image'):
+    decoded(data)
