@@ -18,6 +18,7 @@ _KEY = 'owdfa/supervisor'
 _SHARE_MILLISECONDS = 60_000
 # Programs that compile faster are not kept. JAX's own limit of a second leaves
 # out the one that draws the initial weights.
+_LEAST_SECONDS = 'jax_persistent_cache_min_compile_time_secs'
 _LEAST_SECONDS_TO_KEEP = 0.1
 
 
@@ -59,10 +60,8 @@ def use_compilation_cache(folder: str) -> None:
   if folder:
     jax.config.update('jax_compilation_cache_dir', os.path.expanduser(folder))
     # Unless the user has chosen another limit.
-    if jax.config.jax_persistent_cache_min_compile_time_secs == 1:
-      jax.config.update(
-        'jax_persistent_cache_min_compile_time_secs', _LEAST_SECONDS_TO_KEEP
-      )
+    if jax.config.read(_LEAST_SECONDS) == 1:
+      jax.config.update(_LEAST_SECONDS, _LEAST_SECONDS_TO_KEEP)
 
 
 def join_pod(
