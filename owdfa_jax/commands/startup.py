@@ -60,7 +60,7 @@ def use_compilation_cache(folder: str) -> None:
   if folder:
     jax.config.update('jax_compilation_cache_dir', os.path.expanduser(folder))
     # Unless the user has chosen another limit.
-    if jax.config.read(_LEAST_SECONDS) == 1:
+    if getattr(jax.config, _LEAST_SECONDS) == 1:
       jax.config.update(_LEAST_SECONDS, _LEAST_SECONDS_TO_KEEP)
 
 
