@@ -63,6 +63,7 @@ def print_costs(
       image=options.image_size,
       width=options.width,
       pair_within=options.pair_within,
+      rematerialise=options.rematerialise,
     )
     for backbone in backbones
   ]

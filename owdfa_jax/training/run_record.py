@@ -41,6 +41,7 @@ CONFIG_FILE = 'config.json'
 CHANGEABLE_SETTINGS = (
   'epochs',
   'state_shards',
+  'rematerialise',
   'on_divergence',
   'max_skipped_in_a_row',
   'eval.batch_size',
