@@ -108,6 +108,31 @@ def whole_numbers(flag: str, text: str, allowed: NumberRange) -> list[int]:
   return list(dict.fromkeys(numbers))
 
 
+def add_whole_numbers(
+  parser: argparse.ArgumentParser,
+  flag: str,
+  default: str,
+  allowed: NumberRange,
+  what: str,
+) -> None:
+  """Adds a flag of whole numbers with commas between them, a list once parsed.
+
+  Args:
+    parser: gets the flag.
+    flag: as the user writes it, such as '--threads'.
+    default: its value if it is not given, such as '1,2'.
+    allowed: the range of each number.
+    what: the numbers of what, for the help.
+  """
+  parser.add_argument(
+    flag,
+    metavar='N,N',
+    type=lambda text: whole_numbers(flag, text, allowed),
+    default=default,
+    help=f'numbers of {what}, with commas (default: %(default)s)',
+  )
+
+
 def _shown(value: Any) -> str:
   """Returns a value for a message, shortened."""
   # Python refuses to write out numbers of thousands of digits.

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import grain
+import imagecodecs
 import numpy as np
 
 from input_pipeline import features, packed_images, pipeline
@@ -21,11 +22,30 @@ ROUNDS = 5
 # Batches for each thread or process that are taken before the clock starts. By
 # then all have started, and those that they had made ahead are used up.
 _FIRST_BATCHES = 5
-# Name -> (file ending, options of OpenCV). WebP above 100 is lossless.
-CODECS = {
-  'png': ('.png', []),
-  'jpeg, quality 95': ('.jpg', [cv2.IMWRITE_JPEG_QUALITY, 95]),
-  'webp, lossless': ('.webp', [cv2.IMWRITE_WEBP_QUALITY, 101]),
+# As packing encodes: RGB uint8 [S, S, 3] -> the bytes of a file.
+Encoder = Callable[[np.ndarray], bytes]
+
+
+def _by_opencv(ending: str, *options: int) -> Encoder:
+  def encode(picture: np.ndarray) -> bytes:
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(ending, bgr, options)[1].tobytes()
+
+  return encode
+
+
+# Name -> (encoder, decoder into an array). WebP above 100 is lossless.
+CODECS: dict[str, tuple[Encoder, packed_images.Decoder]] = {
+  'png': (_by_opencv('.png'), imagecodecs.png_decode),
+  'jpeg, quality 95': (
+    _by_opencv('.jpg', cv2.IMWRITE_JPEG_QUALITY, 95),
+    imagecodecs.jpeg8_decode,
+  ),
+  'webp, lossless': (
+    _by_opencv('.webp', cv2.IMWRITE_WEBP_QUALITY, 101),
+    imagecodecs.webp_decode,
+  ),
+  'qoi': (imagecodecs.qoi_encode, imagecodecs.qoi_decode),
 }
 
 
@@ -183,21 +203,18 @@ def time_codecs(encoded: Sequence[bytes]) -> dict[str, Codec]:
   """Stores images with each of `CODECS`, in one thread.
 
   Args:
-    encoded: image files that OpenCV reads.
+    encoded: packed images.
   """
   cv2.setNumThreads(1)
-  pictures = [
-    cv2.cvtColor(_decode(content), cv2.COLOR_RGB2BGR) for content in encoded
-  ]
+  pictures = [_decode(content) for content in encoded]
+  (image,) = BatchMemory(pictures[0].shape).take(1)
   costs: dict[str, Codec] = {}
-  for name, (ending, options) in CODECS.items():
+  for name, (encode, decode) in CODECS.items():
     start = time.process_time()
-    stored = [
-      cv2.imencode(ending, picture, options)[1].tobytes()
-      for picture in pictures
-    ]
+    stored = [encode(picture) for picture in pictures]
     middle = time.process_time()
-    _decode_all(stored)
+    for content in stored:
+      decode(content, out=image)
     end = time.process_time()
     costs[name] = Codec(
       size=statistics.mean(map(len, stored)),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import one_line_errors
-from input_pipeline.number_ranges import check_flags, whole, whole_numbers
+from input_pipeline.number_ranges import add_whole_numbers, check_flags, whole
 
 _RANGES = {'batch_size': whole(2, 2**16), 'batches': whole(1, 10**4)}
 _COUNTS = whole(1, 256)
@@ -45,22 +45,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     help='batches of each of five rounds; several times as many as threads or '
     'processes (default: %(default)s)',
   )
-  add(
-    '--threads',
-    metavar='N,N',
-    default='1,2',
-    help='numbers of threads, with commas (default: %(default)s)',
-  )
-  add(
-    '--processes',
-    metavar='N,N',
-    default='1,2',
-    help='numbers of worker processes, with commas (default: %(default)s)',
-  )
+  add_whole_numbers(parser, '--threads', '1,2', _COUNTS, 'threads')
+  add_whole_numbers(parser, '--processes', '1,2', _COUNTS, 'worker processes')
   arguments = parser.parse_args(argv)
   check_flags(arguments, _RANGES)
-  threads = whole_numbers('--threads', arguments.threads, _COUNTS)
-  workers = whole_numbers('--processes', arguments.processes, _COUNTS)
+  threads, workers = arguments.threads, arguments.processes
   most = max(*threads, *workers)
   if arguments.batches < _LEAST_BATCHES * most:
     # Those made ahead may all be ready when the clock starts.
@@ -70,6 +59,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       file=sys.stderr,
     )
   # Imported late, so that --help and wrong arguments answer at once.
+  import numpy as np
+
   from input_pipeline import features, read_costs
   from input_pipeline.dataset import open_dataset
 
@@ -79,10 +70,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   )
   print(read_costs.reading_report(speeds))
   count = min(len(dataset.train), arguments.batch_size * arguments.batches)
-  stored = [
-    features.decode_record(dataset.train.source[row]).image
-    for row in range(count)
-  ]
+  records = dataset.train.source.read(np.arange(count))
+  stored = [bytes(features.encoded_image(record)) for record in records]
   side = dataset.image_size
   print(f'\nThe first {count} images of {side} x {side} pixels, one thread:')
   print(read_costs.codecs_report(read_costs.time_codecs(stored)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import one_line_errors
-from input_pipeline.number_ranges import whole, whole_numbers
+from input_pipeline.number_ranges import add_whole_numbers, whole
 from input_pipeline.text_tables import aligned
 
 _PREDICTIONS = whole(2, 10**8)
@@ -34,25 +34,15 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     prog=prog or 'python -m owdfa_jax.evaluation.metric_timing',
     description='Times the metrics on predictions drawn at random.',
   )
-  parser.add_argument(
-    '--predictions',
-    default='100000,1000000',
-    help='numbers of predictions, with commas (default: %(default)s)',
+  add_whole_numbers(
+    parser, '--predictions', '100000,1000000', _PREDICTIONS, 'predictions'
   )
-  parser.add_argument(
-    '--classes',
-    default='40,400',
-    help='numbers of classes, with commas (default: %(default)s)',
-  )
+  add_whole_numbers(parser, '--classes', '40,400', _CLASSES, 'classes')
   options = parser.parse_args(argv)
-  predictions = whole_numbers(
-    '--predictions', options.predictions, _PREDICTIONS
-  )
-  classes = whole_numbers('--classes', options.classes, _CLASSES)
   rows = [
     (str(n), str(k), *(f'{s:.2f}' for s in time_metrics(n, k)))
-    for n in predictions
-    for k in classes
+    for n in options.predictions
+    for k in options.classes
   ]
   header = ('predictions', 'classes', 'metrics, s', 'intervals, s')
   print(aligned(header, rows, 'rrrr'))
