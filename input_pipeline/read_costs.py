@@ -22,8 +22,8 @@ ROUNDS = 5
 # Batches for each thread or process that are taken before the clock starts. By
 # then all have started, and those that they had made ahead are used up.
 _FIRST_BATCHES = 5
-# As packing encodes: RGB uint8 [S, S, 3] -> the bytes of a file.
-Encoder = Callable[[np.ndarray], bytes]
+# RGB uint8 [S, S, 3] -> the bytes of a file.
+Encoder = Callable[[np.ndarray], Any]
 
 
 def _by_opencv(ending: str, *options: int) -> Encoder:
