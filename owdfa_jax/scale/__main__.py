@@ -114,8 +114,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
   add(
     '--devices',
     default='0',
-    help='use as many of the chips, the first ones; several numbers, with '
-    'commas between them, give a table for each (default: 0, all)',
+    help='use as many of the chips, the first ones (of TPUs 1 or all); several '
+    'numbers, with commas between them, give a table for each (default: 0, '
+    'all)',
   )
   add('--batch', type=int, help='rows of the global batch')
   add_sizes(parser)
