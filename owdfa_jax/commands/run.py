@@ -56,8 +56,7 @@ from owdfa_jax.training.recorded_config import (
 )
 
 MODES = ('train', 'eval', 'attribute', 'estimate', 'timing')
-# When Python looks for unused objects that refer to each other. Its own limits
-# have it go through all that imports and tracing have made, many times.
+# Python's own have it go through all that imports and tracing made, many times.
 _COLLECTION_LIMITS = 50_000, 20, 100
 
 # Modes that take the config of the run in --workdir, without --config.
