@@ -61,8 +61,8 @@ class FrequencyAttention(nnx.Module):
     # One mask for all channels.
     mask = nnx.sigmoid(self.gate(nnx.relu(self.hidden(spectrum))))
     filtered = inverse_dct(spectrum * mask).mean(-1, keepdims=True)
-    # As `perspectives.average_pool`, but in two products: one matrix for all
-    # pixels of an image would be large.
+    # As `perspectives.average_pool`, but as matrix products: the gradient of a
+    # window of 32 x 32 pixels over one channel is costly on a TPU.
     _, height, width, _ = filtered.shape
     return multiply_pixels(
       perspectives.pooling_matrix(height, GRID),

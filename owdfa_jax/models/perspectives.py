@@ -7,6 +7,7 @@ batch norms here would stay at 1.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 from owdfa_jax.models import batch_norm
 
@@ -34,11 +35,12 @@ def pooling_matrix(size: int, grid: int) -> np.ndarray:
 
 def average_pool(feature_map: jax.Array, grid: int) -> jax.Array:
   """Pools [B, H, W, C] to [B, grid * grid, C], the cells row by row."""
-  _, height, width, _ = feature_map.shape
-  return _combine_pixels(
-    np.kron(pooling_matrix(height, grid), pooling_matrix(width, grid)),
-    feature_map,
+  batch, *sizes, features = feature_map.shape
+  kernels, strides = zip(
+    *(pooling_window(size, grid) for size in sizes), strict=True
   )
+  cells = nnx.avg_pool(feature_map, kernels, strides=strides, padding='VALID')
+  return cells.reshape(batch, grid * grid, features)
 
 
 def normalise_cells(parts: jax.Array) -> jax.Array:
@@ -61,48 +63,14 @@ def haar_bands(
   Returns:
     Three arrays [B, ceil(H/2) ceil(W/2), C].
   """
-  _, height, width, _ = feature_map.shape
-  (row_sums, row_differences), (column_sums, column_differences) = (
-    _neighbours(size) for size in (height, width)
-  )
+  batch, height, width, features = feature_map.shape
+  padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
+  x = jnp.pad(feature_map, padding)
+  # The four pixels of every 2 x 2 block.
+  a, b = x[:, ::2, ::2], x[:, ::2, 1::2]
+  c, d = x[:, 1::2, ::2], x[:, 1::2, 1::2]
   low_high, high_low, high_high = (
-    _combine_pixels(np.kron(rows, columns) / 2, feature_map)
-    for rows, columns in (
-      (row_differences, column_sums),
-      (row_sums, column_differences),
-      (row_differences, column_differences),
-    )
+    band.reshape(batch, -1, features) / 2
+    for band in (a + b - c - d, a - b + c - d, a - b - c + d)
   )
   return low_high, high_low, high_high
-
-
-def _neighbours(size: int) -> tuple[np.ndarray, np.ndarray]:
-  """Returns sums and differences of pixels two by two, [ceil(size / 2), size].
-
-  The last pixel of an odd size is alone.
-  """
-  pixel = np.arange(size)
-  pair = pixel // 2 == np.arange((size + 1) // 2)[:, None]
-  return np.where(pair, 1, 0), np.where(pair, 1 - 2 * (pixel % 2), 0)
-
-
-def _combine_pixels(matrix: np.ndarray, feature_map: jax.Array) -> jax.Array:
-  """Returns linear combinations of an image's pixels, for each channel.
-
-  On an accelerator a matrix product reads and writes less than windows and
-  slices, which want other layouts.
-
-  Args:
-    matrix: [P, H * W], used in the dtype of the map.
-    feature_map: [B, H, W, C].
-
-  Returns:
-    [B, P, C].
-  """
-  batch, height, width, features = feature_map.shape
-  return jnp.einsum(
-    'px,bxc->bpc',
-    jnp.asarray(matrix, feature_map.dtype),
-    feature_map.reshape(batch, height * width, features),
-    precision=jax.lax.Precision.HIGHEST,
-  )
