@@ -55,7 +55,7 @@ def recorded(
   """
   for name in ('srun', 'scontrol', 'gcloud'):
     program = folder / name
-    program.write_text(f"""#!{sys.executable}
+    program.write_text(f"""#!{sys.executable} -IS
 import json, pathlib, sys
 calls = pathlib.Path({str(folder / 'calls')!r})
 made = calls.read_text().splitlines() if calls.exists() else []
@@ -209,6 +209,50 @@ def test_queued_resources_are_asked_for_once(tmp_path, states, ended, made):
   assert status == ended
   assert sum('create' in call for call in calls) == made
   assert any('ssh' in call for call in calls) == (not ended)
+
+
+def test_queued_leaderboard_has_the_rows_of_the_config():
+  text = (PODS / 'queued_leaderboard.sh').read_text()
+  rows = shlex.split(re.search(r'\nrows=\((.*?)\n\)', text, re.S)[1])
+  seeds = int(re.search(r'\nseeds=(\d+)', text)[1])
+  assert [(row, seed) for row in rows for seed in range(seeds)] == RUNS
+
+
+def leaderboard_on_tpus(folder, data, **environment):
+  """Runs the script one run at a time; returns its status and its calls."""
+  return recorded(
+    folder,
+    PODS / 'queued_leaderboard.sh',
+    [0, 143, 1] + [0] * len(RUNS),
+    ('configs/leaderboard.py:folder64', data, str(folder / 'run')),
+    ['', 'ACTIVE'] * len(RUNS),
+    PARALLEL='1',
+    **environment,
+  )
+
+
+@pytest.mark.slow
+def test_queued_leaderboard_is_every_row_and_seed(tmp_path):
+  """The second run is killed once, and then ends with an error."""
+  status, calls = leaderboard_on_tpus(tmp_path, MISSING)
+  assert status == 1
+  starts = [call for call in calls if 'ssh' in call]
+  assert len(starts) == len(RUNS) + 1
+  assert starts.pop(1) == starts[1]
+  for (row, seed), start in zip(RUNS, starts, strict=True):
+    words = shlex.split(start[-1])
+    assert f'--config.only_rows={row}' in words
+    assert f'--config.only_seeds={seed},' in words
+  assert reaches_the_data(shlex.split(starts[23][-1]), tmp_path)
+  named = lambda word: [
+    next(x for x in call if x.startswith('owdfa-leaderboard-'))
+    for call in calls
+    if word in call
+  ]
+  # Every machine is asked for and given back, also that of the error.
+  names = [f'owdfa-leaderboard-{i}' for i in range(len(RUNS))]
+  assert named('create') == names
+  assert named('delete') == names
 
 
 def test_kubernetes_knows_every_field():
