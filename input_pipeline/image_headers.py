@@ -59,7 +59,9 @@ def probe(data: bytes) -> tuple[str, int, int, bool]:
     depth, colour = data[24], data[25]
     plain = (depth, colour) == (8, _RGB_PNG) and not special
   elif frame := _jpeg_frame(data):
-    _, depth, _, _, channels, exif, _ = frame
+    _, depth, _, _, channels, exif, position = frame
+    # It may also follow the frame.
+    exif = exif or b'Exif' in data[position:]
     plain = (depth, channels, exif) == (8, 3, False)
   else:
     plain = False

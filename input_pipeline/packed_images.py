@@ -22,6 +22,8 @@ from input_pipeline.packed_format import SIZES
 # image to image.
 _HEAD_BYTES = 176
 _IHDR_END = 33
+_IEND_BYTES = 12
+_JPEG_END = b'\xff\xd9'
 _CHUNK = struct.Struct('>I4s')
 
 Decoder = Callable[..., Any]
@@ -95,16 +97,20 @@ def fast_decoder(encoded: memoryview, size: int) -> Decoder | None:
       encoded
     )
     return imagecodecs.png_decode if plain else None
+  data = bytes(encoded)
+  # imagecodecs takes a JPEG that was cut short, and ignores an orientation.
+  if not data.endswith(_JPEG_END) or b'Exif' in data:
+    return None
   plain = _is_plain_jpeg(head, size)
   # Other segments may come first.
-  plain = plain or probe(bytes(encoded)) == ('jpeg', size, size, True)
+  plain = plain or probe(data) == ('jpeg', size, size, True)
   return imagecodecs.jpeg8_decode if plain else None
 
 
 @functools.lru_cache(maxsize=8)
 def _plain_png_start(size: int) -> bytes:
-  """Returns how a PNG of 8-bit RGB begins."""
-  header = struct.pack('>II2B', size, size, 8, 2)
+  """Returns how a PNG of 8-bit RGB begins, one that is not interlaced."""
+  header = struct.pack('>II5B', size, size, 8, 2, 0, 0, 0)
   return PNG_SIGNATURE + struct.pack('>I4s', 13, b'IHDR') + header
 
 
@@ -114,7 +120,7 @@ def _has_only_pixels(encoded: memoryview) -> bool:
   while position <= last:
     length, kind = _CHUNK.unpack_from(encoded, position)
     if kind != b'IDAT':
-      return kind == b'IEND'
+      return kind == b'IEND' and position + _IEND_BYTES == len(encoded)
     position += _CHUNK.size + length + 4
   return False
 

@@ -63,8 +63,8 @@ def checked_names(options: argparse.Namespace) -> tuple[list[str], list[str]]:
   Raises:
     UsageError: there is none of a name.
   """
-  methods = options.methods.split(',')
-  backbones = options.backbones.split(',')
+  methods = list(dict.fromkeys(options.methods.split(',')))
+  backbones = list(dict.fromkeys(options.backbones.split(',')))
   for name in methods:
     check_choice('--methods', name, METHODS)
   for name in backbones:

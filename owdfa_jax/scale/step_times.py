@@ -1,6 +1,7 @@
 """Prints what the steps of several methods take on this machine."""
 
 import argparse
+import contextlib
 import dataclasses
 import statistics
 from collections.abc import Sequence
@@ -13,11 +14,17 @@ from input_pipeline.text_tables import markdown
 from owdfa_jax.parallel import Placement, make_placement
 from owdfa_jax.scale.costs import note
 from owdfa_jax.scale.peaks import PEAKS
-from owdfa_jax.scale.program import Sizes, check_devices, method_config
+from owdfa_jax.scale.program import (
+  Sizes,
+  check_devices,
+  method_config,
+  step_training,
+)
 from owdfa_jax.scale.size_flags import REFERENCE
 from owdfa_jax.scale.timed_methods import (
   TimedMethod,
   measure_wait,
+  open_batches,
   overhead,
   prepare_method,
   take_turns,
@@ -67,10 +74,20 @@ def print_times(
     for backbone in backbones
     for batch in batches
   ]
+  if dataset is not None and REFERENCE not in methods:
+    raise UsageError(
+      f'--data={options.data} is read by {REFERENCE} steps; name {REFERENCE} '
+      'in --methods too, or leave out --data'
+    )
   # Before the first compilation, which may take minutes.
   for sizes in tables:
     for method in methods:
-      check_devices(method_config(method, sizes), placement)
+      config = method_config(method, sizes)
+      check_devices(config, placement)
+      step_training(config, sizes, placement)
+    if dataset is not None:
+      with contextlib.closing(open_batches(dataset, sizes)) as batches_of_size:
+        next(batches_of_size)
   peak = options.peak or PEAKS.get(kind_of(placement), 0.0)
   for sizes in tables:
     timed, too_large = _time(options, methods, sizes, placement, dataset)
@@ -162,10 +179,10 @@ def _time(
   batch = placement.put_batch(
     random_batch(sizes.batch, sizes.image, sizes.known, sizes.outputs)
   )
-  take_turns(timed, batch, options.rounds, options.steps)
+  # Damaged data ends the command before the turns.
   for method in timed:
     if dataset is not None and method.name == REFERENCE:
-      measure_wait(
-        method, dataset, sizes, placement, options.rounds * options.steps
-      )
+      with contextlib.closing(open_batches(dataset, sizes)) as batches:
+        measure_wait(method, batches, placement, options.rounds * options.steps)
+  take_turns(timed, batch, options.rounds, options.steps)
   return timed, too_large

@@ -3,11 +3,10 @@
 The methods take turns, so that other load on the machine affects them alike.
 """
 
-import contextlib
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import grain
@@ -18,6 +17,7 @@ from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
 from owdfa_jax.parallel import Placement
 from owdfa_jax.scale.program import Sizes, method_config, step_training
+from owdfa_jax.scale.size_flags import REFERENCE
 from owdfa_jax.training.state import create_state
 from owdfa_jax.training.timed_step import random_batch
 from owdfa_jax.training.timing import repeat_step
@@ -109,8 +109,7 @@ def take_turns(
 
 def measure_wait(
   method: TimedMethod,
-  dataset: PackedDataset,
-  sizes: Sizes,
+  batches: Iterator[Batch],
   placement: Placement,
   steps: int,
 ) -> None:
@@ -118,29 +117,26 @@ def measure_wait(
 
   Args:
     method: what `prepare_method` returns; its `wait` is set.
-    dataset: packed images of `sizes.image` pixels.
-    sizes: the batch, the network and the data.
+    batches: what `open_batches` returns.
     placement: the devices.
-    steps: how many; the batches that were made ahead are not counted.
+    steps: how many; as many are taken before the clock starts, so that batches
+      that were made ahead do not count.
   """
-  with contextlib.closing(
-    _open_batches(method.name, dataset, sizes)
-  ) as batches:
-    report: Any = None
-    for _ in range(steps):
-      report = method.take_step(placement.put_batch(next(batches)))
+  report: Any = None
+  for _ in range(steps):
+    report = method.take_step(placement.put_batch(next(batches)))
+  jax.block_until_ready(report)
+  waited, began = 0.0, time.perf_counter()
+  for _ in range(steps):
+    asked = time.perf_counter()
+    batch = next(batches)
+    waited += time.perf_counter() - asked
+    # As in training: the step before may still run.
+    running = method.take_step(placement.put_batch(batch))
     jax.block_until_ready(report)
-    waited, began = 0.0, time.perf_counter()
-    for _ in range(steps):
-      asked = time.perf_counter()
-      batch = next(batches)
-      waited += time.perf_counter() - asked
-      # As in training: the step before may still run.
-      running = method.take_step(placement.put_batch(batch))
-      jax.block_until_ready(report)
-      report = running
-    jax.block_until_ready(report)
-    method.wait = waited / (time.perf_counter() - began)
+    report = running
+  jax.block_until_ready(report)
+  method.wait = waited / (time.perf_counter() - began)
 
 
 def overhead(method: TimedMethod, reference: TimedMethod) -> float:
@@ -150,10 +146,19 @@ def overhead(method: TimedMethod, reference: TimedMethod) -> float:
   )
 
 
-def _open_batches(
-  name: str, dataset: PackedDataset, sizes: Sizes
+def open_batches(
+  dataset: PackedDataset, sizes: Sizes
 ) -> grain.DatasetIterator[Batch]:
-  data = method_config(name, sizes).data
+  """Returns the batches that supervised training reads.
+
+  Args:
+    dataset: packed images of `sizes.image` pixels.
+    sizes: the batch, the network and the data.
+
+  Raises:
+    UserError: the dataset is smaller than a batch.
+  """
+  data = method_config(REFERENCE, sizes).data
   return pipeline.train_batches(
     dataset,
     batch_size=sizes.batch,

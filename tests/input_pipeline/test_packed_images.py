@@ -11,6 +11,7 @@ import pytest
 from helpers.imagesets import image
 from input_pipeline import packed_images
 from input_pipeline.errors import UserError
+from input_pipeline.image_headers import probe
 
 SIZE = 40
 # EXIF with the orientation "rotated by 90 degrees".
@@ -126,3 +127,28 @@ def test_another_size_is_refused(data):
 def test_what_is_no_image_is_refused(data):
   with pytest.raises(UserError, match='no readable image'):
     decoded(data)
+
+
+def test_an_orientation_after_the_frame_counts():
+  data = jpeg(picture=image(SIZE, seed=1))
+  tables = data.index(b'\xff\xc4')
+  late = data[:tables] + with_exif(data)[2 : 2 - len(data)] + data[tables:]
+  assert not is_fast(late)
+  assert not probe(late)[3]
+  # OpenCV turns it.
+  assert np.any(by_opencv(late) != by_opencv(data))
+  np.testing.assert_array_equal(decoded(late), by_opencv(late))
+
+
+@pytest.mark.parametrize('keep', [0.6, 0.9])
+def test_a_jpeg_that_was_cut_short_is_refused(keep):
+  data = jpeg()
+  with pytest.raises(UserError, match='no readable image'):
+    decoded(data[: int(keep * len(data))])
+
+
+def test_an_interlaced_png_is_left_to_opencv():
+  data = bytearray(png())
+  assert is_fast(bytes(data))
+  data[28] = 1
+  assert not is_fast(bytes(data))

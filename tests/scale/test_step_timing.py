@@ -93,3 +93,22 @@ def test_images_of_another_size(packed, capsys):
     main([*SMALL, '--image_size=64', f'--data={packed}'])
   assert ended.value.code == 2
   assert 'give --image_size=32' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'status', 'words'),
+  [
+    ('--methods=cpl', 2, 'name supervised in --methods too'),
+    ('--methods=supervised --batch=4096', 1, 'smaller than one batch'),
+    # The map of 32 pixels has fewer cells than a grid.
+    ('--methods=supervised,mpsl', 1, 'smaller than a grid'),
+  ],
+)
+def test_nothing_is_compiled_before_all_fits(
+  packed, arguments, status, words, capsys
+):
+  with pytest.raises(SystemExit) as ended:
+    main([*SMALL, f'--data={packed}', *arguments.split()])
+  assert ended.value.code == status
+  printed = capsys.readouterr().err
+  assert words in printed and 'compiling' not in printed
