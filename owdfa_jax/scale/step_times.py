@@ -24,9 +24,9 @@ from owdfa_jax.scale.size_flags import REFERENCE
 from owdfa_jax.scale.timed_methods import (
   TimedMethod,
   measure_wait,
-  open_batches,
   overhead,
   prepare_method,
+  supervised_batches,
   take_turns,
 )
 from owdfa_jax.training.timed_step import random_batch
@@ -86,7 +86,9 @@ def print_times(
       check_devices(config, placement)
       step_training(config, sizes, placement)
     if dataset is not None:
-      with contextlib.closing(open_batches(dataset, sizes)) as batches_of_size:
+      with contextlib.closing(
+        supervised_batches(dataset, sizes)
+      ) as batches_of_size:
         next(batches_of_size)
   peak = options.peak or PEAKS.get(kind_of(placement), 0.0)
   for sizes in tables:
@@ -182,7 +184,7 @@ def _time(
   # Damaged data ends the command before the turns.
   for method in timed:
     if dataset is not None and method.name == REFERENCE:
-      with contextlib.closing(open_batches(dataset, sizes)) as batches:
+      with contextlib.closing(supervised_batches(dataset, sizes)) as batches:
         measure_wait(method, batches, placement, options.rounds * options.steps)
   take_turns(timed, batch, options.rounds, options.steps)
   return timed, too_large

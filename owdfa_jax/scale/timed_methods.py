@@ -117,7 +117,7 @@ def measure_wait(
 
   Args:
     method: what `prepare_method` returns; its `wait` is set.
-    batches: what `open_batches` returns.
+    batches: what `supervised_batches` returns.
     placement: the devices.
     steps: how many; as many are taken before the clock starts, so that batches
       that were made ahead do not count.
@@ -146,7 +146,7 @@ def overhead(method: TimedMethod, reference: TimedMethod) -> float:
   )
 
 
-def open_batches(
+def supervised_batches(
   dataset: PackedDataset, sizes: Sizes
 ) -> grain.DatasetIterator[Batch]:
   """Returns the batches that supervised training reads.
