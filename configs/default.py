@@ -30,10 +30,6 @@ def get_config(method: str, benchmark: str) -> ml_collections.ConfigDict:
   # Devices that share one copy of the parameters and of the optimiser's state;
   # it divides the number of devices. 1 gives each device a copy of its own.
   config.state_shards = 1
-  # Whether the activations of a view are computed again for the gradient, and
-  # not kept. A step then needs the memory of about one view, also for CAL,
-  # SimGCD and ORCA, which have two, and takes about a third more work.
-  config.rematerialise = False
   # An epoch is floor(training images / batch_size) steps, times the passes.
   config.epochs = 50
   # Passes over the training images in an epoch. For little data, training

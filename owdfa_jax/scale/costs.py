@@ -63,7 +63,6 @@ def print_costs(
       image=options.image_size,
       width=options.width,
       pair_within=options.pair_within,
-      rematerialise=options.rematerialise,
     )
     for backbone in backbones
   ]

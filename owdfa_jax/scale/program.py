@@ -43,7 +43,6 @@ class Sizes:
     outputs: width of the head, where the method does not choose it.
     examples: training images.
     pair_within: rows that CPL and MPSL compare with each other; 0 for all.
-    rematerialise: the setting of this name.
   """
 
   batch: int
@@ -54,7 +53,6 @@ class Sizes:
   outputs: int = 40
   examples: int = 10**6
   pair_within: int = 0
-  rematerialise: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +84,6 @@ def method_config(method: str, sizes: Sizes) -> ml_collections.ConfigDict:
   config.batch_size = sizes.batch
   config.model.backbone = sizes.backbone
   config.model.width = sizes.width
-  config.rematerialise = sizes.rematerialise
   if 'pair_within' in config.method.params:
     config.method.params.pair_within = sizes.pair_within
   return config.lock()

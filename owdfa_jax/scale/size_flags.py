@@ -50,11 +50,6 @@ def add_sizes(parser: ArgumentParser) -> None:
     default=0,
     help='rows that CPL and MPSL compare with each other (default: 0, all)',
   )
-  add(
-    '--rematerialise',
-    action='store_true',
-    help='compute activations again for the gradient, to save memory',
-  )
 
 
 def checked_names(options: argparse.Namespace) -> tuple[list[str], list[str]]:

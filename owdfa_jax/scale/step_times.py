@@ -150,7 +150,6 @@ def _sizes(
     image=options.image_size,
     width=options.width,
     pair_within=options.pair_within,
-    rematerialise=options.rematerialise,
   )
   if dataset is None:
     return sizes

@@ -6,7 +6,6 @@ from typing import Any
 LATER_SETTINGS: dict[str, Any] = {
   'passes_per_epoch': 1,
   'state_shards': 1,
-  'rematerialise': False,
   'model.front_end': 'rgb',
   'model.spectrum_features': 0,
   'model.spectrum_projections': 0,

@@ -41,7 +41,6 @@ CONFIG_FILE = 'config.json'
 CHANGEABLE_SETTINGS = (
   'epochs',
   'state_shards',
-  'rematerialise',
   'on_divergence',
   'max_skipped_in_a_row',
   'eval.batch_size',

@@ -129,7 +129,6 @@ def make_training(
       placement,
       Augmentation(**config.augment),
       shardings,
-      config.rematerialise,
     ),
     end_epoch=make_end_epoch(
       graphdef, method, epoch_info_at, placement, shardings

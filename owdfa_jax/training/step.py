@@ -1,7 +1,6 @@
 """The training step: uint8 images in, new parameters out, in one program."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -48,7 +47,6 @@ def make_train_step(
   placement: Placement,
   augmentation: Augmentation = PAPERS,
   shardings: TrainState | None = None,
-  rematerialise: bool = False,
 ) -> TrainStep:
   """Returns the compiled step: (state, batch) -> (state, report).
 
@@ -72,11 +70,9 @@ def make_train_step(
     augmentation: the transforms of views; by default those of the papers.
     shardings: where the arrays of the state are stored, see
       `state.state_shardings`; None stores all of them on every device.
-    rematerialise: whether the activations of each view are computed again for
-      the gradient, which needs less memory and more work.
   """
   views = [make_view(name, augmentation) for name in method.views]
-  compute_loss = _make_loss(graphdef, method, views, placement, rematerialise)
+  compute_loss = _make_loss(graphdef, method, views, placement)
 
   def train_step(
     train_state: TrainState, batch: DeviceBatch
@@ -115,30 +111,12 @@ def _make_loss(
   method: Method,
   views: Sequence[View],
   placement: Placement,
-  rematerialise: bool,
 ) -> Callable[..., tuple[jax.Array, tuple[LossExtras, BatchStats]]]:
   """Returns the function of the parameters that a step differentiates.
 
   The function also takes the state, the batch, the epoch and the step's key. It
   returns the loss, what the method returned beside it, and the new statistics.
   """
-
-  def take_view(
-    view: View,
-    params: Params,
-    batch_stats: BatchStats,
-    image: jax.Array,
-    key: jax.Array,
-  ) -> tuple[Outputs, BatchStats]:
-    # NNX updates variables in place. Inside the gradient's trace JAX allows
-    # that only for a copy.
-    model = nnx.merge(graphdef, params, batch_stats, copy=True)
-    outputs = forward_view(model, image, view, key)
-    return outputs, nnx.state(model, nnx.BatchStat)
-
-  passes = [functools.partial(take_view, view) for view in views]
-  if rematerialise:
-    passes = [jax.checkpoint(forward) for forward in passes]
 
   def compute_loss(
     params: Params,
@@ -148,14 +126,16 @@ def _make_loss(
     key: jax.Array,
   ) -> tuple[jax.Array, tuple[LossExtras, BatchStats]]:
     method_key, *view_keys = jax.random.split(key, 1 + len(views))
-    outputs = []
-    batch_stats = train_state.batch_stats
-    for forward, view_key in zip(passes, view_keys, strict=True):
-      seen, batch_stats = forward(params, batch_stats, batch['image'], view_key)
-      outputs.append(seen)
+    # NNX updates variables in place. Inside the gradient's trace JAX allows
+    # that only for a copy.
+    model = nnx.merge(graphdef, params, train_state.batch_stats, copy=True)
+    outputs = tuple(
+      forward_view(model, batch['image'], view, view_key)
+      for view, view_key in zip(views, view_keys, strict=True)
+    )
     loss, extras = method.loss(
       Context(
-        outputs=tuple(outputs),
+        outputs=outputs,
         labels=_visible_labels(batch),
         epoch_info=epoch_info,
         state=train_state.method_state,
@@ -163,7 +143,7 @@ def _make_loss(
         mesh=placement.mesh,
       )
     )
-    return loss, (extras, batch_stats)
+    return loss, (extras, nnx.state(model, nnx.BatchStat))
 
   return compute_loss
 

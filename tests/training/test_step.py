@@ -60,7 +60,7 @@ ALL_RUNS = [
 
 
 @functools.cache
-def prepare(method_name, num_devices, rematerialise=False):
+def prepare(method_name, num_devices):
   """Returns placement, initial state, step and end of epoch of a tiny run."""
   placement = parallel.make_placement(jax.devices()[:num_devices])
   method = RUNS[method_name]
@@ -85,23 +85,16 @@ def prepare(method_name, num_devices, rematerialise=False):
   start = state.create_state(init, 0, placement)
   epoch_info_at = make_epoch_info_at(KNOWN, epochs=10, steps_per_epoch=2)
   train_step = step.make_train_step(
-    graphdef,
-    method,
-    optimizer,
-    lambda count: 1e-3,
-    epoch_info_at,
-    0,
-    placement,
-    rematerialise=rematerialise,
+    graphdef, method, optimizer, lambda count: 1e-3, epoch_info_at, 0, placement
   )
   end_epoch = step.make_end_epoch(graphdef, method, epoch_info_at, placement)
   # The step donates its state, so every caller needs a copy.
   return placement, jax.device_get(start), train_step, end_epoch
 
 
-def run(method_name, num_devices, batches, **options):
+def run(method_name, num_devices, batches):
   """Returns the state and report after one step per batch, as numpy."""
-  placement, start, train_step, _ = prepare(method_name, num_devices, **options)
+  placement, start, train_step, _ = prepare(method_name, num_devices)
   current = jax.device_put(start, placement.replicated)
   for batch in batches:
     current, report = train_step(current, placement.put_batch(batch))
@@ -207,30 +200,6 @@ def test_step_is_a_function_of_seed_and_step():
   second, _ = run('cpl', 8, batches)
   jax.tree.map(np.testing.assert_array_equal, first, second)
   assert first.step == 2
-
-
-def test_rematerialised_views_give_the_same_step():
-  kept, kept_report = run('simgcd', 8, [make_batch(0)])
-  again, report = run('simgcd', 8, [make_batch(0)], rematerialise=True)
-  expected = scalars_of(kept_report)
-  for name, value in scalars_of(report).items():
-    np.testing.assert_allclose(value, expected[name], rtol=1e-4, err_msg=name)
-  # Both views update the statistics, one after the other.
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
-    again.batch_stats,
-    kept.batch_stats,
-  )
-
-
-def test_rematerialised_views_take_more_work():
-  def flops(**options):
-    placement, start, train_step, _ = prepare('simgcd', 8, **options)
-    current = jax.device_put(start, placement.replicated)
-    batch = placement.put_batch(make_batch(0))
-    return train_step.lower(current, batch).cost_analysis()['flops']
-
-  assert 1.2 < flops(rematerialise=True) / flops() < 2
 
 
 def test_state_is_donated():
