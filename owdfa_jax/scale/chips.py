@@ -20,6 +20,12 @@ _NO_TPU = {
   'TPU_WORKER_HOSTNAMES': 'localhost',
   'TPU_WORKER_ID': '0',
 }
+# A kind of TPU chips and their arrangement.
+_TPUS = re.compile('[A-Za-z0-9 ]+:[0-9]+(x[0-9]+)+(_twisted)?')
+# Of these, JAX has one device for the two cores of a chip.
+_ONE_DEVICE_A_CHIP = {'v4': {'chip_config_name': 'megacore'}}
+# The longest side of a pod. For larger ones the compiler ends the process.
+_LONGEST_SIDES = {'TPU v5 lite': 16}
 _GPUS = re.compile(f'({"|".join(GPUS)}):([1-9][0-9]{{0,5}})')
 _EXAMPLES = f'use one such as v5e:16x16 or h100:8, or {LOCAL}'
 
@@ -35,7 +41,7 @@ def placement_of(topology: str, count: int = 0) -> Placement:
 
   Raises:
     UserError: the compiler is not installed, does not know the topology, or it
-      has fewer chips.
+      has fewer chips; or the first chips do not fill a rectangle.
   """
   if topology == LOCAL:
     devices = jax.devices()
@@ -48,7 +54,29 @@ def placement_of(topology: str, count: int = 0) -> Placement:
       f'too few devices: --devices={count} (--topology={topology} has '
       f'{len(devices)}); give a smaller number'
     )
-  return make_placement(devices[: count or None])
+  try:
+    return make_placement(devices[: count or None])
+  except AssertionError as error:  # JAX has no other for this.
+    raise UserError(
+      f'no arrangement: --devices={count} (the first {count} chips of '
+      f'--topology={topology} fill no rectangle); give 1, 0 for all, or a '
+      'topology of as many chips'
+    ) from error
+
+
+def kept_name(topology: str, placement: Placement) -> str:
+  """Returns what the rows of a file call the chips of a topology.
+
+  Devices of this machine are named by their kind, since the file may be read
+  on another machine.
+
+  Args:
+    topology: see `placement_of`.
+    placement: what it returned.
+  """
+  if topology != LOCAL:
+    return topology
+  return f'{LOCAL}, {placement.mesh.devices.flat[0].device_kind}'
 
 
 def is_gpu(topology: str) -> bool:
@@ -90,12 +118,19 @@ def _gpus(topology: str) -> list[jax.Device]:
 
 
 def _tpu_chips(topology: str) -> list[jax.Device]:
+  if not _TPUS.fullmatch(topology):
+    raise UsageError(
+      f'not a topology: --topology={topology} (a kind of chips, a colon and '
+      f'their arrangement); {_EXAMPLES}'
+    )
   for name, value in _NO_TPU.items():
     os.environ.setdefault(name, value)
   try:
-    return list(
+    chips = list(
       topologies.get_topology_desc(
-        platform='tpu', topology_name=topology
+        platform='tpu',
+        topology_name=topology,
+        **_ONE_DEVICE_A_CHIP.get(topology.partition(':')[0], {}),
       ).devices
     )
   except RuntimeError as error:
@@ -108,3 +143,10 @@ def _tpu_chips(topology: str) -> list[jax.Device]:
     raise UsageError(
       f'not a topology: --topology={topology} ({reason}); {_EXAMPLES}'
     ) from error
+  longest = _LONGEST_SIDES.get(chips[0].device_kind)
+  if longest and max(max(chip.coords) for chip in chips) >= longest:
+    raise UsageError(
+      f'too large: --topology={topology} (a pod of {chips[0].device_kind} has '
+      f'at most {longest} chips along a side); {_EXAMPLES}'
+    )
+  return chips
