@@ -23,17 +23,25 @@ import os
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
-from input_pipeline.errors import check_choice, one_line_errors
-from input_pipeline.number_ranges import check_flags, whole, whole_numbers
+from input_pipeline.errors import UsageError, check_choice, one_line_errors
+from input_pipeline.number_ranges import (
+  add_whole_numbers,
+  check_flags,
+  whole,
+  whole_numbers,
+)
 from owdfa_jax.scale.size_flags import BATCH, RANGES, add_sizes, checked_names
 
 _RANGES = {'batch': BATCH, 'channels': whole(2, 2**16), **RANGES}
-# Of flags with several numbers.
-_LISTS = {
-  'devices': whole(0, 2**16),
-  'rows': whole(2, 10**9),
-  'clusters': whole(2, 10**5),
-}
+_DEVICES = whole(0, 2**16)
+_ROWS = whole(2, 10**9)
+_CLUSTERS = whole(2, 10**5)
+# Flags that go with --batch alone, and those that go with --rows alone.
+_OF_STEP = (
+  *('methods', 'backbones', 'image_size', 'width', 'pair_within', 'part'),
+  'effort',
+)
+_OF_CLUSTERING = ('channels', 'clusters')
 # Keys of `costs.LOWER`.
 PARTS = ('step', 'loss')
 EFFORTS = {'default': 0.0, 'low': -1.0}
@@ -55,7 +63,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   _add_arguments(parser)
   _add_clustering(parser)
   options = parser.parse_args(argv)
-  numbers = _checked(parser, options)
+  _check(parser, options)
   methods, backbones = checked_names(options)
   if options.topology != 'local':
     # Where libtpu is installed, JAX would look for a TPU of this machine.
@@ -66,11 +74,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   from owdfa_jax.library_logs import silence_libraries
 
   silence_libraries()
-  if 'rows' in numbers:
+  if options.rows is not None:
     from owdfa_jax.scale.clustering import print_clustering_costs
 
     print_clustering_costs(
-      options, numbers['rows'], numbers['clusters'], numbers['devices']
+      options, options.rows, options.clusters, options.devices
     )
     return
   from owdfa_jax.scale.costs import print_costs
@@ -79,28 +87,31 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     options,
     methods,
     backbones,
-    numbers['devices'],
+    options.devices,
     EFFORTS[options.effort],
   )
 
 
-def _checked(
-  parser: ArgumentParser, options: argparse.Namespace
-) -> dict[str, list[int]]:
-  """Checks the flags; returns the numbers of those that take several."""
+def _check(parser: ArgumentParser, options: argparse.Namespace) -> None:
+  """Raises `UsageError` for flags that cannot be understood."""
   check_flags(options, _RANGES)
-  numbers = {
-    name: whole_numbers(f'--{name}', value, allowed)
-    for name, allowed in _LISTS.items()
-    if (value := getattr(options, name)) is not None
-  }
   if (options.batch is None) == (options.rows is None):
     parser.error('give --batch, the rows of a step, or --rows, of a clustering')
   if options.run and (options.rows is None or options.topology != 'local'):
     parser.error('--run takes --rows and --topology=local')
   check_choice('--effort', options.effort, EFFORTS)
   check_choice('--part', options.part, PARTS)
-  return numbers
+  usual = parser.parse_args(['--topology=local'])
+  others, given = (
+    (_OF_CLUSTERING, '--batch')
+    if options.rows is None
+    else (_OF_STEP, '--rows')
+  )
+  for name in others:
+    if getattr(options, name) != getattr(usual, name):
+      raise UsageError(
+        f'--{name} does not go with {given}; leave out one of them'
+      )
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -111,12 +122,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help="chips and their arrangement, such as v5e:16x16 or h100:8; 'local' "
     'for the devices of this machine',
   )
-  add(
+  add_whole_numbers(
+    parser,
     '--devices',
-    default='0',
-    help='use as many of the chips, the first ones (of TPUs 1 or all); several '
-    'numbers, with commas between them, give a table for each (default: 0, '
-    'all)',
+    '0',
+    _DEVICES,
+    'chips, the first of the topology, or 0 for all, a table for each',
   )
   add('--batch', type=int, help='rows of the global batch')
   add_sizes(parser)
@@ -144,8 +155,9 @@ def _add_clustering(parser: ArgumentParser) -> None:
   add = parser.add_argument
   add(
     '--rows',
-    help='numbers of features to cluster, in place of a step, with commas '
-    'between them',
+    metavar='N,N',
+    type=lambda text: whole_numbers('--rows', text, _ROWS),
+    help='numbers of features to cluster, in place of a step, with commas',
   )
   add(
     '--channels',
@@ -153,11 +165,8 @@ def _add_clustering(parser: ArgumentParser) -> None:
     default=2048,
     help='of each feature, with --rows (default: %(default)s)',
   )
-  add(
-    '--clusters',
-    default='20,200',
-    help='numbers of clusters, with commas between them, with --rows '
-    '(default: %(default)s)',
+  add_whole_numbers(
+    parser, '--clusters', '20,200', _CLUSTERS, 'clusters, with --rows'
   )
   add(
     '--run',

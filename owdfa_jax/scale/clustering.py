@@ -14,7 +14,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.whitening import PADDING, UNLABELLED
 from owdfa_jax.parallel import Placement, round_up
-from owdfa_jax.scale.chips import placement_of
+from owdfa_jax.scale.chips import kept_name, placement_of
 from owdfa_jax.scale.costs import compiled_cost, note
 from owdfa_jax.scale.kept_rows import KeptRows
 from owdfa_jax.scale.program import Cost
@@ -59,7 +59,7 @@ def print_clustering_costs(
     names = [str(x) for x in (count, number, placement.mesh.size)]
     shown = '{} rows, {} clusters, {} chips'.format(*names)
     of = {
-      'topology': options.topology,
+      'topology': kept_name(options.topology, placement),
       'devices': placement.mesh.size,
       'rows': count,
       'channels': options.channels,

@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UserError, reworded
 from input_pipeline.escape import terminal_lines
 from input_pipeline.progress_bars import is_quiet
 from owdfa_jax.parallel import Placement
-from owdfa_jax.scale.chips import chip_options, placement_of
+from owdfa_jax.scale.chips import chip_options, kept_name, placement_of
 from owdfa_jax.scale.kept_rows import KeptRows
 from owdfa_jax.scale.program import (
   Cost,
@@ -22,8 +22,9 @@ from owdfa_jax.scale.program import (
   lower_step,
   method_config,
   step_cost,
+  step_training,
 )
-from owdfa_jax.scale.size_flags import REFERENCE
+from owdfa_jax.scale.size_flags import FLAG_WORDS, REFERENCE
 from owdfa_jax.scale.table import CostTable
 
 # By the values of --part.
@@ -44,14 +45,15 @@ def print_costs(
 
   Args:
     options: the flags of the command.
-    methods: keys of `methods.by_name.METHODS`.
+    methods: some of `size_flags.METHODS`.
     backbones: keys of `models.backbones.BACKBONES`.
     counts: numbers of devices; 0 stands for all.
     effort: of the compiler, from -1 to 1; 0 is its default.
 
   Raises:
-    UserError: the chips are unknown, the batch does not fit them, or the
-      compiler failed for some methods. The others' rows are printed then.
+    UserError: the chips are unknown, the batch does not fit them, the images
+      are too small for a method, or the compiler failed for some methods. The
+      others' rows are printed then.
   """
   if effort:
     jax.config.update('jax_exec_time_optimization_effort', effort)
@@ -66,11 +68,9 @@ def print_costs(
     )
     for backbone in backbones
   ]
-  # Before the first compilation, which may take an hour.
-  for placement in placements:
-    for method in methods:
-      check_devices(method_config(method, sizes[0]), placement)
   kept = KeptRows(options.out)
+  # Before the first compilation, which may take an hour.
+  check_steps(methods, sizes, placements)
   failed = [
     failure
     for placement in placements
@@ -81,6 +81,27 @@ def print_costs(
     raise UserError(
       f'not compiled: {", ".join(failed)}; the reason stands above'
     )
+
+
+def check_steps(
+  methods: Sequence[str],
+  tables: Sequence[Sizes],
+  placements: Sequence[Placement],
+) -> None:
+  """Raises `UserError` where a step cannot be made, in the words of flags.
+
+  Args:
+    methods: some of `size_flags.METHODS`.
+    tables: the sizes of each table.
+    placements: the devices of each table; they need not be there.
+  """
+  with reworded(FLAG_WORDS):
+    for sizes in tables:
+      for method in methods:
+        config = method_config(method, sizes)
+        for placement in placements:
+          check_devices(config, placement)
+        step_training(config, sizes, placements[0])
 
 
 def _print_table(
@@ -99,7 +120,7 @@ def _print_table(
   )
   lower = LOWER[options.part]
   program = {
-    'topology': options.topology,
+    'topology': kept_name(options.topology, placement),
     'devices': placement.mesh.size,
     'part': options.part,
     'effort': options.effort,

@@ -1,5 +1,6 @@
 """Keeps finished rows in a file; a second call goes on with the rest."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -10,10 +11,15 @@ from input_pipeline import strict_json
 from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text, write_whole
 from owdfa_jax import __version__
+from owdfa_jax.scale.hlo import COLLECTIVES
+from owdfa_jax.scale.program import Cost
 
 # The packages whose versions decide what a program costs.
 _COMPILERS = ('jax', 'jaxlib', 'libtpu', 'jax-cuda12-plugin')
 _FIELDS = {'of', 'cost'}
+_COST_FIELDS = {field.name for field in dataclasses.fields(Cost)}
+# No program of any size has a larger number.
+_LARGEST = 1e30
 
 
 class KeptRows:
@@ -68,26 +74,63 @@ class KeptRows:
   def _write(self, *added: dict[str, Any]) -> None:
     if self._path:
       # Another process may have added rows since.
-      self._rows = [*_read(self._path), *added]
+      self._rows = [*_read(self._path, self._versions), *added]
       with write_whole(self._path, text=True, what='the costs') as file:
         json.dump({'rows': self._rows}, file, indent=1)
         file.write('\n')
 
 
-def _read(path: str) -> list[dict[str, Any]]:
+def _read(path: str, versions: Mapping[str, str]) -> list[dict[str, Any]]:
   """Returns the rows of a file; none if there is no file."""
-  reason = 'other fields'
   if not os.path.exists(path):
     return []
+  reason = 'other fields'
   try:
     content = strict_json.loads(read_text(path, LIST_LIMIT))
-    rows = content['rows']
-    if all(row.keys() == _FIELDS for row in rows):
-      return rows
-  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    if _has_rows(content, versions):
+      return content['rows']
+  except (OSError, ValueError) as error:
     reason = getattr(error, 'strerror', None) or str(error)
   raise UserError(
     f'not a file of costs: --out={path} ({reason}); give another path'
+  )
+
+
+def _has_rows(content: Any, versions: Mapping[str, str]) -> bool:
+  """Returns whether a file's content is what `KeptRows` writes.
+
+  Rows of other versions may have costs with other fields.
+  """
+  return (
+    isinstance(content, dict)
+    and content.keys() == {'rows'}
+    and isinstance(content['rows'], list)
+    and all(
+      isinstance(row, dict)
+      and row.keys() == _FIELDS
+      and isinstance(row['of'], dict)
+      and (row['of'].get('versions') != versions or _is_cost(**row))
+      for row in content['rows']
+    )
+  )
+
+
+def _is_cost(of: Mapping[str, Any], cost: Any) -> bool:
+  """Returns whether a program of these versions has such a cost."""
+  if cost is None:
+    return True
+  fields = _COST_FIELDS | ({'seconds'} if of.get('run') else set())
+  if not isinstance(cost, dict) or cost.keys() != fields:
+    return False
+  sent = cost['sent']
+  if not isinstance(sent, dict) or sent.keys() != set(COLLECTIVES):
+    return False
+  numbers = [*sent.values(), *(v for k, v in cost.items() if k != 'sent')]
+  return all(
+    isinstance(number, (int, float))
+    and not isinstance(number, bool)
+    and 0 <= number <= _LARGEST
+    for number in numbers
   )
 
 

@@ -10,7 +10,16 @@ from owdfa_jax.models.names import BACKBONE_NAMES
 
 # The method that the others are compared with comes first.
 REFERENCE = 'supervised'
-METHODS = (REFERENCE, *sorted(PARAMETERS.keys() - {REFERENCE}))
+# Trace is CPL with a network of its own.
+METHODS = (REFERENCE, *sorted((PARAMETERS.keys() | {'trace'}) - {REFERENCE}))
+# What the settings of a run are called here, for `reworded`.
+FLAG_WORDS = {
+  '--config.batch_size': '--batch',
+  '--config.method.params.pair_within': '--pair_within',
+  '--config.model.backbone': '--backbones',
+  # A config that has another backbone.
+  'configs/METHOD.py:folder64': '--backbones=small',
+}
 BATCH = whole(2, 2**20)
 RANGES = {
   'image_size': whole(8, 2**12),
@@ -48,7 +57,8 @@ def add_sizes(parser: ArgumentParser) -> None:
     '--pair_within',
     type=int,
     default=0,
-    help='rows that CPL and MPSL compare with each other (default: 0, all)',
+    help='rows that CPL, MPSL and Trace compare with each other (default: 0, '
+    'all)',
   )
 
 

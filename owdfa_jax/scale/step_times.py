@@ -9,18 +9,13 @@ from collections.abc import Sequence
 import jax
 
 from input_pipeline.dataset import PackedDataset, open_dataset
-from input_pipeline.errors import UsageError
+from input_pipeline.errors import UsageError, reworded
 from input_pipeline.text_tables import markdown
 from owdfa_jax.parallel import Placement, make_placement
-from owdfa_jax.scale.costs import note
+from owdfa_jax.scale.costs import check_steps, note
 from owdfa_jax.scale.peaks import PEAKS
-from owdfa_jax.scale.program import (
-  Sizes,
-  check_devices,
-  method_config,
-  step_training,
-)
-from owdfa_jax.scale.size_flags import REFERENCE
+from owdfa_jax.scale.program import Sizes, method_config
+from owdfa_jax.scale.size_flags import FLAG_WORDS, REFERENCE
 from owdfa_jax.scale.timed_methods import (
   TimedMethod,
   measure_wait,
@@ -48,15 +43,13 @@ def print_times(
   options: argparse.Namespace,
   methods: Sequence[str],
   backbones: Sequence[str],
-  batches: Sequence[int],
 ) -> None:
   """Prints a table for each backbone and batch.
 
   Args:
     options: the flags of the command.
-    methods: keys of `methods.by_name.METHODS`.
+    methods: some of `size_flags.METHODS`.
     backbones: keys of `models.backbones.BACKBONES`.
-    batches: rows of the global batch.
 
   Raises:
     UserError: the batch does not fit the devices, or the data is damaged or
@@ -72,7 +65,7 @@ def print_times(
   tables = [
     _sizes(options, backbone, batch, dataset)
     for backbone in backbones
-    for batch in batches
+    for batch in options.batch
   ]
   if dataset is not None and REFERENCE not in methods:
     raise UsageError(
@@ -80,16 +73,14 @@ def print_times(
       'in --methods too, or leave out --data'
     )
   # Before the first compilation, which may take minutes.
-  for sizes in tables:
-    for method in methods:
-      config = method_config(method, sizes)
-      check_devices(config, placement)
-      step_training(config, sizes, placement)
-    if dataset is not None:
-      with contextlib.closing(
-        supervised_batches(dataset, sizes)
-      ) as batches_of_size:
-        next(batches_of_size)
+  check_steps(methods, tables, [placement])
+  if dataset is not None:
+    for sizes in tables:
+      with (
+        reworded(FLAG_WORDS),
+        contextlib.closing(supervised_batches(dataset, sizes)) as batches,
+      ):
+        next(batches)
   peak = options.peak or PEAKS.get(kind_of(placement), 0.0)
   for sizes in tables:
     timed, too_large = _time(options, methods, sizes, placement, dataset)

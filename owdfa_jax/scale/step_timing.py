@@ -16,16 +16,16 @@ from input_pipeline.argument_parser import described_parser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.number_ranges import (
   NumberRange,
+  add_whole_numbers,
   check_flags,
   whole,
-  whole_numbers,
 )
 from owdfa_jax.scale.size_flags import BATCH, RANGES, add_sizes, checked_names
 
 _RANGES = {
   'rounds': whole(1, 10**4),
   'steps': whole(1, 10**4),
-  'peak': NumberRange(0, 10**6),
+  'peak': NumberRange(1e-3, 10**6),
   **RANGES,
 }
 
@@ -42,11 +42,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     prog or 'python -m owdfa_jax.scale.step_timing', __doc__
   )
   add = parser.add_argument
-  add(
+  add_whole_numbers(
+    parser,
     '--batch',
-    default='128',
-    help='rows of the global batch; several numbers, with commas between them, '
-    'give a table for each (default: %(default)s)',
+    '128',
+    BATCH,
+    'rows of the global batch, a table for each',
   )
   add_sizes(parser)
   add(
@@ -64,8 +65,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   add(
     '--peak',
     type=float,
-    default=0.0,
-    help='Tflop/s of one device, where the command does not know its kind',
+    help='Tflop/s of one device in bfloat16, where the command does not know '
+    'its kind',
   )
   add(
     '--data',
@@ -75,7 +76,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   )
   options = parser.parse_args(argv)
   check_flags(options, _RANGES)
-  batches = whole_numbers('--batch', options.batch, BATCH)
   methods, backbones = checked_names(options)
   # These import JAX, which takes seconds.
   from owdfa_jax.library_logs import silence_libraries
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   silence_libraries()
   from owdfa_jax.scale.step_times import print_times
 
-  print_times(options, methods, backbones, batches)
+  print_times(options, methods, backbones)
 
 
 if __name__ == '__main__':

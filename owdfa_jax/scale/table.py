@@ -60,7 +60,7 @@ def cost_cells(cost: Cost | None, reference: Cost | None) -> list[str]:
     return ['does not fit', *[''] * (len(COSTS) - 1)]
   sent = cost.sent
   against = reference or cost
-  compared = [
+  pairs = [
     (cost.flops / 1e12, against.flops / 1e12),
     (cost.moved / 1e9, against.moved / 1e9),
     (cost.peak / 1e9, against.peak / 1e9),
@@ -72,8 +72,10 @@ def cost_cells(cost: Cost | None, reference: Cost | None) -> list[str]:
   )
   return [
     *(
-      f'{value:.3f} ({value / base:.3f})' if reference else f'{value:.3f}'
-      for value, base in compared
+      f'{value:.3f} ({value / base:.3f})'
+      if reference and base
+      else f'{value:.3f}'
+      for value, base in pairs
     ),
     *(f'{size / 1e9:.3f}' for size in received),
   ]

@@ -28,7 +28,7 @@ class TimedMethod:
   """The step of a method, compiled, and how long it took.
 
   Attributes:
-    name: a key of `methods.by_name.METHODS`.
+    name: one of `size_flags.METHODS`.
     take_step: takes one more step with a batch on the devices.
     flops: of one step on all devices, as traced; the rounds of a loop count
       once.
@@ -52,7 +52,7 @@ def prepare_method(
   """Compiles the step of a method and takes it once.
 
   Args:
-    name: a key of `methods.by_name.METHODS`.
+    name: one of `size_flags.METHODS`.
     sizes: the batch, the network and the data.
     placement: the devices.
 

@@ -1,6 +1,7 @@
 """What the pairing of a step sends, at a small and at a large size."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -174,7 +175,17 @@ def test_a_failed_method_does_not_end_the_others(capsys):
   ]
 
 
-@pytest.mark.parametrize('content', ['[]', '{"rows": [{"of": 1}]}', '{'])
+@pytest.mark.parametrize(
+  'content',
+  [
+    '[]',
+    '{',
+    '{"rows": {}}',
+    '{"rows": [], "others": 1}',
+    '{"rows": [{"of": 1}]}',
+    '{"rows": [{"of": 1, "cost": 2}]}',
+  ],
+)
 def test_a_file_of_something_else_stays(content, tmp_path, capsys):
   path = tmp_path / 'rows.json'
   path.write_text(content)
@@ -182,6 +193,64 @@ def test_a_file_of_something_else_stays(content, tmp_path, capsys):
     main([*FLAGS, f'--out={path}', '--methods=orca'])
   assert f'not a file of costs: --out={path} (' in capsys.readouterr().err
   assert path.read_text() == content
+
+
+@pytest.mark.parametrize(
+  'damage',
+  [
+    3,
+    {},
+    {'flops': None},
+    {'flops': -1.0},
+    {'flops': 1e300},
+    {'peak': True},
+    {'sent': {}},
+    {'sent': dict.fromkeys(hlo.COLLECTIVES, 'x')},
+    {'seconds': 1.0},
+  ],
+)
+def test_a_damaged_row(damage, costs_of, tmp_path, capsys):
+  path = tmp_path / 'rows.json'
+  flags = [*FLAGS, f'--out={path}', '--methods=orca']
+  main(flags)
+  content = json.loads(path.read_text())
+  (row,) = content['rows']
+  whole = isinstance(damage, int) or not damage
+  row['cost'] = damage if whole else costs_of['orca'] | damage
+  path.write_text(json.dumps(content))
+  with pytest.raises(SystemExit):
+    main(flags)
+  assert f'not a file of costs: --out={path} (' in capsys.readouterr().err
+  # What other versions count may have other fields.
+  row['of']['versions'] = {}
+  path.write_text(json.dumps(content))
+  main(flags)
+  assert len(json.loads(path.read_text())['rows']) == 2
+
+
+def test_a_cost_of_zero_is_no_reference(costs_of, capsys):
+  costs_of['supervised'] = costs_of['supervised'] | {'flops': 0.0}
+  main([*FLAGS, '--methods=supervised,orca'])
+  rows = capsys.readouterr().out.splitlines()[-2:]
+  assert rows[0].startswith('| supervised | 0.000 | 4.000 (1.000) | ')
+  assert rows[1].startswith('| orca | 3.000 | 4.000 (1.000) | ')
+
+
+def test_images_too_small_for_a_method_end_all_before_the_first(capsys):
+  with pytest.raises(SystemExit) as ended:
+    main([*FLAGS, '--methods=supervised,mpsl', '--image_size=32'])
+  assert ended.value.code == 1
+  printed = capsys.readouterr()
+  assert not printed.out and 'stride 8 of --backbones=small' in printed.err
+
+
+def test_trace_is_cpl_with_its_own_network(costs_of, capsys):
+  costs_of['trace'] = costs_of['orca']
+  main([*FLAGS, '--methods=trace'])
+  assert '| trace | 3.000 |' in capsys.readouterr().out
+  config = method_config('trace', dataclasses.replace(SMALL, pair_within=8))
+  assert config.method.params.pair_within == 8
+  assert config.model.front_end == 'residual' and config.model.width == 0.25
 
 
 def test_command_for_the_devices_of_this_machine(capsys):
@@ -197,12 +266,15 @@ def test_command_for_the_devices_of_this_machine(capsys):
   [
     # What fits depends on the chips; the rest on the words alone.
     ('--batch=32 --devices=9', 1, '--devices=9'),
-    ('--batch=24', 1, 'batch_size=24'),
+    ('--batch=24', 1, ' --batch=24 '),
+    ('--batch=32 --pair_within=3', 1, ' --pair_within=3 '),
     ('--batch=0', 2, '--batch=0'),
     ('--batch=32 --methods=clp', 2, '--methods=clp'),
     ('--batch=32 --backbones=resnet9', 2, '--backbones=resnet9'),
     ('--batch=32 --part=half', 2, '--part=half'),
     ('--batch=32 --effort=much', 2, '--effort=much'),
+    ('--batch=32 --clusters=4', 2, '--clusters does not go with --batch'),
+    ('--rows=32 --effort=low', 2, '--effort does not go with --rows'),
   ],
 )
 def test_mistakes(arguments, status, words, capsys):

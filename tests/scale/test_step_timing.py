@@ -78,7 +78,9 @@ def test_command_with_and_without_real_batches(packed, capsys):
     ('--batch=16,1', 2, '--batch'),
     ('--rounds=0', 2, '--rounds'),
     # Eight devices have one row of each half at least.
-    ('--batch=24', 1, 'batch_size=24'),
+    ('--batch=24', 1, ' --batch=24 '),
+    ('--methods=cpl --pair_within=3', 1, ' --pair_within=3 '),
+    ('--peak=1e-300', 2, '--peak'),
   ],
 )
 def test_bad_arguments(arguments, status, words, capsys):
@@ -99,9 +101,9 @@ def test_images_of_another_size(packed, capsys):
   ('arguments', 'status', 'words'),
   [
     ('--methods=cpl', 2, 'name supervised in --methods too'),
-    ('--methods=supervised --batch=4096', 1, 'smaller than one batch'),
+    ('--methods=supervised --batch=4096', 1, ', --batch=4096; give --batch=N'),
     # The map of 32 pixels has fewer cells than a grid.
-    ('--methods=supervised,mpsl', 1, 'smaller than a grid'),
+    ('--methods=supervised,mpsl', 1, 'of --backbones=small give a 4 x 4 map'),
   ],
 )
 def test_nothing_is_compiled_before_all_fits(
