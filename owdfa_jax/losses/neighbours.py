@@ -51,7 +51,7 @@ def find_neighbours(
 def _in_groups(view: Factors, size: int) -> Neighbours:
   """Compares the rows of each group of `size`; no device splits a group."""
   grouped = Factors(
-    *(x.reshape(-1, size, x.shape[-1]) for x in (view.left, view.right))
+    *(x.reshape(-1, size, *x.shape[1:]) for x in (view.left, view.right))
   )
   found = jax.vmap(lambda group: neighbours_of(product(group)))(grouped)
   first_row = size * jnp.arange(len(found.nearest), dtype=jnp.int32)

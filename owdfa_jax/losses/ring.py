@@ -139,9 +139,9 @@ def _compare_local(
 def _cells(right: jax.Array, weight: jax.Array | None) -> _Cells:
   """Returns a view of b rows, with the cells first, as products take them."""
   if weight is None:
-    return _Cells(right[None], None)
-  unit = right.reshape(*weight.shape, -1)
-  return _Cells(unit.transpose(1, 0, 2), weight.T)
+    # Without weights, a row is as good as one long cell.
+    return _Cells(right.reshape(1, len(right), -1), None)
+  return _Cells(right.transpose(1, 0, 2), weight.T)
 
 
 def _similarities(mine: _Cells, other: _Cells) -> tuple[jax.Array, jax.Array]:

@@ -21,11 +21,11 @@ def _detached(features: jax.Array) -> jax.Array:
 
 
 class Factors(NamedTuple):
-  """Two matrices whose product is a matrix of similarities, S = L R^T.
+  """Two arrays whose product is a matrix of similarities, S = L R^T.
 
   Attributes:
-    left: L, float32 [B, D]; row i decides row i of S.
-    right: R, float32 [B, D]; row j decides column j of S.
+    left: L, float32 [B, C] or [B, P, C]; row i decides row i of S.
+    right: R, of the same shape; row j decides column j of S.
     weight: float32 [B, P], if the P cells of L are those of R, times the row's
       weights; None if L is R.
   """
@@ -53,8 +53,28 @@ class Neighbours(NamedTuple):
 
 def product(factors: Factors) -> jax.Array:
   """Multiplies factors of A and B rows, to float32 [A, B]."""
+  # A TPU stores the last two axes in tiles, so to flatten the cells it would
+  # copy them. A CPU would transpose them to sum over two axes.
+  return jax.lax.platform_dependent(
+    factors.left,
+    factors.right,
+    tpu=product_of_cells,
+    default=product_of_flat_rows,
+  )
+
+
+def product_of_cells(left: jax.Array, right: jax.Array) -> jax.Array:
+  """Sums over all axes but the first, [A, ...] and [B, ...] to [A, B]."""
+  axes = tuple(range(1, left.ndim))
+  return jnp.tensordot(
+    left, right, (axes, axes), precision=jax.lax.Precision.HIGHEST
+  )
+
+
+def product_of_flat_rows(left: jax.Array, right: jax.Array) -> jax.Array:
+  """Computes `product_of_cells` by one matrix product of flat rows."""
   return jnp.matmul(
-    factors.left, factors.right.T, precision=jax.lax.Precision.HIGHEST
+    _flat(left), _flat(right).T, precision=jax.lax.Precision.HIGHEST
   )
 
 
@@ -73,14 +93,14 @@ def part_factors(parts: jax.Array) -> Factors:
   parts = _detached(parts)
   # w times the unit cell is the cell over the row's whole norm. S is then one
   # matrix product, and no [B, B, P] array exists.
-  weighted_cells = vectors.unit(_flat(parts))
-  weight = jnp.linalg.norm(weighted_cells.reshape(parts.shape), axis=-1)
-  return Factors(weighted_cells, _flat(vectors.unit(parts)), weight)
+  weighted_cells = parts / vectors.length(_flat(parts))[..., None]
+  weight = jnp.linalg.norm(weighted_cells, axis=-1)
+  return Factors(weighted_cells, vectors.unit(parts), weight)
 
 
 def band_factors(band: jax.Array) -> Factors:
   """Returns the factors of `band_similarity`."""
-  unit = _flat(vectors.unit(_detached(band)))
+  unit = vectors.unit(_detached(band))
   return Factors(unit, unit)
 
 

@@ -139,11 +139,10 @@ class Classifier(nnx.Module):
         needs it, unless the dropout is 0 and there is no such branch.
       spectrum: [B, D], the trained features of the spectrum branch, if any.
     """
-    first, last = self.backbone.first_and_last(images, train=train)
-    feature_map = last.astype(jnp.float32)
+    first, feature_map = self.backbone.first_and_last(images, train=train)
     if self.branches.frequency_attention:
       feature_map = frequency_attention.weigh_feature_map(
-        self.frequency_attention(images), feature_map
+        self.frequency_attention(images), feature_map.astype(jnp.float32)
       )
     outputs = self.outputs_from(
       feature_map, train=train, key=key, spectrum=spectrum
@@ -174,9 +173,10 @@ class Classifier(nnx.Module):
   ) -> Outputs:
     """Computes everything after the backbone's feature map [B, h, w, C].
 
-    The other arguments are those of `__call__`.
+    All is computed in float32. The other arguments are those of `__call__`.
     """
-    pooled = feature_map.mean((1, 2))
+    precise = feature_map.astype(jnp.float32)
+    pooled = precise.mean((1, 2))
     if spectrum is not None:
       pooled = jnp.concatenate([pooled, spectrum], -1)
     feature = self.bottleneck(pooled, train=train)
@@ -187,16 +187,18 @@ class Classifier(nnx.Module):
     if not train:
       return Outputs(logits=logits, feature=feature)
     # Parts and bands only decide which rows are paired.
-    detached = jax.lax.stop_gradient(feature_map)
+    feature_map, precise = jax.lax.stop_gradient((feature_map, precise))
     parts = tuple(
-      perspectives.normalise_cells(perspectives.average_pool(detached, grid))
+      perspectives.normalise_cells(perspectives.average_pool(precise, grid))
       for grid in self.branches.grids
     )
     return Outputs(
       logits=logits,
       feature=feature,
       parts=parts,
-      bands=perspectives.haar_bands(detached) if self.branches.wavelet else (),
+      bands=(
+        perspectives.haar_bands(feature_map) if self.branches.wavelet else ()
+      ),
       projection=(
         self.projector(feature) if self.branches.projection else None
       ),

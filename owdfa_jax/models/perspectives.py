@@ -61,14 +61,18 @@ def haar_bands(
     feature_map: [B, H, W, C].
 
   Returns:
-    Three arrays [B, ceil(H/2) ceil(W/2), C].
+    Three arrays, float32 [B, ceil(H/2) ceil(W/2), C].
   """
   batch, height, width, features = feature_map.shape
   padding = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
   x = jnp.pad(feature_map, padding)
-  # The four pixels of every 2 x 2 block.
-  a, b = x[:, ::2, ::2], x[:, ::2, 1::2]
-  c, d = x[:, 1::2, ::2], x[:, 1::2, 1::2]
+  # The four pixels of every 2 x 2 block. They are converted after they are
+  # picked: a compiler for TPUs would first store the converted map as a whole.
+  a, b, c, d = (
+    x[:, row::2, column::2].astype(jnp.float32)
+    for row in (0, 1)
+    for column in (0, 1)
+  )
   low_high, high_low, high_high = (
     band.reshape(batch, -1, features) / 2
     for band in (a + b - c - d, a - b + c - d, a - b - c + d)

@@ -27,7 +27,10 @@ EMPTY = hnp.arrays(bool, (VIEWS, ROWS, 1))
 
 def expected(view, within):
   """Returns nearest, row_second and column_second, row by row."""
-  left, right = (np.asarray(x, np.float64) for x in (view.left, view.right))
+  left, right = (
+    np.asarray(x, np.float64).reshape(len(x), -1)
+    for x in (view.left, view.right)
+  )
   size = within or len(left)
   nearest, row_second, column_second = [], [], []
   for i in range(len(left)):

@@ -56,6 +56,17 @@ def test_part_similarity_is_the_weighted_sum_of_cosines():
   )
 
 
+def test_both_products_are_the_sum_over_all_cells():
+  rng = np.random.default_rng(0)
+  left, right = rng.normal(size=(2, 5, 4, 3)).astype(np.float32)
+  expected = np.einsum('apc,bpc->ab', left, right, dtype=np.float64)
+  for multiply in (
+    similarity.product_of_cells,
+    similarity.product_of_flat_rows,
+  ):
+    np.testing.assert_allclose(multiply(left, right), expected, atol=1e-5)
+
+
 def test_bfloat16_features_are_compared_in_float32():
   feature = jnp.asarray(random_pairing_batch()['feature'], jnp.bfloat16)
   cosine = similarity.cosine_similarity(feature)

@@ -160,6 +160,15 @@ def test_haar_bands_of_an_odd_map_by_hand():
   np.testing.assert_allclose(high_high[0, :, 0], [0, -1.5, -0.5, 4.5])
 
 
+def test_haar_bands_of_a_bfloat16_map_are_float32_and_exact():
+  precise = jax.random.normal(jax.random.key(0), (2, 5, 4, 3))
+  feature_map = precise.astype(jnp.bfloat16)
+  expected = haar_bands(feature_map.astype(jnp.float32))
+  for band, same in zip(haar_bands(feature_map), expected, strict=True):
+    assert band.dtype == jnp.float32
+    np.testing.assert_array_equal(band, same)
+
+
 def test_constant_cells_become_zero():
   parts = jnp.full((4, 2, 3), 7.0)
   np.testing.assert_array_equal(normalise_cells(parts), 0)
