@@ -130,19 +130,34 @@ def decode_image(data: bytes) -> np.ndarray:
   return packed_images.decode(encoded_image(data))
 
 
-def encoded_image(data: bytes) -> memoryview:
-  """Returns the encoded image of a serialised record, without copying it.
+def encoded_image(data: bytes) -> bytes:
+  """Returns the encoded image of a serialised record.
 
-  It takes half the time that parsing all fields takes, or less.
+  Raises:
+    UserError: the bytes are not a packed record.
+  """
+  holder, start, stop = find_image(data)
+  return holder[start:stop]
+
+
+def find_image(data: bytes) -> tuple[bytes, int, int]:
+  """Finds the encoded image of a serialised record, mostly without copying it.
+
+  It takes a quarter of the time that parsing all fields takes, or less.
+
+  Returns:
+    Bytes that hold it, which are mostly `data`, where it begins in them, and
+    where it ends.
 
   Raises:
     UserError: the bytes are not a packed record.
   """
   try:
-    return image_field.find_image(data)
+    start, stop = image_field.find_image(data)
   except (IndexError, ValueError):
-    values = _features_of(data)['image'].bytes_list.value
-  return memoryview(b''.join(values))
+    image = b''.join(_features_of(data)['image'].bytes_list.value)
+    return image, 0, len(image)
+  return data, start, stop
 
 
 def _features_of(data: bytes) -> Mapping[str, Any]:

@@ -57,8 +57,8 @@ class ImageCache:
     records = self._split.source.read(rows)
     for row, image in zip(rows.tolist(), images, strict=True):
       try:
-        encoded = features.encoded_image(next(records))
-        packed_images.decode_into(encoded, image)
+        data, start, stop = features.find_image(next(records))
+        packed_images.decode_into(data, start, stop, image)
       except UserError as error:
         raise UserError(f'{self._where}, row {row}: {error}') from error
 

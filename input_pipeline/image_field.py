@@ -12,60 +12,71 @@ _IMAGE_KEY = b'\n\x05image\x12'
 _TAG = b'\n'
 # A number below this is stored in one byte.
 _ONE_BYTE = 0x80
+# The most bytes of three lengths and two tags.
+_LENGTHS_BYTES = 17
 
 
-def find_image(data: bytes) -> memoryview:
-  """Returns the encoded image of a record, without copying it.
+def find_image(data: bytes) -> tuple[int, int]:
+  """Returns where the encoded image of a record begins and ends.
 
   Args:
     data: a record as `features.encode_record` makes it.
 
   Raises:
-    IndexError: the record ends first.
+    IndexError: the record ends first, or its image has hardly a hundred bytes.
     ValueError: the record is of another form.
   """
-  position = _end_of_varint(data, 1)
+  # This runs for every image that is read, so it calls few functions.
+  position = 1
+  while data[position] >= _ONE_BYTE:
+    position += 1
+  position += 1
   while data[position] == _TAG[0]:
     length, first = data[position + 1], position + 2
     if length >= _ONE_BYTE:
-      first = _end_of_varint(data, position + 1)
-    if data.startswith(_IMAGE_KEY, first):
-      return _image_of_entry(data, first + len(_IMAGE_KEY))
-    if length >= _ONE_BYTE:
+      while data[first] >= _ONE_BYTE:
+        first += 1
+      first += 1
+      if data.startswith(_IMAGE_KEY, first):
+        return _image_of_entry(data, first + len(_IMAGE_KEY))
       length, _ = _read_varint(data, position + 1)
     position = first + length
   raise ValueError('a record of another form')
 
 
-def _image_of_entry(data: bytes, start: int) -> memoryview:
-  """Returns the image after the key and the tag of its entry."""
-  feature_length, end = _read_varint(data, start)
-  # Two tags, and two lengths of mostly as many bytes as this one.
-  length = feature_length - 2 - 2 * (end - start)
-  lengths = _lengths_of(length)
-  first = start + len(lengths)
-  if not data.startswith(lengths, start) or first + length > len(data):
-    raise ValueError('a record of another form')
-  return memoryview(data)[first : first + length]
+def _image_of_entry(data: bytes, start: int) -> tuple[int, int]:
+  """Returns what `find_image` does, from where the key and a tag end."""
+  offset, length = _image_after(data[start : start + _LENGTHS_BYTES])
+  first = start + offset
+  if first + length > len(data):
+    raise ValueError('the record ends within its image')
+  return first, first + length
 
 
-# Images of equal lengths have equal ones.
+# Images of equal lengths, of one format, have equal ones.
 @functools.lru_cache(maxsize=4096)
-def _lengths_of(length: int) -> bytes:
-  """Returns what is between the key `image` and an image of some bytes.
+def _image_after(head: bytes) -> tuple[int, int]:
+  """Returns where an image begins after its key, and its length.
 
-  The image is in a list in a feature: messages that all end with the image.
+  Args:
+    head: what follows the key and the tag of its value: the lengths of a
+      feature, of a list in it and of the image in that, which all end with the
+      image.
   """
+  feature_length, end = _read_varint(head, 0)
+  # Two tags, and two lengths of mostly as many bytes as this one.
+  length = feature_length - 2 - 2 * end
+  lengths = _lengths_of(length)
+  if not head.startswith(lengths):
+    raise ValueError('a record of another form')
+  return len(lengths), length
+
+
+def _lengths_of(length: int) -> bytes:
+  """Returns what is between the key `image` and an image of some bytes."""
   in_list = _TAG + _varint(length)
   in_feature = _TAG + _varint(length + len(in_list)) + in_list
   return _varint(length + len(in_feature)) + in_feature
-
-
-def _end_of_varint(data: bytes, position: int) -> int:
-  """Returns where a number ends, without reading it."""
-  while data[position] >= _ONE_BYTE:
-    position += 1
-  return position + 1
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:

@@ -97,13 +97,13 @@ def time_reading(
   rows = np.concatenate([next(iterator)['index'] for _ in range(batches)])
   iterator.close()
   source = dataset.train.source
-  encoded = [bytes(features.encoded_image(x)) for x in source.read(rows)]
+  encoded = [features.encoded_image(x) for x in source.read(rows)]
   size = dataset.image_size
   (image,) = BatchMemory((size, size, 3)).take(1)
 
   def read_all() -> None:
     for data in source.read(rows):
-      packed_images.decode_into(features.encoded_image(data), image)
+      packed_images.decode_into(*features.find_image(data), image)
 
   def batches_of(threads: int, workers: int) -> float:
     first = _FIRST_BATCHES * max(threads, workers)
@@ -172,7 +172,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 def _decode_into(encoded: Sequence[bytes], image: np.ndarray) -> None:
   for content in encoded:
-    packed_images.decode_into(memoryview(content), image)
+    packed_images.decode_into(content, 0, len(content), image)
 
 
 def _decode_all(encoded: Sequence[bytes]) -> None:

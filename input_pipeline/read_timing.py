@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   print(read_costs.reading_report(speeds))
   count = min(len(dataset.train), arguments.batch_size * arguments.batches)
   records = dataset.train.source.read(np.arange(count))
-  stored = [bytes(features.encoded_image(record)) for record in records]
+  stored = [features.encoded_image(record) for record in records]
   side = dataset.image_size
   print(f'\nThe first {count} images of {side} x {side} pixels, one thread:')
   print(read_costs.codecs_report(read_costs.time_codecs(stored)))

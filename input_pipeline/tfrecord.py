@@ -111,34 +111,55 @@ class TFRecordSource:
     return map(self._read, shard, offset, self._length[rows].tolist())
 
   def _read(self, shard: int, offset: int, length: int) -> bytes:
-    name = self._paths[shard]
-    start = offset - HEADER_BYTES
+    """Returns the data of a record; runs for every image that is read."""
     wanted = HEADER_BYTES + length + FOOTER_BYTES
     try:
-      descriptor = self._descriptors.get(shard)
-      if descriptor is None:
-        descriptor = self._open(shard)
+      descriptor = self._descriptors[shard]
+    except KeyError:
+      descriptor = self._open(shard)
+    try:
       # pread states the position, so threads need no lock around a seek.
-      framed = os.pread(descriptor, wanted, start)
-      if len(framed) < wanted:
-        size = os.fstat(descriptor).st_size
-        raise _truncated(name, start + wanted, size)
+      framed = os.pread(descriptor, wanted, offset - HEADER_BYTES)
     except OSError as error:
-      raise _unreadable(name, error) from error
-    if not framed.startswith(_header(length)):
-      raise _corrupt(name, start, _wrong_header(framed[:HEADER_BYTES]))
-    data = framed[HEADER_BYTES:-FOOTER_BYTES]
-    (crc,) = _UINT32.unpack_from(framed, HEADER_BYTES + length)
-    if crc != masked_crc(data):
-      raise _corrupt(name, start, "its data's checksum does not match")
-    return data
+      raise _unreadable(self._paths[shard], error) from error
+    if len(framed) == wanted and framed.startswith(_header(length)):
+      data = framed[HEADER_BYTES:-FOOTER_BYTES]
+      (crc,) = _UINT32.unpack_from(framed, HEADER_BYTES + length)
+      if crc == masked_crc(data):
+        return data
+    raise self._damage(shard, offset - HEADER_BYTES, wanted, framed)
+
+  def _damage(
+    self, shard: int, start: int, wanted: int, framed: bytes
+  ) -> UserError:
+    """Returns what is wrong with a record.
+
+    Args:
+      shard: its shard.
+      start: where it begins in the shard, in bytes.
+      wanted: its bytes, with header and footer.
+      framed: the bytes that were read.
+    """
+    name = self._paths[shard]
+    if len(framed) < wanted:
+      try:
+        size = os.fstat(self._descriptors[shard]).st_size
+      except OSError as error:
+        return _unreadable(name, error)
+      return _truncated(name, start + wanted, size)
+    if framed.startswith(_header(wanted - HEADER_BYTES - FOOTER_BYTES)):
+      return _corrupt(name, start, "its data's checksum does not match")
+    return _corrupt(name, start, _wrong_header(framed[:HEADER_BYTES]))
 
   def _open(self, shard: int) -> int:
     with self._lock:
       if shard not in self._descriptors:
         # Closed in child processes, which open the shards themselves.
         flags = os.O_RDONLY | os.O_CLOEXEC
-        self._descriptors[shard] = os.open(self._paths[shard], flags)
+        try:
+          self._descriptors[shard] = os.open(self._paths[shard], flags)
+        except OSError as error:
+          raise _unreadable(self._paths[shard], error) from error
       return self._descriptors[shard]
 
   def __getstate__(self) -> dict:

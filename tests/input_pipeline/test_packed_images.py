@@ -31,12 +31,12 @@ def by_opencv(data):
 
 def decoded(data, size=SIZE):
   out = np.zeros((size, size, 3), np.uint8)
-  packed_images.decode_into(memoryview(data), out)
+  packed_images.decode_into(data, 0, len(data), out)
   return out
 
 
 def is_fast(data, size=SIZE):
-  return packed_images.fast_decoder(memoryview(data), size) is not None
+  return packed_images.fast_decoder(data, 0, len(data), size) is not None
 
 
 def jpeg(**options):
@@ -60,10 +60,17 @@ def with_chunk(data, kind, content, place):
   return data[:place] + chunk + data[place:]
 
 
-def with_exif(data):
-  content = b'Exif\0\0' + ROTATED
-  segment = b'\xff\xe1' + struct.pack('>H', len(content) + 2) + content
-  return data[:2] + segment + data[2:]
+def segment(marker, content):
+  """Returns a segment of a JPEG."""
+  return marker + struct.pack('>H', len(content) + 2) + content
+
+
+EXIF = segment(b'\xff\xe1', b'Exif\0\0' + ROTATED)
+
+
+def with_exif(data, place=2):
+  """Returns a JPEG with an orientation at a place."""
+  return data[:place] + EXIF + data[place:]
 
 
 @pytest.mark.parametrize('size', [8, 9, 40, 65])
@@ -79,12 +86,21 @@ def test_plain_images_are_decoded_as_opencv_does(size):
     np.testing.assert_array_equal(decoded(data, size), by_opencv(data))
 
 
-def test_other_segments_may_come_before_the_frame():
-  comment = b'\xff\xfe' + struct.pack('>H', 1002) + bytes(1000)
+@pytest.mark.parametrize('length', [1000, 50000])
+def test_other_segments_may_come_before_the_frame(length):
   data = jpeg()
-  longer = data[:2] + comment + data[2:]
+  longer = data[:2] + segment(b'\xff\xfe', bytes(length)) + data[2:]
   assert is_fast(longer)
   np.testing.assert_array_equal(decoded(longer), by_opencv(data))
+
+
+def test_long_headers_are_not_kept():
+  data = jpeg()
+  assert is_fast(data)
+  kept = dict(packed_images._last_header)
+  longer = data[:2] + segment(b'\xff\xfe', bytes(50000)) + data[2:]
+  assert is_fast(longer)
+  assert packed_images._last_header == kept
 
 
 OTHERS = {
@@ -131,13 +147,80 @@ def test_what_is_no_image_is_refused(data):
 
 def test_an_orientation_after_the_frame_counts():
   data = jpeg(picture=image(SIZE, seed=1))
-  tables = data.index(b'\xff\xc4')
-  late = data[:tables] + with_exif(data)[2 : 2 - len(data)] + data[tables:]
+  late = with_exif(data, data.index(b'\xff\xc4'))
   assert not is_fast(late)
   assert not probe(late)[3]
   # OpenCV turns it.
   assert np.any(by_opencv(late) != by_opencv(data))
   np.testing.assert_array_equal(decoded(late), by_opencv(late))
+
+
+@pytest.mark.parametrize('progressive', [0, 1])
+def test_an_orientation_after_the_first_scan_does_not_count(progressive):
+  data = jpeg(progressive=progressive)
+  places = [data.rindex(b'\xff\xda')] if progressive else []
+  for place in [*places, len(data) - 2]:
+    late = with_exif(data, place)
+    np.testing.assert_array_equal(by_opencv(late), by_opencv(data))
+    assert is_fast(late)
+    np.testing.assert_array_equal(decoded(late), by_opencv(late))
+
+
+def test_what_looks_like_a_scan_within_a_segment_hides_no_orientation():
+  data = jpeg()
+  comment = segment(b'\xff\xfe', b'\0\0\xff\xda\0\x0c')
+  for first in comment, comment + EXIF:
+    longer = data[:2] + first + data[2:]
+    assert not is_fast(longer)
+    np.testing.assert_array_equal(decoded(longer), by_opencv(longer))
+  # After the frame too.
+  frame_end = data.index(b'\xff\xc4')
+  longer = data[:frame_end] + comment + EXIF + data[frame_end:]
+  assert not is_fast(longer)
+  np.testing.assert_array_equal(decoded(longer), by_opencv(longer))
+
+
+def test_images_after_one_another_are_each_what_they_are():
+  """The header of the last plain image is remembered."""
+  plain = [
+    jpeg(),
+    jpeg(picture=image(SIZE, seed=1)),
+    jpeg(quality=50),
+    jpeg(sampling='4:4:4', progressive=1),
+    png(),
+  ]
+  others = [*OTHERS.values(), with_exif(jpeg(), jpeg().index(b'\xff\xda'))]
+  for data, other in itertools.product(plain, others):
+    assert is_fast(data)
+    np.testing.assert_array_equal(decoded(data), by_opencv(data))
+    assert not is_fast(other)
+    np.testing.assert_array_equal(decoded(other), by_opencv(other))
+  assert not is_fast(jpeg(), SIZE + 1)
+
+
+@pytest.mark.parametrize('data', [png(), jpeg()], ids=['PNG', 'JPEG'])
+def test_an_image_among_other_bytes(data):
+  assert is_fast(data)
+  for around in data, b'\xff\xd9', b'\xff\xda' * 9:
+    whole = around + data + around
+    start, stop = len(around), len(around) + len(data)
+    decoder = packed_images.fast_decoder(whole, start, stop, SIZE)
+    assert decoder is packed_images.fast_decoder(data, 0, len(data), SIZE)
+    out = np.zeros((SIZE, SIZE, 3), np.uint8)
+    packed_images.decode_into(whole, start, stop, out)
+    np.testing.assert_array_equal(out, by_opencv(data))
+    # The bytes after a cut image are not taken for its end.
+    for cut in 10, len(data) // 2, len(data) - 1:
+      with pytest.raises(UserError, match='no readable image'):
+        packed_images.decode_into(whole, start, start + cut, out)
+
+
+def test_a_header_that_goes_on_after_the_image_is_not_its_own():
+  data = jpeg()
+  whole = data[:2] + segment(b'\xff\xfe', b'\xff\xd9') + data[2:]
+  assert is_fast(whole)
+  cut = whole.index(b'\xff\xd9') + 2
+  assert packed_images.fast_decoder(whole, 0, cut, SIZE) is None
 
 
 @pytest.mark.parametrize('keep', [0.6, 0.9])
