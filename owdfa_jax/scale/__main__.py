@@ -30,7 +30,13 @@ from input_pipeline.number_ranges import (
   whole,
   whole_numbers,
 )
-from owdfa_jax.scale.size_flags import BATCH, RANGES, add_sizes, checked_names
+from owdfa_jax.scale.size_flags import (
+  BATCH,
+  RANGES,
+  add_sizes,
+  checked_names,
+  ended_by_interrupt,
+)
 
 _RANGES = {'batch': BATCH, 'channels': whole(2, 2**16), **RANGES}
 _DEVICES = whole(0, 2**16)
@@ -72,24 +78,17 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
   # These import JAX, which takes seconds.
   from owdfa_jax.library_logs import silence_libraries
-
-  silence_libraries()
-  if options.rows is not None:
-    from owdfa_jax.scale.clustering import print_clustering_costs
-
-    print_clustering_costs(
-      options, options.rows, options.clusters, options.devices
-    )
-    return
+  from owdfa_jax.scale.clustering import print_clustering_costs
   from owdfa_jax.scale.costs import print_costs
 
-  print_costs(
-    options,
-    methods,
-    backbones,
-    options.devices,
-    EFFORTS[options.effort],
-  )
+  silence_libraries()
+  devices = options.devices
+  with ended_by_interrupt():
+    if options.rows is not None:
+      print_clustering_costs(options, options.rows, options.clusters, devices)
+    else:
+      effort = EFFORTS[options.effort]
+      print_costs(options, methods, backbones, devices, effort)
 
 
 def _check(parser: ArgumentParser, options: argparse.Namespace) -> None:

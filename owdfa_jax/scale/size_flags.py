@@ -1,6 +1,9 @@
 """Flags that say which steps are counted or timed."""
 
 import argparse
+import contextlib
+import signal
+from collections.abc import Iterator
 
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import check_choice
@@ -60,6 +63,20 @@ def add_sizes(parser: ArgumentParser) -> None:
     help='rows that CPL, MPSL and Trace compare with each other (default: 0, '
     'all)',
   )
+
+
+@contextlib.contextmanager
+def ended_by_interrupt() -> Iterator[None]:
+  """Has Ctrl-C end the process at once, even while it compiles.
+
+  An exception would wait for the compiler, which may take an hour, and would
+  then crash JAX's threads. Rows that are done have been printed and kept.
+  """
+  handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGINT, handler)
 
 
 def checked_names(options: argparse.Namespace) -> tuple[list[str], list[str]]:

@@ -20,7 +20,13 @@ from input_pipeline.number_ranges import (
   check_flags,
   whole,
 )
-from owdfa_jax.scale.size_flags import BATCH, RANGES, add_sizes, checked_names
+from owdfa_jax.scale.size_flags import (
+  BATCH,
+  RANGES,
+  add_sizes,
+  checked_names,
+  ended_by_interrupt,
+)
 
 _RANGES = {
   'rounds': whole(1, 10**4),
@@ -83,7 +89,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   silence_libraries()
   from owdfa_jax.scale.step_times import print_times
 
-  print_times(options, methods, backbones)
+  with ended_by_interrupt():
+    print_times(options, methods, backbones)
 
 
 if __name__ == '__main__':
