@@ -4,10 +4,11 @@ The table says nothing of the checkpoint and the names that its answers come
 from. When these change, it has to be made anew.
 """
 
+import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -90,6 +91,34 @@ def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
   return ', '.join(dict.fromkeys(changed))
 
 
+@contextlib.contextmanager
+def errors_of_heap_file(path: pathlib.Path, what: str) -> Iterator[None]:
+  """Says what is wrong with a file about a heap that the block reads.
+
+  A file that does not exist is left to the caller.
+
+  Args:
+    path: of the file.
+    what: it is, such as 'the table of the heap'.
+
+  Raises:
+    UserError: the file is damaged or cannot be read.
+  """
+  try:
+    yield
+  except FileNotFoundError:
+    raise
+  except OSError as error:
+    raise UserError(
+      f'cannot read {what}: {path} ({error.strerror}); check its permissions'
+    ) from error
+  except (KeyError, TypeError, ValueError) as error:
+    raise UserError(
+      f'damaged file: {path} ({error}); remove it, and give the command '
+      '`owdfa discover` of the run again'
+    ) from error
+
+
 def read_heap_record(folder: pathlib.Path) -> HeapRecord:
   """Returns the record of a heap's table; an empty one without the file.
 
@@ -101,25 +130,16 @@ def read_heap_record(folder: pathlib.Path) -> HeapRecord:
   """
   path = folder / HEAP_RECORD_FILE
   try:
-    content = strict_json.loads(read_text(path))
-    parts = [content['table'], content['begun']]
-    if content['version'] != _VERSION or not all(
-      part is None or isinstance(part, dict) for part in parts
-    ):
-      raise ValueError('a wrong field')
-    return HeapRecord(*parts)
+    with errors_of_heap_file(path, 'the record of the heap'):
+      content = strict_json.loads(read_text(path))
+      parts = [content['table'], content['begun']]
+      if content['version'] != _VERSION or not all(
+        part is None or isinstance(part, dict) for part in parts
+      ):
+        raise ValueError('a wrong field')
+      return HeapRecord(*parts)
   except FileNotFoundError:
     return HeapRecord()
-  except OSError as error:
-    raise UserError(
-      f'cannot read the record of the heap: {path} ({error.strerror}); check '
-      'its permissions'
-    ) from error
-  except (KeyError, TypeError, ValueError) as error:
-    raise UserError(
-      f'damaged file: {path} ({error}); remove it, and give the command '
-      '`owdfa discover` of the run again'
-    ) from error
 
 
 def write_heap_record(folder: pathlib.Path, record: HeapRecord) -> None:

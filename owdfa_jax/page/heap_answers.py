@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from input_pipeline import escape
-from input_pipeline.errors import UserError
 from input_pipeline.files import LIST_LIMIT, read_text
+from owdfa_jax.evaluation.heap_record import errors_of_heap_file
 from owdfa_jax.evaluation.names_checks import names_of_parts
 from owdfa_jax.evaluation.report_files import HEAP_ATTRIBUTIONS_FILE
 from owdfa_jax.evaluation.shared_names import first_of_names
@@ -85,21 +85,12 @@ def read_heap(
   """
   path = folder / HEAP_ATTRIBUTIONS_FILE
   try:
-    text = read_text(path, LIST_LIMIT)
-    lines = [*csv.DictReader(io.StringIO(text, newline=''))]
-    return _heap(lines, num_known, given, parts, text)
+    with errors_of_heap_file(path, 'the table of the heap'):
+      text = read_text(path, LIST_LIMIT)
+      lines = [*csv.DictReader(io.StringIO(text, newline=''))]
+      return _heap(lines, num_known, given, parts, text)
   except FileNotFoundError:
     return None
-  except OSError as error:
-    raise UserError(
-      f'cannot read the table of the heap: {path} ({error.strerror}); check '
-      'its permissions'
-    ) from error
-  except (KeyError, TypeError, ValueError) as error:
-    raise UserError(
-      f'damaged file: {path} ({error}); remove it, and give the command '
-      '`owdfa discover` of the run again'
-    ) from error
 
 
 def _heap(
