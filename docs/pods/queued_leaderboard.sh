@@ -9,6 +9,7 @@
 # runs that are finished. Each run has its log, owdfa-leaderboard-N.log, here.
 
 set -u
+: "${3:?give the config, the packed data and the workdir}"
 config=$1 data=$2 workdir=$3
 shift 3
 # One machine of eight chips.

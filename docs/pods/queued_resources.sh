@@ -11,6 +11,7 @@
 # Interrupted, the same command goes on with the same TPUs.
 
 set -eu
+: "${3:?give the config, the packed data and the workdir}"
 config=$1 data=$2 workdir=$3
 shift 3
 : "${TPU_NAME:=owdfa}" "${TPU_ZONE:=us-central1-a}"

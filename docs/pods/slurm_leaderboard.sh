@@ -15,6 +15,7 @@
 #SBATCH --output=owdfa-leaderboard-%A-%a.log
 
 set -u
+: "${3:?give the config, the packed data and the workdir}"
 config=$1 data=$2 workdir=$3
 shift 3
 

@@ -103,6 +103,17 @@ def test_scripts_have_no_faults_that_shellcheck_finds(script):
   assert not done.returncode, done.stdout
 
 
+@pytest.mark.parametrize('script', SCRIPTS, ids=lambda path: path.name)
+def test_scripts_say_which_arguments_are_missing(script):
+  done = subprocess.run(
+    ['bash', str(script), *ARGUMENTS[:2]], capture_output=True, text=True
+  )
+  assert done.returncode
+  assert done.stderr.endswith(
+    'give the config, the packed data and the workdir\n'
+  )
+
+
 @pytest.mark.parametrize(
   'status, again', [(0, False), (1, False), (75, True), (143, True)]
 )
