@@ -168,6 +168,8 @@ def _time(
       too_large.append(name)
     else:
       timed.append(method)
+  if not timed:
+    return timed, too_large
   batch = placement.put_batch(
     random_batch(sizes.batch, sizes.image, sizes.known, sizes.outputs)
   )

@@ -57,17 +57,17 @@ def prepare_method(
     placement: the devices.
 
   Returns:
-    None if the memory of a device is too small.
+    None if the memory of a device, or of this machine, is too small.
 
   Raises:
     JaxRuntimeError: the compiler failed for another reason.
   """
   config = method_config(name, sizes)
-  batch = placement.put_batch(
-    random_batch(sizes.batch, sizes.image, sizes.known, sizes.outputs)
-  )
-  began = time.perf_counter()
   try:
+    batch = placement.put_batch(
+      random_batch(sizes.batch, sizes.image, sizes.known, sizes.outputs)
+    )
+    began = time.perf_counter()
     training = step_training(config, sizes, placement)
     state = create_state(training.init, config.seed, placement)
     jitted: Any = training.train_step
@@ -77,6 +77,8 @@ def prepare_method(
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
+    return None
+  except MemoryError:
     return None
   return TimedMethod(
     name=name,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from owdfa_jax.scale import step_times
+from owdfa_jax.scale import step_times, timed_methods
 from owdfa_jax.scale.step_timing import main
 from owdfa_jax.scale.timed_methods import TimedMethod, overhead, take_turns
 
@@ -88,6 +88,16 @@ def test_bad_arguments(arguments, status, words, capsys):
     main([*SMALL, *arguments.split()])
   assert ended.value.code == status
   assert words in capsys.readouterr().err
+
+
+def test_a_batch_that_the_machine_cannot_hold(monkeypatch, capsys):
+  def refuse(*_):
+    raise MemoryError
+
+  for module in (step_times, timed_methods):
+    monkeypatch.setattr(module, 'random_batch', refuse)
+  main([*SMALL, '--methods=supervised'])
+  assert '| supervised | does not fit |' in capsys.readouterr().out
 
 
 def test_images_of_another_size(packed, capsys):
