@@ -136,11 +136,11 @@ def encoded_image(data: bytes) -> bytes:
   Raises:
     UserError: the bytes are not a packed record.
   """
-  holder, start, stop = find_image(data)
+  holder, start, stop = locate_image(data)
   return holder[start:stop]
 
 
-def find_image(data: bytes) -> tuple[bytes, int, int]:
+def locate_image(data: bytes) -> tuple[bytes, int, int]:
   """Finds the encoded image of a serialised record, mostly without copying it.
 
   It takes a quarter of the time that parsing all fields takes, or less.

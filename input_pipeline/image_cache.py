@@ -57,7 +57,7 @@ class ImageCache:
     records = self._split.source.read(rows)
     for row, image in zip(rows.tolist(), images, strict=True):
       try:
-        data, start, stop = features.find_image(next(records))
+        data, start, stop = features.locate_image(next(records))
         packed_images.decode_into(data, start, stop, image)
       except UserError as error:
         raise UserError(f'{self._where}, row {row}: {error}') from error

@@ -103,7 +103,7 @@ def time_reading(
 
   def read_all() -> None:
     for data in source.read(rows):
-      packed_images.decode_into(*features.find_image(data), image)
+      packed_images.decode_into(*features.locate_image(data), image)
 
   def batches_of(threads: int, workers: int) -> float:
     first = _FIRST_BATCHES * max(threads, workers)

@@ -39,7 +39,7 @@ def test_most_images_are_found_without_parsing():
     data = record(image)
     start, stop = image_field.find_image(data)
     assert data[start:stop] == image
-    assert features.find_image(data) == (data, start, stop)
+    assert features.locate_image(data) == (data, start, stop)
 
 
 def test_an_image_is_found_again_after_another_id():
