@@ -1,9 +1,11 @@
 """Keeps finished rows in a file; a second call goes on with the rest."""
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -72,12 +74,29 @@ class KeptRows:
     return row
 
   def _write(self, *added: dict[str, Any]) -> None:
-    if self._path:
+    if not self._path:
+      return
+    with _locked(os.path.dirname(self._path) or '.'):
       # Another process may have added rows since.
       self._rows = [*_read(self._path, self._versions), *added]
       with write_whole(self._path, text=True, what='the costs') as file:
         json.dump({'rows': self._rows}, file, indent=1)
         file.write('\n')
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+  """Waits for other processes that add rows in a folder.
+
+  Where it cannot be locked, as in a bucket, one of two rows that are done at
+  the same moment may be lost.
+  """
+  with contextlib.ExitStack() as stack:
+    with contextlib.suppress(OSError):
+      descriptor = os.open(folder, os.O_RDONLY)
+      stack.callback(os.close, descriptor)
+      fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
 
 
 def _read(path: str, versions: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,6 +1,8 @@
 """What the pairing of a step sends, at a small and at a large size."""
 
+import concurrent.futures
 import dataclasses
+import itertools
 import json
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from owdfa_jax.losses import neighbours, similarity
 from owdfa_jax.methods.by_name import METHODS
 from owdfa_jax.scale import costs, hlo, table
 from owdfa_jax.scale.__main__ import main
+from owdfa_jax.scale.kept_rows import KeptRows
 from owdfa_jax.scale.program import (
   Cost,
   Sizes,
@@ -227,6 +230,21 @@ def test_a_damaged_row(damage, costs_of, tmp_path, capsys):
   path.write_text(json.dumps(content))
   main(flags)
   assert len(json.loads(path.read_text())['rows']) == 2
+
+
+def test_commands_that_share_a_file_lose_no_row(tmp_path):
+  path = str(tmp_path / 'rows.json')
+
+  def keep(number):
+    rows = KeptRows(path)
+    for count in range(10):
+      rows.keep({'number': number, 'count': count}, None)
+
+  with concurrent.futures.ThreadPoolExecutor() as threads:
+    list(threads.map(keep, range(4)))
+  rows = KeptRows(path)
+  for number, count in itertools.product(range(4), range(10)):
+    assert rows.find({'number': number, 'count': count})
 
 
 def test_a_cost_of_zero_is_no_reference(costs_of, capsys):
