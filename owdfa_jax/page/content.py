@@ -11,26 +11,27 @@ from owdfa_jax.evaluation.names_file import NAMES_FILE
 from owdfa_jax.evaluation.selection import LAST_EPOCH
 from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.method_titles import method_title
-from owdfa_jax.page.galleries import (
-  Gallery,
-  chosen_of_clusters,
-  nearest_known,
-)
+from owdfa_jax.page.galleries import Gallery, chosen_of_clusters, nearest_known
 from owdfa_jax.page.published import published_rows
 from owdfa_jax.page.run_files import RunFiles
-from owdfa_jax.report_fields import TABLE_COLUMNS, UNSEEN_AUROC, UNSEEN_REJECTED
-
-# Figures below the table, where the data gives them: key, words, in percent.
-_FURTHER = (
-  ('macro_acc', 'mean accuracy over classes', True),
-  ('macro_f1', 'mean F1 over classes', True),
-  ('known_novel_auroc', 'AUROC, novel against known images', True),
-  (UNSEEN_AUROC, 'AUROC, unseen against seen sources', True),
-  (UNSEEN_REJECTED, 'unseen images rejected, 95 % of the others kept', True),
-  ('real_fake_auc', 'AUROC, forged against real images', True),
-  ('real_fake_eer', 'equal error rate, forged against real images', True),
-  ('expected_calibration_error', 'calibration error', True),
+from owdfa_jax.report_fields import (
+  CALIBRATION,
+  TABLE_COLUMNS,
+  UNSEEN_AUROC,
+  UNSEEN_REJECTED,
 )
+
+# Figures below the table, where the data gives them.
+_FURTHER = {
+  'macro_acc': 'mean accuracy over classes',
+  'macro_f1': 'mean F1 over classes',
+  'known_novel_auroc': 'AUROC, novel against known images',
+  UNSEEN_AUROC: 'AUROC, unseen against seen sources',
+  UNSEEN_REJECTED: 'unseen images rejected, 95 % of the others kept',
+  'real_fake_auc': 'AUROC, forged against real images',
+  'real_fake_eer': 'equal error rate, forged against real images',
+  'expected_calibration_error': 'calibration error, without a temperature',
+}
 # What the network was given, by the setting `data.supervision`.
 _SUPERVISION = {
   'open_world': 'labelled images of known sources, and unlabelled images',
@@ -122,12 +123,17 @@ def main_rows(run: RunFiles) -> list[dict[str, Any]]:
     {'name': label, 'value': figures.get(key), 'interval': intervals.get(key)}
     for key, label in TABLE_COLUMNS.items()
   ]
-  for key, label, _ in _FURTHER:
+  for key, label in _FURTHER.items():
     value = figures.get(key, run.report.get(key))
     if value is not None:
       rows.append(
         {'name': label, 'value': value, 'interval': intervals.get(key)}
       )
+  # New images get confidences with the temperature.
+  value = (figures.get(CALIBRATION) or {}).get('expected_calibration_error')
+  if value is not None:
+    label = 'calibration error, with the temperature'
+    rows.append({'name': label, 'value': value, 'interval': None})
   return rows
 
 

@@ -17,7 +17,7 @@ from owdfa_jax.page.missing import missing_parts
 from owdfa_jax.page.paired import compare_runs
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.page.svg import inline_svg
-from owdfa_jax.report_fields import TABLE_COLUMNS, main_figures
+from owdfa_jax.report_fields import CALIBRATION, TABLE_COLUMNS, main_figures
 
 # Sections by their keys, with what the links to them say. A page has those that
 # it has something for, if only why they are missing.
@@ -134,6 +134,7 @@ def _texts(parts: PageParts) -> dict[str, Any]:
     'num_units': run.figures['num_examples'],
     'counted': counted,
     'false_alarm_rate': unseen.get('false_alarm_rate'),
+    'temperature': (run.figures.get(CALIBRATION) or {}).get('temperature'),
     'no_temperature': failed_fit_in_words(run.figures),
     'unlike_training': unlike_training(run.report),
     'has_threshold': unseen.get('threshold') is not None,

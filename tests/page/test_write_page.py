@@ -250,6 +250,21 @@ def test_page_says_why_there_is_no_temperature(tmp_path):
   assert 'without a temperature: the fit of the temperature stopped at' in text
 
 
+def test_page_has_the_calibration_with_and_without_the_temperature(tmp_path):
+  section = {
+    'temperature': 1.5,
+    'expected_accuracy': 0.7048,
+    'expected_calibration_error': 0.1234,
+    'reliability': None,
+  }
+  report = write_run(tmp_path / 'mine', calibration=section)
+  text = ' '.join(read_page(make_page(tmp_path / 'mine')).text.split())
+  without = 100 * report['expected_calibration_error']
+  assert re.search(rf'without a temperature ?{without:.1f}', text)
+  assert re.search(r'with the temperature ?12\.3', text)
+  assert 'those of new images have a temperature of 1.50' in text
+
+
 def test_commands_have_the_name_of_the_run_and_one_style(tmp_path):
   write_run(tmp_path / 'my <run>', heap=True)
   run = read_run(tmp_path / 'my <run>')
