@@ -22,9 +22,16 @@ import sys
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import described_parser
-from input_pipeline.errors import UsageError, UserError, one_line_errors
+from input_pipeline.errors import (
+  UsageError,
+  UserError,
+  one_line_errors,
+  reworded,
+)
+from input_pipeline.escape import shortened
 from input_pipeline.number_ranges import check_flags, whole
 from input_pipeline.text_tables import aligned
+from owdfa_jax import configs
 
 _RANGES = {
   'rounds': whole(1, 10**4),
@@ -32,6 +39,8 @@ _RANGES = {
   'image_size': whole(8, 2**12),
 }
 _ROOT = pathlib.Path(__file__).parents[2]
+# The first word of a line of `timed_step` that is no time but a mistake.
+_ERRORS = {kind.__name__: kind for kind in (UserError, UsageError)}
 
 
 class Variant:
@@ -44,46 +53,111 @@ class Variant:
   """
 
   def __init__(self, name: str, config: str, image_size: int, steps: int):
-    """Starts the process and waits until its first step is done.
+    """Starts the process; `wait_for_start` comes next.
+
+    Args:
+      name: its settings.
+      config: METHOD:BENCHMARK.
+      image_size: S, of images of S x S pixels.
+      steps: of a turn.
 
     Raises:
-      UserError: it ends before that; it has then printed why.
+      UsageError: the settings cannot be read, or PYTHON is no program.
     """
     self.name = name
+    self.start_seconds = 0.0
     self.seconds: list[float] = []
     environment, settings = split_variant(name)
-    self._process = subprocess.Popen(
-      [
-        environment.get('PYTHON', sys.executable),
-        # Not the current folder: PYTHONPATH says which checkout is timed.
-        *('-P', '-m', 'owdfa_jax.training.timed_step'),
-        *(config, str(image_size), str(steps), *settings),
-      ],
-      env={'PYTHONPATH': str(_ROOT), **os.environ, **environment},
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      text=True,
-    )
-    self.start_seconds = float(self._read().split()[1])
+    python = environment.get('PYTHON', sys.executable)
+    try:
+      self._process = subprocess.Popen(
+        [
+          python,
+          # Not the current folder: PYTHONPATH says which checkout is timed.
+          *('-P', '-m', 'owdfa_jax.training.timed_step'),
+          *(config, str(image_size), str(steps), *settings),
+        ],
+        env={'PYTHONPATH': str(_ROOT), **os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Ctrl-C reaches this process alone, which ends the others.
+        process_group=0,
+      )
+    except OSError as error:
+      raise UsageError(
+        f'cannot be run: PYTHON={python} of the variant {name!r}: '
+        f'{error.strerror}; give a Python interpreter'
+      ) from error
 
-  def _read(self) -> str:
-    assert self._process.stdout is not None
-    line = self._process.stdout.readline()
-    if not line:
-      self.close()
-      raise UserError(f'a variant ended early: {self.name!r}; see its error')
-    return line
+  def wait_for_start(self) -> None:
+    """Waits until the first step is done.
+
+    Raises:
+      UserError: the process ends before that.
+    """
+    (self.start_seconds,) = self._read_numbers()[1:]
 
   def take_turn(self) -> None:
-    """Has the process take some steps, and waits for their time."""
+    """Has the process take some steps, and waits for their time.
+
+    Raises:
+      UserError: the process has ended.
+    """
     assert self._process.stdin is not None
-    self._process.stdin.write('\n')
-    self._process.stdin.flush()
-    self.seconds.append(float(self._read()))
+    # Of a process that has ended, `_read_numbers` says so.
+    with contextlib.suppress(BrokenPipeError):
+      self._process.stdin.write('\n')
+      self._process.stdin.flush()
+    self.seconds += self._read_numbers()
+
+  def _read_numbers(self) -> list[float]:
+    """Returns the numbers of the next line that the process prints."""
+    assert self._process.stdout is not None
+    line = self._process.stdout.readline()
+    first, _, message = line.strip().partition(' ')
+    if first in _ERRORS:
+      raise _ERRORS[first](f'the variant {self.name!r}: {message}')
+    if not line:
+      self._process.communicate()
+      raise UserError(
+        f'the variant {self.name!r} ended early, with status '
+        f'{self._process.returncode}; correct what it printed'
+      )
+    try:
+      return [float(word) for word in line.split()]
+    except ValueError as error:
+      raise UserError(
+        f'the variant {self.name!r} printed {shortened(line.strip())!r}, not a '
+        'time; correct its PYTHON or PYTHONPATH'
+      ) from error
 
   def close(self) -> None:
-    """Ends the process."""
+    """Ends the process, even while it compiles."""
+    self._process.kill()
     self._process.communicate()
+
+
+def shipped_config(value: str) -> str:
+  """Returns the config that --config names, as METHOD:BENCHMARK.
+
+  Args:
+    value: METHOD:BENCHMARK or, as for main.py, configs/METHOD.py:BENCHMARK.
+
+  Raises:
+    UsageError: no such config comes with the package.
+  """
+  file, _, benchmark = value.partition(':')
+  name = file.removeprefix('configs/').removesuffix('.py')
+  with reworded(
+    {
+      'value: config=': 'value: --config=',
+      'value: benchmark=': f'value: --config={name}:',
+      'value: method=': f'value: --config={name}:',
+    }
+  ):
+    configs.load(name, benchmark)
+  return f'{name}:{benchmark}'
 
 
 def split_variant(text: str) -> tuple[dict[str, str], list[str]]:
@@ -159,11 +233,13 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   add('--image_size', type=int, default=64, help='default: %(default)s')
   options = parser.parse_args(argv)
   check_flags(options, _RANGES)
+  config = shipped_config(options.config)
   with contextlib.ExitStack() as stack:
     variants = []
     for text in options.variants:
-      variant = Variant(text, options.config, options.image_size, options.steps)
+      variant = Variant(text, config, options.image_size, options.steps)
       stack.callback(variant.close)
+      variant.wait_for_start()
       variants.append(variant)
     for _ in range(options.rounds):
       for variant in variants:

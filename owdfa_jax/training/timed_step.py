@@ -12,9 +12,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from input_pipeline.errors import one_line_errors
+from input_pipeline.errors import UsageError, UserError
+from input_pipeline.escape import message
 from owdfa_jax import configs
-from owdfa_jax.parallel import make_placement
+from owdfa_jax.parallel import check_batch_size, check_groups, make_placement
+from owdfa_jax.setting_checks import check_config
 from owdfa_jax.training.setup import DataSizes, training_without_data
 from owdfa_jax.training.state import create_state
 from owdfa_jax.training.timing import repeat_step
@@ -45,7 +47,11 @@ def random_step(
   chosen = configs.load(name, benchmark).lock()
   for setting in settings:
     configs.override(chosen, setting, 'a variant')
+  check_config(chosen)
   placement = make_placement()
+  check_batch_size(chosen.batch_size, placement)
+  group = chosen.method.params.get('pair_within', 0)
+  check_groups(group, chosen.batch_size, placement)
   sizes = DataSizes(
     known=NUM_KNOWN,
     outputs=NUM_CLASSES,
@@ -86,12 +92,13 @@ def random_batch(
   }
 
 
-@one_line_errors()
 def main(arguments: list[str]) -> None:
   """Answers on standard output.
 
   First prints the seconds and the processor seconds of the first step and its
-  compilation. Then, for each line that it reads, the seconds of one step.
+  compilation. Then, for each line that it reads, the seconds of one step. Of a
+  mistake in the settings it prints the kind, such as UsageError, and what it
+  is, and ends with status 1.
 
   Args:
     arguments: METHOD:BENCHMARK, the side of the images, how many steps to take
@@ -99,7 +106,12 @@ def main(arguments: list[str]) -> None:
   """
   config, image_size, steps, *settings = arguments
   began = time.perf_counter(), time.process_time()
-  step = random_step(config, settings, int(image_size))
+  try:
+    step = random_step(config, settings, int(image_size))
+  except UserError as error:
+    kind = UsageError if isinstance(error, UsageError) else UserError
+    print(kind.__name__, message(str(error)))
+    sys.exit(1)
   jax.block_until_ready(step())
   taken = time.perf_counter() - began[0], time.process_time() - began[1]
   print(*taken, flush=True)

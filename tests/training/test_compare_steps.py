@@ -1,12 +1,22 @@
 """The command that times variants of a step in turns, without a step."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 import types
 
 import pytest
 
-from input_pipeline.errors import UsageError
+from helpers.paths import ROOT
+from input_pipeline.errors import INTERRUPTED, UsageError
 from owdfa_jax.training import compare_steps
-from owdfa_jax.training.compare_steps import comparison_table, split_variant
+from owdfa_jax.training.compare_steps import (
+  comparison_table,
+  shipped_config,
+  split_variant,
+)
 
 
 def test_a_variant_has_variables_and_settings():
@@ -44,8 +54,80 @@ def test_ratios_are_of_each_round():
   ]
 
 
-def test_a_process_that_ends_early_is_named(capfd):
+CONFIG = '--config=upper_bound:folder64'
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'words', 'status'),
+  [
+    (['--config=nonesuch:folder', ''], '--config=nonesuch; use one of', 2),
+    (['--config=trace:owdfa9', ''], '--config=trace:owdfa9; use one of', 2),
+    ([CONFIG, 'PYTHON=/nope'], "of the variant 'PYTHON=/nope': No such", 2),
+    (
+      [CONFIG, 'PYTHON=/etc/passwd'],
+      "of the variant 'PYTHON=/etc/passwd': Permission denied",
+      2,
+    ),
+    ([CONFIG, 'PYTHON=/bin/echo'], "the variant 'PYTHON=/bin/echo' printed", 1),
+    ([CONFIG, 'PYTHON=/bin/false'], 'ended early, with status 1', 1),
+    ([CONFIG, 'epoch=3'], "the variant 'epoch=3': no such setting", 2),
+    ([CONFIG, 'batch_size=0'], 'out of range: --config.batch_size=0', 2),
+    ([CONFIG, 'batch_size=3'], 'the batch cannot be split evenly', 1),
+  ],
+)
+def test_a_mistake_is_one_line(arguments, words, status, capfd):
   with pytest.raises(SystemExit) as stopped:
-    compare_steps.main(['--config=nonesuch:folder', ''])
-  assert stopped.value.code
-  assert 'nonesuch' in capfd.readouterr().err
+    compare_steps.main(arguments)
+  (line,) = capfd.readouterr().err.splitlines()
+  assert line.startswith('error: ') and words in line
+  assert stopped.value.code == status
+
+
+@pytest.mark.parametrize('name', ['trace', 'trace.py', 'configs/trace.py'])
+def test_a_config_is_named_as_for_main(name):
+  assert shipped_config(f'{name}:simulated1') == 'trace:simulated1'
+
+
+@pytest.fixture
+def sleeper(tmp_path):
+  """A program in place of PYTHON that answers nothing for a minute."""
+  program = tmp_path / 'sleeper'
+  program.write_text('#!/bin/sh\necho $$ > $STARTED\nexec sleep 60\n')
+  program.chmod(0o755)
+  return program
+
+
+def test_ctrl_c_ends_all_processes_with_one_word(sleeper, tmp_path):
+  started = tmp_path / 'started'
+  command = subprocess.Popen(
+    [
+      *(sys.executable, '-m', 'owdfa_jax.training.compare_steps', CONFIG),
+      f'PYTHON={sleeper} STARTED={started}',
+    ],
+    cwd=ROOT,
+    stderr=subprocess.PIPE,
+    text=True,
+    process_group=0,
+  )
+  end = time.monotonic() + 60
+  while not (started.is_file() and started.read_text()):
+    assert command.poll() is None and time.monotonic() < end
+    time.sleep(0.05)
+  # As a terminal does it: to the whole group.
+  os.killpg(command.pid, signal.SIGINT)
+  assert command.communicate(timeout=30)[1] == 'interrupted\n'
+  assert command.returncode == INTERRUPTED
+  with pytest.raises(ProcessLookupError):
+    os.kill(int(started.read_text()), 0)
+
+
+def test_a_process_that_is_killed_later_is_named(tmp_path, capfd):
+  """One that answers for its first step, and then no more."""
+  program = tmp_path / 'short'
+  program.write_text('#!/bin/sh\necho 1.0 2.0\n')
+  program.chmod(0o755)
+  with pytest.raises(SystemExit) as stopped:
+    compare_steps.main([CONFIG, f'PYTHON={program}'])
+  assert stopped.value.code == 1
+  (line,) = capfd.readouterr().err.splitlines()
+  assert f"'PYTHON={program}' ended early, with status 0" in line
