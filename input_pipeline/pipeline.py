@@ -19,6 +19,7 @@ from input_pipeline.supervision import (
   rows_of_their_groups,
   validation_rows,
 )
+from input_pipeline.text_tables import counted
 
 CACHE_BYTES = 2**30
 _LAST_STEP = 2**40  # stands for "endless"; positions still fit an int64
@@ -206,5 +207,5 @@ def _check_divisible(
   if rows % divisor:
     raise UserError(
       f'the batch cannot be split evenly: --config.{setting}={rows} among '
-      f'{process_count} processes; choose a multiple of {divisor}'
+      f'{counted(process_count, "process")}; choose a multiple of {divisor}'
     )

@@ -13,6 +13,17 @@ def percent(value: float | None) -> str:
   return 'n/a' if value is None else f'{100 * value:.2f}'
 
 
+def counted(number: int, noun: str) -> str:
+  """Returns a number of things, such as '1 process' or '2 processes'.
+
+  Args:
+    number: how many.
+    noun: of what, for one of them.
+  """
+  plural = f'{noun}es' if noun.endswith('s') else f'{noun}s'
+  return f'{number} {noun if number == 1 else plural}'
+
+
 def markdown(
   header: Sequence[str], rows: Sequence[Sequence[str]], align: str = ''
 ) -> str:

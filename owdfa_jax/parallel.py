@@ -16,6 +16,7 @@ from jax.experimental import multihost_utils
 
 from input_pipeline.batches import Batch
 from input_pipeline.errors import UserError
+from input_pipeline.text_tables import counted
 
 P = ParamSpec('P')
 R = TypeVar('R')
@@ -125,7 +126,7 @@ def check_batch_size(batch_size: int, placement: Placement) -> None:
   if batch_size % (2 * devices):
     raise UserError(
       f'the batch cannot be split evenly: --config.batch_size={batch_size} '
-      f'over {devices} devices; use a multiple of {2 * devices}'
+      f'over {counted(devices, "device")}; use a multiple of {2 * devices}'
     )
 
 
@@ -140,8 +141,8 @@ def check_state_shards(state_shards: int, placement: Placement) -> None:
   if devices % state_shards:
     raise UserError(
       'the devices cannot share copies of the parameters: --config.'
-      f'state_shards={state_shards} of {devices} devices; use a number that '
-      f'divides {devices}'
+      f'state_shards={state_shards} of {counted(devices, "device")}; use a '
+      f'number that divides {devices}'
     )
 
 
@@ -162,9 +163,9 @@ def check_groups(size: int, batch_size: int, placement: Placement) -> None:
   if size and not (fits and (rows % size == 0 or size % rows == 0)):
     raise UserError(
       'the batch cannot be paired in groups: --config.method.params.'
-      f'pair_within={size} (each of {devices} devices has {rows} of the '
-      f'{batch_size} rows); use an even number that divides {rows}, a multiple '
-      f'of {rows} that divides {batch_size}, or 0'
+      f'pair_within={size} ({counted(devices, "device")} with {rows} of the '
+      f'{batch_size} rows each); use an even number that divides {rows}, a '
+      f'multiple of {rows} that divides {batch_size}, or 0'
     )
 
 

@@ -29,6 +29,16 @@ def test_batch_size_that_does_not_split_evenly(batch_size):
     parallel.check_batch_size(batch_size, parallel.make_placement())
 
 
+def test_one_device_is_no_devices():
+  one = parallel.make_placement(jax.devices()[:1])
+  with pytest.raises(UserError, match='over 1 device; use a multiple of 2'):
+    parallel.check_batch_size(3, one)
+  with pytest.raises(UserError, match='of 1 device; use'):
+    parallel.check_state_shards(2, one)
+  with pytest.raises(UserError, match='.1 device with 4 of the 4 rows each'):
+    parallel.check_groups(3, 4, one)
+
+
 @pytest.mark.parametrize('size', [0, 2, 4, 8, 16, 32])
 def test_groups_of_whole_devices_or_within_one(size):
   parallel.check_groups(size, 32, parallel.make_placement())
@@ -36,7 +46,7 @@ def test_groups_of_whole_devices_or_within_one(size):
 
 @pytest.mark.parametrize('size', [1, 3, 6, 12, 24, 64])
 def test_groups_that_split_a_device_or_the_batch(size):
-  message = f'pair_within={size} .*8 devices has 4 of the 32 rows'
+  message = f'pair_within={size} .8 devices with 4 of the 32 rows each'
   with pytest.raises(UserError, match=message):
     parallel.check_groups(size, 32, parallel.make_placement())
 

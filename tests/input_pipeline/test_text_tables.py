@@ -1,5 +1,7 @@
 """Tables for pages and terminals."""
 
+import pytest
+
 from input_pipeline import text_tables
 
 HEADER, ROWS = ('name', 'n'), [('a|b', '1'), ('c', '200')]
@@ -25,3 +27,16 @@ def test_aligned():
 def test_without_rows():
   assert text_tables.aligned(HEADER, []) == 'name  n'
   assert len(text_tables.markdown(HEADER, []).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+  ('number', 'noun', 'shown'),
+  [
+    (1, 'device', '1 device'),
+    (0, 'device', '0 devices'),
+    (1, 'process', '1 process'),
+    (2, 'process', '2 processes'),
+  ],
+)
+def test_counted(number, noun, shown):
+  assert text_tables.counted(number, noun) == shown
