@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from input_pipeline.errors import UserError
+from input_pipeline.text_tables import counted
 from owdfa_jax.discovery import kmeans
 from owdfa_jax.discovery.whitening import PADDING, UNLABELLED
 from owdfa_jax.parallel import Placement, round_up
@@ -42,8 +43,8 @@ def print_clustering_costs(
     counts: numbers of devices; 0 stands for all.
 
   Raises:
-    UserError: the chips are unknown, or the compiler failed for some programs.
-      The others' rows are printed then.
+    UserError: the chips are unknown, or some programs could not be compiled or
+      run. The others' rows are printed then.
   """
   placements = [placement_of(options.topology, count) for count in counts]
   kept = KeptRows(options.out)
@@ -56,8 +57,10 @@ def print_clustering_costs(
   )
   failed = []
   for placement, count, number in itertools.product(placements, rows, clusters):
-    names = [str(x) for x in (count, number, placement.mesh.size)]
-    shown = '{} rows, {} clusters, {} chips'.format(*names)
+    numbers = count, number, placement.mesh.size
+    names = [str(x) for x in numbers]
+    nouns = 'row', 'cluster', 'chip'
+    shown = ', '.join(map(counted, numbers, nouns))
     of = {
       'topology': kept_name(options.topology, placement),
       'devices': placement.mesh.size,
@@ -70,21 +73,21 @@ def print_clustering_costs(
     if row is None:
       note(f'compiling: k-means, {shown}')
       size = count, options.channels, number
+      failure = 'not compiled'
       try:
         lowered = lower_clustering(*size, placement)
         cost = compiled_cost(lowered, options.topology)
         if cost is not None and options.run:
+          failure = 'not run'
           cost['seconds'] = time_clustering(*size, placement)
       except jax.errors.JaxRuntimeError as error:
         note(f'{shown}: {error}', always=True)
-        failed.append(shown)
+        failed.append(f'{failure}: {shown}')
         continue
       row = kept.keep(of, cost)
     table.add(names, *_cells(row['cost'], run=options.run))
   if failed:
-    raise UserError(
-      f'not compiled: {"; ".join(failed)}; the reason stands above'
-    )
+    raise UserError(f'{"; ".join(failed)}; the reason stands above')
 
 
 def _cells(

@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from owdfa_jax import parallel
+from owdfa_jax.scale import clustering
 from owdfa_jax.scale.__main__ import main
 from owdfa_jax.scale.clustering import MOVES, lower_clustering
 from owdfa_jax.scale.program import step_cost
@@ -46,6 +47,28 @@ def test_command(capsys, tmp_path):
   main(flags)
   again = capsys.readouterr()
   assert again.out == out and not again.err
+
+
+@pytest.mark.parametrize(
+  ('broken', 'failure'),
+  [('time_clustering', 'not run'), ('compiled_cost', 'not compiled')],
+)
+def test_what_failed_is_said(broken, failure, monkeypatch, capsys):
+  def fail(*_):
+    raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: 9 bytes')
+
+  monkeypatch.setattr(clustering, 'compiled_cost', lambda *_: {})
+  monkeypatch.setattr(clustering, broken, fail)
+  with pytest.raises(SystemExit) as exit_:
+    main(
+      '--topology=local --rows=8 --channels=8 --clusters=4 --devices=1 '
+      '--run'.split()
+    )
+  assert exit_.value.code == 1
+  assert capsys.readouterr().err.splitlines()[1:] == [
+    '8 rows, 4 clusters, 1 chip: RESOURCE_EXHAUSTED: 9 bytes',
+    f'error: {failure}: 8 rows, 4 clusters, 1 chip; the reason stands above',
+  ]
 
 
 @pytest.mark.parametrize(
