@@ -77,7 +77,7 @@ def method_config(method: str, sizes: Sizes) -> ml_collections.ConfigDict:
   """Returns the settings of a method as its paper has them, for a batch size.
 
   Args:
-    method: a key of `methods.by_name.METHODS`.
+    method: one of `size_flags.METHODS`.
     sizes: the batch, the network and the data.
   """
   config = configs.load(_CONFIGS.get(method, method), 'folder')
@@ -95,7 +95,7 @@ def lower_step(method: str, sizes: Sizes, placement: Placement) -> Any:
   Nothing is computed, so the devices of `placement` need not be there.
 
   Args:
-    method: a key of `methods.by_name.METHODS`.
+    method: one of `size_flags.METHODS`.
     sizes: the batch, the network and the data.
     placement: the devices.
 
