@@ -101,7 +101,8 @@ def whole_numbers(flag: str, text: str, allowed: NumberRange) -> list[int]:
   numbers: list[int] = []
   for word in text.split(','):
     # `isdigit` holds for superscripts too, and Python refuses long numbers.
-    is_number = word.isascii() and word.isdigit() and len(word) < 20
+    digits = word.removeprefix('-')
+    is_number = word.isascii() and digits.isdigit() and len(word) < 20
     value = int(word) if is_number else word
     allowed.check(flag, value)
     numbers.append(int(value))

@@ -12,6 +12,8 @@ from typing import Any, Protocol, TypeVar
 from tqdm import tqdm
 from typing_extensions import override
 
+from input_pipeline.escape import terminal_lines
+
 Item = TypeVar('Item')
 # Of a job whose stderr is no terminal: a log of a day has some hundred lines.
 SECONDS_BETWEEN_LINES = 60.0
@@ -68,6 +70,16 @@ def without_progress() -> Iterator[None]:
     yield
   finally:
     _Quiet.quiet = before
+
+
+def progress_line(line: str) -> None:
+  """Prints what a job does now, on stderr, for a job of few long parts.
+
+  Args:
+    line: the text.
+  """
+  if not is_quiet():
+    print(terminal_lines(line), file=sys.stderr, flush=True)
 
 
 def progress_bar(

@@ -16,7 +16,8 @@ from input_pipeline import features, packed_images, pipeline
 from input_pipeline.batch_memory import BatchMemory
 from input_pipeline.batches import Batch
 from input_pipeline.dataset import PackedDataset
-from input_pipeline.text_tables import aligned
+from input_pipeline.progress_bars import progress_line
+from input_pipeline.text_tables import aligned, counted
 
 ROUNDS = 5
 # Batches for each thread or process that are taken before the clock starts. By
@@ -88,7 +89,11 @@ def time_reading(
       one array.
     'decode by OpenCV': the same with OpenCV, which makes an array of each.
     'read and decode': 'decode' with reading and parsing the records.
-    'N threads', 'N processes': training batches.
+    '1 thread', 'N threads', '1 process', 'N processes': training batches.
+
+  Raises:
+    UserError: the dataset is smaller than a batch, the batch is odd, or a
+      record is damaged.
   """
   cv2.setNumThreads(1)
   # Images differ in what decoding costs, so all ways decode the same ones.
@@ -118,11 +123,12 @@ def time_reading(
     'read and decode': lambda: _seconds(read_all),
   }
   for count in threads:
-    ways[f'{count} threads'] = functools.partial(batches_of, count, 0)
+    ways[counted(count, 'thread')] = functools.partial(batches_of, count, 0)
   for count in workers:
-    ways[f'{count} processes'] = functools.partial(batches_of, 1, count)
+    ways[counted(count, 'process')] = functools.partial(batches_of, 1, count)
   taken: dict[str, list[float]] = {name: [] for name in ways}
-  for _ in range(ROUNDS):
+  for number in range(ROUNDS):
+    progress_line(f'timing reading: round {number + 1} of {ROUNDS}')
     for name, time_one in ways.items():
       taken[name].append(time_one())
   return {name: len(rows) / statistics.median(t) for name, t in taken.items()}
@@ -210,6 +216,7 @@ def time_codecs(encoded: Sequence[bytes]) -> dict[str, Codec]:
   (image,) = BatchMemory(pictures[0].shape).take(1)
   costs: dict[str, Codec] = {}
   for name, (encode, decode) in CODECS.items():
+    progress_line(f'timing images stored as {name}')
     start = time.process_time()
     stored = [encode(picture) for picture in pictures]
     middle = time.process_time()

@@ -9,11 +9,18 @@ import sys
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import ArgumentParser
-from input_pipeline.errors import one_line_errors
+from input_pipeline.errors import one_line_errors, reworded
 from input_pipeline.number_ranges import add_whole_numbers, check_flags, whole
+from input_pipeline.text_tables import counted
 
 _RANGES = {'batch_size': whole(2, 2**16), 'batches': whole(1, 10**4)}
 _COUNTS = whole(1, 256)
+# What the settings of a run are called here.
+_WORDS = {
+  '--config.batch_size': '--batch_size',
+  # Reading is timed as training with unlabelled images does it.
+  ', or give --config.data.supervision=labelled': '',
+}
 # For each thread or process.
 _LEAST_BATCHES = 4
 
@@ -54,8 +61,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   if arguments.batches < _LEAST_BATCHES * most:
     # Those made ahead may all be ready when the clock starts.
     print(
-      f'warning: too few batches to time {most} threads or processes: '
-      f'--batches={arguments.batches}; give {_LEAST_BATCHES * most} or more',
+      f'warning: too few batches to time {counted(most, "thread")} or '
+      f'{counted(most, "process")}: --batches={arguments.batches}; '
+      f'give {_LEAST_BATCHES * most} or more',
       file=sys.stderr,
     )
   # Imported late, so that --help and wrong arguments answer at once.
@@ -65,9 +73,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   from input_pipeline.dataset import open_dataset
 
   dataset = open_dataset(arguments.data)
-  speeds = read_costs.time_reading(
-    dataset, arguments.batch_size, arguments.batches, threads, workers
-  )
+  with reworded(_WORDS):
+    speeds = read_costs.time_reading(
+      dataset, arguments.batch_size, arguments.batches, threads, workers
+    )
   print(read_costs.reading_report(speeds))
   count = min(len(dataset.train), arguments.batch_size * arguments.batches)
   records = dataset.train.source.read(np.arange(count))

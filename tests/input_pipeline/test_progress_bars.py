@@ -63,6 +63,14 @@ def test_a_terminal_gets_a_bar(monkeypatch):
   assert 'pack: 100%' in terminal.getvalue()
 
 
+def test_a_line_of_progress(capsys):
+  progress_bars.progress_line('round 1 of \x1b5')
+  assert capsys.readouterr() == ('', 'round 1 of \\x1b5\n')
+  progress_bars.be_quiet()
+  progress_bars.progress_line('round 2')
+  assert capsys.readouterr() == ('', '')
+
+
 @pytest.mark.parametrize('words', [['-q', 'one'], ['one', '--quiet']])
 def test_parsers_and_their_subcommands_take_q(words):
   parser = ArgumentParser('owdfa')
