@@ -14,6 +14,7 @@ import numpy as np
 from input_pipeline.argument_parser import ArgumentParser
 from input_pipeline.errors import one_line_errors
 from input_pipeline.number_ranges import add_whole_numbers, whole
+from input_pipeline.progress_bars import progress_line
 from input_pipeline.text_tables import aligned
 
 _PREDICTIONS = whole(2, 10**8)
@@ -57,6 +58,9 @@ def time_metrics(num_predictions: int, num_classes: int) -> tuple[float, float]:
     num_predictions: N, at least 2.
     num_classes: K, at least 2. The first half of them is known, the first real.
   """
+  progress_line(
+    f'timing {num_predictions} predictions of {num_classes} classes'
+  )
   # Imported late, so that --help answers at once.
   from owdfa_jax.evaluation import metrics, resampling
   from owdfa_jax.evaluation.weighted_figures import MeasuredRows
