@@ -122,7 +122,7 @@ class Variant:
       self._process.communicate()
       raise UserError(
         f'the variant {self.name!r} ended early, with status '
-        f'{self._process.returncode}; correct what it printed'
+        f'{self._process.returncode}; see what it printed'
       )
     try:
       return [float(word) for word in line.split()]
@@ -151,6 +151,7 @@ def shipped_config(value: str) -> str:
   name = file.removeprefix('configs/').removesuffix('.py')
   with reworded(
     {
+      f'config={name};': f'config={file};',
       'value: config=': 'value: --config=',
       'value: benchmark=': f'value: --config={name}:',
       'value: method=': f'value: --config={name}:',

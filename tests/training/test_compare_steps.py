@@ -61,6 +61,7 @@ CONFIG = '--config=upper_bound:folder64'
   ('arguments', 'words', 'status'),
   [
     (['--config=nonesuch:folder', ''], '--config=nonesuch; use one of', 2),
+    (['--config=mine.py:folder', ''], '--config=mine.py; use one of', 2),
     (['--config=trace:owdfa9', ''], '--config=trace:owdfa9; use one of', 2),
     ([CONFIG, 'PYTHON=/nope'], "of the variant 'PYTHON=/nope': No such", 2),
     (
