@@ -79,7 +79,8 @@ def _data() -> ml_collections.ConfigDict:
   # A file of pseudo-labels for unlabelled rows, as a staged run writes it; see
   # input_pipeline.pseudo_labels. '' for none.
   data.pseudo_labels = ''
-  # Threads that decode images, in each process.
+  # Threads that decode images, in each process; 0 decodes a batch when a step
+  # asks for it.
   data.num_threads = 2
   # Processes that decode images, if threads are too slow; 0 for this one alone.
   data.num_workers = 0

@@ -81,7 +81,7 @@ def time_reading(
     dataset: an open packed dataset.
     batch_size: images of a batch.
     batches: batches of one turn.
-    threads: numbers of threads to try.
+    threads: numbers of threads to try; 0 makes each batch where it is taken.
     workers: numbers of worker processes to try, with one thread each.
 
   Returns:
@@ -89,7 +89,7 @@ def time_reading(
       one array.
     'decode by OpenCV': the same with OpenCV, which makes an array of each.
     'read and decode': 'decode' with reading and parsing the records.
-    '1 thread', 'N threads', '1 process', 'N processes': training batches.
+    'N threads', 'N processes': training batches.
 
   Raises:
     UserError: the dataset is smaller than a batch, the batch is odd, or a
@@ -97,7 +97,7 @@ def time_reading(
   """
   cv2.setNumThreads(1)
   # Images differ in what decoding costs, so all ways decode the same ones.
-  last_first = _FIRST_BATCHES * max(*threads, *workers)
+  last_first = _FIRST_BATCHES * max(1, *threads, *workers)
   iterator = _iterate(dataset, batch_size, 1, 0, start_step=last_first)
   rows = np.concatenate([next(iterator)['index'] for _ in range(batches)])
   iterator.close()
@@ -111,7 +111,7 @@ def time_reading(
       packed_images.decode_into(*features.locate_image(data), image)
 
   def batches_of(threads: int, workers: int) -> float:
-    first = _FIRST_BATCHES * max(threads, workers)
+    first = _FIRST_BATCHES * max(1, threads, workers)
     iterator = _iterate(
       dataset, batch_size, threads, workers, start_step=last_first - first
     )

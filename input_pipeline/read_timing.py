@@ -14,7 +14,8 @@ from input_pipeline.number_ranges import add_whole_numbers, check_flags, whole
 from input_pipeline.text_tables import counted
 
 _RANGES = {'batch_size': whole(2, 2**16), 'batches': whole(1, 10**4)}
-_COUNTS = whole(1, 256)
+_THREADS = whole(0, 256)
+_PROCESSES = whole(1, 256)
 # What the settings of a run are called here.
 _WORDS = {
   '--config.batch_size': '--batch_size',
@@ -52,8 +53,16 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     help='batches of each of five rounds; several times as many as threads or '
     'processes (default: %(default)s)',
   )
-  add_whole_numbers(parser, '--threads', '1,2', _COUNTS, 'threads')
-  add_whole_numbers(parser, '--processes', '1,2', _COUNTS, 'worker processes')
+  add_whole_numbers(
+    parser,
+    '--threads',
+    '0,1,2',
+    _THREADS,
+    'threads; 0 makes each batch where it is taken',
+  )
+  add_whole_numbers(
+    parser, '--processes', '1,2', _PROCESSES, 'worker processes'
+  )
   arguments = parser.parse_args(argv)
   check_flags(arguments, _RANGES)
   threads, workers = arguments.threads, arguments.processes

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 # Before the first import of jax: the platform and its devices are read once.
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
@@ -21,6 +22,10 @@ from owdfa_jax.evaluation import calibration
 jax.config.update('jax_default_matmul_precision', 'highest')
 # grain's workers read absl flags, which only `app.run` would have parsed.
 flags.FLAGS.mark_as_parsed()
+# Shells let what runs in the background ignore Ctrl-C, and programs that tests
+# start and interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+  signal.signal(signal.SIGINT, signal.default_int_handler)
 # A sixth of the tests' time went into walks over objects that live on: modules,
 # tests, compiled programs. Tests make little garbage in cycles.
 gc.set_threshold(50_000, 20, 20)

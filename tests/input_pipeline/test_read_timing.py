@@ -22,7 +22,7 @@ def test_codecs_are_tabulated():
 
 
 def test_command(packed, capsys):
-  flags = '--batch_size=4 --batches=1 --threads=1,2,1 --processes=1'
+  flags = '--batch_size=4 --batches=1 --threads=0,1,2,1 --processes=1'
   read_timing.main([f'--data={packed}', *flags.split()])
   printed = capsys.readouterr()
   warning, *progress = printed.err.splitlines()
@@ -37,6 +37,7 @@ def test_command(packed, capsys):
     'decode',
     'decode by OpenCV',
     'read and decode',
+    '0 threads',
     '1 thread',
     '2 threads',
     '1 process',
@@ -55,8 +56,9 @@ def test_command(packed, capsys):
   ('flags', 'message'),
   [
     ('--batches=0', 'out of range: --batches=0'),
-    ('--threads=1,x', 'wrong type: --threads=x; give a whole number from 1 to'),
+    ('--threads=1,x', 'wrong type: --threads=x; give a whole number from 0 to'),
     ('--threads=²', 'wrong type: --threads='),
+    ('--threads=-1', 'out of range: --threads=-1'),
     ('--processes=0', 'out of range: --processes=0'),
   ],
 )
