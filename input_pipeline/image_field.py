@@ -23,7 +23,8 @@ def find_image(data: bytes) -> tuple[int, int]:
     data: a record as `features.encode_record` makes it.
 
   Raises:
-    IndexError: the record ends first, or its image has hardly a hundred bytes.
+    IndexError: the record ends before an image is found; one of fewer than
+      about 100 bytes is not found.
     ValueError: the record is of another form.
   """
   # This runs for every image that is read, so it calls few functions.

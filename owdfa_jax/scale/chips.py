@@ -56,7 +56,7 @@ def placement_of(topology: str, count: int = 0) -> Placement:
     )
   try:
     return make_placement(devices[: count or None])
-  except AssertionError as error:  # JAX has no other for this.
+  except AssertionError as error:  # The only error that JAX raises here.
     raise UserError(
       f'no arrangement: --devices={count} (the first {count} chips of '
       f'--topology={topology} fill no rectangle); give 1, 0 for all, or a '
