@@ -30,6 +30,7 @@ from input_pipeline.errors import (
 )
 from input_pipeline.escape import shortened
 from input_pipeline.number_ranges import check_flags, whole
+from input_pipeline.progress_bars import progress_line
 from input_pipeline.text_tables import aligned
 from owdfa_jax import configs
 
@@ -38,6 +39,8 @@ _RANGES = {
   'steps': whole(1, 10**4),
   'image_size': whole(8, 2**12),
 }
+# The name of the variant ''.
+_AS_IT_IS = 'as it is'
 _ROOT = pathlib.Path(__file__).parents[2]
 # The first word of a line of `timed_step` that is no time but a mistake.
 _ERRORS = {kind.__name__: kind for kind in (UserError, UsageError)}
@@ -204,7 +207,7 @@ def comparison_table(variants: Sequence[Variant]) -> str:
       low, _, high = statistics.quantiles(ratios, n=4, method='inclusive')
     rows.append(
       [
-        variant.name or 'as it is',
+        variant.name or _AS_IT_IS,
         f'{1000 * statistics.median(variant.seconds):.1f}',
         f'{statistics.median(ratios):.2f}',
         f'{low:.2f} to {high:.2f}',
@@ -238,11 +241,13 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   with contextlib.ExitStack() as stack:
     variants = []
     for text in options.variants:
+      progress_line(f'compiling: {text or _AS_IT_IS}')
       variant = Variant(text, config, options.image_size, options.steps)
       stack.callback(variant.close)
       variant.wait_for_start()
       variants.append(variant)
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
+      progress_line(f'timing steps: round {number + 1} of {options.rounds}')
       for variant in variants:
         variant.take_turn()
   print(comparison_table(variants))

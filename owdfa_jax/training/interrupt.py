@@ -2,8 +2,11 @@
 
 import os
 import signal
+import threading
 import types
 from collections.abc import Callable
+
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupt:
@@ -13,6 +16,10 @@ class Interrupt:
   finish the current step and save. A second signal ends the process at once,
   as if it were killed: an exception would have to unwind through JAX, whose
   threads then hang or crash, and whose callbacks may swallow it.
+
+  Python calls a signal's handler between two instructions of the main thread,
+  so not while that compiles a step, which may take minutes. A thread therefore
+  answers signals: it learns of each at once, from a pipe.
 
   As a context manager, it replaces the signal handlers and restores them.
   """
@@ -30,15 +37,18 @@ class Interrupt:
     self._number = int(signal.SIGTERM)
     self._received = False
     self._previous: dict[int, object] = {}
+    self._pipe = -1  # the end that signals are written to
+    self._previous_pipe = -1
+    self._watcher = threading.Thread()
 
   def __enter__(self) -> 'Interrupt':
     if self._reached_preemption is None:
-      for number in (signal.SIGTERM, signal.SIGINT):
-        self._previous[number] = signal.signal(number, self._receive)
+      self._watch_signals()
     return self
 
   def __exit__(self, *exception: object) -> None:
-    self._restore()
+    if self._previous:
+      self._restore()
 
   def requested(self, step: int) -> bool:
     """Returns whether the run must save and exit after `step`.
@@ -54,19 +64,47 @@ class Interrupt:
     """The exit status that tells a shell which signal stopped the run."""
     return 128 + self._number
 
+  def _watch_signals(self) -> None:
+    read_end, self._pipe = os.pipe()
+    os.set_blocking(self._pipe, False)
+    self._previous_pipe = signal.set_wakeup_fd(self._pipe)
+    self._watcher = threading.Thread(
+      target=_answer_signals, args=(read_end,), daemon=True
+    )
+    self._watcher.start()
+    for number in _NUMBERS:
+      self._previous[number] = signal.signal(number, self._receive)
+
   def _receive(self, number: int, frame: types.FrameType | None) -> None:
+    if self._received:
+      # The watcher ends the process, unless another library took the pipe.
+      self._watcher.join(timeout=1)
+      _end_at_once(number)
     self._number, self._received = number, True
-    # `print` is not safe here: the signal may have interrupted a `print`.
-    os.write(2, b'\nstopping after this step; press Ctrl-C to stop at once\n')
-    for other in self._previous:
-      signal.signal(other, _end_at_once)
 
   def _restore(self) -> None:
     while self._previous:
       number, handler = self._previous.popitem()
       signal.signal(number, handler)  # pyrefly: ignore[bad-argument-type]
+    signal.set_wakeup_fd(self._previous_pipe)
+    os.close(self._pipe)  # ends the watcher
+    self._watcher.join()
 
 
-def _end_at_once(number: int, frame: types.FrameType | None) -> None:
+def _answer_signals(read_end: int) -> None:
+  """Answers the signals whose numbers arrive in a pipe, until it is closed."""
+  received = 0
+  while byte := os.read(read_end, 1):
+    if byte[0] not in _NUMBERS:
+      continue
+    received += 1
+    if received == 2:
+      _end_at_once(byte[0])
+    # Not `print`, which the main thread may be in the middle of.
+    os.write(2, b'\nstopping after this step; press Ctrl-C to stop at once\n')
+  os.close(read_end)
+
+
+def _end_at_once(number: int) -> None:
   os.write(2, b'\ninterrupted\n')
   os._exit(128 + number)

@@ -79,7 +79,10 @@ CONFIG = '--config=upper_bound:folder64'
 def test_a_mistake_is_one_line(arguments, words, status, capfd):
   with pytest.raises(SystemExit) as stopped:
     compare_steps.main(arguments)
-  (line,) = capfd.readouterr().err.splitlines()
+  *progress, line = capfd.readouterr().err.splitlines()
+  assert not progress or progress == [
+    f'compiling: {arguments[1] or "as it is"}'
+  ]
   assert line.startswith('error: ') and words in line
   assert stopped.value.code == status
 
@@ -116,7 +119,8 @@ def test_ctrl_c_ends_all_processes_with_one_word(sleeper, tmp_path):
     time.sleep(0.05)
   # As a terminal does it: to the whole group.
   os.killpg(command.pid, signal.SIGINT)
-  assert command.communicate(timeout=30)[1] == 'interrupted\n'
+  _, err = command.communicate(timeout=30)
+  assert err.splitlines()[1:] == ['interrupted']
   assert command.returncode == INTERRUPTED
   with pytest.raises(ProcessLookupError):
     os.kill(int(started.read_text()), 0)
@@ -130,5 +134,9 @@ def test_a_process_that_is_killed_later_is_named(tmp_path, capfd):
   with pytest.raises(SystemExit) as stopped:
     compare_steps.main([CONFIG, f'PYTHON={program}'])
   assert stopped.value.code == 1
-  (line,) = capfd.readouterr().err.splitlines()
+  *progress, line = capfd.readouterr().err.splitlines()
+  assert progress == [
+    f'compiling: PYTHON={program}',
+    'timing steps: round 1 of 15',
+  ]
   assert f"'PYTHON={program}' ended early, with status 0" in line

@@ -54,3 +54,42 @@ def test_pod_uses_its_own_preemption_check():
     assert signal.getsignal(signal.SIGTERM) is before
     assert not interrupt.requested(4)
     assert interrupt.requested(5)
+
+
+def test_process_that_compiles_answers_at_once():
+  # As a compiler does, one call holds the main thread, but not Python's lock.
+  code = (
+    'import hashlib\n'
+    'from owdfa_jax.training.interrupt import Interrupt\n'
+    'with Interrupt():\n'
+    '  print("begun", flush=True)\n'
+    '  hashlib.pbkdf2_hmac("sha256", b"", b"", 10**8)\n'
+  )
+  with subprocess.Popen(
+    [sys.executable, '-c', code],
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  ) as process:
+    assert process.stdout.readline() == 'begun\n'
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == '\n'
+    assert process.stderr.readline().startswith('stopping after this step')
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 128 + signal.SIGINT
+    assert process.stderr.read() == '\ninterrupted\n'
+
+
+def test_pipe_of_another_library_is_restored():
+  read_end, write_end = os.pipe()
+  os.set_blocking(write_end, False)
+  before = signal.set_wakeup_fd(write_end)
+  try:
+    with Interrupt():
+      pass
+    assert signal.set_wakeup_fd(before) == write_end
+  finally:
+    signal.set_wakeup_fd(before)
+    os.close(read_end)
+    os.close(write_end)

@@ -1,10 +1,10 @@
 """Devices that share one copy of the state train as those with their own."""
 
 import jax
-import jax.monitoring
 import numpy as np
 import pytest
 
+from helpers.compilations import count_compilations
 from helpers.runs import tiny_experiment
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
@@ -15,7 +15,6 @@ from owdfa_jax.training.setup import set_up_training
 from owdfa_jax.training.state import abstract_state, create_state
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
-COMPILATION = '/jax/core/compile/backend_compile_duration'
 
 
 @pytest.fixture(scope='module')
@@ -79,16 +78,13 @@ def test_the_step_is_compiled_once(shared):
   training = set_up_training(shared)
   batches = loop.open_batches(shared, 0)
   state = create_state(training.init, 0, shared.placement)
-  names = []
-  jax.monitoring.register_event_duration_secs_listener(
-    lambda name, _, **__: names.append(name)
-  )
+  compiled = count_compilations()
   counts = []
   for _ in range(3):
     batch = shared.placement.put_batch(next(batches))
     state, _ = training.train_step(state, batch)
     state = training.end_epoch(state)
-    counts.append(names.count(COMPILATION))
+    counts.append(compiled())
   assert counts[0] == counts[2]
 
 

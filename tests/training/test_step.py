@@ -3,12 +3,12 @@
 import functools
 
 import jax
-import jax.monitoring
 import numpy as np
 import optax
 import pytest
 from flax import nnx
 
+from helpers.compilations import count_compilations
 from helpers.diverging import Diverging
 from owdfa_jax import parallel
 from owdfa_jax.losses.pseudo_label_rules.flexmatch import FlexMatch
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.usefixtures('quick_compile', 'two_blocks')
 SIZE, KNOWN, CLASSES, BATCH = 64, 3, 6, 16
 # The seed of the batch on which the run 'diverging' does.
 BAD = 1
-COMPILATION = '/jax/core/compile/backend_compile_duration'
 
 
 def make_batch(seed):
@@ -145,19 +144,16 @@ def test_true_labels_reach_only_the_log(method):
 def test_steps_and_ends_of_epochs_compile_once(method):
   placement, start, train_step, end_epoch = prepare(method, 8)
   current = jax.device_put(start, placement.replicated)
-  compiled = []
-  jax.monitoring.register_event_duration_secs_listener(
-    lambda event, seconds, **_: compiled.append(event)
-  )
+  compiled = count_compilations()
   counts = []
   for seed in range(3):
     current, _ = train_step(current, placement.put_batch(make_batch(seed)))
     current = end_epoch(current)
-    counts.append(compiled.count(COMPILATION))
+    counts.append(compiled())
   assert counts[1] == counts[2] == counts[0]
   # The listener does hear compilations.
-  jax.jit(lambda x: x + len(compiled))(current.step)
-  assert compiled.count(COMPILATION) > counts[0]
+  jax.jit(lambda x: x + len(counts))(current.step)
+  assert compiled() > counts[0]
 
 
 @pytest.mark.parametrize('num_devices', [1, 8])
