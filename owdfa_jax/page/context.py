@@ -132,6 +132,8 @@ def _texts(parts: PageParts) -> dict[str, Any]:
     'run_word': shlex.quote(content.clean_name(run.name)),
     'warnings': _warnings(run),
     'num_units': run.figures['num_examples'],
+    'num_without_truth': run.figures.get('num_without_truth'),
+    'has_all_acc': run.figures['all_acc'] is not None,
     'counted': counted,
     'false_alarm_rate': unseen.get('false_alarm_rate'),
     'temperature': (run.figures.get(CALIBRATION) or {}).get('temperature'),

@@ -135,7 +135,10 @@ def page_of(run):
 def test_the_page_shows_clusters_that_no_test_image_got(run):
   page, text = page_of(run)
   assert 'Of 6 images of unknown source, 5 got one of these names' in text
-  assert '1 is of none of these sources. 1 more file could not be read' in text
+  more = '1 more file is no image or could not be read.'
+  assert f'1 is of none of these sources. {more}' in text
+  assert 'Shares are of the images that got a name.' in text
+  assert '>gone.png</bdi><br>' in page
   assert 'novel-4 no test images' in text
   assert '6 images of unknown source are too few to tell' in text
   assert 'In the heap: 3 images (60.0 %), mean confidence 60.0 %' in text

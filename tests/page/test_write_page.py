@@ -284,6 +284,17 @@ def test_page_of_a_heap_shows_where_its_images_went(tmp_path):
   assert 'no true class' in page.text and 'n/a' in page.text
   text = ' '.join(page.text.split())
   assert '(the true source of 24 test images is unknown)' in text
+  why = '24 of the test images have no true class, so figures that need one'
+  assert f'{why} are n/a' in text
+  assert re.search(r'of the \d+ whose source is known are [ab]', text)
+  # All ACC is not available, and so not among the curves.
+  assert 'by the network' in text and 'diamond' not in text
+
+
+def test_page_of_true_classes_gives_no_reason_for_missing_figures(tmp_path):
+  write_run(tmp_path / 'mine')
+  text = read_page(make_page(tmp_path / 'mine')).text
+  assert 'no true class' not in text and 'The diamond is All ACC' in text
 
 
 def test_bounds_beside_the_run_are_drawn(tmp_path):
