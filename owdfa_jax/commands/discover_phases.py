@@ -6,6 +6,7 @@ interruption.
 """
 
 import pathlib
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,7 +31,6 @@ from owdfa_jax.evaluation.heap_record import (
   write_heap_record,
 )
 from owdfa_jax.inference.unfinished import unfinished_path
-from owdfa_jax.page.write_page import PAGE_FILE
 
 # Of less data than one usual batch, batches of at most this many images.
 _SMALL_BATCH = 32
@@ -66,19 +66,22 @@ def closing_lines(discovery: Discovery) -> list[str]:
   Args:
     discovery: one whose phases are complete.
   """
+  # Imported late, since Matplotlib and JAX take seconds to load.
+  from owdfa_jax.page.write_page import PAGE_FILE
+
   folder = discovery.folder
-  page = folder / PAGE_FILE
+  page, run = folder / PAGE_FILE, shlex.quote(str(folder))
   return [
     '',
     f'the page:           {page if page.exists() else "none"}',
     f"the heap's sources: {discovery.heap_table}",
     f'the run:            {folder}',
     'next:',
-    '  look at the page; novel-1, novel-2, ... are sources found in the heap',
-    f'  owdfa names {folder}  (gives them names)',
-    f'  owdfa attribute --workdir={folder} IMAGES --out=sources.csv',
-    f'  owdfa discover --workdir={folder} --images IMAGES --out FOLDER  (new '
-    'images of sources that are neither known nor found)',
+    '  look at the page; each novel-N is a source that was found in the heap',
+    f'  owdfa names {run}  (shows these sources, and gives them names)',
+    f'  owdfa attribute --workdir={run} IMAGES --out=sources.csv',
+    f'  owdfa discover --workdir={run} --images IMAGES --out FOLDER  (groups '
+    'new images that are of none of these sources)',
   ]
 
 
@@ -155,6 +158,8 @@ def _train(discovery: Discovery) -> int:
 
 def _draw_page(discovery: Discovery) -> None:
   """Draws the page, unless there is one with the answers for the heap."""
+  from owdfa_jax.page.write_page import PAGE_FILE
+
   page = discovery.folder / PAGE_FILE
   if not training_config(discovery.record).log.page:
     return

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 import ml_collections
@@ -109,9 +110,10 @@ def open_discovery(
     check_same_discovery(folder, before, now)
     now = dataclasses.replace(now, tiles=before.tiles, reason=before.reason)
     if (folder / REPORT_FILE).exists() and before.settings != now.settings:
+      given = [f'--config.{setting}' for setting in before.settings]
       raise UserError(
-        f'the run is complete: {folder} was trained with the settings '
-        f'{" ".join(before.settings) or "of the config"}; give the same, or '
+        f'the run is complete: {folder} was trained with '
+        f'{shlex.join(given) or "no --config.FIELD=VALUE"}; give the same, or '
         'another --out'
       )
   else:
@@ -134,14 +136,14 @@ def decision_lines(discovery: Discovery) -> list[str]:
     discovery: what is to be done.
   """
   record = discovery.record
-  what = f'{record.tiles} tiles of {record.size} x {record.size} pixels'
+  what = f'{record.tiles} tiles of {record.size} x {record.size} pixels of each'
   if not record.tiles:
     faces = record.crop != 'none'
     what = f'{"faces" if faces else "whole images"}, resized to {record.size}'
   network = 'small network' if _is_small(record) else 'ResNet-50'
   method = 'Trace in rounds' if record.rounds else 'Trace'
   lines = [
-    f'of each image: {what}: {record.reason} (--tiles, --crop and --size '
+    f'the network sees {what}: {record.reason} (--tiles, --crop and --size '
     'change it)',
     f'method: {method}, {network}',
   ]
@@ -226,8 +228,8 @@ def _check_images(
     )
   if _all_are_copies(known, heap.images):
     raise UserError(
-      f'nothing to discover: every one of the {len(heap.images)} images of '
-      '--images is a copy of a known one; give other images'
+      'nothing to discover: each image of --images is a copy of a known one '
+      f'({len(heap.images)} in all); give other images'
     )
 
 

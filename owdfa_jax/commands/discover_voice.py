@@ -15,10 +15,12 @@ from typing_extensions import override
 
 # What `discover` takes; `config.` begins a setting.
 _OPTIONS = ('known', 'images', 'out', 'size', 'tiles', 'crop', 'rounds')
-_OPTION = re.compile(r'(?<![\w-])--([a-z_.]+)')
+# What follows a slash is the name of a file.
+_OPTION = re.compile(r'(?<![\w/-])--([a-z_.]+)')
 # Settings that `discover` makes itself.
 _OWN_SETTINGS = ('config.data.path', 'config.eval.split')
-_OTHER_COMMANDS = re.compile(r'owdfa [a-z]|python -m |main\.py|`prepare ')
+# Messages have commands between backticks; a folder may be called `owdfa data`.
+_OTHER_COMMANDS = re.compile(r'`(owdfa|prepare) |\(python -m ')
 
 
 def is_of_discover(line: str) -> bool:

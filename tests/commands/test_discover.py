@@ -125,7 +125,7 @@ def test_too_few_images(images, capsys):
 def test_a_heap_of_copies_has_nothing_to_discover(images, capsys):
   shutil.rmtree(images / 'heap')
   shutil.copytree(images / 'known' / '0', images / 'heap')
-  assert 'nothing to discover: every one of the 4' in error_of(capsys)
+  assert 'of a known one (4 in all); give other' in error_of(capsys)
   shutil.copy(images / 'all' / '2' / '0.png', images / 'heap' / 'new.png')
   opened()
 
@@ -151,7 +151,7 @@ def test_decisions_are_told_and_kept(images, capsys):
   discovery = opened()
   assert 'images in the heap' in capsys.readouterr().out
   first, method, crop = decision_lines(discovery)
-  assert first.startswith('of each image: whole images, resized to 16: half')
+  assert first.startswith('the network sees whole images, resized to 16: half')
   assert method == 'method: Trace, small network' and '--crop=opencv' in crop
   assert packing_options(discovery.record).tiles == 0
   for path in images.glob('heap/*/*'):
@@ -213,7 +213,9 @@ def test_settings_may_change_until_the_run_is_complete(images, capsys):
   assert opened(settings=('on_divergence=skip',)).record == changed.record
   (images / 'run' / 'report.json').write_text('{}')
   error = error_of(capsys, '--size=16')
-  assert 'the run is complete' in error and 'on_divergence=skip' in error
+  # As they are to be typed.
+  given = 'trained with --config.on_divergence=skip; give the same'
+  assert 'the run is complete' in error and given in error
 
 
 @pytest.mark.slow

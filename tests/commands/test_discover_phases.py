@@ -2,6 +2,9 @@
 
 import json
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -10,7 +13,8 @@ from helpers.heap_tables import found, write_heap
 from helpers.page_runs import write_run
 from input_pipeline.packing import write_pack
 from owdfa_jax.commands import modes, names
-from owdfa_jax.commands.discover_phases import run_phases
+from owdfa_jax.commands.discover_phases import closing_lines, run_phases
+from owdfa_jax.commands.discover_plan import Discovery
 from owdfa_jax.evaluation import names_file
 from owdfa_jax.page import report_command
 
@@ -182,3 +186,23 @@ def test_a_training_that_is_stopped_ends_the_phases(
   settings = ('data.num_classes=4', 'compilation_cache=')
   assert run_phases(opened(settings=settings)) == 143
   assert phases == ['pack', 'x']
+
+
+def test_commands_at_the_end_can_be_copied(images):
+  discovery = opened()
+  folder = pathlib.Path('/home/me/owdfa runs')
+  last = closing_lines(Discovery(folder, discovery.record, discovery.heap))
+  commands = [line for line in last if line.startswith('  owdfa ')]
+  assert len(commands) == 3
+  assert all("'/home/me/owdfa runs'" in command for command in commands)
+
+
+def test_nothing_slow_is_loaded_before_the_first_line():
+  code = (
+    'import sys, owdfa_jax.commands.discover_phases as _; '
+    'print({"jax", "matplotlib"} & {*sys.modules})'
+  )
+  ran = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=True
+  )
+  assert ran.stdout == 'set()\n'

@@ -17,6 +17,10 @@ from owdfa_jax.commands.discover_voice import is_of_discover, one_voice
     ('train with --config.data.path=x', False),
     ('warning: not drawn; `owdfa report RUN` tries again', True),
     ('class  known -- images', True),
+    ('skipped: unreadable image: /owdfa data/x.png: damaged', True),
+    ('writes to /home/me/my owdfa runs/main.py', True),
+    ('  /heap/--old/1.png = /heap/2.png', True),
+    ('make it with `owdfa pack` (python -m input_pipeline.pack)', False),
     ('', True),
   ],
 )
