@@ -8,12 +8,14 @@
 The names are in RUN/names.json, which may be edited; of a run in stages, in the
 folder of its last stage. Clusters of one name are one source in every table and
 answer. `8=` takes the name away. Known classes keep their names. `--split 8=2`
-splits a cluster into two parts for answers about new images; `8=1` joins it.
+splits a cluster into two parts for answers about new images; `--split 8=1`
+joins them.
 """
 
 import argparse
 import contextlib
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -79,7 +81,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   shared = shared_lines(found.names)
   for line in [*parts, *shared, *examples_of_heap(run)]:
     print(line)
-  shown, path = escape.terminal(str(arguments.run)), run.workdir / NAMES_FILE
+  shown = escape.terminal(shlex.quote(str(arguments.run)))
+  path = run.workdir / NAMES_FILE
   if problem:
     print(problem)
   elif changed:

@@ -35,6 +35,17 @@ def _error(run, capsys, *words, status=1):
   return line
 
 
+def test_the_commands_that_come_next_can_be_copied(tmp_path, capsys):
+  write_run(tmp_path / 'my run')
+  names.main([str(tmp_path / 'my run')])
+  folder = f"'{tmp_path}/my run'"
+  assert f'by `owdfa names {folder} 2=NAME`' in capsys.readouterr().out
+  names.main([str(tmp_path / 'my run'), '2=X'])
+  out = capsys.readouterr().out
+  assert f'`owdfa report {folder}`' in out
+  assert f'`owdfa eval --workdir={folder}`' in out
+
+
 def test_first_call_writes_a_template(run, capsys):
   names.main([str(run)])
   out = capsys.readouterr().out
