@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from input_pipeline.errors import UserError
+from input_pipeline.progress_bars import with_progress
 from owdfa_jax.discovery.hidden_classes import HiddenTrial, try_numbers
 from owdfa_jax.spectrum.whitening import whitened_components
 
@@ -143,9 +144,11 @@ def estimate_num_sources(
   numbers = np.unique(
     np.geomspace(classes, max(most, classes + 1), _NUMBERS).round().astype(int)
   )
+  draws = _draw_hidden(classes, generator)
+  shown = with_progress(draws, 'number of sources', len(draws), 'draw')
   trials = [
     try_numbers(components, label, hidden, numbers, (seed, draw))
-    for draw, hidden in enumerate(_draw_hidden(classes, generator))
+    for draw, hidden in enumerate(shown)
   ]
   tables = _tabulate(trials)
   curve = tables.log_ratio(np.ones(len(trials)), np.ones(classes))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from input_pipeline import progress_bars
 from owdfa_jax.discovery import num_sources
 from owdfa_jax.discovery.num_sources import (
   SourceEstimate,
@@ -142,3 +143,14 @@ def test_rows_are_drawn_with_enough_labelled_ones(labelled, others, share):
   assert np.mean(label[rows] == 0) == pytest.approx(share, abs=0.01)
   few = choose_rows(label, labelled + others, np.random.default_rng(0))
   assert len(few) == labelled + others
+
+
+def test_progress_is_shown(monkeypatch, capsys):
+  monkeypatch.setattr(progress_bars, 'SECONDS_BETWEEN_LINES', 0.0)
+  monkeypatch.setattr(progress_bars._Quiet, 'quiet', False)
+  features = np.random.default_rng(0).normal(size=(40, 4))
+  num_sources.estimate_num_sources(features, np.arange(40) % 3 - 1)
+  lines = capsys.readouterr().err.splitlines()
+  count = num_sources._DRAWS
+  assert lines[0].startswith(f'number of sources: 1 of {count} draws')
+  assert len(lines) == count
