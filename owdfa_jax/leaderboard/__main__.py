@@ -3,7 +3,8 @@
   owdfa leaderboard --config=leaderboard:simulated1 --workdir=runs/leaderboard
 
 The same command again resumes where it stopped and skips finished runs; so does
-`owdfa leaderboard --workdir=runs/leaderboard`.
+`owdfa leaderboard --workdir=runs/leaderboard`. --config.only_rows=CPL,MPSL and
+--config.only_seeds=0 train some runs alone; give them each time.
 """
 
 import functools
@@ -23,7 +24,11 @@ from owdfa_jax.commands.flags import (
   parse,
   recorded_workdir,
 )
-from owdfa_jax.leaderboard.record import read_board_record, recorded_command
+from owdfa_jax.leaderboard.record import (
+  keep_shared,
+  read_board_record,
+  recorded_command,
+)
 from owdfa_jax.leaderboard.runs import choose_runs, make_runs
 
 _EXAMPLE = 'leaderboard:BENCHMARK'
@@ -67,6 +72,8 @@ def _run(argv: Sequence[str]) -> None:
   config, workdir = _CONFIG.value, _WORKDIR.value
   if not workdir:
     raise UsageError('no folder for the runs: give --workdir=DIR')
+  if recorded_workdir(_CONFIG) is not None:
+    keep_shared(config, workdir)
   runs = make_runs(config, workdir)
   choose_runs(config, runs)
 

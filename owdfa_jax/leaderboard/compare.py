@@ -73,7 +73,9 @@ def compare(
     say(remark)
   write_leaderboard(folder, runs, config.benchmark, command)
   write_board_record(folder, config, runs[0], command)
-  time_left = TimeLeft([x for x in chosen if finished_report(x) is None])
+  waiting = [x for x in chosen if finished_report(x) is None]
+  say(_numbers(len(waiting), len(chosen), len(runs)))
+  time_left = TimeLeft(waiting)
   for number, run in enumerate(chosen, 1):
     title = f'{run.row.name}, seed {run.seed} ({number} of {len(chosen)})'
     if finished_report(run) is not None:
@@ -96,6 +98,14 @@ def compare(
   print(f'\n{(folder / "leaderboard.md").read_text()}')
   print(f'written: {folder}/leaderboard.md, .csv, .png, leaderboard_runs.csv')
   return 0
+
+
+def _numbers(waiting: int, chosen: int, total: int) -> str:
+  """Returns a line on how many runs there are: a leaderboard takes hours."""
+  line = f'runs to train: {waiting}; finished: {chosen - waiting}'
+  if chosen < total:
+    line += f'; left out by --config.only_rows and only_seeds: {total - chosen}'
+  return line
 
 
 def train_and_evaluate(run: Run) -> int:

@@ -72,6 +72,29 @@ def read_board_record(workdir: str) -> ml_collections.ConfigDict:
   return config.lock()
 
 
+def keep_shared(config: ml_collections.ConfigDict, workdir: str) -> None:
+  """Adds the recorded settings of all rows to those that are given anew.
+
+  Otherwise `--config.shared=data.path=DIR`, for data that was moved, would drop
+  all others, such as the number of epochs.
+
+  Args:
+    config: the recorded config with the overrides of a command line; changed.
+    workdir: the folder that it was read from.
+
+  Raises:
+    UserError: as `read_board_record`.
+  """
+  fields = {setting.partition('=')[0] for setting in config.shared}
+  kept = [
+    setting
+    for setting in read_board_record(workdir).shared
+    if setting.partition('=')[0] not in fields
+  ]
+  with config.unlocked():
+    config.shared = (*kept, *config.shared)
+
+
 def recorded_command(workdir: str) -> str:
   """Returns the command line that began the leaderboard in a workdir.
 

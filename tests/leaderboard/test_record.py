@@ -1,6 +1,7 @@
 """The folder of a leaderboard is enough to go on with it."""
 
 import json
+import shutil
 
 import pytest
 
@@ -13,7 +14,11 @@ from helpers.boards import (
 from helpers.subprocesses import run_main
 from input_pipeline.errors import UserError
 from owdfa_jax.leaderboard import runs
-from owdfa_jax.leaderboard.record import read_board_record, recorded_command
+from owdfa_jax.leaderboard.record import (
+  keep_shared,
+  read_board_record,
+  recorded_command,
+)
 
 
 @pytest.fixture
@@ -39,6 +44,41 @@ def test_the_config_is_that_of_the_leaderboard(packed, finished):
   assert [run.last.config for run in again] == [
     run.last.config for run in make_runs(packed, finished)
   ]
+
+
+def test_settings_that_are_not_given_anew_stay(finished):
+  before = read_board_record(str(finished)).shared
+  config = read_board_record(str(finished))
+  with config.unlocked():
+    # As `--config.shared=epochs=2 --config.shared=model.depth=1` sets it.
+    config.shared = ('epochs=2', 'model.depth=1')
+  keep_shared(config, str(finished))
+  kept = [setting for setting in before if setting != 'epochs=1']
+  assert len(kept) == len(before) - 1
+  assert config.shared == (*kept, 'epochs=2', 'model.depth=1')
+
+
+def test_data_that_was_moved_leaves_the_other_settings(
+  packed, finished, tmp_path
+):
+  moved = tmp_path / 'moved'
+  shutil.copytree(packed, moved)
+  ended = run_main(
+    'owdfa_jax.leaderboard.__main__',
+    [f'--workdir={finished}', f'--config.shared=data.path={moved}'],
+    tmp_path,
+  )
+  # With the default number of epochs, the runs would be trained again.
+  assert ended.status == 0 and 'runs to train: 0; finished: 2' in ended.out
+  shared = read_board_record(str(finished)).shared
+  assert 'epochs=1' in shared and f'data.path={moved}' in shared
+
+
+def test_runs_of_other_processes_are_counted(packed, finished, capsys):
+  config = make_config(packed, only_rows='CPL')
+  assert run_leaderboard(config, finished) == 0
+  words = 'runs to train: 0; finished: 1; left out by --config.only_rows and'
+  assert f'{words} only_seeds: 1\n' in capsys.readouterr().out
 
 
 def test_mistakes(finished, tmp_path):
