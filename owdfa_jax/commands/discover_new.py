@@ -141,6 +141,7 @@ def _summary(
     one = found.estimate
     estimate = {
       'number': one.number,
+      'known': found.num_known,
       'low': one.low,
       'high': one.high,
       'doubt': one.doubt,
@@ -223,9 +224,11 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
   found = summary['estimated_sources']
   if found is None:
     return [*lines, f'no estimate of the number: {summary["no_estimate"]}']
+  what = 'new sources'
+  if found['known']:
+    what = f'sources, {found["known"]} known ones included'
   lines.append(
-    f'number of new sources: {found["number"]} ({found["low"]} to '
-    f'{found["high"]})'
+    f'number of {what}: {found["number"]} ({found["low"]} to {found["high"]})'
   )
   if found['doubt']:
     lines.append(

@@ -4,6 +4,7 @@ The run's own features are clustered. How many sources there may be comes from
 how large clusters of the known sources are, as for training images.
 """
 
+import collections
 import dataclasses
 import pathlib
 from collections.abc import Sequence
@@ -55,6 +56,8 @@ class NewSources:
     estimate: of the number of sources of the grouped images; None if it was
       not made.
     no_estimate: why it was not made; '' if it was.
+    num_known: how many known sources the estimate counts; 0 where their images
+      are set aside.
     checkpoint: the folder of the checkpoint that answered; its name is the
       step.
   """
@@ -64,6 +67,7 @@ class NewSources:
   confidence: np.ndarray
   estimate: SourceEstimate | None
   no_estimate: str
+  num_known: int
   checkpoint: pathlib.Path
 
 
@@ -98,12 +102,13 @@ def find_new_sources(
   cluster = np.full(len(answers), -1)
   confidence = np.full(len(answers), np.nan)
   estimate, why = None, ''
+  num_known = count_known([answers[int(row)] for row in rows])
   if len(rows):
     chosen = (images[int(row)] for row in rows)
     feature = run.features(
       with_progress(chosen, 'features', len(rows), 'image')
     )
-    estimate, why = _try_estimate(experiment, feature)
+    estimate, why = _try_estimate(experiment, feature, num_known)
     if clusters is None:
       if estimate is None:
         raise cannot_estimate(why)
@@ -116,7 +121,20 @@ def find_new_sources(
     cluster[rows], confidence[rows] = group_rows(
       _whitened(experiment, run, feature), min(clusters, len(rows))
     )
-  return NewSources(answers, cluster, confidence, estimate, why, run.checkpoint)
+  return NewSources(
+    answers, cluster, confidence, estimate, why, num_known, run.checkpoint
+  )
+
+
+def count_known(answers: Sequence[Answer]) -> int:
+  """Returns how many known sources images are of, by what the run says.
+
+  Args:
+    answers: for the images. A source with fewer than `LEAST_IMAGES` does not
+      count: it may be the wrong name of images of another one.
+  """
+  count = collections.Counter(x.source for x in answers if x.verdict == 'known')
+  return sum(images >= LEAST_IMAGES for images in count.values())
 
 
 def group_rows(
@@ -164,18 +182,19 @@ def group_rows(
 
 
 def estimate_new(
-  known: np.ndarray, label: np.ndarray, new: np.ndarray
+  known: np.ndarray, label: np.ndarray, new: np.ndarray, num_known: int = 0
 ) -> SourceEstimate:
   """Estimates how many sources new images have.
 
   The new images count as the unlabelled ones of an estimate in which the
   labelled ones are of known sources, about as many as the new ones. Its number
-  less that of the known sources is the answer.
+  less that of the known sources which they are not of is the answer.
 
   Args:
     known: float32 [M, C], features of images of known sources.
     label: int [M], their sources; at least two.
     new: float32 [N, C], features of new images.
+    num_known: how many of the known sources they are of.
 
   Returns:
     The estimate, of the new images alone.
@@ -193,7 +212,7 @@ def estimate_new(
     np.concatenate([known[kept], new]),
     np.concatenate([label[kept], np.full(len(new), -1)]),
   )
-  less = len(sources)
+  less = len(sources) - num_known
   number = max(1, found.number - less)
   return dataclasses.replace(
     found,
@@ -206,7 +225,7 @@ def estimate_new(
 
 
 def _try_estimate(
-  experiment: Experiment, new: np.ndarray
+  experiment: Experiment, new: np.ndarray, num_known: int
 ) -> tuple[SourceEstimate | None, str]:
   """Returns an estimate, or None and why there is none."""
   try:
@@ -216,7 +235,9 @@ def _try_estimate(
     known, label = training_features(experiment)
   except UserError as error:
     return None, str(error)
-  return estimate_new(known[label >= 0], label[label >= 0], new), ''
+  labelled = label >= 0
+  found = estimate_new(known[labelled], label[labelled], new, num_known)
+  return found, ''
 
 
 def _whitened(

@@ -1,6 +1,7 @@
 """New images of new sources: their groups, and how many sources there are."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from helpers.csv_files import read_csv
 from input_pipeline.errors import UserError
 from owdfa_jax.commands import discover
 from owdfa_jax.inference.new_sources import (
+  count_known,
   estimate_new,
   find_new_sources,
   group_rows,
@@ -59,6 +61,30 @@ def test_the_number_of_new_sources():
   found = estimate_new(known, label, new)
   assert found.low <= 3 <= found.high and 2 <= found.number <= 4
   assert found.doubt is None
+
+
+def test_known_sources_among_the_images_are_counted():
+  known, label = blobs([20] * 3)
+  again = blobs([15] * 3)[0]
+  assert estimate_new(known, label, again).number == 1
+  assert estimate_new(known, label, again, num_known=3).number == 3
+  more = blobs([15] * 5)[0]
+  assert 4 <= estimate_new(known, label, more, num_known=3).number <= 6
+
+
+@pytest.mark.parametrize('each, known', [(8, 2), (7, 0)])
+def test_stray_answers_are_no_known_source(each, known):
+  answers = [
+    SimpleNamespace(verdict=verdict, source=source)
+    for verdict, source, times in [
+      ('known', 'a', each),
+      ('known', 'b', each),
+      ('known', 'c', 1),
+      ('found', 'novel-3', 20),
+    ]
+    for _ in range(times)
+  ]
+  assert count_known(answers) == known
 
 
 def test_few_new_images_are_doubted_whatever_their_sources():
