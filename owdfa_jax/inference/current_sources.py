@@ -23,8 +23,8 @@ _EARLIER = (
 )
 _TOO_FEW_IMAGES = (
   'confidences are too high to be read as the chance of being right: the run '
-  'has no temperature, which needs 20 training images without a label, and of '
-  'tiles as many whole images'
+  'has no temperature, since it had fewer than 20 training images without a '
+  'label (of tiles, the images that they were cut from count)'
 )
 _FAILED = (
   'confidences are not the chance of being right, and have no temperature: {}; '

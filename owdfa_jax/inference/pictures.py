@@ -322,8 +322,8 @@ def _pixels(image: Any, name: str) -> np.ndarray:
     return decoded_pixels(image, name)
   if not isinstance(image, np.ndarray):
     raise TypeError(
-      f'{name} is a {type(image).__name__}, not a path, an array or a Pillow '
-      'image'
+      f'{name} is of the type {type(image).__name__}; give a path, an array or '
+      'a Pillow image'
     )
   fits = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
   if image.dtype != np.uint8 or not fits or not image.size:

@@ -168,7 +168,9 @@ def test_what_cannot_be_read_is_a_row_with_its_error(run, photos, tmp_path):
 
 
 def test_what_is_no_image_at_all_is_a_type_error(run, photos):
-  with pytest.raises(TypeError, match='image 1 is a int, not a path'):
+  with pytest.raises(
+    TypeError, match='image 1 is of the type int; give a path'
+  ):
     run.predict([photos[0], 3])
 
 
