@@ -14,7 +14,7 @@ from owdfa_jax.page import content, draw, render
 from owdfa_jax.page.feature_map import FeatureMap
 from owdfa_jax.page.galleries import Gallery
 from owdfa_jax.page.missing import missing_parts
-from owdfa_jax.page.paired import compare_runs
+from owdfa_jax.page.paired import compare_runs, no_test_because
 from owdfa_jax.page.run_files import RunFiles
 from owdfa_jax.page.svg import inline_svg
 from owdfa_jax.report_fields import CALIBRATION, TABLE_COLUMNS, main_figures
@@ -126,7 +126,7 @@ def _texts(parts: PageParts) -> dict[str, Any]:
   """Returns the words and numbers of the page's sentences."""
   run = parts.run
   unseen = run.report.get('unseen') or {}
-  counted = 'images' if run.figures is run.report else 'groups'
+  counted = _counted(run)
   return {
     'title': run.name,
     'run_word': shlex.quote(content.clean_name(run.name)),
@@ -158,7 +158,7 @@ def _tables(parts: PageParts) -> dict[str, Any]:
     'has_intervals': bool(run.figures.get('intervals')),
     'published': content.published_table(run),
     'stages': _stage_table(parts.stages),
-    'pair': None if other is None else _pair(run, other),
+    'pair': None if other is None else _pair(run, other, _counted(run)),
   }
 
 
@@ -215,7 +215,11 @@ def _stage_table(
   }
 
 
-def _pair(run: RunFiles, other: RunFiles) -> dict[str, Any]:
+def _counted(run: RunFiles) -> str:
+  return 'images' if run.figures is run.report else 'groups'
+
+
+def _pair(run: RunFiles, other: RunFiles, counted: str) -> dict[str, Any]:
   return {
     'names': (run.name, other.name),
     'rows': [
@@ -223,4 +227,5 @@ def _pair(run: RunFiles, other: RunFiles) -> dict[str, Any]:
       for key, label in TABLE_COLUMNS.items()
     ],
     'result': compare_runs(run.verdicts, other.verdicts),
+    'no_test': no_test_because(run.verdicts, other.verdicts, counted),
   }

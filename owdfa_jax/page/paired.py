@@ -52,22 +52,47 @@ def compare_runs(first: Verdicts, second: Verdicts) -> PairedResult | None:
     second: of another run.
 
   Returns:
-    None without shared images, or where one of them has no true source.
+    None where `no_test_because` says why.
   """
-  places = [_places(x.image) for x in (first, second)]
-  shared = [name for name in places[0] if name in places[1]]
-  rows = [np.array([place[name] for name in shared]) for place in places]
-  source = [first.source[n] for n in rows[0]] if shared else []
-  if (
-    not shared or '' in source or source != [second.source[n] for n in rows[1]]
-  ):
+  if no_test_because(first, second, ''):
     return None
+  rows = _shared_rows(first, second)
+  source = [first.source[n] for n in rows[0]]
   label = np.unique(source, return_inverse=True)[1]
   right = []
   for verdicts, row in zip((first, second), rows, strict=True):
     output = np.unique(verdicts.output[row], return_inverse=True)[1]
     right.append(best_matching(label, output)[output] == label)
   return compare_right(*right)
+
+
+def no_test_because(first: Verdicts, second: Verdicts, counted: str) -> str:
+  """Returns why two runs cannot be compared image by image; '' if they can.
+
+  Args:
+    first: of one run.
+    second: of another run.
+    counted: what their answers are for: 'images' or 'groups'.
+  """
+  rows = _shared_rows(first, second)
+  count = len(rows[0])
+  if not count:
+    return f'the runs share no test {counted}'
+  pairs = [
+    (first.source[n], second.source[m]) for n, m in zip(*rows, strict=True)
+  ]
+  if unknown := sum('' in pair for pair in pairs):
+    return f'{unknown} of the {count} {counted} of both have no true source'
+  if other := sum(one != two for one, two in pairs):
+    return f'{other} of the {count} {counted} of both have two true sources'
+  return ''
+
+
+def _shared_rows(first: Verdicts, second: Verdicts) -> list[np.ndarray]:
+  """Returns the places of the shared images in both runs, int [N] each."""
+  places = [_places(x.image) for x in (first, second)]
+  shared = [name for name in places[0] if name in places[1]]
+  return [np.array([place[x] for x in shared], int) for place in places]
 
 
 def _places(image: list[str]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from owdfa_jax.page.paired import compare_right, compare_runs
+from owdfa_jax.page.paired import compare_right, compare_runs, no_test_because
 from owdfa_jax.page.verdicts import Verdicts
 
 
@@ -58,13 +58,15 @@ def test_runs_are_compared_on_shared_images_under_their_own_matchings():
 
 
 @pytest.mark.parametrize(
-  'source, image',
+  'source, image, why',
   [
-    (['a', 'b'], ['x.png', 'y.png']),
-    (['a', ''], ['0.png', '1.png']),
-    (['b', 'b'], ['0.png', '1.png']),
+    (['a', 'b'], ['x.png', 'y.png'], 'share no test images'),
+    (['a', ''], ['0.png', '1.png'], '1 of the 2 images of both have no true'),
+    (['b', 'b'], ['0.png', '1.png'], '1 of the 2 images of both have two true'),
   ],
 )
-def test_runs_without_shared_truth_are_not_compared(source, image):
-  first = verdicts(['a', 'b'], [0, 1])
-  assert compare_runs(first, verdicts(source, [0, 1], image)) is None
+def test_runs_without_shared_truth_are_not_compared(source, image, why):
+  first, second = verdicts(['a', 'b'], [0, 1]), verdicts(source, [0, 1], image)
+  assert compare_runs(first, second) is None
+  assert why in no_test_because(first, second, 'images')
+  assert no_test_because(first, first, 'images') == ''
