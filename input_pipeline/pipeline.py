@@ -4,6 +4,8 @@ A training batch is a function of (seed, step) alone. Threads, workers,
 processes and restarts change when a batch is made, never what is in it.
 """
 
+from collections.abc import Callable
+
 import grain
 import numpy as np
 
@@ -19,8 +21,10 @@ from input_pipeline.supervision import (
   rows_of_their_groups,
   validation_rows,
 )
-from input_pipeline.text_tables import counted
 
+# From the number of rows of a global batch to those that this process reads,
+# int [b], ascending.
+OwnRows = Callable[[int], np.ndarray]
 CACHE_BYTES = 2**30
 _LAST_STEP = 2**40  # stands for "endless"; positions still fit an int64
 
@@ -32,8 +36,7 @@ def train_batches(
   seed: int,
   supervision: str = 'open_world',
   start_step: int = 0,
-  process_index: int = 0,
-  process_count: int = 1,
+  own_rows: OwnRows = np.arange,
   num_threads: int = 2,
   num_workers: int = 0,
   validation_share: float = 0.0,
@@ -55,8 +58,7 @@ def train_batches(
       rows are unlabelled. 'labelled': the even rows of the same batches, so
       B / 2 rows. 'all': B rows, all labelled, balanced over all classes.
     start_step: the number of the first batch.
-    process_index: the number of this process.
-    process_count: processes that share a global batch in contiguous parts.
+    own_rows: see `OwnRows`; by default all rows.
     num_threads: batches decoded at the same time (in each worker).
     num_workers: worker processes; 0 decodes in this process.
     validation_share: share of each known class's labelled rows that is held
@@ -80,21 +82,17 @@ def train_batches(
   # The labelled half alone, so that its rows are the same as with both halves.
   halves = 2 if supervision == 'labelled' else 1
   rows = batch_size // halves
-  _check_divisible(
-    'batch_size', batch_size, process_count, process_count * halves
-  )
   given = given_label(split, supervision, pseudo_label)
   stream = _training_rows(split, given, held_out, supervision, seed)
   # Workers share no memory, so each of them would fill a cache of its own.
   images = ImageCache(dataset, 'train', 0 if num_workers else cache_bytes)
+  own = own_rows(rows)
   # A pseudo-labelled row is drawn in both halves of the stream. Its label
   # counts in the labelled half only.
   alternates = supervision == 'open_world'
 
   def make_batch(step: int) -> Batch:
-    positions = sampling.batch_positions(
-      int(step), rows, process_index, process_count
-    )
+    positions = sampling.batch_positions(int(step), rows, own)
     index = stream.take(positions)
     hidden = alternates & (positions % 2 == 1)
     return {
@@ -143,8 +141,7 @@ def evaluation_batches(
   *,
   batch_size: int,
   rows: np.ndarray | None = None,
-  process_index: int = 0,
-  process_count: int = 1,
+  own_rows: OwnRows = np.arange,
   num_threads: int = 2,
   cache_bytes: int = CACHE_BYTES,
 ) -> grain.DatasetIterator[Batch]:
@@ -161,15 +158,13 @@ def evaluation_batches(
     split_name: 'train' or 'test'.
     batch_size: rows of a global batch.
     rows: int [N], the rows to visit, in this order; None for all.
-    process_index: the number of this process.
-    process_count: processes that share a global batch in contiguous parts.
+    own_rows: see `OwnRows`; by default all rows.
     num_threads: batches decoded at the same time.
     cache_bytes: decoded images are kept in memory if the whole split fits into
       this many bytes.
 
   Raises:
-    UserError: there is no row to visit, `batch_size` does not divide among the
-      processes, or, while reading, a record is damaged.
+    UserError: there is no row to visit, or, while reading, a record is damaged.
   """
   split = split_of(dataset, split_name)
   rows = np.arange(len(split)) if rows is None else rows
@@ -178,14 +173,11 @@ def evaluation_batches(
       f'nothing to evaluate: {dataset.path}: no rows of the {split_name} '
       'split; choose another split'
     )
-  _check_divisible('eval.batch_size', batch_size, process_count, process_count)
   images = ImageCache(dataset, split_name, cache_bytes)
-  index = np.asarray(rows, np.int32)
+  index, own = np.asarray(rows, np.int32), own_rows(batch_size)
 
   def make_batch(step: int) -> Batch:
-    positions = sampling.batch_positions(
-      int(step), batch_size, process_index, process_count
-    )
+    positions = sampling.batch_positions(int(step), batch_size, own)
     # The last batch is padded to the full size, since another shape would be
     # compiled anew and devices could not share it evenly.
     mask = positions < len(index)
@@ -199,13 +191,3 @@ def evaluation_batches(
 
   steps = -(-len(index) // batch_size)
   return iterate_batches(make_batch, 0, steps, num_threads, num_workers=0)
-
-
-def _check_divisible(
-  setting: str, rows: int, process_count: int, divisor: int
-) -> None:
-  if rows % divisor:
-    raise UserError(
-      f'the batch cannot be split evenly: --config.{setting}={rows} among '
-      f'{counted(process_count, "process")}; choose a multiple of {divisor}'
-    )

@@ -205,25 +205,19 @@ def make_stream(
 
 
 def batch_positions(
-  step: int, rows_per_batch: int, process_index: int, process_count: int
+  step: int, rows_per_batch: int, own_rows: np.ndarray
 ) -> np.ndarray:
   """Returns the stream positions of a process's part of a global batch.
 
   The global batch `step` of B rows covers the positions from step * B to
-  (step + 1) * B. Process i takes the i-th of `process_count` contiguous parts
-  of b = B / process_count rows, as a batch sharded over devices is laid out.
+  (step + 1) * B.
 
   Args:
     step: the number of the batch.
     rows_per_batch: B.
-    process_index: i.
-    process_count: the number of processes.
+    own_rows: int [b], which of the B rows the process has.
 
   Returns:
     int64 [b].
   """
-  local, left = divmod(rows_per_batch, process_count)
-  if left:
-    raise ValueError(f'{rows_per_batch} rows over {process_count} processes.')
-  start = step * rows_per_batch + process_index * local
-  return np.arange(start, start + local, dtype=np.int64)
+  return step * rows_per_batch + own_rows.astype(np.int64)

@@ -77,15 +77,42 @@ class Placement:
     )
     return jax.NamedSharding(mesh, jax.P(*[None] * longest, 'shard'))
 
+  def own_rows(self, count: int) -> np.ndarray:
+    """Returns which rows of a global batch the devices of this process have.
+
+    On a pod these need not be neighbours: the devices are in an order that
+    follows the links between them, which may pass a process several times.
+
+    Args:
+      count: B, the rows of the batch, a multiple of the number of devices.
+
+    Returns:
+      int64 [b], ascending.
+    """
+    parts = self.by_batch.addressable_devices_indices_map((count,))
+    rows = np.arange(count)
+    return np.sort(np.concatenate([rows[part] for part in parts.values()]))
+
+  def own_part(self, batch: Batch) -> Batch:
+    """Returns this process's rows of a batch that every process has whole.
+
+    Args:
+      batch: arrays [B, ...], B a multiple of the number of devices.
+    """
+    return {
+      name: rows[self.own_rows(len(rows))] for name, rows in batch.items()
+    }
+
   def put_batch(self, batch: Batch) -> DeviceBatch:
     """Copies a batch to the devices.
 
     Args:
-      batch: arrays [b, ...]: this process's rows of the global batch.
+      batch: arrays [b, ...]: the rows of the global batch that `own_rows`
+        names, in this order.
 
     Returns:
-      Arrays [B, ...]: the rows of all processes, in the order of the processes,
-      split over the devices.
+      Arrays [B, ...]: the rows of all processes, in the order of the global
+      batch, split over the devices.
     """
     # The training loop forbids transfers from the host; this one is intended.
     with jax.transfer_guard_host_to_device('allow'):
@@ -244,16 +271,3 @@ def compile_together(function: Callable[P, R]) -> Callable[P, R]:
 def to_host(tree: Any) -> Any:
   """Returns replicated arrays as numpy arrays, the same on every process."""
   return jax.device_get(tree)
-
-
-def process_rows(batch: Batch) -> Batch:
-  """Returns this process's rows of a batch that every process has whole.
-
-  Args:
-    batch: arrays [B, ...], B a multiple of the number of devices.
-  """
-  count, index = jax.process_count(), jax.process_index()
-  return {
-    name: rows[index * len(rows) // count : (index + 1) * len(rows) // count]
-    for name, rows in batch.items()
-  }

@@ -1,9 +1,15 @@
 """Tests of how batches are split over the devices."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import numpy as np
+import portpicker
 import pytest
 
+from helpers.paths import ROOT
 from input_pipeline.errors import UserError
 from owdfa_jax import parallel
 
@@ -16,6 +22,53 @@ def test_batch_is_split_over_the_devices_in_order():
   np.testing.assert_array_equal(whole, rows)
   pieces = [np.asarray(shard.data) for shard in whole.addressable_shards]
   np.testing.assert_array_equal(np.stack(pieces), rows.reshape(8, 2))
+
+
+# A process of a pod whose mesh passes each process twice; argv is its number
+# and the port of process 0.
+_MIXED_POD = """
+import sys
+import jax
+import numpy as np
+from helpers.mixed_mesh import mixed_mesh
+from owdfa_jax import parallel
+
+number, port = map(int, sys.argv[1:])
+jax.distributed.initialize(f'localhost:{port}', 2, number)
+jax.make_mesh = mixed_mesh
+placement = parallel.make_placement()
+assert [x.process_index for x in placement.mesh.devices] == [0, 1, 0, 1]
+whole = {'index': np.arange(8, dtype=np.int32)}
+mine = placement.own_part(whole)
+print(placement.own_rows(8).tolist(), mine['index'].tolist())
+together = placement.put_batch(mine)['index']
+everywhere = jax.jit(lambda x: x, out_shardings=placement.replicated)
+print(np.asarray(everywhere(together)).tolist())
+"""
+
+
+def test_a_batch_keeps_its_order_on_a_mesh_that_mixes_processes():
+  port = str(portpicker.pick_unused_port())
+  environment = os.environ | {
+    'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "tests"}',
+    'JAX_NUM_CPU_DEVICES': '2',
+    'JAX_CPU_COLLECTIVES_IMPLEMENTATION': 'gloo',
+  }
+  processes = [
+    subprocess.Popen(
+      [sys.executable, '-c', _MIXED_POD, str(number), port],
+      env=environment,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for number in range(2)
+  ]
+  ended = [process.communicate(timeout=120) for process in processes]
+  for (out, err), own in zip(ended, ([0, 1, 4, 5], [2, 3, 6, 7]), strict=True):
+    # Gloo prints lines of its own between these.
+    lines = [line for line in out.splitlines() if 'Gloo' not in line]
+    assert lines == [f'{own} {own}', f'{list(range(8))}'], err
 
 
 @pytest.mark.parametrize('batch_size', [16, 128])

@@ -34,8 +34,7 @@ def split_batches(
     rows=rows,
     # Each device gets the same number of rows.
     batch_size=parallel.round_up(config.eval.batch_size, experiment.placement),
-    process_index=jax.process_index(),
-    process_count=jax.process_count(),
+    own_rows=experiment.placement.own_rows,
     num_threads=config.data.num_threads,
   )
   total = len(getattr(dataset, split)) if rows is None else len(rows)

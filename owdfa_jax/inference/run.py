@@ -43,7 +43,6 @@ from owdfa_jax.inference.pictures import (
   picture_batches,
 )
 from owdfa_jax.inference.tables import NEAREST_RANGE, NUM_NEAREST
-from owdfa_jax.parallel import process_rows
 from owdfa_jax.spectrum.group_means import group_means
 
 
@@ -300,7 +299,7 @@ class TrainedRun:
         most_faces,
       ):
         started.append(found)
-        yield process_rows(found.batch)
+        yield placement.own_part(found.batch)
 
     network = self._restored.params, self._restored.batch_stats
     for columns in self._restored.predictor.rows(
@@ -317,7 +316,7 @@ class TrainedRun:
           next(
             view.rows(
               *network,
-              iter([process_rows(found.batch)]),
+              iter([placement.own_part(found.batch)]),
               with_places=with_places,
             )
           )

@@ -223,8 +223,7 @@ def open_batches(
     validation_share=validation_share(config),
     pseudo_label=read_pseudo_label(experiment),
     start_step=start,
-    process_index=jax.process_index(),
-    process_count=jax.process_count(),
+    own_rows=experiment.placement.own_rows,
     num_threads=config.data.num_threads,
     num_workers=config.data.num_workers,
   )

@@ -97,8 +97,7 @@ def uncached_batches(
     batch_size=config.batch_size,
     seed=config.seed,
     supervision=config.data.supervision,
-    process_index=jax.process_index(),
-    process_count=jax.process_count(),
+    own_rows=experiment.placement.own_rows,
     num_threads=0,
     cache_bytes=0,
   )
