@@ -105,8 +105,7 @@ def lower_step(method: str, sizes: Sizes, placement: Placement) -> Any:
   config = method_config(method, sizes)
   check_devices(config, placement)
   training = step_training(config, sizes, placement)
-  step: Any = training.train_step
-  return step.lower(
+  return training.train_step.lower(
     abstract_state(training.init, placement), abstract_batch(sizes, placement)
   )
 

@@ -70,9 +70,9 @@ def prepare_method(
     began = time.perf_counter()
     training = step_training(config, sizes, placement)
     state = create_state(training.init, config.seed, placement)
-    jitted: Any = training.train_step
-    lowered = jitted.lower(state, batch)
-    take_step = repeat_step(lowered.compile(), state)
+    lowered = training.train_step.lower(state, batch)
+    step = training.train_step.with_program(lowered.compile())
+    take_step = repeat_step(step, state)
     jax.block_until_ready(take_step(batch))
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):

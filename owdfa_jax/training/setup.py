@@ -17,13 +17,14 @@ from owdfa_jax.methods.base import Method, make_epoch_info_at
 from owdfa_jax.parallel import Placement
 from owdfa_jax.settings import epoch_steps
 from owdfa_jax.training.optimizers import make_optimizer
+from owdfa_jax.training.seeded_step import SeededStep
 from owdfa_jax.training.state import (
   TrainState,
   abstract_network,
   make_init,
   state_shardings,
 )
-from owdfa_jax.training.step import TrainStep, make_end_epoch, make_train_step
+from owdfa_jax.training.step import make_end_epoch, make_train_step
 from owdfa_jax.training.views import Augmentation
 
 
@@ -42,7 +43,7 @@ class Training:
 
   graphdef: nnx.GraphDef
   init: Callable[[jax.Array], TrainState]
-  train_step: TrainStep
+  train_step: SeededStep
   end_epoch: Callable[[TrainState], TrainState]
   steps_per_epoch: int
   num_steps: int

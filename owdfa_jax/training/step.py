@@ -23,6 +23,7 @@ from owdfa_jax.training import augment
 from owdfa_jax.training.compiler import compiler_options
 from owdfa_jax.training.finite import finite_parts, take_step_if
 from owdfa_jax.training.partner_metrics import partner_metrics
+from owdfa_jax.training.seeded_step import SeededStep
 from owdfa_jax.training.state import (
   BatchStats,
   Params,
@@ -47,7 +48,7 @@ def make_train_step(
   placement: Placement,
   augmentation: Augmentation = PAPERS,
   shardings: TrainState | None = None,
-) -> TrainStep:
+) -> SeededStep:
   """Returns the compiled step: (state, batch) -> (state, report).
 
   The batch is global and split over the devices: `image` uint8 [B, S, S, 3],
@@ -65,7 +66,7 @@ def make_train_step(
     schedule: maps the step to the learning rate, for the log.
     epoch_info_at: maps the number of steps taken to the next step's epoch.
     seed: below 2**32. The seed and the step number determine all random
-      draws.
+      draws. The compiled program is the same for all seeds.
     placement: the devices.
     augmentation: the transforms of views; by default those of the papers.
     shardings: where the arrays of the state are stored, see
@@ -75,7 +76,7 @@ def make_train_step(
   compute_loss = _make_loss(graphdef, method, views, placement)
 
   def train_step(
-    train_state: TrainState, batch: DeviceBatch
+    train_state: TrainState, batch: DeviceBatch, seed: jax.Array
   ) -> tuple[TrainState, StepReport]:
     # The key depends on the seed and the step only, so a resumed run draws
     # what an uninterrupted one does.
@@ -103,7 +104,8 @@ def make_train_step(
     return take_step_if(report.taken, train_state, new_state), report
 
   stored = _stored(shardings, placement)
-  return _compile(train_step, (stored, placement.replicated), placement)
+  program = _compile(train_step, (stored, placement.replicated), placement)
+  return SeededStep(program, seed, placement)
 
 
 def _make_loss(

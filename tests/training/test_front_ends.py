@@ -71,7 +71,9 @@ def prepare(method_name):
 @pytest.mark.parametrize('method', RUNS)
 def test_shapes_of_a_step_fit(method):
   _, start, train_step = prepare(method)
-  after, report = jax.eval_shape(train_step, start, make_batch())
+  after, report = jax.eval_shape(
+    train_step.program, start, make_batch(), np.uint32(0)
+  )
   shapes = lambda tree: jax.tree.map(lambda x: (x.shape, x.dtype), tree)
   assert shapes(after) == shapes(start)
   assert report.numbers['loss'].shape == ()

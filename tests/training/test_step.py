@@ -59,7 +59,7 @@ ALL_RUNS = [
 
 
 @functools.cache
-def prepare(method_name, num_devices):
+def prepare(method_name, num_devices, seed=0):
   """Returns placement, initial state, step and end of epoch of a tiny run."""
   placement = parallel.make_placement(jax.devices()[:num_devices])
   method = RUNS[method_name]
@@ -84,7 +84,13 @@ def prepare(method_name, num_devices):
   start = state.create_state(init, 0, placement)
   epoch_info_at = make_epoch_info_at(KNOWN, epochs=10, steps_per_epoch=2)
   train_step = step.make_train_step(
-    graphdef, method, optimizer, lambda count: 1e-3, epoch_info_at, 0, placement
+    graphdef,
+    method,
+    optimizer,
+    lambda count: 1e-3,
+    epoch_info_at,
+    seed,
+    placement,
   )
   end_epoch = step.make_end_epoch(graphdef, method, epoch_info_at, placement)
   # The step donates its state, so every caller needs a copy.
@@ -196,6 +202,21 @@ def test_step_is_a_function_of_seed_and_step():
   second, _ = run('cpl', 8, batches)
   jax.tree.map(np.testing.assert_array_equal, first, second)
   assert first.step == 2
+
+
+def test_seeds_share_a_program_and_draw_otherwise():
+  # The seeds also need as many bits as they may have.
+  programs, losses, batch = set(), set(), make_batch(0)
+  for seed in (0, 1, 2**32 - 1):
+    placement, start, train_step, _ = prepare('orca', 8, seed)
+    current = jax.device_put(start, placement.replicated)
+    batch_there = placement.put_batch(batch)
+    programs.add(train_step.lower(current, batch_there).as_text())
+    with jax.transfer_guard_host_to_device('disallow'):
+      for _ in range(2):
+        current, report = train_step(current, batch_there)
+    losses.add(float(report.numbers['loss']))
+  assert len(programs) == 1 and len(losses) == 3
 
 
 def test_state_is_donated():
