@@ -31,6 +31,7 @@ from input_pipeline.pack_options import (
 )
 from input_pipeline.packed_arguments import check_cuts_faces
 from input_pipeline.progress_bars import be_quiet
+from owdfa_jax.commands.attributed_images import find_images
 from owdfa_jax.commands.config_files import choices_of_config, method_configs
 from owdfa_jax.commands.flags import (
   ARGUMENTS,
@@ -40,13 +41,13 @@ from owdfa_jax.commands.flags import (
   recorded_workdir,
 )
 from owdfa_jax.commands.mode_help import MODE_HELP
+from owdfa_jax.commands.pod_agreement import facts_of_work
 from owdfa_jax.commands.pod_flags import check_pod_flags
 from owdfa_jax.commands.recorded_run import check_recorded
 from owdfa_jax.commands.training_inputs import check_configured
 from owdfa_jax.commands.words import take_flag
 from owdfa_jax.discovery.unknown_classes import estimate_without_network
-from owdfa_jax.evaluation.new_images import find_new_images, list_new_images
-from owdfa_jax.inference.tables import NEAREST_RANGE, NUM_NEAREST, check_out
+from owdfa_jax.inference.tables import NEAREST_RANGE, NUM_NEAREST
 from owdfa_jax.pods.worker import PodProcess
 from owdfa_jax.settings import RunInputs
 from owdfa_jax.training.recorded_config import (
@@ -154,6 +155,8 @@ _POD_TIMEOUT = flags.DEFINE_integer(
   'Seconds without a sign of life after which a process counts as lost, 60 by '
   'default. All processes then end with status 75, and can be started again.',
 )
+# Flags that change what is computed; images are compared by themselves.
+_SAME_IN_A_POD = _MODE, _MAX_PIXELS, _STABILITY, _NEAREST, _FRAMES, _FACES
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
@@ -261,6 +264,13 @@ def _check_and_run(files: Sequence[str], pod: PodProcess | None = None) -> None:
     startup.join_pod(
       pod, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )
+    startup.check_same_work(
+      facts_of_work(
+        checked.inputs,
+        {f'--{flag.name}': flag.value for flag in _SAME_IN_A_POD},
+        checked.images,
+      )
+    )
   if checked.remark:
     say(checked.remark)
   with startup.one_line_out_of_memory():
@@ -307,7 +317,9 @@ def _check(
   if _RUNNER.value != LOCAL:
     check_beam(_RUNNER.value)
   NEAREST_RANGE.check('--nearest', _NEAREST.value)
-  images = _find_images(files) if mode == 'attribute' else None
+  images = None
+  if mode == 'attribute':
+    images = find_images(_IMAGES.value, files, _OUT.value)
   stages: list[RunInputs] = []
   remark = ''
   if recorded_workdir(_CONFIG) is None:
@@ -321,23 +333,6 @@ def _check(
   if _FACES.value:
     check_cuts_faces(inputs.dataset, '--faces')
   return _Checked(inputs, stages, images, remark)
-
-
-def _find_images(files: Sequence[str]) -> FolderScan:
-  """Returns the images to attribute, after a look at --out."""
-  folder = _IMAGES.value
-  if not folder and not files:
-    raise UsageError(
-      'no images to attribute: give --images=FOLDER, or name image files and '
-      'folders'
-    )
-  if _OUT.value is not None:
-    check_out(_OUT.value)
-  if not folder:
-    return find_new_images(files, videos=True)
-  if not files:
-    return list_new_images(folder, videos=True)
-  return find_new_images([folder, *files], videos=True)
 
 
 def _check_with_run(mode: str, workdir: str) -> list[RunInputs]:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -11,10 +11,13 @@ from jax._src import distributed
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import cache_folder
+from owdfa_jax.commands.pod_agreement import check_agreement
 from owdfa_jax.pods.worker import PodProcess
 
 # The key under which process 0 publishes the address of its supervisor.
 _KEY = 'owdfa/supervisor'
+# That under which it publishes the facts of its work.
+_WORK = 'owdfa/work'
 _SHARE_MILLISECONDS = 60_000
 # Programs that compile faster are not kept. JAX's own limit of a second leaves
 # out the one that draws the initial weights.
@@ -109,3 +112,22 @@ def join_pod(
   # while the others still compile, and Gloo waits for them for 30 s only.
   if jax.process_count() > 1 and jax.default_backend() == 'cpu':
     jax.config.update('jax_compilation_cache_dir', None)
+
+
+def check_same_work(facts: Mapping[str, Any]) -> None:
+  """Raises `UserError` unless all processes of a pod were given the same work.
+
+  Args:
+    facts: see `pod_agreement.facts_of_work`.
+  """
+  state: Any = distributed.global_state
+
+  def share(text: str) -> str:
+    if state.process_id == 0:
+      state.client.key_value_set(_WORK, text)
+    # The others may begin later.
+    return state.client.blocking_key_value_get(_WORK, _SHARE_MILLISECONDS)
+
+  check_agreement(facts, state.process_id, share)
+  # Process 0, which agrees with itself, must not begin before the others do.
+  state.client.wait_at_barrier(_WORK, _SHARE_MILLISECONDS)

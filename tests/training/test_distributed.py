@@ -38,11 +38,17 @@ def start(packed, workdir, num_processes, process_id, port, prefix=(), more=()):
   )
 
 
-def run(packed, workdir, num_processes):
+# For the words before a command: as on TPUs, a mesh that passes each process
+# several times.
+MIXED = sys.executable, 'tests/helpers/mixed_mesh.py'
+
+
+def run(packed, workdir, num_processes, prefix=()):
   """Trains on four devices in all; returns the log and the report."""
   port = portpicker.pick_unused_port()
   processes = [
-    start(packed, workdir, num_processes, i, port) for i in range(num_processes)
+    start(packed, workdir, num_processes, i, port, prefix)
+    for i in range(num_processes)
   ]
   outputs = [process.communicate(timeout=300)[0] for process in processes]
   for process, output in zip(processes, outputs, strict=True):
@@ -55,9 +61,10 @@ def run(packed, workdir, num_processes):
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(packed, tmp_path):
+@pytest.mark.parametrize('prefix', [(), MIXED], ids=['usual', 'mixed'])
+def test_two_processes_train_as_one(packed, tmp_path, prefix):
   one, one_report = run(packed, tmp_path / 'one', 1)
-  two, two_report = run(packed, tmp_path / 'two', 2)
+  two, two_report = run(packed, tmp_path / 'two', 2, prefix)
   assert [line['step'] for line in one] == [line['step'] for line in two]
   for name in ('train/loss', 'train/partner_paired', 'train/gradient_norm'):
     assert two[0][name] == pytest.approx(one[0][name], rel=1e-5), name
