@@ -206,11 +206,7 @@ def from_first_process(value: int) -> int:
 
   All processes must call this at the same point of the program.
   """
-  if jax.process_count() == 1:
-    return value
-  # The training loop forbids transfers from the host; this one is intended.
-  with jax.transfer_guard_host_to_device('allow'):
-    return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
+  return int(_of_all_processes(value)[0])
 
 
 def first_process_with(value: bool) -> int | None:
@@ -219,12 +215,7 @@ def first_process_with(value: bool) -> int | None:
   The result is the same on every process of a pod. All processes must call
   this at the same point of the program.
   """
-  if jax.process_count() == 1:
-    return 0 if value else None
-  # The training loop forbids transfers from the host; this one is intended.
-  with jax.transfer_guard_host_to_device('allow'):
-    values = multihost_utils.process_allgather(np.int32(value))
-  found = np.flatnonzero(values)
+  found = np.flatnonzero(_of_all_processes(value))
   return int(found[0]) if len(found) else None
 
 
@@ -233,11 +224,31 @@ def largest_of_processes(value: int) -> int:
 
   All processes must call this at the same point of the program.
   """
+  return int(_of_all_processes(value).max())
+
+
+def _of_all_processes(value: int) -> np.ndarray:
+  """Returns the values of all P processes in their order, int32 [P]."""
+  own = np.array([value], np.int32)
   if jax.process_count() == 1:
-    return value
+    return own
   # The training loop forbids transfers from the host; this one is intended.
   with jax.transfer_guard_host_to_device('allow'):
-    return int(multihost_utils.process_allgather(np.int32(value)).max())
+    return multihost_utils.process_allgather(own).ravel()
+
+
+def write_in_first_process(what: str, write: Callable[[], object]) -> None:
+  """Writes files in process 0 of a pod, and lets the others wait for them.
+
+  All processes must call this at the same point of the program.
+
+  Args:
+    what: is written.
+    write: writes it.
+  """
+  if jax.process_index() == 0:
+    write()
+  multihost_utils.sync_global_devices(f'written: {what}')
 
 
 def compile_together(function: Callable[P, R]) -> Callable[P, R]:

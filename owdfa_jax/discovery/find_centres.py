@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 
 from owdfa_jax.discovery.discover import Sources, find_sources
 from owdfa_jax.evaluation.centres import Centres
@@ -22,6 +21,7 @@ from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import ensure_sources
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.parallel import write_in_first_process
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_data import write_run_data
 
@@ -73,10 +73,9 @@ def ensure_centres(experiment: Experiment) -> None:
   sources = find_sources(experiment, restored, config.eval.whitening)
   centres = name_centres(sources, experiment.num_outputs)
   made = {'setting': config.eval.whitening, **sources.choice.report()}
-  if jax.process_index() == 0:
-    write_centres(workdir, restored.folder, centres, made)
-  # The other processes of a pod read the file next.
-  multihost_utils.sync_global_devices('centres are written')
+  write_in_first_process(
+    'centres', lambda: write_centres(workdir, restored.folder, centres, made)
+  )
   say(f'written: {path}')
 
 

@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
-import jax
 import ml_collections
 import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 
 from input_pipeline import pseudo_labels
 from input_pipeline.meta import UNLABELLED
@@ -15,6 +13,7 @@ from owdfa_jax.discovery.whitening_choice import Choice
 from owdfa_jax.evaluation.report import write_json
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.parallel import write_in_first_process
 from owdfa_jax.settings import eval_rows
 from owdfa_jax.training.progress import say
 
@@ -55,15 +54,14 @@ def label_unlabelled(
   )
   label = np.full(len(dataset.train), -1, np.int32)
   label[predicted.row[kept]] = predicted.label[kept]
-  if jax.process_index() == 0:
+  how = {} if predicted.choice is None else predicted.choice.report()
+  report = {'label_by': settings.label_by, **how, 'kept': int(kept.sum())}
+
+  def write() -> None:
     pseudo_labels.write_pseudo_labels(path, dataset, label)
-    how = {} if predicted.choice is None else predicted.choice.report()
-    write_json(
-      labelling_file(path),
-      {'label_by': settings.label_by, **how, 'kept': int(kept.sum())},
-    )
-  # The other processes of a pod read the file next.
-  multihost_utils.sync_global_devices('pseudo-labels are written')
+    write_json(labelling_file(path), report)
+
+  write_in_first_process('pseudo-labels', write)
   say(describe_labels(predicted.label[kept], len(kept), dataset.num_known))
 
 

@@ -10,7 +10,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 
 from input_pipeline import supervision
 from input_pipeline.meta import LABELLED
@@ -45,6 +44,7 @@ from owdfa_jax.evaluation.unseen import (
 )
 from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.experiment import Experiment
+from owdfa_jax.parallel import write_in_first_process
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import recorded_setting
@@ -81,10 +81,7 @@ def ensure_sources(experiment: Experiment) -> None:
     else:
       say(f'{path} is of an earlier version (its scores): made anew')
   seen = fit_sources(experiment, restored)
-  if jax.process_index() == 0:
-    write_sources(*where, seen)
-  # The other processes of a pod read the file next.
-  multihost_utils.sync_global_devices('sources are written')
+  write_in_first_process('sources', lambda: write_sources(*where, seen))
   say(f'written: {path}')
 
 
