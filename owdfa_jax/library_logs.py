@@ -1,10 +1,10 @@
 """Silences what libraries log and a user cannot act on."""
 
+import contextlib
 import os
 
 import jax
 from absl import logging
-from jax._src.lib import utils
 
 # Levels of TF_CPP_MIN_LOG_LEVEL: JAX sets 1, warnings, where a user sets none;
 # 3 leaves what ends the process.
@@ -29,4 +29,8 @@ def silence_libraries(*, in_pod: bool = False) -> None:
   is_default = os.environ.get('TF_CPP_MIN_LOG_LEVEL') == _SET_BY_JAX
   # Asking for the backend starts it, which a pod must do later.
   if is_default and not in_pod and jax.default_backend() == 'cpu':
-    utils.absl_set_min_log_level(_FATAL)
+    # JAX has no public name for it. Without it there are more lines.
+    with contextlib.suppress(ImportError, AttributeError):
+      from jax._src.lib import utils
+
+      utils.absl_set_min_log_level(_FATAL)

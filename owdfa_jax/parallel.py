@@ -11,7 +11,6 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
-from jax._src import distributed
 from jax.experimental import multihost_utils
 
 from input_pipeline.batches import Batch
@@ -251,6 +250,18 @@ def write_in_first_process(what: str, write: Callable[[], object]) -> None:
   multihost_utils.sync_global_devices(f'written: {what}')
 
 
+def coordination() -> Any:
+  """Returns how the processes of a pod are connected.
+
+  Its `client` has a store of texts and barriers without collectives; beside it
+  are `process_id`, `num_processes` and `coordinator_address`.
+  """
+  # JAX has no public name for it, so only pods import it.
+  from jax._src import distributed
+
+  return distributed.global_state
+
+
 def compile_together(function: Callable[P, R]) -> Callable[P, R]:
   """Returns a jitted function that the processes of a pod first run together.
 
@@ -271,9 +282,9 @@ def compile_together(function: Callable[P, R]) -> Callable[P, R]:
     if not programs:
       jitted: Any = function
       programs.append(jitted.lower(*args, **kwargs).compile())
-      # JAX has no public name for a barrier without collectives.
-      client: Any = distributed.global_state.client
-      client.wait_at_barrier(f'owdfa/compiled/{number}', _COMPILE_MILLISECONDS)
+      coordination().client.wait_at_barrier(
+        f'owdfa/compiled/{number}', _COMPILE_MILLISECONDS
+      )
     return programs[0](*args, **kwargs)
 
   return run

@@ -123,7 +123,7 @@ def test_processes_of_a_pod_wait_between_compiling_and_running(monkeypatch):
     return 2 * x
 
   monkeypatch.setattr(jax, 'process_count', lambda: 2)
-  monkeypatch.setattr(parallel.distributed.global_state, 'client', Client())
+  monkeypatch.setattr(parallel.coordination(), 'client', Client())
   together, other = (parallel.compile_together(double) for _ in range(2))
   for function in (together, together, other):
     assert float(function(np.float32(3))) == 6

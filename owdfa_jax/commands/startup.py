@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-from jax._src import distributed
 
 from input_pipeline.errors import UserError
 from input_pipeline.files import cache_folder
 from owdfa_jax.commands.pod_agreement import check_agreement
+from owdfa_jax.parallel import coordination
 from owdfa_jax.pods.worker import PodProcess
 
 # The key under which process 0 publishes the address of its supervisor.
@@ -100,8 +100,7 @@ def join_pod(
       f'the other processes cannot be found: --distributed ({error}); '
       'give --coordinator, --num_processes and --process_id'
     ) from error
-  # JAX has no public name for the store that its processes share.
-  state: Any = distributed.global_state
+  state = coordination()
   if state.process_id == 0:
     state.client.key_value_set(_KEY, f'{pod.port} {secrets.token_hex(16)}')
   shared = state.client.blocking_key_value_get(_KEY, _SHARE_MILLISECONDS)
@@ -120,7 +119,7 @@ def check_same_work(facts: Mapping[str, Any]) -> None:
   Args:
     facts: see `pod_agreement.facts_of_work`.
   """
-  state: Any = distributed.global_state
+  state = coordination()
 
   def share(text: str) -> str:
     if state.process_id == 0:
