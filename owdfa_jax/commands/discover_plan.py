@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,7 +17,7 @@ from input_pipeline.cutting_rule import (
 )
 from input_pipeline.duplicates import duplicate_groups
 from input_pipeline.errors import UsageError, UserError
-from input_pipeline.escape import terminal
+from input_pipeline.escape import quoted, terminal
 from input_pipeline.image_folders import (
   FolderScan,
   list_class_names,
@@ -42,6 +43,11 @@ from owdfa_jax.evaluation.report_files import (
 _SMALL_SIDE = 127
 # A source with fewer images is named in a warning.
 _FEW_IMAGES = 20
+# What answers say of an image that is of no known source. A source of that name
+# could not be told from it.
+_WORDS_OF_ANSWERS = re.compile(
+  r'novel-[0-9]+(\.[0-9]+)?|none of these|inconclusive', re.IGNORECASE
+)
 # A split needs this many images of one source, or in the heap.
 _FEWEST_IMAGES = 3
 
@@ -214,6 +220,13 @@ def _check_images(
       'the images of each source into a folder of its own'
     )
   sources = {os.path.relpath(x, record.known).split(os.sep)[0] for x in known}
+  for name in sorted(sources):
+    if _WORDS_OF_ANSWERS.fullmatch(name.strip()):
+      raise UserError(
+        f'not a name for a known source: --known={record.known} has the folder '
+        f'{quoted(name)}, and answers say so of other images; rename it, such '
+        f'as to {quoted(name.strip() + " (known)")}'
+      )
   counted = any(x.startswith('data.num_classes=') for x in record.settings)
   if len(sources) < 2 and not counted:
     raise UserError(

@@ -113,6 +113,16 @@ def test_one_known_source_needs_the_number(images, capsys):
   opened(settings=('data.num_classes=3',))
 
 
+@pytest.mark.parametrize('name', ['novel-7', 'Novel-12.1', 'None of these'])
+def test_a_known_source_is_not_called_as_found_ones(images, capsys, name):
+  (images / 'known' / '1').rename(images / 'known' / name)
+  error = error_of(capsys)
+  assert f'not a name for a known source: --known={images}/known has' in error
+  assert f"rename it, such as to '{name} (known)'" in error
+  (images / 'known' / name).rename(images / 'known' / f'{name} (known)')
+  opened()
+
+
 def test_too_few_images(images, capsys):
   for number in range(2, 4):
     for path in images.glob(f'*/*/{number}.png'):
