@@ -32,6 +32,7 @@ LEVELS = [
     'owdfa_jax.library_logs',
     'owdfa_jax.parallel',
     'owdfa_jax.pods',
+    'owdfa_jax.random_keys',
     'owdfa_jax.report_fields',
     'owdfa_jax.method_titles',
     'owdfa_jax.setting_ranges',

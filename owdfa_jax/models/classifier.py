@@ -16,6 +16,7 @@ from owdfa_jax.models.counterfactual import CounterfactualBranch
 from owdfa_jax.models.front_end import network_input, num_channels
 from owdfa_jax.models.local_spectrum import SpectrumBranch
 from owdfa_jax.models.outputs import Branches, Head, Outputs, mask_pruned
+from owdfa_jax.random_keys import further_key
 
 # ORCA and SimGCD multiply cosines by this before the softmax.
 COSINE_SCALE = 10.0
@@ -154,12 +155,11 @@ class Classifier(nnx.Module):
         'Pass `key`: the counterfactual branch needs random numbers in '
         'training.'
       )
-    # The dropout uses the key itself.
-    branch_key = jax.random.fold_in(key, 1)
     return dataclasses.replace(
       outputs,
+      # The dropout uses the key itself.
       counterfactual=self.counterfactual(
-        first.astype(jnp.float32), key=branch_key
+        first.astype(jnp.float32), key=further_key(key)
       ),
     )
 

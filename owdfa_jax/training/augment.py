@@ -11,6 +11,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from owdfa_jax.random_keys import further_key
 from owdfa_jax.training.degradations import (
   Degradations,
   degrade_images,
@@ -73,7 +74,7 @@ def draw_transforms(key: jax.Array, num: int, size: int, view: View) -> Draws:
   contrast = view.strength * jax.random.uniform(keys[4], (num,), minval=-1)
   brightness = view.strength * jax.random.uniform(keys[5], (num,), minval=-1)
   # Keys of their own, so that the draws above stay those of the papers' views.
-  shift_key, degradation_key = jax.random.split(jax.random.fold_in(key, 1))
+  shift_key, degradation_key = jax.random.split(further_key(key))
   return Draws(
     flip=jax.random.bernoulli(keys[0], view.flip, (num,)),
     crop=jax.random.bernoulli(keys[1], view.crop, (num,)),

@@ -20,7 +20,7 @@ class Identity(nnx.Module):
   """A backbone whose feature map is its input."""
 
   def __init__(self, num_features):
-    self.num_features = num_features
+    self.num_features = self.first_features = num_features
 
   def first_and_last(self, images, *, train):
     return images, images
@@ -235,3 +235,11 @@ def test_map_as_large_as_the_grid_is_accepted(image_size):
 def test_unknown_choices_are_errors(field, value):
   with pytest.raises(UserError, match=f'model.{field}={value}; use one of'):
     create(**{field: value})
+
+
+def test_counterfactual_branch_has_a_key_of_its_own():
+  model, key, keys = on_features(counterfactual=True), jax.random.key(3), []
+  model.counterfactual = lambda first, key: keys.append(key)
+  model(FEATURE_MAP, train=True, key=key)
+  split = jax.random.key_data(jax.random.split(key, 8))
+  assert not (split == jax.random.key_data(keys[0])).all(1).any()

@@ -196,6 +196,16 @@ def test_settings_leave_the_draws_of_the_papers_as_they_are():
     )
 
 
+def test_draws_of_shifts_have_a_key_of_their_own(monkeypatch):
+  keys = []
+  monkeypatch.setattr(augment, 'draw_shifts', lambda key, *_: keys.append(key))
+  augment.draw_transforms(KEY, 4, 16, SHIFTED)
+  shift_key = jax.random.key_data(keys[0])
+  for key in jax.random.split(KEY, 6):
+    below = jax.random.key_data(jax.random.split(key, 3))
+    assert not (below == shift_key).all(1).any()
+
+
 def test_views_by_their_settings():
   assert make_view('weak', FURTHER) == VIEWS['weak']
   assert make_view('none', FURTHER) == VIEWS['none']
