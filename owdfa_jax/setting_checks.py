@@ -172,6 +172,7 @@ def check_consistency(config: ml_collections.ConfigDict) -> None:
       f'--config.data.supervision=all needs --config.method.name=supervised, '
       f'not {name}; to train on all labels use configs/upper_bound.py'
     )
+  _check_rows_of_step(config)
   share = config.data.validation_share
   if config.eval.selection == 'validation' and not 0 < share < 1:
     raise UsageError(
@@ -198,4 +199,18 @@ def check_consistency(config: ml_collections.ConfigDict) -> None:
       f'more known classes than classes: --config.data.num_known={known}, '
       f'--config.data.num_classes={classes}, which counts the known ones too; '
       'give the numbers of the packed data, or leave them out'
+    )
+
+
+def _check_rows_of_step(config: ml_collections.ConfigDict) -> None:
+  """Raises `UserError` if a step sees one image alone.
+
+  The labelled half of a batch is all that such training reads. Batch
+  normalisation has no variance of one row.
+  """
+  if config.data.supervision == 'labelled' and config.batch_size < 4:
+    raise UsageError(
+      f'too few images in a step: --config.batch_size={config.batch_size} with '
+      '--config.data.supervision=labelled, which trains on half of a batch; '
+      'give --config.batch_size=N, N even and at least 4'
     )

@@ -205,3 +205,10 @@ def test_more_known_classes_than_classes(packed):
   config = tiny_config(packed, data__num_known=5, data__num_classes=4)
   with pytest.raises(UserError, match='num_known=5, --config.data.num_class'):
     check_config(config)
+
+
+def test_labelled_half_of_one_row(packed):
+  check_config(tiny_config(packed, 'lower_bound', batch_size=4))
+  config = tiny_config(packed, 'lower_bound', batch_size=2)
+  with pytest.raises(UserError, match='batch_size=2 .*at least 4'):
+    check_config(config)
