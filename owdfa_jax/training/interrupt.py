@@ -1,5 +1,6 @@
 """Stops a run between two steps after SIGTERM or Ctrl-C."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -100,11 +101,18 @@ def _answer_signals(read_end: int) -> None:
     received += 1
     if received == 2:
       _end_at_once(byte[0])
-    # Not `print`, which the main thread may be in the middle of.
-    os.write(2, b'\nstopping after this step; press Ctrl-C to stop at once\n')
+    _tell(b'\nstopping after this step; press Ctrl-C to stop at once\n')
   os.close(read_end)
 
 
 def _end_at_once(number: int) -> None:
-  os.write(2, b'\ninterrupted\n')
+  _tell(b'\ninterrupted\n')
   os._exit(128 + number)
+
+
+def _tell(line: bytes) -> None:
+  """Writes to stderr, if anyone still reads it."""
+  # Ctrl-C also ends a `tee` that stderr is piped to.
+  with contextlib.suppress(OSError):
+    # Not `print`, which the main thread may be in the middle of.
+    os.write(2, line)

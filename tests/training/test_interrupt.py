@@ -56,22 +56,29 @@ def test_pod_uses_its_own_preemption_check():
     assert interrupt.requested(5)
 
 
-def test_process_that_compiles_answers_at_once():
-  # As a compiler does, one call holds the main thread, but not Python's lock.
-  code = (
-    'import hashlib\n'
-    'from owdfa_jax.training.interrupt import Interrupt\n'
-    'with Interrupt():\n'
-    '  print("begun", flush=True)\n'
-    '  hashlib.pbkdf2_hmac("sha256", b"", b"", 10**8)\n'
-  )
-  with subprocess.Popen(
-    [sys.executable, '-c', code],
+# As a compiler does, one call holds the main thread, but not Python's lock.
+COMPILING = (
+  'import hashlib\n'
+  'from owdfa_jax.training.interrupt import Interrupt\n'
+  'with Interrupt():\n'
+  '  print("begun", flush=True)\n'
+  '  hashlib.pbkdf2_hmac("sha256", b"", b"", 10**8)\n'
+)
+
+
+def start_compiling():
+  """Starts a process that is in a long call once it has printed a line."""
+  return subprocess.Popen(
+    [sys.executable, '-c', COMPILING],
     cwd=ROOT,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
-  ) as process:
+  )
+
+
+def test_process_that_compiles_answers_at_once():
+  with start_compiling() as process:
     assert process.stdout.readline() == 'begun\n'
     process.send_signal(signal.SIGINT)
     assert process.stderr.readline() == '\n'
@@ -79,6 +86,21 @@ def test_process_that_compiles_answers_at_once():
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 128 + signal.SIGINT
     assert process.stderr.read() == '\ninterrupted\n'
+
+
+def test_second_signal_ends_a_process_whose_output_nobody_reads():
+  with start_compiling() as process:
+    try:
+      assert process.stdout.readline() == 'begun\n'
+      process.stderr.close()  # as Ctrl-C ends `tee`
+      process.send_signal(signal.SIGINT)
+      # Two signals at the same moment would be one.
+      with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+      process.send_signal(signal.SIGINT)
+      assert process.wait(timeout=10) == 128 + signal.SIGINT
+    finally:
+      process.kill()
 
 
 def test_pipe_of_another_library_is_restored():
