@@ -122,8 +122,7 @@ def same_class_partner(
   # size depends on the data, which a compiled step cannot have.
   position = jnp.cumsum(candidates, axis=1, dtype=jnp.int32)
   count = position[:, -1]
-  # The product of a draw next to 1 may be rounded up to `count`.
-  chosen = jnp.minimum((draw * count).astype(jnp.int32), count - 1)
+  chosen = (draw * count).astype(jnp.int32)
   hit = candidates & (position == chosen[:, None] + 1)
   partner = jnp.argmax(hit, axis=1).astype(jnp.int32)
   return jnp.where(count > 0, partner, itself)

@@ -126,8 +126,7 @@ def draw_boxes(key: jax.Array, num: int, height: int, width: int) -> jax.Array:
   )
   room = limits - size
   corner = jnp.floor(jax.random.uniform(corner_key, (num, 2)) * (room + 1))
-  # Rounding in float32 can reach room + 1.
-  return jnp.concatenate([jnp.minimum(corner, room), size], -1)
+  return jnp.concatenate([corner, size], -1)
 
 
 def apply_transforms(draws: Draws, images: jax.Array, view: View) -> jax.Array:

@@ -152,7 +152,7 @@ def test_all_other_rows_of_the_class_are_equally_likely():
   assert (chosen[:, [1, 3, 6]] == [1, 3, 6]).all()
 
 
-@pytest.mark.parametrize('draw', [0.0, 1 - 2**-24, 1.0])
+@pytest.mark.parametrize('draw', [0.0, 1 - 2**-24])
 def test_extreme_draws_give_a_row_of_the_class(draw):
   label = jnp.array([1, 0, 1, 1])
   partner = pairing.same_class_partner(
