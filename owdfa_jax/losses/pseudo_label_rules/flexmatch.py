@@ -88,10 +88,25 @@ def _remember(
 
   If an index occurs twice, writes the last.
   """
-  # A scatter writes duplicates in no fixed order: two runs would differ.
+  rows = rows_to_write(index, sure, len(selected))
+  return selected.at[rows].set(target, mode='drop')
+
+
+def rows_to_write(
+  index: jax.Array, sure: jax.Array, num_examples: int
+) -> jax.Array:
+  """Returns the example that each row of a batch is written to, int32 [B].
+
+  A scatter writes duplicates in no fixed order: two runs would differ. So each
+  example occurs once, at its last sure row; other rows get `num_examples`,
+  which a scatter can drop.
+
+  Args:
+    index: int32 [B], the example of each row.
+    sure: bool [B].
+    num_examples: N, above every index.
+  """
   position = jnp.arange(len(index))
   same = (index[:, None] == index) & sure
   later = jnp.any(same & (position > position[:, None]), axis=1)
-  # An index past the end is dropped.
-  target_row = jnp.where(sure & ~later, index, len(selected))
-  return selected.at[target_row].set(target, mode='drop')
+  return jnp.where(sure & ~later, index, num_examples)

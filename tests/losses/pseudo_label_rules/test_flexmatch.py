@@ -4,7 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from owdfa_jax.losses.pseudo_label_rules.flexmatch import FlexMatch
+from owdfa_jax.losses.pseudo_label_rules.flexmatch import (
+  FlexMatch,
+  rows_to_write,
+)
 
 
 def confident(*classes):
@@ -22,6 +25,14 @@ def test_remembers_the_last_row_of_a_repeated_example():
     unlabelled,
   )
   assert state.selected.tolist() == [3, -1, -1, -1, 1]
+
+
+def test_each_example_is_written_by_its_last_sure_row():
+  # A scatter on a processor writes the last of two rows anyway, so what it
+  # wrote would not show that there is only one.
+  index = jnp.array([4, 4, 0, 2, 4])
+  sure = jnp.array([True, True, True, False, False])
+  assert rows_to_write(index, sure, 5).tolist() == [5, 4, 0, 5, 5]
 
 
 @pytest.mark.parametrize(
