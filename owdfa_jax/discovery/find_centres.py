@@ -21,7 +21,7 @@ from owdfa_jax.evaluation.evaluate import evaluate
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import ensure_sources
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.parallel import write_in_first_process
+from owdfa_jax.parallel import from_first_process, write_in_first_process
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_data import write_run_data
 
@@ -66,7 +66,9 @@ def ensure_centres(experiment: Experiment) -> None:
   restored = restore_network(experiment, by_head=True)
   path = CENTRES.path(workdir, restored.step)
   found = read_centres(workdir, restored.step)
-  if found is not None and belongs_to(found, restored.folder, config):
+  belongs = found is not None and belongs_to(found, restored.folder, config)
+  # A file that another process has just written may not be seen at once.
+  if from_first_process(belongs):
     return
   if found is not None:
     say(f'{path} is of another network or another eval.whitening: made anew')

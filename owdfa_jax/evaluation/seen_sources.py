@@ -44,7 +44,7 @@ from owdfa_jax.evaluation.unseen import (
 )
 from owdfa_jax.evaluation.whitening_map import whiten
 from owdfa_jax.experiment import Experiment
-from owdfa_jax.parallel import write_in_first_process
+from owdfa_jax.parallel import from_first_process, write_in_first_process
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.progress import say
 from owdfa_jax.training.run_record import recorded_setting
@@ -71,9 +71,10 @@ def ensure_sources(experiment: Experiment) -> None:
   where = experiment.workdir, restored.folder, experiment.config
   path = SOURCES.path(experiment.workdir, restored.step)
   found = read_sources(*where)
+  # A file that another process has just written may not be seen at once.
+  if from_first_process(found is not None and is_current(found)):
+    return
   if found is not None:
-    if is_current(found):
-      return
     if found.scored == TEST_IMAGES:
       say(f'{path} is of an earlier version (its threshold): made anew')
     elif found.sample is None:
