@@ -3,12 +3,14 @@
 Nothing here imports jax, so that C++ code can neither hang nor end it.
 """
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import time
 import types
+from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -85,9 +87,30 @@ class Supervisor:
     self._signals += 1
     if self._signals == 1:
       # Ctrl-C too: JAX's agreement to stop reacts to SIGTERM only.
-      os.kill(self._child, signal.SIGTERM)
+      self._send(signal.SIGTERM, os.kill)
+    elif number == signal.SIGINT and self._ended is None:
+      self._kill()
     elif number == signal.SIGINT:
-      os.killpg(self._child, signal.SIGKILL)
+      # Process 0 waits for the others, who need it.
+      self._report(Failure(self._process, Kind.KILLED, signal.SIGINT.name))
+
+  def _kill(self) -> None:
+    """Ends the work, with all processes that it started."""
+    # A child that has just begun leads no group yet.
+    self._send(signal.SIGKILL, os.killpg)
+    self._send(signal.SIGKILL, os.kill)
+
+  def _send(self, number: int, kill: Callable[[int, int], None]) -> None:
+    """Sends a signal to the work; does nothing if it has ended.
+
+    Args:
+      number: of the signal.
+      kill: `os.kill`, or `os.killpg` for the work's group.
+    """
+    # The child's number may be that of another process by then.
+    if self._ended is None:
+      with contextlib.suppress(ProcessLookupError):
+        kill(self._child, number)
 
   def _wait(self) -> None:
     """Waits for a message or an end, and acts on it."""
@@ -98,14 +121,15 @@ class Supervisor:
       sources.extend(self._link.sources())
     wait(sources, _TICK)
     self._log.relay()
+    if self._ended is not None:
+      return
     # Before the messages are read: they have all arrived if the work ended.
-    process, state = 0, 0
-    if self._ended is None:
-      process, state = os.waitpid(self._child, os.WNOHANG)
-    self._read_messages()
+    process, state = os.waitpid(self._child, os.WNOHANG)
     if process:
-      self._log.relay()
       self._ended = os.waitstatus_to_exitcode(state)
+    self._read_messages()
+    if self._ended is not None:
+      self._log.relay()
       self._report_end(self._ended)
 
   def _read_messages(self) -> None:
@@ -139,7 +163,7 @@ class Supervisor:
     except OSError as error:
       why = f'{host}:{port} cannot be reached: {error.strerror or error}'
       self._own = Failure(0, Kind.LOST, why)
-      os.killpg(self._child, signal.SIGKILL)
+      self._kill()
 
   def _report(self, failure: Failure) -> None:
     self._own = failure
@@ -180,8 +204,8 @@ class Supervisor:
       self._let_it_print()
       return RESTART
     if self._ended is None:
-      os.killpg(self._child, signal.SIGKILL)
-      os.waitpid(self._child, 0)
+      self._kill()
+      self._ended = os.waitstatus_to_exitcode(os.waitpid(self._child, 0)[1])
     if self._link is None and self._signals and self._ended == -signal.SIGTERM:
       return 128 + signal.SIGTERM  # asked to stop before it had begun
     if verdict.process == self._process:
@@ -197,5 +221,4 @@ class Supervisor:
     until = time.monotonic() + _PRINT_SECONDS
     while self._ended is None and time.monotonic() < until:
       self._wait()
-    if self._ended is None:
-      os.killpg(self._child, signal.SIGKILL)
+    self._kill()

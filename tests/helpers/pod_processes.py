@@ -9,6 +9,12 @@ import time
 
 from helpers.paths import ROOT
 
+# What the lines end with that ask for a restart.
+AGAIN = (
+  '; start all processes again, and the run goes on from its last checkpoint'
+)
+# What they say of a kill: process {} of {}.
+KILLED = 'error: a process of the pod was killed: process {} of {} (SIGKILL)'
 # The work of one process: argv is its number, the number of processes, a folder
 # for all of them, and what to do, a piece of Python.
 _WORK = """
@@ -82,6 +88,13 @@ class Pod:
     """Waits until all processes work."""
     for process in range(len(self.processes)):
       self.child(process)
+    time.sleep(0.5)
+
+  def wait_for_end(self, process):
+    """Waits until the work of a process has ended, and its supervisor knows."""
+    path = pathlib.Path(f'/proc/{self.child(process)}')
+    while path.exists():
+      time.sleep(0.02)
     time.sleep(0.5)
 
   def kill(self, process, number=signal.SIGKILL):

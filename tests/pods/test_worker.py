@@ -5,12 +5,8 @@ import socket
 
 import pytest
 
-from helpers.pod_processes import Pod
+from helpers.pod_processes import AGAIN, KILLED, Pod
 
-AGAIN = (
-  '; start all processes again, and the run goes on from its last checkpoint'
-)
-KILLED = 'error: a process of the pod was killed: process {} of {} (SIGKILL)'
 LOST = 'error: a process of the pod is lost: process {} of {} ({})'
 CLOSED = 'its connection closed'
 KILL = 'os.kill(os.getpid(), signal.SIGKILL)'
@@ -108,16 +104,6 @@ def test_failure_before_the_others_are_found(tmp_path):
     'error: the processes of the pod did not find each other: this process '
     f"(ended by JAX's coordination service){AGAIN}"
   )
-
-
-def test_sigterm_reaches_the_work(tmp_path):
-  stop = 'signal.signal(15, lambda *_: sys.exit(143)); hang()'
-  pod = Pod(tmp_path, stop, 'time.sleep(1)')
-  pod.all_work()
-  pod.kill(0, signal.SIGTERM)
-  statuses, errors = pod.end()
-  assert statuses == [143, 0]
-  assert errors == ['', '']
 
 
 def test_strangers_are_turned_away(tmp_path):
