@@ -17,11 +17,16 @@ from input_pipeline.errors import UserError
 from owdfa_jax.pods.failures import Kind
 from owdfa_jax.pods.supervisor import Supervisor
 
-# Words in errors that follow from the loss of another process.
+# How JAX's errors begin that follow from the loss of another process: with a
+# status, and for some of them with words further on. Gloo's are ValueErrors as
+# often as JaxRuntimeErrors. The words alone may be parts of a file's name.
 _LOST_CONNECTION = re.compile(
-  r'gloo|nccl|socket closed|connection (reset|closed|refused)|broken pipe'
-  r'|coordination|heartbeat|barrier|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED',
-  re.IGNORECASE,
+  r'(UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|CANCELLED): '
+  r'|(UNKNOWN|INTERNAL|FAILED_PRECONDITION): .*('
+  r'UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED'
+  r'|(?i:gloo|nccl|socket closed|connection (reset|closed|refused)|broken pipe'
+  r'|coordination|heartbeat|barrier))',
+  re.DOTALL,
 )
 
 
@@ -113,7 +118,7 @@ class PodProcess:
       text = escape.message(str(error))
       self._tell({'failed': [Kind.ERROR, text]})
       print(f'error: {text}', file=sys.stderr)
-    elif _lost_connection(error):
+    elif is_lost_connection(error):
       self._tell({'failed': [Kind.CONSEQUENCE, text]})
       # The supervisor ends this process if it receives a better reason.
       self._released.wait()
@@ -156,10 +161,15 @@ def _divert_native_messages(write: int) -> None:
   os.close(write)
 
 
-def _lost_connection(error: BaseException | None) -> bool:
-  """Returns whether an error, or a cause of it, names a lost connection."""
+def is_lost_connection(error: BaseException | None) -> bool:
+  """Returns whether an error follows from the loss of another process.
+
+  Args:
+    error: what the work raised; its causes count too.
+  """
   while error is not None:
-    if _LOST_CONNECTION.search(str(error)):
-      return True
+    if isinstance(error, ValueError | RuntimeError):
+      if _LOST_CONNECTION.match(str(error)):
+        return True
     error = error.__cause__ or error.__context__
   return False

@@ -10,7 +10,7 @@ from helpers.pod_processes import AGAIN, KILLED, Pod
 LOST = 'error: a process of the pod is lost: process {} of {} ({})'
 CLOSED = 'its connection closed'
 KILL = 'os.kill(os.getpid(), signal.SIGKILL)'
-GLOO = 'raise ValueError("Gloo all-reduce failed: Connection closed by peer")'
+GLOO = 'raise ValueError("UNKNOWN: Gloo AllGather failed: Connection closed")'
 
 
 def test_work_that_ends_keeps_its_status(tmp_path):
