@@ -110,10 +110,8 @@ def time_clustering(
   """
   compiled = lower_clustering(rows, channels, num_clusters, placement).compile()
   padded = round_up(rows, placement)
-  key = jax.device_put(jax.random.key(0), placement.replicated)
-  feature = jax.device_put(
-    jax.random.normal(key, (padded, channels)), placement.by_batch
-  )
+  feature = lower_features(padded, channels, placement).compile()()
+  key = jax.device_put(jax.random.key(1), placement.replicated)
   # A tenth of the rows is labelled.
   number = np.arange(padded)
   label = np.where(number % 10, UNLABELLED, number // 10 % (num_clusters // 2))
@@ -123,6 +121,26 @@ def time_clustering(
   start = time.perf_counter()
   jax.block_until_ready(compiled(*arguments))
   return time.perf_counter() - start
+
+
+def lower_features(rows: int, channels: int, placement: Placement) -> Any:
+  """Returns the draw of random features, traced but not compiled.
+
+  Each device draws its own rows: all of them may be more than it can hold.
+
+  Args:
+    rows: N, a multiple of the number of devices.
+    channels: C, of a feature.
+    placement: the devices, which need not be there.
+
+  Returns:
+    A `jax.stages.Lowered` without arguments, of float32 [N, C].
+  """
+  draw = jax.jit(
+    lambda: jax.random.normal(jax.random.key(0), (rows, channels)),
+    out_shardings=placement.by_batch,
+  )
+  return draw.lower()
 
 
 def lower_clustering(

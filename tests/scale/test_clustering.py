@@ -6,7 +6,11 @@ import pytest
 from owdfa_jax import parallel
 from owdfa_jax.scale import clustering
 from owdfa_jax.scale.__main__ import main
-from owdfa_jax.scale.clustering import MOVES, lower_clustering
+from owdfa_jax.scale.clustering import (
+  MOVES,
+  lower_clustering,
+  lower_features,
+)
 from owdfa_jax.scale.program import step_cost
 
 ROWS, CHANNELS, CLUSTERS = 4096, 16, 8
@@ -30,6 +34,19 @@ def test_each_device_has_its_share_and_no_features_travel():
   # Sums over rows, [K, C] a move, and a few numbers for each drawn centre.
   sent = sum(cost[8].sent.values())
   assert 0 < sent < 4 * ROWS * CHANNELS
+
+
+def test_each_device_draws_its_own_features():
+  one, all_devices = (
+    lower_features(
+      ROWS, CHANNELS, parallel.make_placement(jax.devices()[:count])
+    ).compile()
+    for count in (1, 8)
+  )
+  assert step_cost(all_devices).peak < step_cost(one).peak / 6
+  feature = all_devices()
+  assert feature.sharding.spec == jax.P('data')
+  assert abs(feature.mean()) < 0.02 and abs(feature.std() - 1) < 0.02
 
 
 def test_command(capsys, tmp_path):
