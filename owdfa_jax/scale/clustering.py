@@ -48,6 +48,7 @@ def print_clustering_costs(
   """
   placements = [placement_of(options.topology, count) for count in counts]
   kept = KeptRows(options.out)
+  kept.begin()
   kind = placements[0].mesh.devices.flat[0].device_kind
   table = CostTable(
     f'k-means, one start, {MOVES} moves at most, {options.channels} channels, '

@@ -71,6 +71,7 @@ def print_costs(
   kept = KeptRows(options.out)
   # Before the first compilation, which may take an hour.
   check_steps(methods, sizes, placements)
+  kept.begin()
   failed = [
     failure
     for placement in placements

@@ -32,18 +32,27 @@ class KeptRows:
   """
 
   def __init__(self, path: str):
-    """Reads the rows that are there, and writes the file.
+    """Reads the rows that are there.
 
     Args:
       path: of the file, which need not exist; '' keeps no rows.
 
     Raises:
-      UserError: the file holds something else, or cannot be written.
+      UserError: the file holds something else.
     """
     self._path = path
     self._versions = _versions()
-    self._rows: list[dict[str, Any]] = []
-    self._write()
+    self._rows = _read(path, self._versions) if path else []
+
+  def begin(self) -> None:
+    """Writes the file without a new row.
+
+    Called before the first compilation, which may take an hour.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
+    self._add()
 
   def find(self, of: Mapping[str, Any]) -> dict[str, Any] | None:
     """Returns the row of a program, whose 'cost' is there; None without one.
@@ -70,10 +79,11 @@ class KeptRows:
       UserError: the file cannot be written.
     """
     row = {'of': {**of, 'versions': self._versions}, 'cost': cost}
-    self._write(row)
+    self._add(row)
     return row
 
-  def _write(self, *added: dict[str, Any]) -> None:
+  def _add(self, *added: dict[str, Any]) -> None:
+    """Writes the file with rows, and with those that are in it by now."""
     if not self._path:
       return
     with _locked(os.path.dirname(self._path) or '.'):

@@ -232,6 +232,25 @@ def test_a_damaged_row(damage, costs_of, tmp_path, capsys):
   assert len(json.loads(path.read_text())['rows']) == 2
 
 
+def test_a_mistake_leaves_no_file_of_costs(tmp_path, capsys):
+  path = tmp_path / 'rows.json'
+  with pytest.raises(SystemExit):
+    main([*FLAGS, f'--out={path}', '--methods=orca', '--batch=24'])
+  assert ' --batch=24 ' in capsys.readouterr().err
+  assert not path.exists()
+
+
+def test_a_file_that_cannot_be_written_is_known_before_compiling(
+  tmp_path, capsys
+):
+  (tmp_path / 'file').write_text('')
+  path = tmp_path / 'file' / 'rows.json'
+  with pytest.raises(SystemExit):
+    main([*FLAGS, f'--out={path}', '--methods=orca'])
+  printed = capsys.readouterr().err
+  assert str(path) in printed and 'compiling' not in printed
+
+
 def test_commands_that_share_a_file_lose_no_row(tmp_path):
   path = str(tmp_path / 'rows.json')
 
