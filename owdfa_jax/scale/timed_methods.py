@@ -1,6 +1,8 @@
 """Times the training steps of several methods on the devices of this machine.
 
 The methods take turns, so that other load on the machine affects them alike.
+Between its turns the state of a method is on the host, so that what fits does
+not depend on the other methods.
 """
 
 import dataclasses
@@ -29,7 +31,8 @@ class TimedMethod:
 
   Attributes:
     name: one of `size_flags.METHODS`.
-    take_step: takes one more step with a batch on the devices.
+    start_turn: puts the state on the devices, and returns a function that takes
+      one more step with a batch there. The state goes with that function.
     flops: of one step on all devices, as traced; the rounds of a loop count
       once.
     compile_seconds: from tracing to the end of the first step.
@@ -39,7 +42,7 @@ class TimedMethod:
   """
 
   name: str
-  take_step: Callable[[Any], Any]
+  start_turn: Callable[[], Callable[[Any], Any]]
   flops: float
   compile_seconds: float
   seconds: list[float] = dataclasses.field(default_factory=list)
@@ -72,19 +75,27 @@ def prepare_method(
     state = create_state(training.init, config.seed, placement)
     lowered = training.train_step.lower(state, batch)
     step = training.train_step.with_program(lowered.compile())
-    take_step = repeat_step(step, state)
-    jax.block_until_ready(take_step(batch))
+    shardings = jax.tree.map(lambda x: x.sharding, state)
+    state, report = step(state, batch)
+    jax.block_until_ready(report)
+    compile_seconds = time.perf_counter() - began
+    kept = jax.device_get(state)
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
     return None
   except MemoryError:
     return None
+
+  def start_turn() -> Callable[[Any], Any]:
+    placed = jax.block_until_ready(jax.device_put(kept, shardings))
+    return repeat_step(step, placed)
+
   return TimedMethod(
     name=name,
-    take_step=take_step,
+    start_turn=start_turn,
     flops=lowered.cost_analysis()['flops'],
-    compile_seconds=time.perf_counter() - began,
+    compile_seconds=compile_seconds,
   )
 
 
@@ -102,11 +113,14 @@ def take_turns(
   for _ in range(rounds):
     for method in methods:
       report: Any = None
+      take_step = method.start_turn()
       began = time.perf_counter()
       for _ in range(steps):
-        report = method.take_step(batch)
+        report = take_step(batch)
       jax.block_until_ready(report)
       method.seconds.append((time.perf_counter() - began) / steps)
+      # With the state, before the next method's is put there.
+      del take_step
 
 
 def measure_wait(
@@ -125,8 +139,9 @@ def measure_wait(
       that were made ahead do not count.
   """
   report: Any = None
+  take_step = method.start_turn()
   for _ in range(steps):
-    report = method.take_step(placement.put_batch(next(batches)))
+    report = take_step(placement.put_batch(next(batches)))
   jax.block_until_ready(report)
   waited, began = 0.0, time.perf_counter()
   for _ in range(steps):
@@ -134,7 +149,7 @@ def measure_wait(
     batch = next(batches)
     waited += time.perf_counter() - asked
     # As in training: the step before may still run.
-    running = method.take_step(placement.put_batch(batch))
+    running = take_step(placement.put_batch(batch))
     jax.block_until_ready(report)
     report = running
   jax.block_until_ready(report)

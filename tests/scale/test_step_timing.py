@@ -1,10 +1,19 @@
 """What the steps of several methods take, in turns."""
 
+import jax
 import pytest
 
+from owdfa_jax.parallel import make_placement
 from owdfa_jax.scale import step_times, timed_methods
+from owdfa_jax.scale.program import Sizes
 from owdfa_jax.scale.step_timing import main
-from owdfa_jax.scale.timed_methods import TimedMethod, overhead, take_turns
+from owdfa_jax.scale.timed_methods import (
+  TimedMethod,
+  overhead,
+  prepare_method,
+  take_turns,
+)
+from owdfa_jax.training.timed_step import random_batch
 
 SMALL = (
   '--backbones=small --image_size=32 --width=0.125 --batch=16 --rounds=2 '
@@ -15,7 +24,7 @@ SMALL = (
 def timed(name, *seconds, wait=None):
   return TimedMethod(
     name=name,
-    take_step=lambda batch: batch,
+    start_turn=lambda: lambda batch: batch,
     flops=2e12,
     compile_seconds=30.0,
     seconds=list(seconds),
@@ -54,10 +63,26 @@ def test_methods_take_turns():
   turns = []
   methods = [timed('a'), timed('b')]
   for method in methods:
-    method.take_step = lambda _, name=method.name: turns.append(name)
+    method.start_turn = lambda name=method.name: lambda _: turns.append(name)
   take_turns(methods, batch=None, rounds=2, steps=2)
   assert turns == ['a', 'a', 'b', 'b'] * 2
   assert [len(method.seconds) for method in methods] == [2, 2]
+
+
+@pytest.mark.usefixtures('quick_compile', 'two_blocks')
+def test_a_method_has_nothing_on_the_devices_between_its_turns():
+  """What fits would otherwise depend on the methods before it."""
+  placement = make_placement()
+  sizes = Sizes(batch=16, backbone='small', image=32, width=0.125)
+  before = {id(array) for array in jax.live_arrays()}
+  method = prepare_method('supervised', sizes, placement)
+  batch = placement.put_batch(random_batch(16, 32, sizes.known, sizes.outputs))
+  take_turns([method], batch, rounds=2, steps=2)
+  del batch
+  added = [x for x in jax.live_arrays() if id(x) not in before]
+  # The seed alone.
+  assert sum(array.nbytes for array in added) < 100
+  assert len(method.seconds) == 2
 
 
 @pytest.mark.usefixtures('quick_compile', 'two_blocks')
