@@ -30,6 +30,8 @@ from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.state import BatchStats, Params
 
+Forward = Callable[[DeviceBatch], DeviceBatch]
+
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
@@ -108,7 +110,7 @@ class Predictor:
     self._sources: SourceDensities | None = None
     self._first_output: np.ndarray | None = None
     self._calibration: Calibration | None = None
-    self._degrade: Callable[[DeviceBatch], DeviceBatch] = lambda batch: batch
+    self._degrade: Forward = lambda batch: batch
     self._real = real_classes(experiment.dataset)
     self._num_known = experiment.dataset.num_known
     make = functools.partial(
@@ -145,9 +147,7 @@ class Predictor:
     predictor._first_output = first_outputs(names)
     return predictor
 
-  def with_degradation(
-    self, degrade: Callable[[DeviceBatch], DeviceBatch]
-  ) -> 'Predictor':
+  def with_degradation(self, degrade: Forward) -> 'Predictor':
     """Returns a predictor that degrades images before the network sees them.
 
     Args:
@@ -225,14 +225,7 @@ class Predictor:
       UserError: the network's logits or features are not finite.
     """
     forward = self._bind(self._forward_with_all, params, batch_stats)
-
-    def forward_and_take(batch: DeviceBatch) -> DeviceBatch:
-      results = forward(batch)
-      take(results.pop('feature'))
-      results.pop('place', None)
-      return results
-
-    return Predictions(**self._collect(forward_and_take, batches, take_rows))
+    return Predictions(**self._collect(forward, batches, take_rows, take))
 
   def rows(
     self,
@@ -244,8 +237,6 @@ class Predictor:
     with_places: bool = False,
   ) -> Iterator[dict[str, np.ndarray]]:
     """Yields what the network says of the rows of each batch.
-
-    One batch is in work while the results of the one before are taken.
 
     Args:
       params: as for `predict`.
@@ -266,25 +257,12 @@ class Predictor:
     if with_features or with_places:
       forward = self._forward_with_all
     forward = self._bind(forward, params, batch_stats)
-    waiting: DeviceBatch | None = None
-    for batch in batches:
-      placed = self._degrade(self._experiment.placement.put_batch(batch))
-      started = forward(placed)
+    for results in self._started(forward, batches):
       if not with_features:
-        started.pop('feature', None)
-      if waiting is not None:
-        yield self._taken(waiting)
-      waiting = started
-    if waiting is not None:
-      yield self._taken(waiting)
-
-  def _taken(self, results: DeviceBatch) -> dict[str, np.ndarray]:
-    """Returns the columns of a batch on the host, without padding."""
-    columns = parallel.to_host(results)
-    is_image = columns.pop('mask')
-    columns = {name: x[is_image] for name, x in columns.items()}
-    check_finite(columns.pop('is_finite'), self._experiment.workdir)
-    return columns
+        results.pop('feature', None)
+      columns = _of_images(results)
+      check_finite(columns.pop('is_finite'), self._experiment.workdir)
+      yield columns
 
   def batches(
     self,
@@ -303,7 +281,7 @@ class Predictor:
 
   def _bind(
     self, forward: Callable, params: Params, batch_stats: BatchStats
-  ) -> Callable[[DeviceBatch], DeviceBatch]:
+  ) -> Forward:
     return functools.partial(
       forward,
       params,
@@ -314,30 +292,45 @@ class Predictor:
       temperature=self._calibration.image if self._calibration else None,
     )
 
+  def _started(
+    self, forward: Forward, batches: Iterator[Batch]
+  ) -> Iterator[DeviceBatch]:
+    """Yields what each batch gives, once the next one is in work."""
+    waiting: DeviceBatch | None = None
+    for batch in batches:
+      batch = {name: batch[name] for name in ('image', 'index', 'mask')}
+      placed = self._degrade(self._experiment.placement.put_batch(batch))
+      started = forward(placed)
+      if waiting is not None:
+        yield waiting
+      waiting = started
+    if waiting is not None:
+      yield waiting
+
   def _collect(
     self,
-    forward: Callable[[DeviceBatch], DeviceBatch],
+    forward: Forward,
     batches: Iterator[Batch],
     take_rows: Callable[[np.ndarray, np.ndarray], None] | None = None,
+    take: Callable[[jax.Array], None] | None = None,
   ) -> dict[str, Any]:
     """Runs all batches; returns the columns without padding, in row order.
 
-    `take_rows` gets the log-probabilities.
+    `take_rows` gets the log-probabilities, `take` the features.
     """
-    placement = self._experiment.placement
     collected = []
-    for batch in batches:
-      batch = {name: batch[name] for name in ('image', 'index', 'mask')}
-      placed = self._degrade(placement.put_batch(batch))
-      results = parallel.to_host(forward(placed))
-      is_image = results.pop('mask')
-      results = {name: x[is_image] for name, x in results.items()}
-      log_probability = results.pop('log_probability', None)
-      if take_rows is not None:
-        take_rows(results['row'], log_probability)
-      collected.append(results)
+    for results in self._started(forward, batches):
+      feature = results.pop('feature', None)
+      results.pop('place', None)
+      if take is not None and feature is not None:
+        take(feature)
+      columns = _of_images(results)
+      log_probability = columns.pop('log_probability', None)
+      if take_rows is not None and log_probability is not None:
+        take_rows(columns['row'], log_probability)
+      collected.append(columns)
     columns = {
-      name: np.concatenate([results[name] for results in collected])
+      name: np.concatenate([part[name] for part in collected])
       for name in collected[0]
     }
     # Threads and processes deliver rows in any order; sorting by row makes the
@@ -346,3 +339,10 @@ class Predictor:
     columns = {name: x[order] for name, x in columns.items()}
     check_finite(columns.pop('is_finite'), self._experiment.workdir)
     return columns
+
+
+def _of_images(results: DeviceBatch) -> dict[str, np.ndarray]:
+  """Returns the columns of a batch on the host, without padding."""
+  columns = parallel.to_host(results)
+  is_image = columns.pop('mask')
+  return {name: x[is_image] for name, x in columns.items()}

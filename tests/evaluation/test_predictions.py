@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 
 from helpers.runs import tiny_experiment
+from owdfa_jax import parallel
 from owdfa_jax.evaluation.predictions import Predictor
 from owdfa_jax.evaluation.source_names import output_names
 from owdfa_jax.training import state
@@ -62,6 +63,32 @@ def test_features_are_those_of_the_batches(packed, tmp_path):
   assert len(feature) >= len(plain.row)
   assert feature.dtype == np.float32 and feature[: len(plain.row)].std() > 0
   assert all(part.sharding.spec == jax.P('data') for part in parts)
+
+
+def test_the_next_batch_starts_before_results_are_taken(
+  packed, tmp_path, monkeypatch
+):
+  experiment = tiny_experiment(packed, tmp_path, eval__batch_size=8)
+  predictor, network = untrained_network(experiment)
+  events = []
+
+  def batches():
+    for batch in predictor.batches('test', np.arange(20)):
+      events.append('batch')
+      yield batch
+
+  def to_host(results):
+    events.append('taken')
+    return jax.device_get(results)
+
+  monkeypatch.setattr(parallel, 'to_host', to_host)
+  order = ['batch', 'batch', 'taken', 'batch', 'taken', 'taken']
+  assert len(predictor.predict(*network, batches()).row) == 20
+  assert events == order
+  events.clear()
+  rows = predictor.rows(*network, batches())
+  assert sum(len(found['row']) for found in rows) == 20
+  assert events == order
 
 
 def test_without_a_real_class_every_image_is_fake(packed, tmp_path):
