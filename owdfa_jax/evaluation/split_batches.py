@@ -28,12 +28,13 @@ def split_batches(
     dataset: the images; None for those of the run.
   """
   config, dataset = experiment.config, dataset or experiment.dataset
+  # Each device gets the same number of rows.
+  size = parallel.round_up(config.eval.batch_size, experiment.placement)
   batches = pipeline.evaluation_batches(
     dataset,
     split,
     rows=rows,
-    # Each device gets the same number of rows.
-    batch_size=parallel.round_up(config.eval.batch_size, experiment.placement),
+    batch_size=size,
     own_rows=experiment.placement.own_rows,
     num_threads=config.data.num_threads,
   )
@@ -46,7 +47,7 @@ def split_batches(
     # It may stand below the bar of a training.
     leave=False,
   ) as bar:
-    for batch in batches:
+    for done, batch in zip(range(0, total, size), batches, strict=True):
       yield batch
-      # The other processes have read as many.
-      bar.update(int(batch['mask'].sum()) * jax.process_count())
+      # Of all processes; the last batch is filled up.
+      bar.update(min(size, total - done))

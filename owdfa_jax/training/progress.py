@@ -108,9 +108,11 @@ class Progress:
     error: BaseException | None,
     traceback: types.TracebackType | None,
   ) -> None:
-    if error is None:
-      self.finish_step()
-    self._bar.close()
+    try:
+      if error is None:
+        self.finish_step()
+    finally:
+      self._bar.close()
 
   def restart_clock(self) -> None:
     """Starts a new measurement of the rates."""

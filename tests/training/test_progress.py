@@ -176,6 +176,20 @@ def test_the_handler_ends_the_run_after_the_line_is_written(clock):
   assert [step for step, _ in writer.lines] == [1]
 
 
+def test_the_bar_is_closed_if_the_last_step_ends_the_run(monkeypatch):
+  class Stop(RecordingHandler):
+    def stop_or_skip(self, step, names, rows):
+      raise ZeroDivisionError
+
+  closed = []
+  with pytest.raises(ZeroDivisionError):
+    with make_progress(RecordingWriter(), 0, 1, 1, Stop()) as progress:
+      monkeypatch.setattr(progress._bar, 'close', lambda: closed.append(True))
+      progress.next_batch(iter([BATCH]))
+      progress.count_step(1, make_report(loss=np.nan))
+  assert closed
+
+
 def test_compilation_is_announced_before_a_step_is_taken(clock, capsys):
   del clock
   with make_progress(RecordingWriter(), 0, 1, 1):
