@@ -79,11 +79,6 @@ class SourceEstimate:
       )
     return None
 
-  @property
-  def is_reliable(self) -> bool:
-    """Whether the features separate sources well enough for an estimate."""
-    return self.doubt is None
-
 
 def too_few_images(images: int, novel: int) -> str | None:
   """Returns why images are too few to count their sources; None if they do.

@@ -91,7 +91,3 @@ def make_view(name: str, augmentation: Augmentation) -> View:
     jpeg=augmentation.jpeg_probability,
     ranges=augmentation,
   )
-
-
-# The views of the papers.
-VIEWS = {name: make_view(name, PAPERS) for name in VIEW_NAMES}

@@ -39,7 +39,7 @@ def test_interval_holds_the_number_of_separate_sources(sources, known):
   assert found.low <= sources <= found.high
   assert found.low <= found.number <= found.high
   assert known <= found.low
-  assert found.is_reliable
+  assert found.doubt is None
 
 
 def test_more_sources_give_a_larger_number():
@@ -49,7 +49,7 @@ def test_more_sources_give_a_larger_number():
 
 def test_sources_that_overlap_wholly_are_not_reliable():
   found = estimate_num_sources(*make(10, 5, spread=30.0))
-  assert found.agreement < 0.2 and not found.is_reliable
+  assert found.agreement < 0.2 and found.doubt
 
 
 def test_scale_shift_and_names_of_classes_have_no_effect():
@@ -80,7 +80,7 @@ def test_constant_features_and_classes_of_one_row_are_no_error():
 def test_rows_that_are_all_alike_give_no_reliable_estimate():
   label = np.array([0, 0, 1, 1, *[-1] * 64])
   found = estimate_num_sources(np.full((68, 5), 3, np.float32), label)
-  assert not found.is_reliable
+  assert found.doubt
   assert f'{max(found.curve)} clusters, the most' in str(found.doubt)
 
 

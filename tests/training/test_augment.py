@@ -10,7 +10,12 @@ import pytest
 
 from owdfa_jax.training import augment
 from owdfa_jax.training.augment import Draws
-from owdfa_jax.training.views import VIEWS, Augmentation, make_view
+from owdfa_jax.training.views import (
+  PAPERS,
+  VIEW_NAMES,
+  Augmentation,
+  make_view,
+)
 
 draw_boxes = jax.jit(augment.draw_boxes, static_argnums=(1, 2, 3))
 draw_transforms = jax.jit(augment.draw_transforms, static_argnums=(1, 2, 3))
@@ -19,6 +24,7 @@ apply_transforms = jax.jit(augment.apply_transforms, static_argnums=2)
 random_view = jax.jit(augment.random_view, static_argnums=2)
 
 KEY = jax.random.key(0)
+VIEWS = {name: make_view(name, PAPERS) for name in VIEW_NAMES}
 FURTHER = Augmentation(
   resize_probability=0.5, noise_probability=0.5, jpeg_probability=0.5
 )
