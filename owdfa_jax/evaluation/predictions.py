@@ -30,7 +30,7 @@ from owdfa_jax.parallel import DeviceBatch
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.training.state import BatchStats, Params
 
-Forward = Callable[[DeviceBatch], DeviceBatch]
+BatchFunction = Callable[[DeviceBatch], DeviceBatch]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Predictor:
     self._sources: SourceDensities | None = None
     self._first_output: np.ndarray | None = None
     self._calibration: Calibration | None = None
-    self._degrade: Forward = lambda batch: batch
+    self._degrade: BatchFunction = lambda batch: batch
     self._real = real_classes(experiment.dataset)
     self._num_known = experiment.dataset.num_known
     make = functools.partial(
@@ -147,7 +147,7 @@ class Predictor:
     predictor._first_output = first_outputs(names)
     return predictor
 
-  def with_degradation(self, degrade: Forward) -> 'Predictor':
+  def with_degradation(self, degrade: BatchFunction) -> 'Predictor':
     """Returns a predictor that degrades images before the network sees them.
 
     Args:
@@ -281,7 +281,7 @@ class Predictor:
 
   def _bind(
     self, forward: Callable, params: Params, batch_stats: BatchStats
-  ) -> Forward:
+  ) -> BatchFunction:
     return functools.partial(
       forward,
       params,
@@ -293,7 +293,7 @@ class Predictor:
     )
 
   def _started(
-    self, forward: Forward, batches: Iterator[Batch]
+    self, forward: BatchFunction, batches: Iterator[Batch]
   ) -> Iterator[DeviceBatch]:
     """Yields what each batch gives, once the next one is in work."""
     waiting: DeviceBatch | None = None
@@ -309,7 +309,7 @@ class Predictor:
 
   def _collect(
     self,
-    forward: Forward,
+    forward: BatchFunction,
     batches: Iterator[Batch],
     take_rows: Callable[[np.ndarray, np.ndarray], None] | None = None,
     take: Callable[[jax.Array], None] | None = None,
