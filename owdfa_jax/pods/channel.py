@@ -4,17 +4,21 @@ import contextlib
 import json
 import socket
 import time
+from collections.abc import Iterable
+from multiprocessing.connection import wait
 from typing import Any
 
 # Seconds that a closing side waits for the other side to read everything.
 _CLOSE_SECONDS = 5.0
+# Bytes of a line; those of the pod have a tenth of it.
+_LONGEST_LINE = 1 << 18
 
 
 class Channel:
   """A socket that never blocks.
 
   Attributes:
-    closed: whether the other side has closed the connection.
+    closed: whether one of the sides has closed the connection.
     heard: the time of the last sign of life, by `time.monotonic`.
   """
 
@@ -54,23 +58,55 @@ class Channel:
       return []
     self.heard = time.monotonic()
     *lines, self._begun = (self._begun + chunk).split(b'\n')
-    try:
-      return [json.loads(line) for line in lines]
-    except ValueError:
+    messages = [_read(line) for line in lines]
+    if None in messages or len(self._begun) > _LONGEST_LINE:
       self.closed = True  # it is not of the pod
       return []
+    return [message for message in messages if message is not None]
 
-  def close(self, seconds: float = _CLOSE_SECONDS) -> None:
-    """Closes the connection once the other side has read what was sent.
-
-    Args:
-      seconds: how long to wait for that.
-    """
-    # Unread bytes would reset the connection, and the sent ones would be lost.
+  def end(self) -> None:
+    """Says that nothing more will be sent."""
     with contextlib.suppress(OSError):
       self._socket.shutdown(socket.SHUT_WR)
-      self._socket.settimeout(seconds)
-      until = time.monotonic() + seconds
-      while self._socket.recv(1 << 16) and time.monotonic() < until:
-        pass
+
+  def close(self) -> None:
+    """Closes the connection at once.
+
+    What was sent may be lost if something has arrived that was not received.
+    """
+    self.closed = True
     self._socket.close()
+
+
+def close_all(channels: Iterable[Channel]) -> None:
+  """Closes connections once the other sides have read what was sent.
+
+  Waits for all of them together, for some seconds at most.
+
+  Args:
+    channels: the connections.
+  """
+  channels = [*channels]
+  for channel in channels:
+    channel.end()
+  # The other side closes once it has read all. Unread bytes would reset the
+  # connection, and the sent ones would be lost.
+  until = time.monotonic() + _CLOSE_SECONDS
+  while left := max(0.0, until - time.monotonic()):
+    waiting: list[Any] = [x for x in channels if not x.closed]
+    if not waiting:
+      break
+    wait(waiting, left)
+    for channel in waiting:
+      channel.receive()
+  for channel in channels:
+    channel.close()
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+  """Returns the JSON object of a line, or None if it is none."""
+  try:
+    message = json.loads(line)
+  except (ValueError, RecursionError):
+    return None
+  return message if isinstance(message, dict) else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from owdfa_jax.pods.channel import Channel
+from owdfa_jax.pods.channel import Channel, close_all
 from owdfa_jax.pods.failures import Failure, Kind, read_failure, root_cause
 from owdfa_jax.pods.link import Link
 
@@ -86,12 +86,18 @@ class Hub(Link):
   def close(self) -> None:
     # Processes that connect late must also receive the reason.
     until = time.monotonic() + _LATE_SECONDS
-    while self._verdict and self._missing and time.monotonic() < until:
-      wait(self.sources(), until - time.monotonic())
+    while self._verdict and self._missing:
+      left = until - time.monotonic()
+      if left <= 0:
+        break
+      # Members say nothing that counts any more.
+      strangers: list[Any] = [self._listener, *self._unidentified]
+      wait(strangers, left)
       self._accept()
     self._listener.close()
-    for channel in [*self._unidentified, *self._members.values()]:
+    for channel in self._unidentified:
       channel.close()
+    close_all(self._members.values())
 
   def _send_to_all(self, message: dict[str, Any]) -> None:
     for channel in self._members.values():
@@ -106,7 +112,7 @@ class Hub(Link):
       pass  # no connection is waiting
     for channel in list(self._unidentified):
       messages = channel.receive()
-      if not messages and not channel.closed:
+      if not messages and not self._lost(channel):
         continue
       self._unidentified.remove(channel)
       if messages and messages[0].get('token') == self._token:
@@ -127,7 +133,7 @@ class Hub(Link):
     if why := self._lost(channel):
       self.report(Failure(process, Kind.LOST, why))
       del self._members[process]
-      channel.close(0)
+      channel.close()
 
   def _handle(self, process: int, messages: Sequence[dict[str, Any]]) -> None:
     for message in messages:

@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from owdfa_jax.pods.channel import Channel
+from owdfa_jax.pods.channel import Channel, close_all
 from owdfa_jax.pods.failures import Failure, Kind, read_failure
 from owdfa_jax.pods.link import Link
 
@@ -70,6 +70,6 @@ class Member(Link):
   @override
   def close(self) -> None:
     if self._first_is_lost:
-      self._channel.close(0)
-    else:
       self._channel.close()
+    else:
+      close_all([self._channel])

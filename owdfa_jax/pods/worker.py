@@ -92,10 +92,13 @@ class PodProcess:
       token: a secret of the processes of this pod.
     """
     self._tell({'joined': [process, count, host, port, token]})
+    # The supervisor has its own copy, and alone decides how long the port is
+    # open.
+    self._listener.close()
 
   @property
   def port(self) -> int:
-    """The port of this process's supervisor."""
+    """The port of this process's supervisor; not after `joined`."""
     return self._listener.getsockname()[1]
 
   def __exit__(

@@ -4,10 +4,11 @@ import contextlib
 import socket
 import time
 from concurrent import futures
+from multiprocessing.connection import wait
 
 import pytest
 
-from owdfa_jax.pods import hub
+from owdfa_jax.pods import channel, hub
 from owdfa_jax.pods.failures import Failure, Kind, root_cause
 from owdfa_jax.pods.hub import Hub
 from owdfa_jax.pods.member import Member
@@ -16,12 +17,13 @@ GLOO = Failure(1, Kind.CONSEQUENCE, 'Gloo all-reduce failed')
 
 
 @contextlib.contextmanager
-def pod(timeout=30.0, count=2):
-  """Yields the links of process 0 and, if there are two, of process 1."""
+def pod(timeout=30.0, count=2, members=1):
+  """Yields the links of process 0 and of the others that have started."""
   listener = socket.create_server(('localhost', 0))
   links = [Hub(listener, 'token', count, timeout)]
-  if count == 2:
-    links.append(Member(1, listener.getsockname()[:2], 'token', timeout))
+  for process in range(1, members + 1):
+    address = listener.getsockname()[:2]
+    links.append(Member(process, address, 'token', timeout))
   yield links
   # Each waits for the other to close.
   with futures.ThreadPoolExecutor() as pool:
@@ -59,8 +61,27 @@ def test_cause_that_is_reported_later_counts():
 
 def test_process_that_does_not_connect_is_lost(monkeypatch):
   monkeypatch.setattr(hub, '_LATE_SECONDS', 0.1)
-  with pod(timeout=0.2, count=3) as links:
+  with pod(timeout=0.2, count=3, members=0) as links:
     assert verdicts(links) == [Failure(1, Kind.LOST, 'it did not connect')]
+
+
+def test_end_waits_for_a_missing_process_without_spinning(monkeypatch):
+  monkeypatch.setattr(hub, '_LATE_SECONDS', 0.5)
+  waits = []
+  monkeypatch.setattr(hub, 'wait', lambda *x: waits.append(x) or wait(*x))
+  with pod(timeout=0.2, count=3) as links:
+    verdicts(links)
+  assert 1 <= len(waits) < 10
+
+
+def test_end_waits_for_all_processes_together(monkeypatch):
+  monkeypatch.setattr(channel, '_CLOSE_SECONDS', 1)
+  with pod(count=5, members=4) as links:
+    links[0].report(Failure(0, Kind.KILLED, 'SIGKILL'))
+    verdicts(links)
+    began = time.monotonic()
+    links[0].close()  # the others stay
+    assert 1 <= time.monotonic() - began < 3
 
 
 def test_process_0_that_is_away_cannot_be_reached():

@@ -1,7 +1,6 @@
 """Tests that the processes of a pod end together, whatever ends one of them."""
 
 import signal
-import socket
 
 import pytest
 
@@ -104,15 +103,3 @@ def test_failure_before_the_others_are_found(tmp_path):
     'error: the processes of the pod did not find each other: this process '
     f"(ended by JAX's coordination service){AGAIN}"
   )
-
-
-def test_strangers_are_turned_away(tmp_path):
-  pod = Pod(tmp_path, 'time.sleep(1.5)', 'time.sleep(1.5)')
-  pod.child(1)
-  port = int((tmp_path / 'port').read_text())
-  for words in (b'GET / HTTP/1.1\r\n\r\n', b'{"token": "?", "process": 1}\n'):
-    with socket.create_connection(('localhost', port)) as connection:
-      connection.sendall(words)
-      connection.settimeout(5)
-      assert connection.recv(1) == b''
-  assert pod.end() == ([0, 0], ['', ''])
