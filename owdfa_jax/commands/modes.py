@@ -18,7 +18,8 @@ from owdfa_jax.discovery.stages import (
 from owdfa_jax.discovery.unknown_classes import estimate_lines
 from owdfa_jax.evaluation.epoch_evaluator import train_with_evaluation
 from owdfa_jax.experiment import build_experiment
-from owdfa_jax.inference.attribute import attribute_with_run
+from owdfa_jax.inference.attribute import attribute
+from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.inference.tables import NUM_NEAREST
 from owdfa_jax.page.after_evaluation import draw_after_evaluation
 from owdfa_jax.settings import RunInputs
@@ -71,8 +72,8 @@ def run(
     return 0
   if mode == 'attribute':
     assert images is not None
-    return attribute_with_run(
-      experiment,
+    return attribute(
+      prepare_run(experiment),
       images,
       max_pixels,
       out,

@@ -22,44 +22,12 @@ from owdfa_jax.inference.answers import COLUMNS, Answer
 from owdfa_jax.inference.made_by import answers_made_by
 from owdfa_jax.inference.part_worker import answer_part, task_of
 from owdfa_jax.inference.parts import IMAGES_PER_PART, Parts, Row
-from owdfa_jax.inference.prepare import prepare_run
 from owdfa_jax.inference.run import TrainedRun
 from owdfa_jax.inference.summary import Summary
 from owdfa_jax.inference.table_lock import lock_table
 from owdfa_jax.inference.tables import NUM_NEAREST, write_table
 from owdfa_jax.inference.unfinished import UnfinishedTable
 from owdfa_jax.training.progress import say
-
-
-def attribute_with_run(
-  experiment: Experiment,
-  scan: FolderScan,
-  max_pixels: int | None = None,
-  out: str | None = None,
-  *,
-  stability: bool = False,
-  nearest: int = NUM_NEAREST,
-  frames: bool = False,
-  faces: bool = False,
-  runner: str = LOCAL,
-  beam_options: str = '',
-) -> int:
-  """Attributes new images; finds the run's centres and sources if need be.
-
-  The arguments, the result and the errors are those of `attribute`.
-  """
-  return attribute(
-    prepare_run(experiment),
-    scan,
-    max_pixels,
-    out,
-    stability=stability,
-    nearest=nearest,
-    frames=frames,
-    faces=faces,
-    runner=runner,
-    beam_options=beam_options,
-  )
 
 
 def attribute(

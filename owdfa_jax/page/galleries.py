@@ -48,11 +48,6 @@ class Gallery:
   output: np.ndarray
   spectrum: np.ndarray
 
-  def image_of(self, row: int) -> np.ndarray | None:
-    """Returns the image of a test row, uint8 [s, s, 3]; None if not kept."""
-    (place,) = np.nonzero(self.row == row)
-    return self.image[place[0]] if len(place) else None
-
 
 class Answered(Protocol):
   """Answers for N images."""

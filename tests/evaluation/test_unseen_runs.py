@@ -27,7 +27,8 @@ from owdfa_jax.evaluation.sources_file import (
   read_sources,
   write_sources,
 )
-from owdfa_jax.inference.attribute import attribute_with_run
+from owdfa_jax.inference.attribute import attribute
+from owdfa_jax.inference.prepare import prepare_run
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
 
@@ -120,7 +121,7 @@ def test_new_images_get_a_score_and_none_of_these(run, tmp_path, larger):
     larger, run.workdir, data__leave_out='m3', eval__false_alarm_rate=0.99
   )
   for experiment in (run, often):
-    attribute_with_run(experiment, list_new_images(str(tmp_path / 'new')))
+    attribute(prepare_run(experiment), list_new_images(str(tmp_path / 'new')))
     lines = read_csv(run.workdir / 'new_attributions.csv')
     lines = [line for line in lines if line['output']]
     limit = evaluate(experiment)['unseen']['threshold']
