@@ -4,6 +4,8 @@ import enum
 import os
 from typing import Any, NamedTuple
 
+from input_pipeline.errors import MISUSED
+
 # The exit status of a process that ended because the pod has to be started
 # again: 75, a temporary failure in the list of sysexits.h.
 RESTART = os.EX_TEMPFAIL
@@ -17,6 +19,7 @@ class Kind(enum.StrEnum):
   Attributes:
     LOST: its connection closed, or it gave no sign of life for too long.
     KILLED: its work ended by a signal.
+    USAGE: it reported a command line that cannot be understood.
     ERROR: it reported a mistake that the user can correct.
     EXCEPTION: its work raised another exception.
     CONSEQUENCE: its work lost the connection to another process.
@@ -24,6 +27,7 @@ class Kind(enum.StrEnum):
 
   LOST = 'lost'
   KILLED = 'killed'
+  USAGE = 'usage'
   ERROR = 'error'
   EXCEPTION = 'exception'
   CONSEQUENCE = 'consequence'
@@ -46,7 +50,7 @@ class Failure(NamedTuple):
   def status(self) -> int:
     """The exit status of the other processes."""
     # A restart does not help before the user has corrected the mistake.
-    return 1 if self.kind is Kind.ERROR else RESTART
+    return {Kind.USAGE: MISUSED, Kind.ERROR: 1}.get(self.kind, RESTART)
 
   def line(self, count: int) -> str:
     """Returns the line that the other processes print.
@@ -56,7 +60,7 @@ class Failure(NamedTuple):
         found the others.
     """
     where = f'process {self.process} of {count}' if count else 'this process'
-    if self.kind is Kind.ERROR:
+    if self.kind in (Kind.USAGE, Kind.ERROR):
       return f'error: {self.text} ({where} of the pod)'
     what = {
       Kind.LOST: 'a process of the pod is lost',

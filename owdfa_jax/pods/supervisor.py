@@ -25,7 +25,7 @@ _TICK = 0.2
 # Seconds that failed work may take to print the reason and to end.
 _PRINT_SECONDS = 10.0
 # Work that failed in these ways prints the reason itself.
-_PRINTED = (Kind.ERROR, Kind.EXCEPTION)
+_PRINTED = (Kind.USAGE, Kind.ERROR, Kind.EXCEPTION)
 
 
 class Supervisor:
@@ -199,7 +199,7 @@ class Supervisor:
     """
     if self._own and self._own.kind in _PRINTED:
       self._let_it_print()
-      return 1
+      return 1 if self._own.kind is Kind.EXCEPTION else self._own.status
     if verdict.process == self._process and self._ended is None:
       self._let_it_print()
       return RESTART

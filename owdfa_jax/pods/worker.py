@@ -13,7 +13,7 @@ import types
 from typing import Any
 
 from input_pipeline import escape
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax.pods.failures import Kind
 from owdfa_jax.pods.supervisor import Supervisor
 
@@ -119,7 +119,8 @@ class PodProcess:
     text = ' '.join(f'{type(error).__name__}: {error}'.split())
     if isinstance(error, UserError):
       text = escape.message(str(error))
-      self._tell({'failed': [Kind.ERROR, text]})
+      kind = Kind.USAGE if isinstance(error, UsageError) else Kind.ERROR
+      self._tell({'failed': [kind, text]})
       print(f'error: {text}', file=sys.stderr)
     elif is_lost_connection(error):
       self._tell({'failed': [Kind.CONSEQUENCE, text]})

@@ -19,7 +19,7 @@ KILLED = 'error: a process of the pod was killed: process {} of {} (SIGKILL)'
 # for all of them, and what to do, a piece of Python.
 _WORK = """
 import os, pathlib, signal, sys, time
-from input_pipeline.errors import UserError, one_line_errors
+from input_pipeline.errors import UsageError, UserError, one_line_errors
 from owdfa_jax.pods.worker import PodProcess
 
 process, count, folder, what = sys.argv[1:]

@@ -103,7 +103,7 @@ def test_root_cause_explains_most():
 @pytest.mark.parametrize('kind', Kind)
 def test_status_and_line(kind):
   failure = Failure(1, kind, 'why')
-  assert failure.status == (1 if kind is Kind.ERROR else 75)
+  assert failure.status == {Kind.USAGE: 2, Kind.ERROR: 1}.get(kind, 75)
   line = failure.line(3)
   assert line.startswith('error: ')
   assert 'process 1 of 3' in line and 'why' in line

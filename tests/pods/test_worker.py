@@ -52,15 +52,23 @@ def test_silence_ends_all(tmp_path, victim):
   assert error.strip() == silent + AGAIN
 
 
+@pytest.mark.parametrize('error, status', [('UserError', 1), ('UsageError', 2)])
 @pytest.mark.parametrize('process', [0, 1])
-def test_user_error_of_one_is_shown_by_all(tmp_path, process):
+def test_user_error_of_one_is_shown_by_all(tmp_path, process, error, status):
   works = ['hang()', 'hang()']
-  works[process] = 'raise UserError("damaged record: x; pack again")'
+  works[process] = f'raise {error}("damaged record: x; pack again")'
   statuses, errors = Pod(tmp_path, *works).end()
-  assert statuses == [1, 1]
+  assert statuses == [status, status]
   line = 'error: damaged record: x; pack again'
   assert errors[process] == line
   assert errors[1 - process] == f'{line} (process {process} of 2 of the pod)'
+
+
+def test_command_line_that_is_wrong_on_all_ends_as_without_a_pod(tmp_path):
+  early = 'early:raise UsageError("unknown value: x; use y")'
+  statuses, errors = Pod(tmp_path, early, early).end()
+  assert statuses == [2, 2]
+  assert errors == ['error: unknown value: x; use y'] * 2
 
 
 @pytest.mark.parametrize('process', [0, 1])
