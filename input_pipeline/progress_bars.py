@@ -118,7 +118,12 @@ def progress_bar(
 
 
 def with_progress(
-  items: Iterable[Item], title: str, total: int, unit: str
+  items: Iterable[Item],
+  title: str,
+  total: int,
+  unit: str,
+  *,
+  shown: bool = True,
 ) -> Iterator[Item]:
   """Yields the items and shows how many were taken.
 
@@ -127,8 +132,9 @@ def with_progress(
     title: as for `progress_bar`.
     total: their number.
     unit: of what.
+    shown: False for a bar that only counts.
   """
-  with progress_bar(title, total, unit) as bar:
+  with progress_bar(title, total, unit, shown=shown) as bar:
     for item in items:
       yield item
       bar.update()

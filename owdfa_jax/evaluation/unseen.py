@@ -4,8 +4,8 @@ Each source is a Gaussian among the features of training rows. An image is of
 none if a Gaussian of all rows explains it better, if it is far from all, or if
 two explain it alike.
 
-All functions are pure. Rows may be split over devices: statistics are sums over
-rows.
+All functions are pure, but `cross_fitted_scores` shows its progress. Rows may
+be split over devices: statistics are sums over rows.
 """
 
 import functools
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from input_pipeline.progress_bars import with_progress
 from owdfa_jax.evaluation.whitening_map import (
   LEAST_SHARE,
   Whitening,
@@ -174,7 +175,8 @@ def cross_fitted_scores(
 ) -> np.ndarray:
   """Returns scores by the Gaussians of the rows in all other folds.
 
-  So no row helped to fit what it is scored by.
+  So no row helped to fit what it is scored by. Takes seconds to a minute, most
+  of it to compile; process 0 shows its progress.
 
   Args:
     feature: float32 [N, C], the rows that Gaussians are fitted to.
@@ -195,7 +197,14 @@ def cross_fitted_scores(
   found = np.zeros(len(scored_fold), np.float32)
   # One fold after the other, the same program each time. In one program, the
   # devices of a CPU would wait for each other in different folds.
-  for number in range(num_folds):
+  folds = with_progress(
+    range(num_folds),
+    'unseen scores',
+    num_folds,
+    'fold',
+    shown=jax.process_index() == 0,
+  )
+  for number in folds:
     score = score_without(
       feature, assigned, fold, np.int32(number), scored, num_sources=num_sources
     )

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from input_pipeline.progress_bars import with_progress
 from owdfa_jax.spectrum.kmeans import (
   OVERCLUSTERING,
   semi_supervised_kmeans,
@@ -68,7 +69,8 @@ def choose_shrinkage(
   components, label = components[labelled], label[labelled]
   generator = np.random.default_rng((seed, num_known))
   accuracy = np.zeros((_DRAWS, len(SHRINKAGES)))
-  for draw in range(_DRAWS):
+  # A minute on ten thousand rows.
+  for draw in with_progress(range(_DRAWS), 'shrinkage', _DRAWS, 'draw'):
     order = generator.permutation(num_known)
     kept, hidden = np.sort(order[num_known // 2 :]), order[: num_known // 2]
     accuracy[draw] = [

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from input_pipeline import progress_bars
 from owdfa_jax.evaluation import threshold_rows, unseen
 
 pytestmark = pytest.mark.usefixtures('quick_compile')
@@ -79,6 +80,15 @@ def test_cross_fitted_threshold_keeps_new_images_of_the_sources():
   }
   assert above['fitted'] > 0.3
   assert 0.05 < above['cross-fitted'] < 0.15
+
+
+def test_cross_fitting_shows_its_progress(monkeypatch, capsys):
+  monkeypatch.setattr(progress_bars, 'SECONDS_BETWEEN_LINES', 0)
+  feature, source = draw(40, 0)
+  fold = (np.arange(40) % 2).astype(np.int32)
+  unseen.cross_fitted_scores(feature, source, fold, feature, fold, 4, 2)
+  lines = capsys.readouterr().err.splitlines()
+  assert lines[-1].startswith('unseen scores: 2 of 2 folds')
 
 
 def test_a_row_is_scored_by_the_other_folds_alone():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from input_pipeline import progress_bars
 from owdfa_jax.spectrum import shrinkage
 from owdfa_jax.spectrum.model import fit_clusters, fit_regression
 from owdfa_jax.spectrum.shrinkage import choose_shrinkage
@@ -87,6 +88,14 @@ def test_shrinkage_is_chosen_by_known_classes_that_are_held_out():
   assert choice.accuracy[str(choice.shrinkage)] > 0.9
   # Directions that vary within sources are not whitened enough by all rows.
   assert choice.accuracy['1.0'] <= choice.accuracy['0.1']
+
+
+def test_the_choice_of_the_shrinkage_shows_its_progress(monkeypatch, capsys):
+  monkeypatch.setattr(progress_bars, 'SECONDS_BETWEEN_LINES', 0)
+  components, label, _ = sources(per_source=10)
+  choose_shrinkage(components, label, seed=0)
+  lines = capsys.readouterr().err.splitlines()
+  assert lines[-1].startswith('shrinkage: 16 of 16 draws')
 
 
 def test_the_usual_shrinkage_stays_unless_another_is_clearly_better():
