@@ -9,6 +9,7 @@ from input_pipeline.errors import UsageError, UserError
 from input_pipeline.escape import distinct, quoted
 from input_pipeline.files import absolute
 from input_pipeline.image_folders import list_class_names
+from input_pipeline.name_rule import why_taken
 
 # Names less alike than this are no misspellings of each other.
 _NEAR = 0.65
@@ -30,8 +31,8 @@ def order_classes(
     needs_novel: whether there must be a novel class.
 
   Raises:
-    UserError: a name is given twice or has no folder, there is no known class,
-      or no novel class where one is needed.
+    UserError: a name is given twice, has no folder or is no name for a source,
+      there is no known class, or no novel class where one is needed.
   """
   found = list_class_names(root)
   for option, names in ('known', known), ('exclude', exclude):
@@ -55,6 +56,13 @@ def order_classes(
       f'every class of {root} is known, so there is none to discover; leave '
       'some out of --known, or give images without classes as --unlabelled DIR'
     )
+  for name in (*known, *novel):
+    if why := why_taken(name):
+      raise UserError(
+        f'not a name for a class: {root} has the folder {quoted(name)} '
+        f'({why}); rename it, such as to {quoted("class " + name.strip())}, or '
+        'name it in --exclude'
+      )
   return [*known, *novel]
 
 

@@ -14,6 +14,7 @@ from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted
 from input_pipeline.faces import Crop
 from input_pipeline.image_headers import probe
+from input_pipeline.name_rule import why_taken
 from input_pipeline.pack_options import Options
 from input_pipeline.packed_format import SPLITS, shard_name
 from input_pipeline.shards import Encoding, ImageRow, Shard, Written
@@ -51,11 +52,12 @@ def make_plan(table: meta.Meta, card: Card, options: Options) -> Plan:
   """Splits the rows and chooses the encoding.
 
   Raises:
-    UserError: a split is empty, a class has no training image, or a group has
-      images in both splits.
+    UserError: a split is empty, a class has no training image or no name for
+      a source, or a group has images in both splits.
   """
   train, test = splits.split_rows(table, ratio=options.ratio, seed=options.seed)
   classes = meta.classes(table)
+  _check_names(table, classes)
   check_trainable(table, classes, table.label[train], table.tag[train])
   _check_groups(table, train, test)
   rows = dict(zip(SPLITS, (train, test), strict=True))
@@ -85,6 +87,19 @@ def check_trainable(
     raise UserError(
       f'{problem}: {table.path}: give it more images or drop it from the CSV'
     )
+
+
+def _check_names(table: meta.Meta, classes: tuple[meta.ClassInfo, ...]) -> None:
+  """Raises `UserError` if a class is called as tables call other images.
+
+  Not where a CSV is read: what was packed from it earlier stays in use.
+  """
+  for entry in classes:
+    if why := why_taken(entry.name):
+      raise UserError(
+        f'not a name for a class: {table.path}: label {entry.label} is called '
+        f'{quoted(entry.name)} ({why}); give its rows another method'
+      )
 
 
 def _check_groups(

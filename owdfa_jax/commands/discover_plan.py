@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import pathlib
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -24,6 +23,7 @@ from input_pipeline.image_folders import (
   scan_images,
   skipped_lines,
 )
+from input_pipeline.name_rule import why_taken
 from input_pipeline.pack_options import Options
 from input_pipeline.video_frames import is_video
 from owdfa_jax import configs
@@ -43,11 +43,6 @@ from owdfa_jax.evaluation.report_files import (
 _SMALL_SIDE = 127
 # A source with fewer images is named in a warning.
 _FEW_IMAGES = 20
-# What answers say of an image that is of no known source. A source of that name
-# could not be told from it.
-_WORDS_OF_ANSWERS = re.compile(
-  r'novel-[0-9]+(\.[0-9]+)?|none of these|inconclusive', re.IGNORECASE
-)
 # A split needs this many images of one source, or in the heap.
 _FEWEST_IMAGES = 3
 
@@ -221,11 +216,11 @@ def _check_images(
     )
   sources = {os.path.relpath(x, record.known).split(os.sep)[0] for x in known}
   for name in sorted(sources):
-    if _WORDS_OF_ANSWERS.fullmatch(name.strip()):
+    if why := why_taken(name):
       raise UserError(
         f'not a name for a known source: --known={record.known} has the folder '
-        f'{quoted(name)}, and answers say so of other images; rename it, such '
-        f'as to {quoted(name.strip() + " (known)")}'
+        f'{quoted(name)} ({why}); rename it, such as to '
+        f'{quoted(name.strip() + " (known)")}'
       )
   counted = any(x.startswith('data.num_classes=') for x in record.settings)
   if len(sources) < 2 and not counted:

@@ -1,16 +1,12 @@
 """Checks of the names that a user gives to found clusters and their parts."""
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from input_pipeline.errors import UserError
 from input_pipeline.escape import quoted
+from input_pipeline.name_rule import look_of, why_taken
 
 _LONGEST = 100
-_CLUSTER = re.compile(r'novel-[0-9]+(\.[0-9]+)?')
-# What tables say in the place of a source.
-_TAKEN = ('none of these', 'inconclusive', 'no true class', 'unreadable')
 
 
 def entries(
@@ -67,7 +63,7 @@ def check_names(
     num_outputs: K; None if it is not known.
     where: begins the place of a mistake, before the cluster.
   """
-  of_known = {_look(name): name for name in known}
+  of_known = {look_of(name): name for name in known}
   of_found: dict[str, tuple[str, str]] = {}
   for label, output, name in entries(names, parts):
     place = f'{where}{label}'
@@ -84,7 +80,7 @@ def check_names(
     if not name:
       continue
     _check_name(name, place)
-    look = _look(name)
+    look = look_of(name)
     if look in of_known:
       raise UserError(
         f'the name of a known class: {place}={quoted(name)} '
@@ -101,23 +97,14 @@ def check_names(
 
 
 def _check_name(name: str, place: str) -> None:
-  why = ''
+  why = why_taken(name)
   if name != name.strip():
     why = 'a blank at an end'
   elif not name.isprintable():
     why = 'a character that does not show'
   elif len(name) > _LONGEST:
     why = f'{len(name)} characters, at most {_LONGEST}'
-  elif _look(name) in _TAKEN:
-    why = 'tables say so of images without a source'
-  elif _CLUSTER.fullmatch(_look(name)):
-    why = 'the name of a cluster without a name'
   if why:
     raise UserError(
       f'no name for a source: {place}={quoted(name)} ({why}); give another name'
     )
-
-
-def _look(name: str) -> str:
-  """Returns the same for names that people would not tell apart."""
-  return ' '.join(unicodedata.normalize('NFKC', name).casefold().split())

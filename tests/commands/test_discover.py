@@ -113,7 +113,9 @@ def test_one_known_source_needs_the_number(images, capsys):
   opened(settings=('data.num_classes=3',))
 
 
-@pytest.mark.parametrize('name', ['novel-7', 'Novel-12.1', 'None of these'])
+@pytest.mark.parametrize(
+  'name', ['novel-7', 'Novel-12.1', 'None of these', 'Unreadable']
+)
 def test_a_known_source_is_not_called_as_found_ones(images, capsys, name):
   (images / 'known' / '1').rename(images / 'known' / name)
   error = error_of(capsys)

@@ -156,6 +156,15 @@ def test_wrong_arguments_are_refused(root, tmp_path, known, options, message):
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.parametrize('known', [['a'], ['novel-2', 'a']])
+def test_a_class_is_not_called_as_found_ones(root, tmp_path, known):
+  (root / 'b').rename(root / 'novel-2')
+  message = "has the folder 'novel-2' .*rename it, such as to 'class novel-2'"
+  with pytest.raises(UserError, match=message):
+    prepare(root, known, tmp_path / 'out')
+  prepare(root, ['a'], tmp_path / 'out', exclude=['novel-2'])
+
+
 def test_only_near_names_are_suggested(tmp_path):
   root = fill(tmp_path / 'train', {'DeepFaceLab': 4, 'StyleGAN2': 4})
   for wrong, message in (

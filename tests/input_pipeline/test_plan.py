@@ -5,6 +5,7 @@ import pytest
 from helpers.imagesets import write_set
 from input_pipeline import meta, pack, plan
 from input_pipeline.data_card import Card
+from input_pipeline.errors import UserError
 
 
 def plan_of(csv, options):
@@ -41,3 +42,20 @@ def test_the_estimated_space_is_enough(tmp_path, options):
   pack.pack(csv, tmp_path / 'out', options, workers=1)
   size = sum(path.stat().st_size for path in (tmp_path / 'out').iterdir())
   assert size < estimate < 20 * size
+
+
+@pytest.mark.parametrize('name', ['novel-2', 'Novel-1.3', 'none of these '])
+def test_a_class_is_not_called_as_tables_call_other_images(
+  tmp_path, name, monkeypatch, capsys
+):
+  csv, out = write_set(tmp_path), tmp_path / 'out'
+  csv.write_text(csv.read_text().replace(',m2,', f',{name},'))
+  options = pack.Options(size=16)
+  with pytest.raises(UserError, match=f"label 2 is called '{name}' .* another"):
+    pack.pack(csv, out, options, workers=1)
+  with monkeypatch.context() as earlier:
+    earlier.setattr(plan, 'why_taken', lambda name: '')
+    pack.pack(csv, out, options, workers=1)
+  # What an earlier version packed stays in use.
+  assert pack.pack(csv, out, options, workers=1).classes[2].name == name
+  assert 'packed already' in capsys.readouterr().out

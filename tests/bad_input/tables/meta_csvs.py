@@ -109,6 +109,12 @@ CASES = (
   _row('no method', 'method', method=''),
   _row('a method with control characters', 'method', method='\x1b[31m'),
   _row('a method with a line break', 'method', method='a\rb'),
+  _csv(
+    'a class called as found ones are',
+    rows(*[{'method': 'novel-7'}] * 3),
+    'meta.csv',
+    "label 0 is called 'novel-7'",
+  ),
   _csv('a gap in the labels', rows(*[{}] * 6, *[{'label': 5}] * 3)),
   _csv('known classes after novel ones', rows(*[{'tag': 2}] * 3)),
   _csv('no labelled row', rows(*[{'tag': 2}] * 9)),
