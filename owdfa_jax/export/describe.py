@@ -82,6 +82,7 @@ def describe_run(
     'image_size': dataset.image_size,
     'unseen_threshold': threshold,
     'false_alarm_rate': config.eval.false_alarm_rate,
+    'temperature_in_program': baked_temperature(experiment, seen) or 1.0,
     'temperature': summed_temperature(experiment, seen),
     'preparation': preparation(dataset),
     'on_the_host': [

@@ -93,6 +93,6 @@ class ExportedNetwork:
     if images.dtype != np.uint8 or not fits or not len(images):
       raise ValueError(
         f'images are {images.dtype} {list(images.shape)}; give uint8 '
-        f'[B, {size}, {size}, 3]'
+        f'[B, {size}, {size}, 3] with B at least 1'
       )
     return jax.tree.map(np.asarray, self._call(images))

@@ -94,15 +94,22 @@ def _found(description: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _sources(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-  """Returns the sources of the training images: names, kinds and counts."""
+  """Returns the sources of the training images: names, kinds and counts.
+
+  The last one stands for the images of unknown source, if there are any.
+  """
+  of_class = [(x['name'], x['known'], x['counts']) for x in data['classes']]
+  unknown = data.get('truth_unknown') or {}
+  if unknown.get('unlabelled'):
+    of_class.append(('(unknown: the heap)', False, unknown))
   return [
     {
-      'name': entry['name'],
-      'known': entry['known'],
-      'labelled': entry['counts']['labelled'],
-      'unlabelled': entry['counts']['unlabelled'],
+      'name': name,
+      'known': known,
+      'labelled': counts['labelled'],
+      'unlabelled': counts['unlabelled'],
     }
-    for entry in data['classes']
+    for name, known, counts in of_class
   ]
 
 

@@ -11,6 +11,7 @@ from input_pipeline.argument_parser import DATA_FLAG
 from input_pipeline.errors import reworded
 from input_pipeline.files import LIST_LIMIT, read_text
 from input_pipeline.output_folders import publish_folder, temporary_folder
+from input_pipeline.progress_bars import progress_line
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
@@ -84,6 +85,7 @@ def export_run(
   )
   parts = baked_parts(experiment, split)
   temperature = baked_temperature(experiment, seen)
+  progress_line(f'writing the program for {", ".join(platforms)}')
   function = network_function(experiment, restored, seen, temperature, parts)
   exported = export_function(function, experiment.dataset.image_size, platforms)
   program = bytes(exported.serialize())
@@ -91,6 +93,7 @@ def export_run(
     'program': {'file': PROGRAM_FILE, **describe_program(exported)},
     'files': {PROGRAM_FILE: file_facts(program)},
   }
+  progress_line('loading it back, to compare it with the run')
   with temporary_folder(out) as folder:
     (folder / PROGRAM_FILE).write_bytes(program)
     loaded = load_program(read_program(folder, description), description)

@@ -1,5 +1,7 @@
 """`owdfa export`: a network in files that need no run."""
 
+import contextlib
+import io
 import json
 import shutil
 
@@ -34,10 +36,17 @@ def run(trained, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def out(run):
-  folder = run.parent / 'export'
-  export_run(run, folder, licence='CC0 *1.0*')
-  return folder
+def exported(run):
+  """The folder of an export, and what was said meanwhile."""
+  folder, said = run.parent / 'export', io.StringIO()
+  with contextlib.redirect_stderr(said):
+    export_run(run, folder, licence='CC0 *1.0*')
+  return folder, said.getvalue()
+
+
+@pytest.fixture(scope='module')
+def out(exported):
+  return exported[0]
 
 
 @pytest.fixture(scope='module')
@@ -71,6 +80,12 @@ def test_an_export_says_what_the_run_says(run, out, images):
   assert network.platforms == ('cpu', 'cuda', 'tpu')
 
 
+def test_what_takes_seconds_is_said(exported):
+  *_, writing, loading = exported[1].splitlines()
+  assert writing == 'writing the program for cpu, cuda, tpu'
+  assert loading == 'loading it back, to compare it with the run'
+
+
 def test_a_batch_may_have_any_size(out, images):
   network = owdfa_jax.load_export(out)
   one, all_rows = network(images[:1]), network(images)
@@ -88,7 +103,7 @@ def test_a_batch_may_have_any_size(out, images):
   ],
 )
 def test_other_arrays_are_refused(out, shape, dtype):
-  with pytest.raises(ValueError, match=r'give uint8 \[B, 32, 32, 3\]'):
+  with pytest.raises(ValueError, match=r'\[B, 32, 32, 3\] with B at least 1'):
     owdfa_jax.load_export(out)(np.zeros(shape, dtype))
 
 
@@ -112,6 +127,14 @@ def test_the_card_has_the_facts_of_the_run(out):
     'It does not\n  say that an image is real.\n  No source of real' in card
   )
   assert 'the name of any source.\n- The probability' in card
+
+
+def test_the_temperature_of_the_run_is_recorded(run, out):
+  calibration = owdfa_jax.load(run).calibration
+  found = json.loads((out / DESCRIPTION_FILE).read_text())
+  wanted = 1 if calibration is None else calibration.image
+  assert found['temperature_in_program'] == wanted
+  assert found['temperature'] == 1  # of tiles, which this run has not
 
 
 def test_the_comparison_is_recorded(out):

@@ -67,6 +67,18 @@ def test_the_folder_of_a_stage_is_in_that_of_its_run(folder, found):
   assert name_and_stage(pathlib.PurePosixPath(folder)) == found
 
 
+def test_the_table_of_sources_has_all_training_images():
+  counts = {'labelled': 288, 'unlabelled': 0}
+  data = DATA | {
+    'classes': [{'name': 'a', 'known': True, 'counts': counts}],
+    'truth_unknown': {'labelled': 0, 'unlabelled': 274},
+  }
+  heap = '| (unknown: the heap) | no | 0 | 274 |'
+  card = render_card(DESCRIPTION, data, REPORT, '')
+  assert f'| a | yes | 288 | 0 |\n{heap}\n' in card
+  assert 'the heap' not in card_of()
+
+
 def test_found_groups_have_the_names_of_the_user():
   card = card_of()
   assert '| mine | 2 | a name from the user |' in card
