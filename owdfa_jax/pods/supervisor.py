@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -26,6 +26,14 @@ _TICK = 0.2
 _PRINT_SECONDS = 10.0
 # Work that failed in these ways prints the reason itself.
 _PRINTED = (Kind.USAGE, Kind.ERROR, Kind.EXCEPTION)
+
+
+def _signal_name(number: int) -> str:
+  """Returns what a signal is called."""
+  try:
+    return signal.Signals(number).name
+  except ValueError:  # one of those for real time, which have no names
+    return f'signal {number}'
 
 
 class Supervisor:
@@ -69,7 +77,7 @@ class Supervisor:
       signal.signal(number, self._forward)
     try:
       while True:
-        self._wait()
+        self._wait(self._link.sources() if self._link else [])
         complete = self._ended is not None and self._ended == self._announced
         verdict = self._link.step() if self._link else None
         if complete and (verdict or self._link is None or self._link.complete):
@@ -112,13 +120,15 @@ class Supervisor:
       with contextlib.suppress(ProcessLookupError):
         kill(self._child, number)
 
-  def _wait(self) -> None:
-    """Waits for a message or an end, and acts on it."""
-    sources: list[Any] = self._log.sources()
+  def _wait(self, others: Sequence[Any]) -> None:
+    """Waits for a message or an end, and acts on it.
+
+    Args:
+      others: what else ends the wait, and is not acted on.
+    """
+    sources: list[Any] = [*self._log.sources(), *others]
     if self._ended is None:
       sources.append(self._messages)
-    if self._link is not None:
-      sources.extend(self._link.sources())
     wait(sources, _TICK)
     self._log.relay()
     if self._ended is not None:
@@ -185,7 +195,7 @@ class Supervisor:
     elif self._own is None:
       how = f'exit status {ended}'
       if ended < 0:
-        how = signal.Signals(-ended).name
+        how = _signal_name(-ended)
       kind = Kind.KILLED
       if self._log.held and ended == -signal.SIGABRT:
         kind, how = Kind.CONSEQUENCE, "ended by JAX's coordination service"
@@ -220,5 +230,5 @@ class Supervisor:
     self._release()
     until = time.monotonic() + _PRINT_SECONDS
     while self._ended is None and time.monotonic() < until:
-      self._wait()
+      self._wait([])
     self._kill()

@@ -116,7 +116,7 @@ class PodProcess:
 
   def _fail(self, error: BaseException) -> None:
     """Reports an error, prints it, and ends the process."""
-    text = ' '.join(f'{type(error).__name__}: {error}'.split())
+    text = escape.message(f'{type(error).__name__}: {error}')
     if isinstance(error, UserError):
       text = escape.message(str(error))
       kind = Kind.USAGE if isinstance(error, UsageError) else Kind.ERROR
@@ -141,8 +141,10 @@ class PodProcess:
 
   def _wait_for_release(self) -> None:
     """Waits for the supervisor's release; ends the work if it is gone."""
-    while self._messages.recv(1):
-      self._released.set()
+    # The connection is reset if the supervisor has not read everything.
+    with contextlib.suppress(ConnectionResetError):
+      while self._messages.recv(1):
+        self._released.set()
     os.killpg(0, signal.SIGKILL)
 
 

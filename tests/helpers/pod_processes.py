@@ -97,6 +97,12 @@ class Pod:
       time.sleep(0.02)
     time.sleep(0.5)
 
+  def processor_seconds(self, process):
+    """Returns the processor time that a supervisor has taken."""
+    stat = pathlib.Path(f'/proc/{self.processes[process].pid}/stat').read_text()
+    user, system = stat.rpartition(')')[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
+
   def kill(self, process, number=signal.SIGKILL):
     """Sends a signal to a process, as a scheduler does."""
     self.processes[process].send_signal(number)

@@ -1,6 +1,7 @@
 """Tests that the processes of a pod end together, whatever ends one of them."""
 
 import signal
+import time
 
 import pytest
 
@@ -36,6 +37,20 @@ def test_killed_supervisor_ends_all(tmp_path, victim):
   other = 1 - victim
   assert (statuses[victim], statuses[other]) == (-signal.SIGKILL, 75)
   assert errors[other] == LOST.format(victim, 2, CLOSED) + AGAIN
+
+
+def test_killed_supervisor_ends_work_that_tells_it_something(tmp_path):
+  work = (
+    'early:wait_for("go"); pod.joined(0, 1, "", 0, ""); tell("told"); hang()'
+  )
+  pod = Pod(tmp_path, work)
+  pod.all_work()
+  pod.kill(0, signal.SIGSTOP)
+  (tmp_path / 'go').touch()
+  while not (tmp_path / 'told').exists():
+    time.sleep(0.02)
+  pod.kill(0)
+  assert pod.end()[0] == [-signal.SIGKILL]
 
 
 @pytest.mark.parametrize('victim', [0, 1])
@@ -82,6 +97,40 @@ def test_exception_of_one_ends_all(tmp_path, process):
     f'error: a process of the pod failed: process {process} of 2 '
     f'(IndexError: list index out of range){AGAIN}'
   )
+
+
+def test_text_that_no_terminal_takes(tmp_path):
+  work = r'raise ValueError("no \udcff\n \x1b[2J")'
+  statuses, errors = Pod(tmp_path, work, 'hang()').end()
+  assert statuses == [1, 75]
+  assert r'(ValueError: no \udcff \x1b[2J)' in errors[1]
+
+
+def test_signal_without_a_name(tmp_path):
+  statuses, errors = Pod(tmp_path, 'os.kill(os.getpid(), 40)', 'hang()').end()
+  assert statuses == [75, 75]
+  line = KILLED.format(0, 2).replace('SIGKILL', 'signal 40')
+  assert errors == [line + AGAIN] * 2
+
+
+def test_supervisor_rests_while_its_work_prints(tmp_path):
+  work = """
+class Slow(Exception):
+  def __str__(self):
+    time.sleep(6 * pathlib.Path(folder, 'is_told').exists())
+    tell('is_told')
+    return 'why'
+raise Slow
+"""
+  pod = Pod(tmp_path, 'hang()', work)
+  pod.all_work()
+  time.sleep(1)
+  before = pod.processor_seconds(1)
+  time.sleep(2)
+  assert pod.processor_seconds(1) - before < 0.1
+  statuses, errors = pod.end()
+  assert statuses == [75, 1]
+  assert 'Traceback' in errors[1]
 
 
 @pytest.mark.parametrize('victim', [0, 1])
