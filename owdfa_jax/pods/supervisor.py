@@ -209,7 +209,8 @@ class Supervisor:
     """
     if self._own and self._own.kind in _PRINTED:
       self._let_it_print()
-      return 1 if self._own.kind is Kind.EXCEPTION else self._own.status
+      # A status below 1: it did not end by itself.
+      return max(1, self._ended or 1)
     if verdict.process == self._process and self._ended is None:
       self._let_it_print()
       return RESTART

@@ -13,7 +13,12 @@ import types
 from typing import Any
 
 from input_pipeline import escape
-from input_pipeline.errors import UsageError, UserError
+from input_pipeline.errors import (
+  MISUSED,
+  UsageError,
+  UserError,
+  one_line_errors,
+)
 from owdfa_jax.pods.failures import Kind
 from owdfa_jax.pods.supervisor import Supervisor
 
@@ -112,14 +117,21 @@ class PodProcess:
       status = error.code if isinstance(error.code, int) else bool(error.code)
     elif error is not None:
       self._fail(error)
+    try:
+      sys.stdout.flush()
+    except OSError as full:
+      self._fail(full)
     self._tell({'ends': status})
 
   def _fail(self, error: BaseException) -> None:
     """Reports an error, prints it, and ends the process."""
     text = escape.message(f'{type(error).__name__}: {error}')
+    status = 1
     if isinstance(error, UserError):
       text = escape.message(str(error))
-      kind = Kind.USAGE if isinstance(error, UsageError) else Kind.ERROR
+      kind = Kind.ERROR
+      if isinstance(error, UsageError):
+        kind, status = Kind.USAGE, MISUSED
       self._tell({'failed': [kind, text]})
       print(f'error: {text}', file=sys.stderr)
     elif is_lost_connection(error):
@@ -127,6 +139,9 @@ class PodProcess:
       # The supervisor ends this process if it receives a better reason.
       self._released.wait()
       traceback.print_exception(error)
+    elif isinstance(error, OSError) and (end := _stdout_status(error)):
+      status = end
+      self._tell({'failed': [Kind.ERROR, f'cannot write to stdout: {text}']})
     else:
       self._tell({'failed': [Kind.EXCEPTION, text]})
       traceback.print_exception(error)
@@ -134,7 +149,7 @@ class PodProcess:
     with contextlib.suppress(OSError):
       sys.stdout.flush()
       sys.stderr.flush()
-    os._exit(1)
+    os._exit(status)
 
   def _tell(self, message: dict[str, Any]) -> None:
     self._messages.sendall(json.dumps(message).encode() + b'\n')
@@ -156,6 +171,23 @@ def _listen() -> socket.socket:
         ('', 0), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
       )
   return socket.create_server(('', 0), backlog=128)
+
+
+def _stdout_status(error: OSError) -> int:
+  """Prints the line of an error of stdout, if it is one.
+
+  Returns:
+    The exit status, or 0 if it is another error.
+  """
+  trace = error.__traceback__
+  try:
+    with one_line_errors():
+      raise error
+  except SystemExit as end:
+    return int(end.code or 0)
+  except OSError:
+    error.__traceback__ = trace
+    return 0
 
 
 def _divert_native_messages(write: int) -> None:
