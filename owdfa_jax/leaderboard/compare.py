@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import jax
 import ml_collections
@@ -12,6 +12,7 @@ from input_pipeline import escape
 from input_pipeline.errors import UserError
 from input_pipeline.files import write_whole
 from input_pipeline.storage import run_folder
+from input_pipeline.text_tables import counted
 from owdfa_jax.discovery.find_centres import evaluate_run
 from owdfa_jax.discovery.spectrum_run import run_spectrum
 from owdfa_jax.discovery.stages import train_stages
@@ -71,7 +72,8 @@ def compare(
       build_experiment(part)
   if remark := short_runs({run.row.name: run.last for run in networks}):
     say(remark)
-  write_leaderboard(folder, runs, config.benchmark, command)
+  asked = {run.row.name for run in chosen}
+  write_leaderboard(folder, runs, config.benchmark, command, asked)
   write_board_record(folder, config, runs[0], command)
   waiting = [x for x in chosen if finished_report(x) is None]
   say(_numbers(len(waiting), len(chosen), len(runs)))
@@ -94,7 +96,7 @@ def compare(
     time_left.add(run, time.monotonic() - began)
     # The next run compiles its own programs; these would only use memory.
     jax.clear_caches()
-    write_leaderboard(folder, runs, config.benchmark, command)
+    write_leaderboard(folder, runs, config.benchmark, command, asked)
   print(f'\n{(folder / "leaderboard.md").read_text()}')
   print(f'written: {folder}/leaderboard.md, .csv, .png, leaderboard_runs.csv')
   return 0
@@ -141,7 +143,11 @@ def record_machine(run: Run) -> None:
 
 
 def write_leaderboard(
-  folder: epath.Path, runs: Sequence[Run], benchmark: str, command: str
+  folder: epath.Path,
+  runs: Sequence[Run],
+  benchmark: str,
+  command: str,
+  asked: Container[str] | None = None,
 ) -> None:
   """Writes the tables and the picture of the finished runs.
 
@@ -150,6 +156,8 @@ def write_leaderboard(
     runs: all runs of the leaderboard.
     benchmark: the title of the picture.
     command: the command line, written below the table.
+    asked: the names of the rows that the command trains; None for all. Others
+      are in the table once a run of theirs is finished, else in a note.
 
   Raises:
     UserError: a file cannot be written.
@@ -160,9 +168,15 @@ def write_leaderboard(
   # seen both.
   while entries != (found := collect_entries(runs)):
     entries = found
-    notes = make_notes(runs, entries, benchmark, command)
+    shown = [
+      entry
+      for entry in entries
+      if entry.reports or asked is None or entry.name in asked
+    ]
+    left_out = [entry.name for entry in entries if entry not in shown]
+    notes = make_notes(runs, shown, benchmark, command, left_out)
     contents = {
-      'leaderboard.md': table.leaderboard_markdown(entries, notes).encode(),
+      'leaderboard.md': table.leaderboard_markdown(shown, notes).encode(),
       'leaderboard.csv': table.rows_csv(entries).encode(),
       'leaderboard_runs.csv': table.runs_csv(entries).encode(),
     }
@@ -170,7 +184,7 @@ def write_leaderboard(
       # Imported here because Matplotlib takes a second to load.
       from owdfa_jax.leaderboard import picture
 
-      contents['leaderboard.png'] = picture.draw_leaderboard(entries, benchmark)
+      contents['leaderboard.png'] = picture.draw_leaderboard(shown, benchmark)
     for name, content in contents.items():
       with write_whole(
         folder / name,
@@ -186,6 +200,7 @@ def make_notes(
   entries: Sequence[table.Entry],
   benchmark: str,
   command: str,
+  left_out: Sequence[str] = (),
 ) -> list[str]:
   """Returns what all numbers of the table depend on, a line each.
 
@@ -194,13 +209,14 @@ def make_notes(
     entries: the rows of the table.
     benchmark: the name of the dataset's config.
     command: the command line.
+    left_out: the names of the rows that are not in the table.
   """
   dataset, config = runs[0].last.dataset, runs[0].last.config
   num_novel = 'an unknown number of'
   if dataset.novel_count_known:
     num_novel = str(dataset.num_classes - dataset.num_known)
   trained = [entry for entry in entries if entry.epochs]
-  epochs = 'no network' if not trained else f'{trained[0].epochs} epochs'
+  epochs = 'no network' if not trained else counted(trained[0].epochs, 'epoch')
   if len({entry.epochs for entry in trained}) > 1:
     epochs = 'epochs: ' + ', '.join(f'{e.name} {e.epochs}' for e in trained)
   rule = selection_rule(dataset, config.eval.selection, config.eval.metric)
@@ -217,11 +233,27 @@ def make_notes(
     f'{benchmark}: {dataset.num_known} known and {num_novel} novel classes, '
     f'{len(dataset.train)} training images; {epochs}; '
     f'checkpoint: {checkpoint}; evaluated on the {config.eval.split} split.',
+    *left_out_notes(left_out),
     *group_notes(entries),
     *table.floor_notes(entries),
     *heap_notes(entries),
     *(f'Trained with {machine}.' for machine in sorted(machines)),
     f'`{command}`',
+  ]
+
+
+def left_out_notes(names: Sequence[str]) -> list[str]:
+  """Returns a note on the rows that are not in the table.
+
+  Args:
+    names: of these rows.
+  """
+  if not names:
+    return []
+  listed = escape.markdown_text(', '.join(names))
+  return [
+    'Not in the table, since `only_rows` leaves them to other commands and '
+    f'none of their runs is finished so far: {listed}.'
   ]
 
 
@@ -254,7 +286,7 @@ def heap_notes(entries: Sequence[table.Entry]) -> list[str]:
   _, first = reports[0]
   lines = [
     f'{first["num_without_truth"]} of {first["num_examples"]} images have no '
-    'true class. Known ACC covers images that are known to be of known classes.'
+    'true class. Known ACC covers the images whose true class is a known one.'
   ]
   for title, report in reports:
     warnings = (report.get('heap') or {}).get('warnings', ())

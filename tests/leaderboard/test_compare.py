@@ -108,7 +108,7 @@ def test_notes_say_how_the_table_was_made(packed, tmp_path):
   text = (tmp_path / 'leaderboard.md').read_text()
   for words in (
     'folder64: 2 known and 2 novel classes',
-    '; 1 epochs; checkpoint: the last epoch, none is selected; evaluated on',
+    '; 1 epoch; checkpoint: the last epoch, none is selected; evaluated on',
     'Trained with jax 9, 2 x abacus.',
     '`the command`',
   ):
@@ -116,6 +116,24 @@ def test_notes_say_how_the_table_was_made(packed, tmp_path):
   pretend_finished(runs[1].last)
   compare.write_leaderboard(tmp_path, runs, 'folder64', 'the command')
   assert 'not recorded' in (tmp_path / 'leaderboard.md').read_text()
+
+
+def test_rows_of_other_commands_are_in_the_table_once_a_run_is_finished(
+  packed, tmp_path
+):
+  runs = make_runs(packed, tmp_path)
+
+  def written():
+    compare.write_leaderboard(tmp_path, runs, 'folder64', 'x', {'CPL'})
+    assert 'lower bound' in (tmp_path / 'leaderboard.csv').read_text()
+    return (tmp_path / 'leaderboard.md').read_text()
+
+  note = 'none of their runs is finished so far: lower bound.'
+  text = written()
+  assert [*read_cells(text)] == ['CPL'] and note in text
+  pretend_finished(runs[0].last)
+  text = written()
+  assert [*read_cells(text)] == ['lower bound', 'CPL'] and note not in text
 
 
 def test_notes_of_a_heap_say_what_the_numbers_do_not_cover(unsorted, tmp_path):
@@ -132,7 +150,7 @@ def test_notes_of_a_heap_say_what_the_numbers_do_not_cover(unsorted, tmp_path):
   text = (tmp_path / 'leaderboard.md').read_text()
   for words in (
     'checkpoint: best, selected by Known ACC on test images and the score of',
-    '- 20 of 32 images have no true class. Known ACC covers images that are',
+    '- 20 of 32 images have no true class. Known ACC covers the images whose',
     '- Warning (CPL, seed 3): only 2 of 20 images.',
   ):
     assert words in text

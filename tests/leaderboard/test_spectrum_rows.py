@@ -100,7 +100,7 @@ def test_rows_without_a_network_are_run_once(waves, tmp_path, monkeypatch):
   assert 'Does not beat the spectrum, which has no network (All ACC): CPL.' in (
     text
   )
-  assert '; 1 epochs;' in text
+  assert '; 1 epoch;' in text
 
   monkeypatch.delattr(compare, 'run_spectrum')
   # Settings of networks do not matter.
