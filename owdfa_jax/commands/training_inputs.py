@@ -17,7 +17,7 @@ from owdfa_jax.discovery.unknown_classes import (
   take_or_hold_place,
 )
 from owdfa_jax.settings import RunInputs
-from owdfa_jax.training.small_data import raise_passes
+from owdfa_jax.training.small_data import give_least_steps
 
 
 def check_configured(
@@ -46,7 +46,7 @@ def check_configured(
   )
   remark = ''
   if mode == 'train' and 'spectrum' not in config:
-    remark = raise_passes(config, first_workdir(config, workdir), given)
+    remark = give_least_steps(config, first_workdir(config, workdir), given)
   inputs = check_inputs(config, workdir, mode, writes=writes)
   if unknown:
     lines = estimate_classes(config)

@@ -18,7 +18,7 @@ from owdfa_jax.training.run_record import recorded_passes
 MIN_STEPS = 400
 
 
-def raise_passes(
+def give_least_steps(
   config: ml_collections.ConfigDict, workdir: str, given: Collection[str]
 ) -> str:
   """Sets `passes_per_epoch` so that a run has at least `MIN_STEPS`.

@@ -12,7 +12,11 @@ from owdfa_jax import configs
 from owdfa_jax.commands.preflight import check_inputs
 from owdfa_jax.discovery.stage_plan import first_workdir
 from owdfa_jax.settings import check_run
-from owdfa_jax.training.small_data import MIN_STEPS, raise_passes, short_runs
+from owdfa_jax.training.small_data import (
+  MIN_STEPS,
+  give_least_steps,
+  short_runs,
+)
 
 # The tests' dataset gives six steps of 16 images in a pass.
 STEPS = 6
@@ -31,27 +35,27 @@ def hold_a_run(workdir, **settings):
 
 def test_little_data_gets_more_passes_and_the_same_epochs(packed, tmp_path):
   config = make_config(packed, epochs=20)
-  line = raise_passes(config, str(tmp_path / 'run'), given=())
+  line = give_least_steps(config, str(tmp_path / 'run'), given=())
   assert config.epochs == 20 and config.passes_per_epoch == 4
   assert line == (
     'the data gives 6 steps an epoch, 120 in 20 epochs; each epoch therefore '
     'passes over the images 4 times, for 480 steps '
     '(--config.passes_per_epoch=1 leaves it at 120)'
   )
-  again = raise_passes(config, str(tmp_path / 'run'), given=())
+  again = give_least_steps(config, str(tmp_path / 'run'), given=())
   assert again == '' and config.passes_per_epoch == 4
 
 
 def test_enough_steps_are_left_alone(packed, tmp_path):
   config = make_config(packed, epochs=-(-MIN_STEPS // STEPS))
-  assert raise_passes(config, str(tmp_path), given=()) == ''
+  assert give_least_steps(config, str(tmp_path), given=()) == ''
   assert config.passes_per_epoch == 1
 
 
 @pytest.mark.parametrize('given', ['epochs', 'passes_per_epoch'])
 def test_length_that_the_user_gives_is_kept(given, packed, tmp_path):
   config = make_config(packed, epochs=2, passes_per_epoch=3)
-  line = raise_passes(config, str(tmp_path), given=(given, 'seed'))
+  line = give_least_steps(config, str(tmp_path), given=(given, 'seed'))
   assert config.epochs == 2 and config.passes_per_epoch == 3
   assert 'only 36 steps; --config.passes_per_epoch=36' in line
 
@@ -66,7 +70,7 @@ def test_run_that_has_begun_keeps_its_passes(
   hold_a_run(tmp_path, **recorded)
   config = make_config(packed, epochs=2)
   for given in ((), ('epochs',)):
-    assert 'only' in raise_passes(config, str(tmp_path), given)
+    assert 'only' in give_least_steps(config, str(tmp_path), given)
     assert config.passes_per_epoch == passes
 
 
@@ -75,11 +79,11 @@ def test_stages_share_the_passes_of_the_method(packed, tmp_path):
   config.data.path, config.batch_size = str(packed), 16
   config.epochs = 20
   first = first_workdir(config, str(tmp_path))
-  assert '4 times, for 480 steps' in raise_passes(config, first, ())
+  assert '4 times, for 480 steps' in give_least_steps(config, first, ())
   assert check_inputs(config, str(tmp_path), 'train').config.epochs == 6
   hold_a_run(tmp_path / '1-supervised', passes_per_epoch=9)
   config.passes_per_epoch = 1
-  assert raise_passes(config, first, ()) == ''
+  assert give_least_steps(config, first, ()) == ''
   assert config.passes_per_epoch == 9
 
 
@@ -115,4 +119,4 @@ def test_other_mistakes_are_reported_first(packed, tmp_path):
   config = make_config(packed, epochs=2)
   config.batch_size = 1000
   with pytest.raises(UserError, match='smaller than one batch'):
-    raise_passes(config, str(tmp_path), ())
+    give_least_steps(config, str(tmp_path), ())
