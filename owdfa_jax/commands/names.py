@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       # Nothing was to be changed, so a run that cannot be written is shown.
       problem = f'no file for names: {error}'
   print(cluster_table(run, found.names))
-  shared = shared_lines(found.names)
+  shared = shared_lines(found.names, found.parts)
   for line in [*parts, *shared, *examples_of_heap(run)]:
     print(line)
   shown = escape.terminal(shlex.quote(str(arguments.run)))

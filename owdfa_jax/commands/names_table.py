@@ -7,7 +7,7 @@ import numpy as np
 
 from input_pipeline import escape, text_tables
 from input_pipeline.text_tables import percent
-from owdfa_jax.evaluation.names_checks import part_label
+from owdfa_jax.evaluation.names_checks import entries, part_label
 from owdfa_jax.evaluation.shared_names import clusters_of_name
 from owdfa_jax.page.run_files import RunFiles
 
@@ -120,21 +120,41 @@ def examples_of_heap(run: RunFiles) -> list[str]:
   return lines
 
 
-def shared_lines(names: Mapping[int, str]) -> list[str]:
-  """Returns a line for each name that several clusters have.
+def shared_lines(
+  names: Mapping[int, str], parts: Mapping[int, Sequence[str]]
+) -> list[str]:
+  """Returns lines on each name that several clusters or parts have.
 
   Args:
     names: by output, '' for none.
+    parts: the names of the parts of the split clusters, by output.
   """
+  whole = {k: name for k, name in names.items() if k not in parts}
+  answered = [(label, name) for label, _, name in entries(whole, parts)]
   found = []
-  for name in dict.fromkeys(filter(None, names.values())):
+  for name in dict.fromkeys([*names.values(), *_of(parts)]):
+    if not name:
+      continue
+    sharing = [label for label, given in answered if given == name]
+    if len(sharing) > 1:
+      found.append(f'{_have(sharing, name)}, so they count as one source')
     clusters = clusters_of_name(name, names)
-    if len(clusters) > 1:
+    split = [f'novel-{k}' for k in sorted(parts) if names.get(k) == name]
+    if len(clusters) > 1 and split:
       found.append(
-        f'{", ".join(clusters[:-1])} and {clusters[-1]} have the name '
-        f'{escape.terminal(name)}, so they count as one source'
+        f'{_have(clusters, name)}: one source in the tables of test images '
+        f'alone; new images get the parts of {" and ".join(split)}'
       )
   return found
+
+
+def _of(parts: Mapping[int, Sequence[str]]) -> list[str]:
+  return [name for output in sorted(parts) for name in parts[output]]
+
+
+def _have(labels: Sequence[str], name: str) -> str:
+  joined = f'{", ".join(labels[:-1])} and {labels[-1]}'
+  return f'{joined} have the name {escape.terminal(name)}'
 
 
 def lines_of_parts(
@@ -171,7 +191,8 @@ def lines_of_parts(
       name = parts[output][part - 1]
       lines.append(
         escape.terminal(
-          f'{label}{f", {name}" if name else ""}: {size} images, such as '
+          f'{label}{f", {name}" if name else ""}: '
+          f'{text_tables.counted(size, "image")}, such as '
           f'{", ".join(images[:_EXAMPLES])}'
         )
       )

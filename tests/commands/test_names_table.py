@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.page_runs import write_run
-from owdfa_jax.commands.names_table import lines_of_parts
+from owdfa_jax.commands.names_table import lines_of_parts, shared_lines
 from owdfa_jax.evaluation import sources_file
 from owdfa_jax.evaluation.training_sample import TrainingSample
 from owdfa_jax.page.run_files import read_run
@@ -27,3 +27,16 @@ def test_the_wait_for_parts_is_said_in_a_terminal(
   assert lines[3].startswith('novel-3.2: 6 images, such as ')
   said = 'computing the parts of split clusters' in capsys.readouterr().err
   assert said == in_terminal
+
+
+def test_a_split_cluster_shares_its_name_in_tables_of_test_images_alone():
+  names = {3: 'X', 4: '', 5: 'X', 8: 'Y'}
+  one = 'novel-3 and novel-5 have the name X, so they count as one source'
+  assert shared_lines(names, {}) == [one]
+  assert shared_lines(names, {5: ('', '')}) == [
+    'novel-3 and novel-5 have the name X: one source in the tables of test '
+    'images alone; new images get the parts of novel-5'
+  ]
+  assert shared_lines({5: '', 8: 'Y'}, {5: ('Y', '')}) == [
+    'novel-5.1 and novel-8 have the name Y, so they count as one source'
+  ]
