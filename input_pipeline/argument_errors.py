@@ -53,7 +53,15 @@ def describe_error(
 
 def _of_unknown(given: str, actions: Sequence[argparse.Action]) -> str:
   if not given.startswith('-'):
-    return f'unknown argument: {given}; a value with blanks goes in quotes'
+    named = [
+      str(action.metavar or action.dest)
+      for action in actions
+      if not action.option_strings and action.nargs in (None, '?')
+    ]
+    most = f'give at most {" and ".join(named)}; ' if named else ''
+    return (
+      f'unknown argument: {given}; {most}a value with blanks goes in quotes'
+    )
   names = [name for action in actions for name in action.option_strings]
   name = given.split()[0].partition('=')[0]
   return f'unknown option: {given}{did_you_mean(name, names)}'

@@ -98,7 +98,8 @@ class ArgumentParser(argparse.ArgumentParser):
     # A misspelt option is why another one is missing.
     unknown = self._unknown() if is_of_missing(message) else ''
     line = describe_error(message, self._actions, unknown)
-    line += f'; see `{self.prog} --help`'
+    see = ' See' if line.endswith('?') else '; see'
+    line += f'{see} `{self.prog} --help`'
     print(f'error: {escape.message(line)}', file=sys.stderr)
     sys.exit(MISUSED)
 

@@ -88,10 +88,11 @@ def one_line_errors() -> Iterator[None]:
 
   Every command wraps all of its work in this, also the reading of its command
   line: `@one_line_errors()` above its `main`. Ctrl-C ends the command with one
-  word. If the program that reads stdout has ended, as in
-  `owdfa train --help | head`, the command ends without a message. If stdout is
-  a file on a full disk, it ends with one line. Any other exception is a defect
-  of the program and keeps its traceback.
+  word, and with the text of the `KeyboardInterrupt` if it has one. If the
+  program that reads stdout has ended, as in `owdfa train --help | head`, the
+  command ends without a message. If stdout is a file on a full disk, it ends
+  with one line. Any other exception is a defect of the program and keeps its
+  traceback.
   """
   if isinstance(sys.stdout, io.TextIOWrapper):
     # A terminal that is not UTF-8 lacks letters that names may have.
@@ -102,8 +103,9 @@ def one_line_errors() -> Iterator[None]:
     except UserError as error:
       print(f'error: {escape.message(str(error))}', file=sys.stderr)
       sys.exit(MISUSED if isinstance(error, UsageError) else 1)
-    except KeyboardInterrupt:
-      print('interrupted', file=sys.stderr)
+    except KeyboardInterrupt as error:
+      what = f': {error}' if str(error) else ''
+      print(f'interrupted{what}', file=sys.stderr)
       sys.exit(INTERRUPTED)
     finally:
       # Python would flush at the exit, where the error cannot be caught.

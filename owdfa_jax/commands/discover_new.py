@@ -102,7 +102,8 @@ def discover_with_run(
     *unlike_lines(sides, experiment.dataset.description),
   ]:
     print(terminal(line))
-  if line := no_real_source(experiment.dataset):
+  line = no_real_source(experiment.dataset)
+  if line and sides:
     print(f'warning: {line}')
   if summary['clusters']:
     print(_table(summary))

@@ -47,7 +47,17 @@ def run_phases(discovery: Discovery) -> int:
 
   Raises:
     UserError: a phase cannot be done.
+    KeyboardInterrupt: with Ctrl-C outside the training; says what follows.
   """
+  try:
+    return _run_phases(discovery)
+  except KeyboardInterrupt as error:
+    raise KeyboardInterrupt(
+      str(error) or 'the same command goes on with this phase'
+    ) from None
+
+
+def _run_phases(discovery: Discovery) -> int:
   _prepare(discovery)
   _pack(discovery)
   if not discovery.is_evaluated:

@@ -15,6 +15,7 @@ from input_pipeline.image_folders import FolderScan
 from input_pipeline.object_store import is_remote
 from input_pipeline.pack_options import LOCAL
 from input_pipeline.progress_bars import progress_bar
+from input_pipeline.text_tables import counted
 from owdfa_jax.evaluation.report_files import NEW_ATTRIBUTIONS_FILE
 from owdfa_jax.evaluation.source_names import no_real_source
 from owdfa_jax.experiment import Experiment
@@ -135,19 +136,25 @@ def write_attribution(
       pass  # it computes its share of each batch
     return summary
   if table.done:
-    say(f'goes on: {len(table.done)} files have an answer in {table.path}')
+    done = counted(len(table.done), 'file')
+    say(f'goes on: {done} with an answer in {table.path}')
   if runner == LOCAL:
     rows = _rows_here(run.stream(images, **options), frames, options['faces'])
   else:
     task = task_of(experiment, made_by, options, frames)
     rows = _rows_of_runner(parts, task, images, runner, beam_options)
-  with table:
-    files, number = (
-      _in_order(images, problems, rows),
-      len(images) + len(problems),
-    )
-    lines = _rows_of_table(table, files, number, summary)
-    write_table(path, COLUMNS, lines)
+  try:
+    with table:
+      files, number = (
+        _in_order(images, problems, rows),
+        len(images) + len(problems),
+      )
+      lines = _rows_of_table(table, files, number, summary)
+      write_table(path, COLUMNS, lines)
+  except KeyboardInterrupt:
+    raise KeyboardInterrupt(
+      'the same command goes on with the images that have no answer yet'
+    ) from None
   table.remove()
   parts.remove()
   return summary
@@ -208,7 +215,8 @@ def _print(
     print(terminal(error), file=sys.stderr)
   for line in summary.warnings(experiment.dataset.description):
     print(line)
-  if line := no_real_source(experiment.dataset):
+  line = no_real_source(experiment.dataset)
+  if line and summary.has_answers:
     print(f'warning: {line}')
 
 

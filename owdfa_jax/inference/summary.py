@@ -61,6 +61,11 @@ class Summary:
     self._sure = array.array('f')
     self._decided = array.array('b')
 
+  @property
+  def has_answers(self) -> bool:
+    """Whether an image got an answer: one that could be read."""
+    return bool(self._verdicts)
+
   def count(self, row: Mapping[str, Any]) -> None:
     """Counts an answer.
 

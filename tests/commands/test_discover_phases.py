@@ -77,6 +77,18 @@ def test_each_phase_is_done_once(phases, images, capsys):
   assert phases == ['pack', 'train', 'attribute', 'attribute']
 
 
+def test_ctrl_c_says_that_the_same_command_goes_on(phases, images, monkeypatch):
+  def interrupted(*arguments):
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr('input_pipeline.packing.write_pack', interrupted)
+    with pytest.raises(KeyboardInterrupt, match='the same command goes on'):
+      run_phases(opened(settings=SETTINGS))
+  assert run_phases(opened(settings=SETTINGS)) == 0
+  assert phases == ['pack', 'train', 'attribute']
+
+
 def give_names(run):
   names.main([str(run), '3=X'])
 

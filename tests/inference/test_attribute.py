@@ -68,6 +68,19 @@ def test_unreadable_image_is_reported_and_the_others_attributed(
   assert files[1] in told.err and '1  (unreadable)' in told.out
 
 
+def test_of_no_readable_image_nothing_is_said_of_names(
+  trained, tmp_path, capsys
+):
+  (tmp_path / 'a.png').write_bytes(b'no image')
+  out, said = str(tmp_path / 'out.csv'), 'a real photograph may get'
+  scan = find_new_images([str(tmp_path / 'a.png')])
+  assert attribute(trained, scan, out=out) == 1
+  assert said not in capsys.readouterr().out
+  imagesets.write_set(tmp_path / 'set', known=1, novel=0, per_class=1)
+  attribute(trained, find_new_images([str(tmp_path / 'set' / '0')]), out=out)
+  assert said in capsys.readouterr().out
+
+
 def test_faces_are_cut_out_as_in_training(trained, tmp_path, monkeypatch):
   imagesets.write_set(tmp_path, per_class=1, size=48)
   crops = []

@@ -101,7 +101,7 @@ def test_what_is_finished_is_not_done_again(
   capsys.readouterr()
   monkeypatch.setattr(TrainedRun, 'stream', counted)
   attribute_with('local', trained, scan, out)
-  assert 'goes on: 9 files have an answer' in capsys.readouterr().out
+  assert 'goes on: 9 files with an answer' in capsys.readouterr().out
   assert asked == [scan.images[0], *scan.images[10:]]
   lines = [x for x in read_csv(out) if not x['frame']]
   assert sorted(x['image'] for x in lines) == sorted(

@@ -35,7 +35,12 @@ def stopped(trained, photos, tmp_path, monkeypatch):
     raise KeyboardInterrupt
 
   out = tmp_path / 'out.csv'
-  with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+  with (
+    monkeypatch.context() as patch,
+    pytest.raises(
+      KeyboardInterrupt, match='the same command goes on with the images'
+    ),
+  ):
     patch.setattr(TrainedRun, 'stream', stopping)
     attribute(trained, find_new_images([str(photos)]), out=str(out))
   assert not out.exists()
@@ -53,7 +58,7 @@ def test_it_goes_on(trained, photos, stopped, capsys):
     file.write('{"image": "')
   (photos / '0.png').write_bytes((photos / '1.png').read_bytes() + b'\0')
   assert attribute(trained, scan, out=str(stopped)) == 0
-  assert 'goes on: 19 files have an answer' in capsys.readouterr().out
+  assert 'goes on: 19 files with an answer' in capsys.readouterr().out
   lines = {line['image']: line for line in read_csv(stopped)}
   assert sorted(lines) == scan.images
   assert not unfinished(stopped).exists()

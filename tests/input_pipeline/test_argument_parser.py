@@ -10,6 +10,7 @@ import pytest
 from helpers.paths import ROOT
 from input_pipeline import errors, pack, prepare
 from input_pipeline.argument_parser import ArgumentParser
+from owdfa_jax.page import report_command
 
 COMMANDS = (
   'input_pipeline.pack',
@@ -62,7 +63,7 @@ def test_help_into_a_closed_pipe_ends_quietly(module):
       prepare.main,
       ['fodler', '--root=x'],
       'unknown command: fodler; use one of folder, owdfa, owdfapp, owdfa40; '
-      'did you mean folder?; see `python -m input_pipeline.prepare --help`',
+      'did you mean folder? See `python -m input_pipeline.prepare --help`',
     ),
     (prepare.main, ['folder'], 'see `python -m input_pipeline.prepare folder'),
   ],
@@ -88,6 +89,20 @@ def test_a_wrong_word_cannot_control_the_terminal(capsys):
   with pytest.raises(SystemExit):
     ArgumentParser(prog='command').parse_args(['\x1b[2J'])
   assert 'unknown argument: \\x1b[2J; a value' in capsys.readouterr().err
+
+
+def test_an_argument_too_many_says_how_many_there_are(capsys):
+  with pytest.raises(SystemExit):
+    report_command.main(['A', 'B', 'C'])
+  error = capsys.readouterr().err
+  assert 'unknown argument: C; give at most RUN and RUN2; a value' in error
+
+
+def test_ctrl_c_says_what_follows(capsys):
+  with pytest.raises(SystemExit), errors.one_line_errors():
+    raise KeyboardInterrupt('the same command goes on')
+  said = capsys.readouterr().err
+  assert said == 'interrupted: the same command goes on\n'
 
 
 def test_ctrl_c_ends_a_command_with_one_word(capsys):
