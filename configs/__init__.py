@@ -11,6 +11,13 @@ from input_pipeline.errors import UsageError, check_choice, did_you_mean
 
 # Files here that do not configure a single run.
 _NOT_RUNS = ('__init__', 'ablation', 'benchmarks', 'default', 'leaderboard')
+# What a setting takes, by the type of its value.
+_KINDS: dict[type, str] = {
+  bool: 'True or False',
+  int: 'a whole number',
+  float: 'a number',
+  tuple: 'values in brackets, such as (1, 2)',
+}
 
 
 def names() -> list[str]:
@@ -69,7 +76,7 @@ def override(
   except (AttributeError, TypeError, ValueError) as error:
     raise UsageError(
       f'a value does not fit: {where} has {setting!r}, now it is {before!r}; '
-      'give a value of that type'
+      f'give {_KINDS.get(type(before), "a value of that type")}'
     ) from error
 
 

@@ -35,7 +35,7 @@ from input_pipeline.image_folders import (
 )
 from input_pipeline.number_ranges import LARGEST_SEED, NumberRange, whole
 from input_pipeline.pack_options import ON_ERROR
-from input_pipeline.text_tables import aligned
+from input_pipeline.text_tables import aligned, counted
 
 
 def prepare_folder(
@@ -141,8 +141,8 @@ def _write(csv: pathlib.Path, images: Sequence[FolderImage]) -> str:
 def _loose_lines(loose: Mapping[pathlib.Path, FolderScan]) -> list[str]:
   """Returns lines on images that lie beside the class folders."""
   return [
-    f'skipped, in no class folder: {len(found.images)} images, directly in '
-    f'{place}'
+    f'skipped, in no class folder: {counted(len(found.images), "image")}, '
+    f'directly in {place}'
     for place, found in loose.items()
     if found.images
   ]

@@ -10,7 +10,8 @@ _RULES = {'l': '---', 'r': '---:'}
 
 def percent(value: float | None) -> str:
   """Formats a fraction in percent with two decimals; None as 'n/a'."""
-  return 'n/a' if value is None else f'{100 * value:.2f}'
+  # Without the sign of a value that is rounded to 0.
+  return 'n/a' if value is None else f'{100 * value:z.2f}'
 
 
 def counted(number: int, noun: str) -> str:

@@ -31,7 +31,8 @@ METRICS = (
 
 # Figures that need the true class of every image. Where one image has none,
 # they are None: a figure of the other images would look like a figure of all.
-# Known ACC is a mean over the images known to be of known classes, so it stays.
+# Known ACC is a mean over the images whose true class is a known one, so it
+# stays.
 NEED_EVERY_TRUTH = tuple(
   name
   for name in METRICS

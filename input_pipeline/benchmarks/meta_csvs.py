@@ -10,6 +10,7 @@ from input_pipeline.benchmarks.picks import Pick, ProtocolCsv
 from input_pipeline.errors import UserError
 from input_pipeline.forgery_types import FORGERY_LABELS, REAL
 from input_pipeline.meta import LABELLED
+from input_pipeline.text_tables import counted
 
 
 def write_meta_csvs(
@@ -58,7 +59,9 @@ def write_meta_csvs(
   paths = image_tree.gather_images(rest, out, how)
   lines = [f'skipped: {what}' for what in bad.values()]
   if bad:
-    lines.append(f'{len(bad)} images skipped and not replaced by others')
+    lines.append(
+      f'{counted(len(bad), "image")} skipped and not replaced by others'
+    )
   lines += overview.equal_file_lines(rest)
   for csv in csvs:
     kept = [pick for pick in csv.picks if pick.image.path not in bad]

@@ -25,6 +25,7 @@ from input_pipeline.image_folders import (
 )
 from input_pipeline.name_rule import why_taken
 from input_pipeline.pack_options import Options
+from input_pipeline.text_tables import counted
 from input_pipeline.video_frames import is_video
 from owdfa_jax import configs
 from owdfa_jax.commands.discover_record import (
@@ -279,8 +280,11 @@ def _remarks(
       f'too few images: no source of --known and no --images has '
       f'{_FEWEST_IMAGES}, so none can be held out for the test; give more'
     )
-  total = f'{len(known)} images of {len(counts)} known sources'
-  lines = [f'{total}, {len(heap.images)} images in the heap']
+  total = counted(len(known), 'image')
+  lines = [
+    f'{total} of {counted(len(counts), "known source")}, '
+    f'{counted(len(heap.images), "image")} in the heap'
+  ]
   few = [f'{n} ({c})' for n, c in counts.items() if c < _FEW_IMAGES]
   if len(heap.images) < _FEW_IMAGES:
     few.append(f'the heap ({len(heap.images)})')

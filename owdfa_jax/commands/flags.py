@@ -259,7 +259,8 @@ def _describe_field_error(
   lists = 'docs/settings.md lists all'
   if given:
     lists = f'docs/settings.md and the file of --config={given} list all'
-  return f'no such config field: {field}{did_you_mean(name, known)}; {lists}'
+  advice = did_you_mean(name, known) or ';'
+  return f'no such config field: {field}{advice} {lists}'
 
 
 def _unknown_field(

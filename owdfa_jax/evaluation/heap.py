@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import escape, text_tables
-from input_pipeline.text_tables import percent
+from input_pipeline.text_tables import counted, percent
 
 # A confidence below this is low: the other outputs have more probability in
 # sum than the one that the image got.
@@ -149,7 +149,8 @@ def heap_score(
   """
   _, count = np.unique(predicted, return_counts=True)
   share = count / len(predicted)
-  entropy = float(-(share * np.log(share)).sum())
+  # Of a single share, 0 and not -0.
+  entropy = 0.0 - float((share * np.log(share)).sum())
   evenness = entropy / np.log(num_outputs) if num_outputs > 1 else 0.0
   return evenness * float(np.mean(confidence, dtype=np.float64))
 
@@ -271,7 +272,8 @@ def heap_lines(summary: Mapping[str, Any]) -> str:
   header = ('output', 'known', 'images', 'share', 'mean confidence')
   return '\n'.join(
     [
-      f'the heap, {summary["num_images"]} images without a true class: '
+      f'the heap, {counted(summary["num_images"], "image")} without a true '
+      'class: '
       f'{percent(summary["novel_share"])} % got a novel output; they got '
       f'{summary["num_outputs_given"]} of {summary["num_outputs"]} outputs, '
       f'{summary["num_novel_outputs_given"]} of '

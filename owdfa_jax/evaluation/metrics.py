@@ -194,7 +194,7 @@ def open_world_metrics(
   Args:
     true_label: int [N]; -1 where the truth is unknown. One such row makes every
       metric of `report_fields.NEED_EVERY_TRUTH` None. known_acc remains: the
-      accuracy on the rows that are known to be of known classes.
+      accuracy on the rows whose true class is a known one.
     predicted: int [N], an output in [0, K).
     confidence: float [N], the largest probability of each row.
     num_known: the number of known classes.

@@ -179,8 +179,9 @@ def truth_lines(report: Mapping[str, Any]) -> list[str]:
   ]
   if known:
     lines.append(
-      f'Known ACC covers {known} images that are known to be of known classes; '
-      f'there may be more of them among the {missing}'
+      f'Known ACC covers the {text_tables.counted(known, "image")} whose true '
+      f'class is a known one; of the {missing} without a true class, some may '
+      'be of known classes too'
     )
   return lines
 

@@ -127,7 +127,7 @@ def no_real_source(dataset: PackedDataset) -> str:
   result = 'a real photograph may get the name of any source'
   if any(entry.forgery_type == UNKNOWN_TYPE for entry in known):
     return (
-      'no known source is marked as real, since folders do not say what is: '
-      f'unless one of them holds photographs, {result}'
+      'folders do not say which sources are photographs; if none of the known '
+      f'ones is, {result}'
     )
   return f'no source of real images was trained, so {result}'

@@ -54,11 +54,11 @@ def test_help(tmp_path, module):
     ([CONFIG, '--workdir='], 'no folder for the run: give --workdir=DIR'),
     (
       [CONFIG, '--config.seed=1', '--config.epoch=1', '--config.batch_size=8'],
-      'no such config field: --config.epoch=1; did you mean epochs?; docs/',
+      'no such config field: --config.epoch=1; did you mean epochs? docs/',
     ),
     (
       [CONFIG, '--config.epoch=1'],
-      f'; docs/settings.md and the file of {CONFIG} list all',
+      f' docs/settings.md and the file of {CONFIG} list all',
     ),
     ([CONFIG, '--config.epochs=many'], 'epochs=many; give a whole number'),
     ([CONFIG, '--config.model.width=a'], 'model.width=a; give a number'),

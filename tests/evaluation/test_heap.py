@@ -148,6 +148,7 @@ def test_score_is_evenness_times_confidence():
   predicted = np.repeat(np.arange(4), 5)
   assert heap_score(predicted, np.ones(20), 4) == pytest.approx(1)
   assert heap_score(predicted, np.full(20, 0.5), 4) == pytest.approx(0.5)
+  assert str(heap_score(np.zeros(20, int), np.ones(20), 4)) == '0.0'  # not -0
   # Four of sixteen outputs: half of the largest entropy.
   assert heap_score(predicted, np.ones(20), 16) == pytest.approx(0.5)
   assert heap_score(np.zeros(20, int), np.ones(20), 4) == 0

@@ -120,7 +120,8 @@ def test_numbers_that_are_no_json_are_not_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-  'missing, known, lines', [(0, 5, 0), (0, 10, 1), (4, 5, 2), (10, 0, 1)]
+  'missing, known, lines',
+  [(0, 5, 0), (0, 10, 1), (4, 5, 2), (9, 1, 2), (10, 0, 1)],
 )
 def test_truth_lines_say_what_figures_cover(missing, known, lines):
   found = report.truth_lines(
@@ -134,7 +135,11 @@ def test_truth_lines_say_what_figures_cover(missing, known, lines):
   if missing:
     assert found[0].startswith(f'{missing} of 10 images have no true class')
   if lines == 2:
-    assert found[1].startswith('Known ACC covers 5 images')
+    images = 'image' if known == 1 else 'images'
+    assert found[1] == (
+      f'Known ACC covers the {known} {images} whose true class is a known one; '
+      f'of the {missing} without a true class, some may be of known classes too'
+    )
 
 
 @pytest.mark.parametrize(

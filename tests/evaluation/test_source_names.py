@@ -12,7 +12,7 @@ from owdfa_jax.evaluation.source_names import no_real_source
   ('kind', 'real', 'begins'),
   [
     ('IdentitySwap', (), 'no source of real images was trained, so a real'),
-    ('Unknown', (), 'no known source is marked as real, since folders'),
+    ('Unknown', (), 'folders do not say which sources are photographs; if'),
     ('IdentitySwap', (1,), ''),
     # A novel class does not count: nothing tells which outputs are of it.
     ('IdentitySwap', (4,), 'no source of real images'),

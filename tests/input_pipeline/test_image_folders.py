@@ -200,6 +200,9 @@ def test_images_and_links_beside_the_class_folders_are_counted(tmp_path):
   assert 'skipped, not images: 1 .txt' in lines
   where = tmp_path / 'root'
   assert f'skipped, in no class folder: 2 images, directly in {where}' in lines
+  (where / '2.JPG').unlink()
+  lines = folder.prepare_folder(where, ['a'], tmp_path / 'out')
+  assert f'skipped, in no class folder: 1 image, directly in {where}' in lines
   (where / 'd').symlink_to(tmp_path / 'unmounted')
   with pytest.raises(UserError, match='a link to .*unmounted'):
     folder.prepare_folder(where, ['a'], tmp_path / 'out')

@@ -40,3 +40,9 @@ def test_without_rows():
 )
 def test_counted(number, noun, shown):
   assert text_tables.counted(number, noun) == shown
+
+
+def test_nothing_is_less_than_0_percent_by_rounding():
+  values = (None, 0.12345, -0.0, -1e-9, -0.5)
+  shown = ['n/a', '12.35', '0.00', '0.00', '-50.00']
+  assert [text_tables.percent(x) for x in values] == shown

@@ -88,7 +88,10 @@ ALL_LABELS = {
     ({'shared': (f'epochs={"(" * 10**4}',)}, 'does not fit'),
     ({'shared': ('epochs=0',)}, 'epochs=0; give a whole number'),
     ({'shared': ('epoch=3',)}, "shared .row 'lower bound'. has 'epoch=3'"),
-    ({'shared': ('epochs=many',)}, "does not fit.*'epochs=many', now it is 20"),
+    (
+      {'shared': ('epochs=many',)},
+      "does not fit.*'epochs=many', now it is 20; give a whole number",
+    ),
     ({'shared': ('model.depth=3',)}, "no such setting.* has 'model.depth=3'"),
     ({'shared': ('optimizer=3',)}, "no such setting.* has 'optimizer=3'"),
     ({'shared': ('=3',)}, "no such setting.* has '=3'"),

@@ -43,7 +43,7 @@ def test_an_empty_file_is_an_error_or_skipped(
   assert '00003.png (0 bytes)' in error
   run(copied_datasets, tmp_path / 'out', '--on_error', 'skip')
   printed = capsys.readouterr().out
-  assert '1 images skipped and not replaced' in printed
+  assert '1 image skipped and not replaced' in printed
   assert len(meta.read_meta(tmp_path / 'out' / PROTOCOL_2)) == 589
 
 
