@@ -104,9 +104,10 @@ class Supervisor:
 
   def _kill(self) -> None:
     """Ends the work, with all processes that it started."""
-    # A child that has just begun leads no group yet.
-    self._send(signal.SIGKILL, os.killpg)
     self._send(signal.SIGKILL, os.kill)
+    # Python's resource tracker ignores this signal, and removes what the others
+    # leave in /dev/shm.
+    self._send(signal.SIGTERM, os.killpg)
 
   def _send(self, number: int, kill: Callable[[int, int], None]) -> None:
     """Sends a signal to the work; does nothing if it has ended.
@@ -115,7 +116,8 @@ class Supervisor:
       number: of the signal.
       kill: `os.kill`, or `os.killpg` for the work's group.
     """
-    # The child's number may be that of another process by then.
+    # The child's number may be that of another process by then. A child that
+    # has just begun leads no group yet.
     if self._ended is None:
       with contextlib.suppress(ProcessLookupError):
         kill(self._child, number)
@@ -126,20 +128,20 @@ class Supervisor:
     Args:
       others: what else ends the wait, and is not acted on.
     """
-    sources: list[Any] = [*self._log.sources(), *others]
-    if self._ended is None:
-      sources.append(self._messages)
-    wait(sources, _TICK)
-    self._log.relay()
     if self._ended is not None:
+      wait(others, _TICK)
       return
-    # Before the messages are read: they have all arrived if the work ended.
-    process, state = os.waitpid(self._child, os.WNOHANG)
-    if process:
-      self._ended = os.waitstatus_to_exitcode(state)
+    wait([*self._log.sources(), self._messages, *others], _TICK)
+    # Before the rest is read: it has all arrived if the work ended.
+    how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    end = os.waitid(os.P_PID, self._child, how)
+    self._log.relay()
     self._read_messages()
-    if self._ended is not None:
-      self._log.relay()
+    if end is not None:
+      if (end.si_code, end.si_status) != (os.CLD_EXITED, self._announced):
+        self._kill()  # what it has started
+      _, state = os.waitpid(self._child, 0)
+      self._ended = os.waitstatus_to_exitcode(state)
       self._report_end(self._ended)
 
   def _read_messages(self) -> None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from helpers.pod_processes import AGAIN, KILLED, Pod
+from helpers.pod_processes import AGAIN, KILLED, Pod, is_running
 
 LOST = 'error: a process of the pod is lost: process {} of {} ({})'
 CLOSED = 'its connection closed'
@@ -51,6 +51,19 @@ def test_killed_supervisor_ends_work_that_tells_it_something(tmp_path):
     time.sleep(0.02)
   pod.kill(0)
   assert pod.end()[0] == [-signal.SIGKILL]
+
+
+@pytest.mark.parametrize('end', [KILL, 'raise UserError("x")', 'hang()'])
+def test_what_the_work_started_ends_too(tmp_path, end):
+  """The processes that read images would keep their memory."""
+  start = 'import subprocess; p = subprocess.Popen(["sleep", "300"])'
+  work = f'{start}; tell("started", p.pid); {end}'
+  pod = Pod(tmp_path, work, 'hang()')
+  pod.all_work()
+  if end == 'hang()':
+    pod.kill(0)
+  pod.end()
+  assert not is_running(int((tmp_path / 'started').read_text()))
 
 
 @pytest.mark.parametrize('victim', [0, 1])
