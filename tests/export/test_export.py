@@ -13,10 +13,11 @@ import owdfa_jax
 from helpers.imagesets import write_set
 from input_pipeline.errors import UserError
 from input_pipeline.images import load_image
+from owdfa_jax.evaluation.calibration import Calibration
 from owdfa_jax.evaluation.restore import restore_network
 from owdfa_jax.evaluation.seen_sources import attach_sources
 from owdfa_jax.export import comparison, export_command
-from owdfa_jax.export.describe import baked_temperature
+from owdfa_jax.export.describe import baked_temperature, describe_run
 from owdfa_jax.export.exported_files import DESCRIPTION_FILE, PROGRAM_FILE
 from owdfa_jax.export.program import export_function
 from owdfa_jax.export.write import export_run
@@ -130,11 +131,21 @@ def test_the_card_has_the_facts_of_the_run(out):
 
 
 def test_the_temperature_of_the_run_is_recorded(run, out):
-  calibration = owdfa_jax.load(run).calibration
-  found = json.loads((out / DESCRIPTION_FILE).read_text())
-  wanted = 1 if calibration is None else calibration.image
-  assert found['temperature_in_program'] == wanted
-  assert found['temperature'] == 1  # of tiles, which this run has not
+  experiment = open_run(run)
+  restored, seen = attach_sources(experiment, restore_network(experiment))
+  for calibration, wanted in (
+    (seen.calibration, baked_temperature(experiment, seen) or 1),
+    (Calibration(1.22, 1.5, 0.7, 0.7), 1.22),
+    (None, 1),
+  ):
+    found = describe_run(
+      experiment, restored, seen._replace(calibration=calibration)
+    )
+    assert found['temperature_in_program'] == wanted
+    assert found['temperature'] == 1  # of tiles, which this run has not
+    if calibration is seen.calibration:
+      written = json.loads((out / DESCRIPTION_FILE).read_text())
+      assert written.items() >= found.items()
 
 
 def test_the_comparison_is_recorded(out):
