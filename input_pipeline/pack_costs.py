@@ -9,7 +9,7 @@ import numpy as np
 
 from input_pipeline import faces, features, images
 from input_pipeline.errors import UserError
-from input_pipeline.text_tables import aligned
+from input_pipeline.text_tables import aligned, counted
 
 EPOCHS = 50  # as in the papers
 
@@ -87,7 +87,7 @@ def timing_report(costs: Costs, count: int) -> str:
     for name, seconds, note in parts
   ]
   table = aligned(('part', 'ms/image', 'images/s', ''), rows, 'lrrl')
-  lines = [f'{count} images, one core', table]
+  lines = [f'{counted(count, "image")}, one core', table]
   for name, seconds in costs.detect.items():
     every = EPOCHS * (costs.load + seconds + costs.resize)
     once = pack + seconds + EPOCHS * costs.feed

@@ -47,7 +47,7 @@ def test_every_part_is_timed(tmp_path):
     text=True,
   )
   assert done.returncode == 0, done.stderr
-  assert done.stdout.startswith('1 images, one core\n')
+  assert done.stdout.startswith('1 image, one core\n')
 
 
 @pytest.mark.parametrize(
