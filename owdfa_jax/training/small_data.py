@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 import ml_collections
 
 from input_pipeline.escape import terminal
+from input_pipeline.text_tables import counted
 from owdfa_jax.settings import RunInputs, check_run, epoch_steps
 from owdfa_jax.training.run_record import recorded_passes
 
@@ -53,7 +54,7 @@ def give_least_steps(
   if has_begun or not _lengths(config).isdisjoint(given):
     another = ' in another --workdir' if has_begun else ''
     return (
-      f'this run has only {steps} steps; --config.passes_per_epoch={more}'
+      f'this run has only {counted(steps, "step")}; --config.passes_per_epoch={more}'
       f'{another} gives at least {MIN_STEPS}'
     )
   _set_passes(config, more)
