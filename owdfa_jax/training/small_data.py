@@ -54,8 +54,8 @@ def give_least_steps(
   if has_begun or not _lengths(config).isdisjoint(given):
     another = ' in another --workdir' if has_begun else ''
     return (
-      f'this run has only {counted(steps, "step")}; --config.passes_per_epoch={more}'
-      f'{another} gives at least {MIN_STEPS}'
+      f'this run has only {counted(steps, "step")}; '
+      f'--config.passes_per_epoch={more}{another} gives at least {MIN_STEPS}'
     )
   _set_passes(config, more)
   return (

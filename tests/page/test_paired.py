@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from helpers.page_runs import write_run
 from owdfa_jax.page.paired import compare_right, compare_runs, no_test_because
+from owdfa_jax.page.run_files import read_run
 from owdfa_jax.page.verdicts import Verdicts
+from owdfa_jax.page.write_page import write_page
 
 
 def verdicts(source, output, image=None):
@@ -70,3 +73,12 @@ def test_runs_without_shared_truth_are_not_compared(source, image, why):
   assert compare_runs(first, second) is None
   assert why in no_test_because(first, second, 'images')
   assert no_test_because(first, first, 'images') == ''
+
+
+def test_the_page_says_why_two_runs_are_not_tested(tmp_path):
+  for name in ('mine', 'other'):
+    write_run(tmp_path / name, heap=True)
+  run, other = read_run(tmp_path / 'mine'), read_run(tmp_path / 'other')
+  page = write_page(run, run.workdir, other=other, dataset=None).read_text()
+  why = 'There is no paired test: 24 of the 48 images of both have no true'
+  assert why in ' '.join(page.split())

@@ -291,15 +291,6 @@ def test_page_of_a_heap_shows_where_its_images_went(tmp_path):
   assert 'by the network' in text and 'diamond' not in text
 
 
-def test_the_page_says_why_two_runs_are_not_tested(tmp_path):
-  for name in ('mine', 'other'):
-    write_run(tmp_path / name, heap=True)
-  run, other = read_run(tmp_path / 'mine'), read_run(tmp_path / 'other')
-  page = read_page(write_page(run, run.workdir, other=other, dataset=None))
-  why = 'There is no paired test: 24 of the 48 images of both have no true'
-  assert why in ' '.join(page.text.split())
-
-
 def test_page_of_true_classes_gives_no_reason_for_missing_figures(tmp_path):
   write_run(tmp_path / 'mine')
   text = read_page(make_page(tmp_path / 'mine')).text
