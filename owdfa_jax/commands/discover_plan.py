@@ -223,8 +223,8 @@ def _check_images(
         f'{quoted(name)} ({why}); rename it, such as to '
         f'{quoted(name.strip() + " (known)")}'
       )
-  counted = any(x.startswith('data.num_classes=') for x in record.settings)
-  if len(sources) < 2 and not counted:
+  has_number = any(x.startswith('data.num_classes=') for x in record.settings)
+  if len(sources) < 2 and not has_number:
     raise UserError(
       f'too few known sources: --known={record.known} has one, and an estimate '
       'of the number of sources needs two; give --config.data.num_classes=N, '

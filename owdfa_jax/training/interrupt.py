@@ -8,6 +8,8 @@ import types
 from collections.abc import Callable
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
+# What the pipe of signals ends with; no signal has the number 0.
+_NO_MORE = b'\0'
 
 
 class Interrupt:
@@ -88,14 +90,16 @@ class Interrupt:
       number, handler = self._previous.popitem()
       signal.signal(number, handler)  # pyrefly: ignore[bad-argument-type]
     signal.set_wakeup_fd(self._previous_pipe)
-    os.close(self._pipe)  # ends the watcher
+    # Closing the pipe would not end the watcher while a forked child has it.
+    os.write(self._pipe, _NO_MORE)
     self._watcher.join()
+    os.close(self._pipe)
 
 
 def _answer_signals(read_end: int) -> None:
-  """Answers the signals whose numbers arrive in a pipe, until it is closed."""
+  """Answers the signals whose numbers arrive in a pipe, until `_NO_MORE`."""
   received = 0
-  while byte := os.read(read_end, 1):
+  while (byte := os.read(read_end, 1)) != _NO_MORE:
     if byte[0] not in _NUMBERS:
       continue
     received += 1

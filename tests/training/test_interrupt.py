@@ -115,3 +115,20 @@ def test_pipe_of_another_library_is_restored():
     signal.set_wakeup_fd(before)
     os.close(read_end)
     os.close(write_end)
+
+
+def test_context_ends_while_a_forked_child_has_its_pipe():
+  code = (
+    'import os, signal, time\n'
+    'from owdfa_jax.training.interrupt import Interrupt\n'
+    'with Interrupt():\n'
+    '  child = os.fork()\n'
+    '  if not child:\n'
+    '    time.sleep(20)\n'
+    '    os._exit(0)\n'
+    'assert os.waitpid(child, os.WNOHANG) == (0, 0)\n'
+    'os.kill(child, signal.SIGKILL)\n'
+  )
+  subprocess.run(
+    [sys.executable, '-W', 'ignore', '-c', code], cwd=ROOT, check=True
+  )
