@@ -16,13 +16,13 @@ AGAIN = (
 # What they say of a kill: process {} of {}.
 KILLED = 'error: a process of the pod was killed: process {} of {} (SIGKILL)'
 # The work of one process: argv is its number, the number of processes, a folder
-# for all of them, and what to do, a piece of Python.
+# for all of them, the timeout of the pod, and what to do, a piece of Python.
 _WORK = """
 import os, pathlib, signal, sys, time
 from input_pipeline.errors import UsageError, UserError, one_line_errors
 from owdfa_jax.pods.worker import PodProcess
 
-process, count, folder, what = sys.argv[1:]
+process, count, folder, timeout, what = sys.argv[1:]
 
 def wait_for(name):
   path = pathlib.Path(folder, name)
@@ -40,7 +40,7 @@ def hang():
 def cpp(text):
   os.write(2, text.encode() + b'\\n')
 
-with one_line_errors(), PodProcess(1) as pod:
+with one_line_errors(), PodProcess(int(timeout)) as pod:
   if process == '0':
     tell('port', pod.port)
   port = int(wait_for('port'))
@@ -55,12 +55,15 @@ with one_line_errors(), PodProcess(1) as pod:
 class Pod:
   """Running processes."""
 
-  def __init__(self, folder, *works):
+  def __init__(self, folder, *works, timeout=10):
     """Starts a process for each piece of Python."""
     self.folder = folder
     self.processes = [
       subprocess.Popen(
-        [sys.executable, '-c', _WORK, str(i), str(len(works)), folder, work],
+        [
+          *(sys.executable, '-c', _WORK, str(i), str(len(works)), folder),
+          *(str(timeout), work),
+        ],
         env=os.environ | {'PYTHONPATH': str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -81,7 +84,7 @@ class Pod:
     errors = [p.communicate(timeout=50)[1].strip() for p in self.processes]
     for process in range(len(self.processes)):
       if pathlib.Path(self.folder, f'child{process}').exists():
-        assert not is_running(self.child(process))
+        assert ends(self.child(process))
     return [p.returncode for p in self.processes], errors
 
   def all_work(self):
@@ -108,7 +111,21 @@ class Pod:
     self.processes[process].send_signal(number)
 
 
-def is_running(pid):
+def ends(pid):
+  """Returns whether a process ends soon.
+
+  A process that is killed closes its pipes before it counts as ended, so who
+  has read all that it wrote may still see it run.
+  """
+  until = time.monotonic() + 20
+  while _is_running(pid):
+    if time.monotonic() > until:
+      return False
+    time.sleep(0.02)
+  return True
+
+
+def _is_running(pid):
   """Returns whether there is a process of that number that can run."""
   try:
     state = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from helpers.pod_processes import AGAIN, KILLED, Pod, is_running
+from helpers.pod_processes import AGAIN, KILLED, Pod, ends
 
 LOST = 'error: a process of the pod is lost: process {} of {} ({})'
 CLOSED = 'its connection closed'
@@ -63,12 +63,12 @@ def test_what_the_work_started_ends_too(tmp_path, end):
   if end == 'hang()':
     pod.kill(0)
   pod.end()
-  assert not is_running(int((tmp_path / 'started').read_text()))
+  assert ends(int((tmp_path / 'started').read_text()))
 
 
 @pytest.mark.parametrize('victim', [0, 1])
 def test_silence_ends_all(tmp_path, victim):
-  pod = Pod(tmp_path, 'hang()', 'hang()')
+  pod = Pod(tmp_path, 'hang()', 'hang()', timeout=1)
   pod.all_work()
   pod.kill(victim, signal.SIGSTOP)
   other = 1 - victim
