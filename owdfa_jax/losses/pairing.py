@@ -22,12 +22,15 @@ import jax.numpy as jnp
 
 from owdfa_jax.losses.checks import check_label
 from owdfa_jax.losses.neighbours import find_neighbours
+from owdfa_jax.losses.ring import Visitors
 from owdfa_jax.losses.similarity import (
+  Factors,
   Neighbours,
   band_factors,
   cosine_factors,
   part_factors,
 )
+from owdfa_jax.models.perspectives import LocalViews, Moments
 
 
 class Partners(NamedTuple):
@@ -201,6 +204,31 @@ def _collect_votes(
   )
 
 
+def _mpsl_factors(
+  feature: jax.Array, bands: Sequence[jax.Array], parts: Sequence[jax.Array]
+) -> list[Factors]:
+  """Returns the factors of MPSL's views: the whole, each band, each grid."""
+  return [
+    cosine_factors(feature),
+    *map(band_factors, bands),
+    *map(part_factors, parts),
+  ]
+
+
+def _mpsl_visitors(feature: jax.Array, views: LocalViews) -> Visitors:
+  """Returns what makes `_mpsl_factors` of other devices' rows."""
+
+  def factors(
+    rows: tuple[jax.Array, jax.Array], moments: tuple[Moments, ...]
+  ) -> list[Factors]:
+    feature, feature_map = rows
+    local = LocalViews(feature_map, moments, views.grids)
+    return _mpsl_factors(feature, local.bands(), local.parts())
+
+  feature = jax.lax.stop_gradient(feature)
+  return Visitors((feature, views.feature_map), views.moments, factors)
+
+
 def mpsl_partners(
   *,
   draw: jax.Array,
@@ -209,6 +237,7 @@ def mpsl_partners(
   feature: jax.Array,
   parts: Sequence[jax.Array],
   bands: Sequence[jax.Array],
+  local_views: LocalViews | None = None,
   vote_rule: str = 'value',
   mesh: jax.sharding.Mesh | None = None,
   within: int = 0,
@@ -224,6 +253,8 @@ def mpsl_partners(
     feature: float [B, C], the global feature after the neck.
     parts: one float [B, P, C] for each grid.
     bands: one float [B, P, C] for each detail band of the wavelet.
+    local_views: what the parts and bands are made of, if devices shall send it
+      to one another in place of them: less than a third of the bytes.
     vote_rule: a key of `VOTES`.
     mesh: the devices that the rows are split over; None for one device.
     within: rows that are compared with each other; 0 for all.
@@ -231,12 +262,15 @@ def mpsl_partners(
   Returns:
     The pairs, the bands' votes and the grids' votes.
   """
-  factors = [
-    cosine_factors(feature),
-    *map(band_factors, bands),
-    *map(part_factors, parts),
-  ]
-  whole, *local = find_neighbours(factors, mesh=mesh, within=within)
+  visitors = None
+  if local_views is not None:
+    visitors = _mpsl_visitors(feature, local_views)
+  whole, *local = find_neighbours(
+    _mpsl_factors(feature, bands, parts),
+    visitors=visitors,
+    mesh=mesh,
+    within=within,
+  )
   nearest = whole.nearest
   band = _collect_votes(local[: len(bands)], nearest, vote_rule)
   grid = _collect_votes(local[len(bands) :], nearest, vote_rule)

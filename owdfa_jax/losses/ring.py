@@ -10,7 +10,7 @@ round: the device that is visited finds out about both, and what it has found
 about its visitors travels on with them, and home in the end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +23,20 @@ from owdfa_jax.losses.similarity import (
   best_two,
   merge_best_two,
 )
+
+
+class Visitors(NamedTuple):
+  """What devices send to one another, and how the views are made of it.
+
+  Attributes:
+    rows: arrays of B rows.
+    shared: arrays that are the same for all rows.
+    factors: makes each view's factors of some of the rows and of `shared`.
+  """
+
+  rows: Any
+  shared: Any
+  factors: Callable[[Any, Any], Sequence[Factors]]
 
 
 class _Cells(NamedTuple):
@@ -65,32 +79,57 @@ class _Known(NamedTuple):
 
 
 def around_ring(
-  views: Sequence[Factors], mesh: jax.sharding.Mesh, group: int
+  views: Sequence[Factors],
+  visitors: Visitors | None,
+  mesh: jax.sharding.Mesh,
+  group: int,
 ) -> list[Neighbours]:
   """Compares the rows of each group of neighbouring devices.
 
   Args:
     views: the factors of each view's similarities, with B rows.
+    visitors: what to send in place of the views; None for these.
     mesh: the devices that the rows are split over, along one axis, `data`.
     group: devices of a group, at least 2; it divides the number of devices.
 
   Returns:
     For each view, the neighbours of each row in its group.
   """
+
+  def compare(views: Any, rows: Any, shared: Any) -> list[Neighbours]:
+    own = [_cells(*view) for view in views]
+    if visitors is None:
+      return _compare_local(own, own, lambda cells: cells, mesh.size, group)
+
+    def cells(rows: Any) -> list[_Cells]:
+      views = visitors.factors(rows, shared)
+      return [_cells(view.right, view.weight) for view in views]
+
+    return _compare_local(own, rows, cells, mesh.size, group)
+
+  rows, shared = (visitors.rows, visitors.shared) if visitors else ((), ())
   split = jax.P('data')
-  compare = jax.shard_map(
-    lambda *local: _compare_local(local, mesh.size, group),
-    mesh=mesh,
-    in_specs=split,
-    out_specs=split,
-  )
-  return compare(*[(view.right, view.weight) for view in views])
+  return jax.shard_map(
+    compare, mesh=mesh, in_specs=(split, split, jax.P()), out_specs=split
+  )([(view.right, view.weight) for view in views], rows, shared)
 
 
 def _compare_local(
-  views: Sequence[tuple[jax.Array, jax.Array | None]], devices: int, group: int
+  own: Sequence[_Cells],
+  rows: Any,
+  cells: Callable[[Any], Sequence[_Cells]],
+  devices: int,
+  group: int,
 ) -> list[Neighbours]:
-  """Does one device's part, for the b rows that it has of each view."""
+  """Does one device's part.
+
+  Args:
+    own: each view of the b rows that the device has.
+    rows: what it sends of them.
+    cells: makes each view of what it receives.
+    devices: all devices.
+    group: devices of a group.
+  """
   here = jax.lax.axis_index('data')
   first = here - here % group
 
@@ -99,9 +138,8 @@ def _compare_local(
     pairs = [(i, i - i % group + (i - places) % group) for i in range(devices)]
     return jax.lax.ppermute(tree, 'data', pairs)
 
-  own = [_cells(*view) for view in views]
-  known = [_alone(cells, here) for cells in own]
-  visitors = send(own, 1)
+  known = [_alone(view, here) for view in own]
+  visitors = send(rows, 1)
   theirs = jax.tree.map(_below_all, known)
 
   def hop(number: jax.Array, carry: Any) -> Any:
@@ -109,7 +147,8 @@ def _compare_local(
     source = first + (here - first + number) % group
     # Not after the comparison, so that the compiler can do both at once.
     sent = send(visitors, 1)
-    for place, (mine, other) in enumerate(zip(own, visitors, strict=True)):
+    others = cells(visitors)
+    for place, (mine, other) in enumerate(zip(own, others, strict=True)):
       to, back = _similarities(mine, other)
       known[place] = _merge(known[place], _rows(to, source), _column(back))
       theirs[place] = _merge(theirs[place], _rows(back, here), _column(to))
@@ -123,7 +162,8 @@ def _compare_local(
     # Two devices that face each other visit each other at the same time, so
     # each finds out about its own rows alone, and its visitors' columns.
     source = first + (here - first + half) % group
-    for place, (mine, other) in enumerate(zip(own, visitors, strict=True)):
+    others = cells(visitors)
+    for place, (mine, other) in enumerate(zip(own, others, strict=True)):
       to, _ = _similarities(mine, other)
       known[place] = _merge(known[place], _rows(to, source))
       theirs[place] = _merge(theirs[place], column=_column(to))

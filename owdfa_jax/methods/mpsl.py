@@ -48,6 +48,7 @@ class MPSL(MPSLParameters, Method):
       feature=outputs.feature,
       parts=outputs.parts,
       bands=outputs.bands,
+      local_views=outputs.local_views,
       vote_rule=self.vote_rule,
       mesh=context.mesh,
       within=self.pair_within,

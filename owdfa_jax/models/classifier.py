@@ -187,18 +187,15 @@ class Classifier(nnx.Module):
     if not train:
       return Outputs(logits=logits, feature=feature)
     # Parts and bands only decide which rows are paired.
-    feature_map, precise = jax.lax.stop_gradient((feature_map, precise))
-    parts = tuple(
-      perspectives.normalise_cells(perspectives.average_pool(precise, grid))
-      for grid in self.branches.grids
+    local_views = perspectives.LocalViews.of(
+      jax.lax.stop_gradient(feature_map), self.branches.grids
     )
     return Outputs(
       logits=logits,
       feature=feature,
-      parts=parts,
-      bands=(
-        perspectives.haar_bands(feature_map) if self.branches.wavelet else ()
-      ),
+      local_views=local_views,
+      parts=local_views.parts(),
+      bands=local_views.bands() if self.branches.wavelet else (),
       projection=(
         self.projector(feature) if self.branches.projection else None
       ),

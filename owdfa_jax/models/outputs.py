@@ -7,6 +7,8 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from owdfa_jax.models.perspectives import LocalViews
+
 # The logit of a pruned output. It is finite because minus infinity times a
 # probability of 0 would be NaN; no other logit comes near it.
 PRUNED_LOGIT = -1e9
@@ -51,6 +53,7 @@ class Outputs:
     parts: one [B, P, C] for each grid, with P cells row by row; each cell is
       normalised over the batch. No gradient.
     bands: the wavelet's detail bands LH, HL, HH, each [B, P, C]. No gradient.
+    local_views: what `parts` and `bands` are made of. No gradient.
     projection: [B, D], of unit length, for contrastive losses.
     counterfactual: a `models.counterfactual.CounterfactualOutputs`.
   """
@@ -59,6 +62,7 @@ class Outputs:
   feature: jax.Array
   parts: tuple[jax.Array, ...] = ()
   bands: tuple[jax.Array, ...] = ()
+  local_views: LocalViews | None = None
   projection: Any = None
   counterfactual: Any = None
 

@@ -4,12 +4,62 @@ Pure functions without parameters: the pairing takes no gradient, so scales of
 batch norms here would stay at 1.
 """
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from owdfa_jax.models import batch_norm
+
+# Mean and variance of each cell of a grid over the batch, float32 [P, C] each.
+Moments = tuple[jax.Array, jax.Array]
+
+
+@flax.struct.dataclass
+class LocalViews:
+  """The local views of a batch, as the feature map that they are made of.
+
+  The map is a fraction of its views: it has each position once, in the
+  network's own type.
+
+  Attributes:
+    feature_map: [B, H, W, C].
+    moments: the moments of each grid's cells, over the whole batch.
+    grids: the grids' sides.
+  """
+
+  feature_map: jax.Array
+  moments: tuple[Moments, ...]
+  grids: tuple[int, ...] = flax.struct.field(pytree_node=False)
+
+  @classmethod
+  def of(cls, feature_map: jax.Array, grids: tuple[int, ...]) -> 'LocalViews':
+    """Measures the cells of a whole batch.
+
+    Args:
+      feature_map: [B, H, W, C].
+      grids: the sides of the grids.
+    """
+    moments = tuple(
+      batch_norm.moments(_cells(feature_map, grid), (0,)) for grid in grids
+    )
+    return cls(feature_map, moments, grids)
+
+  def parts(self) -> tuple[jax.Array, ...]:
+    """Returns each grid's cells, normalised, float32 [B, P, C]."""
+    return tuple(
+      batch_norm.standardise(_cells(self.feature_map, grid), *moments)
+      for grid, moments in zip(self.grids, self.moments, strict=True)
+    )
+
+  def bands(self) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns the wavelet's bands; see `haar_bands`."""
+    return haar_bands(self.feature_map)
+
+
+def _cells(feature_map: jax.Array, grid: int) -> jax.Array:
+  return average_pool(feature_map.astype(jnp.float32), grid)
 
 
 def pooling_window(size: int, grid: int) -> tuple[int, int]:
@@ -41,12 +91,6 @@ def average_pool(feature_map: jax.Array, grid: int) -> jax.Array:
   )
   cells = nnx.avg_pool(feature_map, kernels, strides=strides, padding='VALID')
   return cells.reshape(batch, grid * grid, features)
-
-
-def normalise_cells(parts: jax.Array) -> jax.Array:
-  """Normalises each cell of [B, P, C] over the batch, by its own statistics."""
-  # No running statistics: parts are computed in training only.
-  return batch_norm.standardise(parts, *batch_norm.moments(parts, (0,)))
 
 
 def haar_bands(

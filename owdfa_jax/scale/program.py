@@ -148,7 +148,10 @@ def lower_loss(method: str, sizes: Sizes, placement: Placement) -> Any:
     return model.classify_images(image, train=True, key=jax.random.key(0))
 
   def spread(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placement.by_batch)
+    # The moments of local views are the same for all rows.
+    split = len(x.shape) and x.shape[0] == sizes.batch
+    sharding = placement.by_batch if split else placement.replicated
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
 
   def loss(outputs: Outputs, label: jax.Array, index: jax.Array) -> Any:
     epoch_info = make_epoch_info_at(sizes.known, config.epochs, 1)
