@@ -44,7 +44,7 @@ class CPL(CPLParameters, Method):
       label=labels.label,
       labelled=labels.labelled,
       feature=outputs.feature,
-      parts=outputs.parts[0],
+      parts=outputs.local_views.parts()[0],
       vote_rule=self.vote_rule,
       mesh=context.mesh,
       within=self.pair_within,

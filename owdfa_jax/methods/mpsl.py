@@ -31,9 +31,7 @@ class MPSL(MPSLParameters, Method):
   @property
   @override
   def branches(self) -> Branches:
-    return Branches(
-      grids=(3, 5, 7), wavelet=True, counterfactual=self.counterfactual
-    )
+    return Branches(grids=(3, 5, 7), counterfactual=self.counterfactual)
 
   @override
   def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
@@ -46,8 +44,8 @@ class MPSL(MPSLParameters, Method):
       label=labels.label,
       labelled=labels.labelled,
       feature=outputs.feature,
-      parts=outputs.parts,
-      bands=outputs.bands,
+      parts=outputs.local_views.parts(),
+      bands=outputs.local_views.bands(),
       local_views=outputs.local_views,
       vote_rule=self.vote_rule,
       mesh=context.mesh,

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 from flax import nnx
 
 from owdfa_jax import vectors
-from owdfa_jax.models import frequency_attention, perspectives
+from owdfa_jax.models import frequency_attention
 from owdfa_jax.models.backbones import Backbone
 from owdfa_jax.models.batch_norm import BatchNorm
 from owdfa_jax.models.counterfactual import CounterfactualBranch
 from owdfa_jax.models.front_end import network_input, num_channels
 from owdfa_jax.models.local_spectrum import SpectrumBranch
 from owdfa_jax.models.outputs import Branches, Head, Outputs, mask_pruned
+from owdfa_jax.models.perspectives import LocalViews
 from owdfa_jax.random_keys import further_key
 
 # ORCA and SimGCD multiply cosines by this before the softmax.
@@ -186,16 +187,16 @@ class Classifier(nnx.Module):
     # Evaluation needs only the classes; what follows serves the losses.
     if not train:
       return Outputs(logits=logits, feature=feature)
-    # Parts and bands only decide which rows are paired.
-    local_views = perspectives.LocalViews.of(
-      jax.lax.stop_gradient(feature_map), self.branches.grids
-    )
+    local_views = None
+    if self.branches.grids:
+      # They only decide which rows are paired.
+      local_views = LocalViews.of(
+        jax.lax.stop_gradient(feature_map), self.branches.grids
+      )
     return Outputs(
       logits=logits,
       feature=feature,
       local_views=local_views,
-      parts=local_views.parts(),
-      bands=local_views.bands() if self.branches.wavelet else (),
       projection=(
         self.projector(feature) if self.branches.projection else None
       ),

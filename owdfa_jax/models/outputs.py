@@ -7,8 +7,6 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax.models.perspectives import LocalViews
-
 # The logit of a pruned output. It is finite because minus infinity times a
 # probability of 0 would be NaN; no other logit comes near it.
 PRUNED_LOGIT = -1e9
@@ -19,8 +17,7 @@ class Branches:
   """What a classifier computes besides logits and the global feature.
 
   Attributes:
-    grids: sides of the local grids of `Outputs.parts`.
-    wavelet: whether training returns `Outputs.bands`.
+    grids: sides of the grids of `Outputs.local_views`; none if empty.
     frequency_attention: whether CAL's attention map, made from the image's
       spectrum, weighs the feature map; in evaluation too.
     cosine: whether a logit is 10 times the cosine of feature and prototype.
@@ -30,7 +27,6 @@ class Branches:
   """
 
   grids: tuple[int, ...] = ()
-  wavelet: bool = False
   frequency_attention: bool = False
   cosine: bool = False
   projection: int = 0
@@ -40,7 +36,8 @@ class Branches:
 
 @flax.struct.dataclass(kw_only=True)
 class Outputs:
-  """One forward pass over a batch of B images; all arrays are float32.
+  """One forward pass over a batch of B images; all arrays are float32
+  but for the feature map of `local_views`.
 
   Fields with a default are empty in evaluation, and where `Branches` does not
   ask for them.
@@ -50,19 +47,14 @@ class Outputs:
       `Experiment.num_outputs`.
     feature: [B, C], the global feature after the batch-norm neck; in evaluation
       followed by the fixed projections of the spectrum branch, [B, C + P].
-    parts: one [B, P, C] for each grid, with P cells row by row; each cell is
-      normalised over the batch. No gradient.
-    bands: the wavelet's detail bands LH, HL, HH, each [B, P, C]. No gradient.
-    local_views: what `parts` and `bands` are made of. No gradient.
+    local_views: a `models.perspectives.LocalViews`. No gradient.
     projection: [B, D], of unit length, for contrastive losses.
     counterfactual: a `models.counterfactual.CounterfactualOutputs`.
   """
 
   logits: jax.Array
   feature: jax.Array
-  parts: tuple[jax.Array, ...] = ()
-  bands: tuple[jax.Array, ...] = ()
-  local_views: LocalViews | None = None
+  local_views: Any = None
   projection: Any = None
   counterfactual: Any = None
 

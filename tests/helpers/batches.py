@@ -6,6 +6,7 @@ import numpy as np
 
 from owdfa_jax.methods.base import Context, EpochInfo, VisibleLabels
 from owdfa_jax.models.outputs import Outputs
+from owdfa_jax.models.perspectives import LocalViews
 
 EPOCH_INFO = EpochInfo(epoch=0, progress=0.1, num_known=3)
 KEY = jax.random.key(0)
@@ -18,7 +19,10 @@ def make_batch(seed=0, size=16, num_classes=6, num_features=8):
   outputs = Outputs(
     logits=jnp.array(draw.normal(size=(size, num_classes)), jnp.float32),
     feature=jnp.array(draw.normal(size=(size, num_features)), jnp.float32),
-    parts=(jnp.array(draw.normal(size=(size, 9, num_features)), jnp.float32),),
+    local_views=LocalViews.of(
+      jnp.array(draw.normal(size=(size, 8, 8, num_features)), jnp.float32),
+      grids=(3, 5, 7),
+    ),
   )
   labels = VisibleLabels(
     label=jnp.array(label, jnp.int32), index=jnp.arange(size, dtype=jnp.int32)

@@ -11,6 +11,7 @@ import pytest
 from helpers.batches import random_pairing_batch
 from owdfa_jax import parallel
 from owdfa_jax.losses import pairing, similarity
+from owdfa_jax.models.perspectives import LocalViews
 
 MPSL = jax.jit(
   pairing.mpsl_partners, static_argnames=('vote_rule', 'mesh', 'within')
@@ -35,6 +36,26 @@ def test_eight_devices_pair_the_same_rows_as_one(rule):
   together = run_mpsl(spread, vote_rule=rule, mesh=placement.mesh)
   jax.tree.map(np.testing.assert_array_equal, together, alone)
   assert 0 < alone[0].vote.sum() < 16
+
+
+@pytest.mark.parametrize('devices', [2, 3, 4, 8])
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_devices_that_send_feature_maps_pair_the_same_rows(devices, dtype):
+  rows = 24
+  batch = random_pairing_batch(rows)
+  draw = np.random.default_rng(1).normal(size=(rows, 8, 8, 8))
+  feature_map = draw + batch['feature'][:, None, None]
+  views = LocalViews.of(jnp.asarray(feature_map, dtype), (3, 5, 7))
+  batch |= {'parts': views.parts(), 'bands': views.bands()}
+  alone = run_mpsl(batch)
+  placement = parallel.make_placement(jax.devices()[:devices])
+  spread = jax.device_put(batch, placement.by_batch)
+  moved = jax.device_put(views.feature_map, placement.by_batch)
+  moments = jax.device_put(views.moments, placement.replicated)
+  spread['local_views'] = views.replace(feature_map=moved, moments=moments)
+  together = run_mpsl(spread, mesh=placement.mesh)
+  jax.tree.map(np.testing.assert_array_equal, together, alone)
+  assert 0 < alone[0].vote.sum() < rows // 2
 
 
 @pytest.mark.parametrize('rule', pairing.VOTES)

@@ -72,12 +72,13 @@ def test_total_does_not_depend_on_the_order_of_the_batch():
 def test_no_gradient_reaches_the_features():
   outputs, labels = make_batch()
 
-  def loss(feature, parts):
-    moved = outputs.replace(feature=feature, parts=(parts,))
+  def loss(feature, feature_map):
+    views = outputs.local_views.replace(feature_map=feature_map)
+    moved = outputs.replace(feature=feature, local_views=views)
     return CPL().loss(make_context((moved,), labels))[0]
 
   gradient = jax.jit(jax.grad(loss, argnums=(0, 1)))
-  grads = gradient(outputs.feature, outputs.parts[0])
+  grads = gradient(outputs.feature, outputs.local_views.feature_map)
   assert all(not np.any(grad) for grad in grads)
 
 

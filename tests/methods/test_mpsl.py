@@ -39,21 +39,8 @@ def test_total_terms_and_gradient_agree_with_the_reference(golden):
     check_gradients(gradient, logits, file, case)
 
 
-def batch_with_views(seed=0):
-  """Returns outputs with three grids and three bands, and their rows."""
-  outputs, labels = make_batch(seed)
-  draw = np.random.default_rng(seed)
-  size, num_features = outputs.feature.shape
-  make = lambda cells: draw.normal(size=(size, cells, num_features)).astype(
-    np.float32
-  )
-  return outputs.replace(
-    parts=(make(9), make(25), make(49)), bands=(make(16), make(16), make(16))
-  ), labels
-
-
 def test_every_perspective_is_logged():
-  outputs, labels = batch_with_views()
+  outputs, labels = make_batch()
   _, extras = MPSL().loss(make_context((outputs,), labels))
   assert set(extras.partners) == {
     'global', 'band1', 'band2', 'band3', 'any_band',
@@ -66,7 +53,7 @@ def test_every_perspective_is_logged():
 
 
 def test_each_pseudo_filter_selects_more_rows_than_the_one_before():
-  outputs, labels = batch_with_views()
+  outputs, labels = make_batch()
   context = make_context((outputs,), labels)
   vote, union, none = (
     MPSL(pseudo_filter=name).loss(context)[1].terms['pseudo']

@@ -12,6 +12,7 @@ from input_pipeline.errors import UserError
 from owdfa_jax.models.classifier import Classifier
 from owdfa_jax.models.create import create_classifier
 from owdfa_jax.models.outputs import Branches
+from owdfa_jax.models.perspectives import LocalViews
 
 FEATURE_MAP = jax.random.normal(jax.random.key(7), (8, 8, 8, 256))
 
@@ -73,11 +74,9 @@ def golden_models(file):
       continue
     prefix = key.removesuffix('_fc2_weight')
     weight = file[key]
-    wavelet = f'{prefix}_freq1' in file
     model = on_features(
       *weight.shape,
-      grids=(3, 5, 7) if wavelet else (3,),
-      wavelet=wavelet,
+      grids=(3, 5, 7) if f'{prefix}_freq1' in file else (3,),
       dropout=0.0,
     )
     model.fc2.kernel[...] = jnp.asarray(weight.T)
@@ -101,15 +100,16 @@ def test_head_as_recorded_in_training_and_evaluation(golden):
       (model.bottleneck.var[...], 'bottleneck_running_var'),
     ):
       np.testing.assert_allclose(value, file[f'{prefix}_{key}'], **close)
-    for grid, part in zip(model.branches.grids, outputs.parts, strict=True):
-      name = f'part{grid}' if model.branches.wavelet else 'part'
+    views, grids = outputs.local_views, model.branches.grids
+    for grid, part in zip(grids, views.parts(), strict=True):
+      name = f'part{grid}' if len(grids) > 1 else 'part'
       scale = file[f'{prefix}_{name}_bn_weight'].T
       expected = file[f'{prefix}_train_{name}'].transpose(0, 2, 1)
       np.testing.assert_allclose(part * scale, expected, **close)
-    for i, band in enumerate(outputs.bands, start=1):
+    # CPL has no bands.
+    for i, band in enumerate(views.bands() if len(grids) > 1 else (), start=1):
       expected = file[f'{prefix}_freq{i}'].transpose(0, 2, 1)
       np.testing.assert_allclose(band, expected, **close)
-    assert len(outputs.bands) == (3 if model.branches.wavelet else 0)
     outputs = run(model, feature_map, train=False)
     for value, key in (
       (outputs.feature, 'eval_f_g'),
@@ -142,28 +142,29 @@ def test_gradients_of_the_head_as_recorded(golden):
 
 
 def test_shapes_in_training():
-  outputs, _ = abstract_forward(grids=(3, 5, 7), wavelet=True)
+  outputs, _ = abstract_forward(grids=(3, 5, 7))
   assert outputs.logits.shape == (8, 5)
   assert outputs.feature.shape == (8, 64)
-  assert [part.shape for part in outputs.parts] == [
+  views = outputs.local_views
+  parts = jax.eval_shape(LocalViews.parts, views)
+  assert [part.shape for part in parts] == [
     (8, cells, 64) for cells in (9, 25, 49)
   ]
-  assert [band.shape for band in outputs.bands] == [(8, 16, 64)] * 3
+  bands = jax.eval_shape(LocalViews.bands, views)
+  assert [band.shape for band in bands] == [(8, 16, 64)] * 3
 
 
-@pytest.mark.parametrize(
-  'arguments', [{'train': False, 'grids': (3,), 'wavelet': True}, {}]
-)
-def test_perspectives_are_empty_in_evaluation_and_by_default(arguments):
+@pytest.mark.parametrize('arguments', [{'train': False, 'grids': (3,)}, {}])
+def test_there_are_no_local_views_in_evaluation_and_by_default(arguments):
   outputs, _ = abstract_forward(**arguments)
-  assert outputs.parts == outputs.bands == ()
+  assert outputs.local_views is None
 
 
-def test_perspectives_carry_no_gradient():
+def test_local_views_carry_no_gradient():
   def squares(feature_map):
-    model = on_features(grids=(3,), wavelet=True, dropout=0.0)
-    outputs = model(feature_map, train=True)
-    views = (*outputs.parts, *outputs.bands)
+    model = on_features(grids=(3,), dropout=0.0)
+    views = model(feature_map, train=True).local_views
+    views = (*views.parts(), *views.bands())
     return sum(jnp.sum(jnp.square(view)) for view in views)
 
   value, gradient = jax.jit(jax.value_and_grad(squares))(FEATURE_MAP)
@@ -178,8 +179,12 @@ def test_head_is_float32_over_a_bfloat16_backbone():
     )
   )
   assert feature_map.dtype == jnp.bfloat16
-  everything = abstract_forward(dtype='bfloat16', grids=(3,), wavelet=True)
-  dtypes = {leaf.dtype for leaf in jax.tree.leaves(everything)}
+  outputs, state = abstract_forward(dtype='bfloat16', grids=(3,))
+  views = outputs.local_views
+  assert views.feature_map.dtype == jnp.bfloat16
+  made = jax.eval_shape(lambda views: (views.parts(), views.bands()), views)
+  rest = outputs.replace(local_views=views.moments)
+  dtypes = {leaf.dtype for leaf in jax.tree.leaves((rest, state, made))}
   assert dtypes == {jnp.dtype('float32')}
 
 
@@ -205,7 +210,7 @@ def test_training_without_a_key_is_an_error():
 
 
 def test_parameters_have_the_released_codes_names():
-  _, state = abstract_forward(grids=(3, 5, 7), wavelet=True)
+  _, state = abstract_forward(grids=(3, 5, 7))
   assert set(state) == {'backbone', 'bottleneck', 'fc2'}
   assert set(state['bottleneck']) == {'scale', 'mean', 'var'}
   assert set(state['fc2']) == {'kernel'}
@@ -226,7 +231,7 @@ def test_map_smaller_than_a_grid_is_an_error(image_size):
 @pytest.mark.parametrize('image_size', [49, 56])
 def test_map_as_large_as_the_grid_is_accepted(image_size):
   outputs, _ = abstract_forward(image_size, grids=(7,))
-  assert outputs.parts[0].shape[1] == 49
+  assert outputs.local_views.moments[0][0].shape == (49, 64)
 
 
 @pytest.mark.parametrize(

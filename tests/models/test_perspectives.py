@@ -1,5 +1,7 @@
 """Grids of parts and wavelet bands against recorded and computed numbers."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +13,17 @@ from owdfa_jax.models.batch_norm import BatchNorm
 from owdfa_jax.models.pixel_matrices import multiply_pixels
 
 average_pool = jax.jit(perspectives.average_pool, static_argnums=1)
-normalise_cells = jax.jit(perspectives.normalise_cells)
 haar_bands = jax.jit(perspectives.haar_bands)
 # Updates the statistics of a batch norm in training.
 run = nnx.jit(
   lambda norm, x, train: norm(x, train=train), static_argnames='train'
 )
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def normalised_cells(feature_map, grid):
+  (cells,) = perspectives.LocalViews.of(feature_map, (grid,)).parts()
+  return cells
 
 
 def sizes(file):
@@ -93,7 +100,7 @@ def test_cells_are_normalised_over_the_batch(golden):
     )
     scale = file[f'{prefix}_bn_weight'].T
     np.testing.assert_allclose(
-      normalise_cells(cells) * scale,
+      normalised_cells(feature_map, grid) * scale,
       file[f'{method}_train_{name}'].transpose(0, 2, 1),
       rtol=1e-5,
       atol=1e-5,
@@ -170,5 +177,5 @@ def test_haar_bands_of_a_bfloat16_map_are_float32_and_exact():
 
 
 def test_constant_cells_become_zero():
-  parts = jnp.full((4, 2, 3), 7.0)
-  np.testing.assert_array_equal(normalise_cells(parts), 0)
+  feature_map = jnp.full((4, 4, 4, 3), 7.0)
+  np.testing.assert_array_equal(normalised_cells(feature_map, 2), 0)
