@@ -61,16 +61,15 @@ def _content(description: dict, card: Card) -> str:
   if 'no_face' in counts[0]:
     whole = sum(c['no_face'] for c in counts)
     lines.append(
-      f'- faces cut out; {whole:,} images without a detected face are whole'
+      f'- faces cut out; whole images, without a detected face: {whole:,}'
     )
   if description['skipped']:
-    lines.append(
-      f'- {len(description["skipped"]):,} unreadable images left out'
-    )
+    left_out = len(description['skipped'])
+    lines.append(f'- unreadable images left out: {left_out:,}')
   for kind, found in description['duplicates'].items():
     if found['groups']:
       what = kind.replace('_', ' ')
-      lines.append(f'- {found["groups"]:,} images occur {what}')
+      lines.append(f'- images {what}: {found["groups"]:,}')
   if card.homepage:
     lines.append(f'- home page: {link(card.homepage)}')
   return '## Content\n\n' + '\n'.join(lines)

@@ -169,9 +169,9 @@ def test_irregularities_are_on_the_card(packed):
     entry['counts']['no_face'] = 1
   card = sections(card_page.card_text(description, Card()))
   assert '- the class of some unlabelled images is not known' in card['Content']
-  assert '- 1,234 unreadable images left out' in card['Content']
-  assert '- 5 images occur in two classes' in card['Content']
-  cut = '- faces cut out; 5 images without a detected face are whole'
+  assert '- unreadable images left out: 1,234' in card['Content']
+  assert '- images in two classes: 5' in card['Content']
+  cut = '- faces cut out; whole images, without a detected face: 5'
   assert cut in card['Content']
   assert cells(card['Classes'][-1])[:2] == ['-1', '(truth unknown)']
 
