@@ -1,5 +1,6 @@
 """The heap of a discovery: its clusters, and what the page shows of them."""
 
+import json
 import re
 
 import cv2
@@ -159,6 +160,20 @@ def test_the_page_says_what_has_changed_since(run):
   names.main([str(run), '4=X'])
   text = page_of(run)[1]
   assert 'Changed since these answers were written: the names.' in text
+
+
+def test_the_page_says_that_the_two_kinds_of_confidence_differ(run):
+  words = 'Confidences of the heap are those of new images, with a temperature'
+  assert words not in page_of(run)[1]
+  report = json.loads((run / 'report.json').read_text())
+  report['calibration'] = {
+    'temperature': 3.2,
+    'expected_accuracy': 0.7,
+    'expected_calibration_error': None,
+    'reliability': None,
+  }
+  (run / 'report.json').write_text(json.dumps(report))
+  assert f'{words} of 3.20; those of test images' in page_of(run)[1]
 
 
 def test_a_heap_of_many_images_is_not_doubted(run):
