@@ -86,10 +86,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   if problem:
     print(problem)
   elif changed:
+    option = _classifier_option(run)
     print(
       f'written: {escape.terminal(str(path))}; `owdfa report {shown}` draws '
-      f'the page with the names, `owdfa eval --workdir={shown}` writes the '
-      'tables of test images; answers for new images have them from now on'
+      f'the page with the names, `owdfa eval --workdir={shown}{option}` writes '
+      'the tables of test images; answers for new images have them from now on'
+      f'{option and f", with{option}"}'
     )
     if run.heap is not None:
       print('`owdfa discover` with the same options writes those of the heap')
@@ -99,6 +101,17 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
       f'fill it in, or give them by `owdfa names {shown} '
       f'{min(found.names)}=NAME`'
     )
+
+
+def _classifier_option(run: RunFiles) -> str:
+  """Returns the option that asks for the named clusters, '' for none.
+
+  They are those of the report, which another classifier than that of the config
+  may have made; every other command takes that of the config.
+  """
+  by = run.report.get('classified_by', 'head')
+  configured = run.config.get('eval', {}).get('classify_by', by)
+  return '' if by == configured else f' --config.eval.classify_by={by}'
 
 
 def _parse(argv: Sequence[str] | None, prog: str | None) -> argparse.Namespace:

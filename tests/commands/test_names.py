@@ -46,6 +46,18 @@ def test_the_commands_that_come_next_can_be_copied(tmp_path, capsys):
   assert f'`owdfa eval --workdir={folder}`' in out
 
 
+def test_the_commands_that_come_next_take_the_classifier_of_the_report(
+  run, capsys
+):
+  config = json.loads((run / 'config.json').read_text())
+  for configured, options in (('head', 0), ('centres', 2)):
+    config['eval'] = {'classify_by': configured}
+    (run / 'config.json').write_text(json.dumps(config))
+    names.main([str(run), '2=X'])
+    out = capsys.readouterr().out
+    assert out.count(' --config.eval.classify_by=head') == options
+
+
 def test_first_call_writes_a_template(run, capsys):
   names.main([str(run)])
   out = capsys.readouterr().out
