@@ -50,7 +50,9 @@ def typed(names: Sequence[str]) -> str:
 def suggested(name: str) -> str:
   """Returns a name for a message, with how it is typed if that differs."""
   written = typed([name])
-  return name if written == name else f'{quoted(name)} (written {written})'
+  if written in (name, quoted(name)):
+    return written
+  return f'{quoted(name)} (written {written})'
 
 
 def _in_quotes(name: str) -> str:

@@ -55,6 +55,7 @@ def test_what_is_suggested_can_be_typed():
 
 def test_a_plain_name_is_suggested_as_it_is():
   assert suggested('StyleGAN2') == 'StyleGAN2'
+  assert suggested('Größe') == "'Größe'" and suggested('my GAN') == "'my GAN'"
   assert suggested('F2F ') == "'F2F ' (written '\"F2F \"')"
   assert suggested(NFD) == r"'cafe\u0301' (written $'cafe\U00000301')"
 
