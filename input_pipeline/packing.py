@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 
 from input_pipeline import (
   beam,
@@ -104,7 +105,11 @@ def write_pack(
       open_dataset(output.staging)  # checks what was written
     output.finish()
   print(terminal_lines(summary(description)))
-  print(terminal(f'written: {out}; train with --config.data.path={out}'))
+  print(
+    terminal(
+      f'written: {out}; train with --config.data.path={shlex.quote(out)}'
+    )
+  )
   if unused := unused_sources(description, card):
     print(
       terminal(

@@ -227,9 +227,15 @@ def make_index(
     for record in result.records
   )
   if not entries:
+    reasons = (
+      why
+      for result in written
+      if result.shard.split == split
+      for _, why in result.skipped
+    )
     raise UserError(
-      f'empty split: no image of the {split} split could be read; check the '
-      'paths in the CSV'
+      f'empty split: no image of the {split} split can be used; the first: '
+      f'{next(reasons, "none is listed")}'
     )
   number, _, shard, offset, length = np.array(entries, np.int64).T
   rows = plan.rows[split][number]

@@ -225,10 +225,16 @@ def test_skipping_the_whole_test_split_is_refused(tmp_path):
   for row in splits.split_rows(table)[1]:
     table.file(row).unlink()
   options = pack.Options(size=16, on_error='skip')
-  with pytest.raises(
-    UserError, match='no image of the test split could be read'
-  ):
+  words = 'no image of the test split can be used; the first: unreadable .*m'
+  with pytest.raises(UserError, match=words):
     pack.pack(csv, tmp_path / 'out', options, workers=1)
+
+
+def test_the_directory_that_is_printed_can_be_typed(tmp_path, capsys):
+  out = tmp_path / 'my faces'
+  pack.pack(write_set(tmp_path), out, pack.Options(size=16), workers=1)
+  last = capsys.readouterr().out.splitlines()[-1]
+  assert last.endswith(f"train with --config.data.path='{out}'")
 
 
 def test_a_class_without_training_rows_is_refused(tmp_path):
