@@ -59,9 +59,9 @@ def give_least_steps(
     )
   _set_passes(config, more)
   return (
-    f'the data gives {in_epoch} steps an epoch, {steps} in {config.epochs} '
-    f'epochs; each epoch therefore passes over the images {more} times, for '
-    f'{epoch_steps(config, dataset) * config.epochs} steps '
+    f'the data gives {counted(in_epoch, "step")} an epoch, {steps} in '
+    f'{config.epochs} epochs; each epoch therefore passes over the images '
+    f'{more} times, for {epoch_steps(config, dataset) * config.epochs} steps '
     f'(--config.passes_per_epoch={passes} leaves it at {steps})'
   )
 

@@ -46,6 +46,12 @@ def test_little_data_gets_more_passes_and_the_same_epochs(packed, tmp_path):
   assert again == '' and config.passes_per_epoch == 4
 
 
+def test_a_single_step_is_called_so(packed, tmp_path):
+  config = make_config(packed, epochs=200, batch_size=STEPS * 16)
+  line = give_least_steps(config, str(tmp_path / 'run'), given=())
+  assert line.startswith('the data gives 1 step an epoch, 200 in 200 epochs')
+
+
 def test_enough_steps_are_left_alone(packed, tmp_path):
   config = make_config(packed, epochs=-(-MIN_STEPS // STEPS))
   assert give_least_steps(config, str(tmp_path), given=()) == ''
