@@ -137,9 +137,11 @@ def unseen_lines(report: Mapping[str, Any]) -> list[str]:
     return []
   lines = []
   if section['none_of_these'] is not None:
+    fitted = report.get('split', 'test') != 'test'
     lines.append(
       f'called none of these: {100 * section["none_of_these"]:.2f} % of the '
-      f'images, {100 * section["false_alarm_rate"]:g} % asked for (threshold '
+      f'images{" (too few: the run has trained on them)" if fitted else ""}, '
+      f'{100 * section["false_alarm_rate"]:g} % asked for (threshold '
       f'{section["threshold"]:.2f}, set on {section["num_threshold"]} '
       f'{section.get("threshold_set_on", TEST_IMAGES)})'
     )

@@ -53,6 +53,16 @@ def test_a_threshold_of_test_images_says_nothing():
   assert tells_the_share(report_of(0.5))
 
 
+@pytest.mark.parametrize('split', ['test', 'train', 'unlabelled'])
+def test_the_printed_share_of_training_images_is_said_to_be_too_low(split):
+  report = report_of(0.0, threshold=1.5, num_threshold=90) | {
+    'unseen_auroc': None,
+    'split': split,
+  }
+  (line,) = unseen_lines(report)
+  assert ('images (too few: the run has trained' in line) == (split != 'test')
+
+
 def test_the_printed_report_says_so():
   report = report_of(0.2, threshold=1.5, num_threshold=90) | {
     'unseen_auroc': None
