@@ -34,6 +34,7 @@ from owdfa_jax.evaluation.training_rows import (
   TrainingRows,
   by_group,
   calibrate_rows,
+  reliable_places,
   sample_groups,
 )
 from owdfa_jax.evaluation.unseen import (
@@ -156,7 +157,12 @@ def fit_sources(
   )
   is_scored, scored = threshold_rows(_has_label(experiment)[found.row], group)
   rows = TrainingRows(
-    found.row, place, _in_order(parts), label, group, is_scored
+    found.row,
+    reliable_places(place),
+    _in_order(parts),
+    label,
+    group,
+    is_scored,
   )
   groups = by_group(rows)
   fitted = None

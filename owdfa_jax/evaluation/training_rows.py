@@ -15,6 +15,7 @@ from owdfa_jax.evaluation.training_sample import (
 )
 from owdfa_jax.spectrum.group_means import group_means
 from owdfa_jax.spectrum.kmeans import unit_rows
+from owdfa_jax.spectrum.whitening import components_of_rows
 
 
 class TrainingRows(NamedTuple):
@@ -22,7 +23,7 @@ class TrainingRows(NamedTuple):
 
   Attributes:
     row: int32 [N], rows of the training split.
-    place: float32 [N, D], whitened features.
+    place: float32 [N, D], whitened features, see `reliable_places`.
     log_probability: float32 [N, K].
     label: int32 [N], the labels that the training data gives, else -1.
     group: int [N], the group of each row.
@@ -41,6 +42,20 @@ class TrainingRows(NamedTuple):
     """The label or the most probable output, int [N]."""
     output = self.log_probability.argmax(1)
     return np.where(self.label >= 0, self.label, output)
+
+
+def reliable_places(place: np.ndarray) -> np.ndarray:
+  """Returns whitened features without the components that rows are too few for.
+
+  These are 0: chance has made them as large as the others, and of the nearest
+  rows it would choose many.
+
+  Args:
+    place: float32 [N, D], of all N rows that the whitening was fitted to, the
+      first principal component first.
+  """
+  kept = components_of_rows(*place.shape)
+  return np.where(np.arange(place.shape[1]) < kept, place, 0)
 
 
 def by_group(rows: TrainingRows) -> TrainingRows:

@@ -43,6 +43,16 @@ def row_chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
     yield rows[start : start + CHUNK]
 
 
+def components_of_rows(num_rows: int, most: int) -> int:
+  """Returns how many principal components so many rows can whiten, at least 1.
+
+  Args:
+    num_rows: ten of them are needed for each component.
+    most: the largest number of components.
+  """
+  return max(1, min(most, num_rows // _ROWS_PER_COMPONENT))
+
+
 def whitened_components(
   features: np.ndarray, num_components: int
 ) -> Projection:
@@ -60,8 +70,8 @@ def whitened_components(
   # scikit-learn takes a second to load.
   from sklearn.decomposition import PCA
 
-  most = max(1, min(num_components, len(features) // _ROWS_PER_COMPONENT))
-  most = min(most, features.shape[1])
+  most = min(num_components, features.shape[1])
+  most = components_of_rows(len(features), most)
   mean = features.mean(0, dtype=np.float64)
   square = sum(((rows - mean) ** 2).sum(0) for rows in row_chunks(features))
   deviation = np.sqrt(square / len(features))

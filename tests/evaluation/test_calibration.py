@@ -21,6 +21,7 @@ from owdfa_jax.evaluation.training_rows import (
   TrainingRows,
   by_group,
   calibrate_rows,
+  reliable_places,
 )
 from owdfa_jax.report_fields import (
   HIGHEST_TEMPERATURE,
@@ -140,6 +141,22 @@ def test_verdicts_have_a_temperature_of_their_own():
   single = make_rows(1)
   alone = calibrate_rows(single, by_group(single), least=20)
   assert alone.verdict == alone.image
+
+
+def test_components_that_rows_are_too_few_for_choose_no_neighbour():
+  draws = np.random.default_rng(0)
+  name = np.repeat(np.arange(3), 80)
+  place = draws.normal(size=(240, 64)).astype(np.float32)
+  place[:, :3] += 4 * np.eye(3)[name]
+  place = (place - place.mean(0)) / place.std(0)
+  every = np.arange(240), np.ones(240, bool)
+  reliable = reliable_places(place)
+  assert np.array_equal(reliable[:, :24], place[:, :24])
+  assert not reliable[:, 24:].any()
+  before = agreement(unit_rows(place), name, *every)
+  assert agreement(unit_rows(reliable), name, *every) > before + 0.1
+  many = np.repeat(place, 3, axis=0)
+  assert np.array_equal(reliable_places(many), many)
 
 
 def test_too_few_rows_without_a_label_give_no_temperature():

@@ -62,6 +62,14 @@ def report_of(run):
   return json.loads((run.workdir / 'report.json').read_text())
 
 
+def test_neighbours_are_found_by_as_many_components_as_rows_allow(run):
+  folder = restore_network(run).folder
+  place = read_sources(run.workdir, folder, run.config).sample.place
+  kept = len(run.dataset.train) // 10
+  assert place[:, :kept].any(0).all() and not place[:, kept:].any()
+  assert 0 < kept < place.shape[1]
+
+
 def test_report_measures_the_class_that_was_left_out(run, capsys):
   report = evaluate(run)
   assert [entry['name'] for entry in report['per_class']] == ['m0', 'm1', 'm2']
