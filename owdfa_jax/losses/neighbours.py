@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from owdfa_jax.losses.ring import Visitors, around_ring
+from owdfa_jax.losses.ring import CompactViews, around_ring
 from owdfa_jax.losses.similarity import (
   Factors,
   Neighbours,
@@ -22,7 +22,7 @@ from owdfa_jax.losses.similarity import (
 def find_neighbours(
   views: Sequence[Factors],
   *,
-  visitors: Visitors | None = None,
+  compact: CompactViews | None = None,
   mesh: jax.sharding.Mesh | None = None,
   within: int = 0,
 ) -> list[Neighbours]:
@@ -30,7 +30,7 @@ def find_neighbours(
 
   Args:
     views: the factors of each view's similarities, with B rows.
-    visitors: what devices send to one another; None for the views.
+    compact: what devices send in place of the views; None sends the views.
     mesh: the devices that the rows are split over, along one axis, `data`; None
       for one device.
     within: N, compare only the rows of each N that follow one another; 0
@@ -44,7 +44,7 @@ def find_neighbours(
   within = within or rows
   per_device = rows if mesh is None else rows // mesh.size
   if mesh is not None and within > per_device:
-    return around_ring(views, visitors, mesh, within // per_device)
+    return around_ring(views, compact, mesh, within // per_device)
   if within == rows:
     return [neighbours_of(product(view)) for view in views]
   return [_in_groups(view, within) for view in views]

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from owdfa_jax.losses.checks import check_label
 from owdfa_jax.losses.neighbours import find_neighbours
-from owdfa_jax.losses.ring import Visitors
+from owdfa_jax.losses.ring import CompactViews
 from owdfa_jax.losses.similarity import (
   Factors,
   Neighbours,
@@ -215,8 +215,8 @@ def _mpsl_factors(
   ]
 
 
-def _mpsl_visitors(feature: jax.Array, views: LocalViews) -> Visitors:
-  """Returns what makes `_mpsl_factors` of other devices' rows."""
+def _mpsl_compact(feature: jax.Array, views: LocalViews) -> CompactViews:
+  """Returns what the views of `_mpsl_factors` are made of."""
 
   def factors(
     rows: tuple[jax.Array, jax.Array], moments: tuple[Moments, ...]
@@ -225,8 +225,10 @@ def _mpsl_visitors(feature: jax.Array, views: LocalViews) -> Visitors:
     local = LocalViews(feature_map, moments, views.grids)
     return _mpsl_factors(feature, local.bands(), local.parts())
 
-  feature = jax.lax.stop_gradient(feature)
-  return Visitors((feature, views.feature_map), views.moments, factors)
+  rows, moments = jax.lax.stop_gradient(
+    ((feature, views.feature_map), views.moments)
+  )
+  return CompactViews(rows, moments, factors)
 
 
 def mpsl_partners(
@@ -253,8 +255,9 @@ def mpsl_partners(
     feature: float [B, C], the global feature after the neck.
     parts: one float [B, P, C] for each grid.
     bands: one float [B, P, C] for each detail band of the wavelet.
-    local_views: what the parts and bands are made of, if devices shall send it
-      to one another in place of them: less than a third of the bytes.
+    local_views: what the parts and bands are made of, for devices to send in
+      place of them. Of an 8 x 8 map it is half of the bytes in float32, and a
+      quarter in bfloat16.
     vote_rule: a key of `VOTES`.
     mesh: the devices that the rows are split over; None for one device.
     within: rows that are compared with each other; 0 for all.
@@ -262,12 +265,12 @@ def mpsl_partners(
   Returns:
     The pairs, the bands' votes and the grids' votes.
   """
-  visitors = None
+  compact = None
   if local_views is not None:
-    visitors = _mpsl_visitors(feature, local_views)
+    compact = _mpsl_compact(feature, local_views)
   whole, *local = find_neighbours(
     _mpsl_factors(feature, bands, parts),
-    visitors=visitors,
+    compact=compact,
     mesh=mesh,
     within=within,
   )

@@ -2,7 +2,9 @@
 
 Each device keeps its own rows. Copies of the others travel: every device sends
 them to the one before it. A device so holds the features of its own rows and of
-those that visit it, not those of the whole batch.
+those that visit it, not those of the whole batch. Where views are made of fewer
+bytes than they have, these travel, and the device that is visited makes the
+views.
 
 The similarities of two rows in both directions are made of the same cosines of
 cells, which are most of the work. So each pair of devices meets once, halfway
@@ -25,13 +27,13 @@ from owdfa_jax.losses.similarity import (
 )
 
 
-class Visitors(NamedTuple):
-  """What devices send to one another, and how the views are made of it.
+class CompactViews(NamedTuple):
+  """What views are made of, for devices to send in place of the views.
 
   Attributes:
-    rows: arrays of B rows.
-    shared: arrays that are the same for all rows.
-    factors: makes each view's factors of some of the rows and of `shared`.
+    rows: arrays of B rows, which are sent.
+    shared: arrays that serve all rows, and that every device has.
+    factors: makes the factors of each view from some of the rows and `shared`.
   """
 
   rows: Any
@@ -80,7 +82,7 @@ class _Known(NamedTuple):
 
 def around_ring(
   views: Sequence[Factors],
-  visitors: Visitors | None,
+  compact: CompactViews | None,
   mesh: jax.sharding.Mesh,
   group: int,
 ) -> list[Neighbours]:
@@ -88,7 +90,7 @@ def around_ring(
 
   Args:
     views: the factors of each view's similarities, with B rows.
-    visitors: what to send in place of the views; None for these.
+    compact: what to send in place of the views; None sends the views.
     mesh: the devices that the rows are split over, along one axis, `data`.
     group: devices of a group, at least 2; it divides the number of devices.
 
@@ -96,18 +98,18 @@ def around_ring(
     For each view, the neighbours of each row in its group.
   """
 
-  def compare(views: Any, rows: Any, shared: Any) -> list[Neighbours]:
-    own = [_cells(*view) for view in views]
-    if visitors is None:
+  def compare(own: Any, rows: Any, shared: Any) -> list[Neighbours]:
+    own = [_cells(*view) for view in own]
+    if compact is None:
       return _compare_local(own, own, lambda cells: cells, mesh.size, group)
 
-    def cells(rows: Any) -> list[_Cells]:
-      views = visitors.factors(rows, shared)
-      return [_cells(view.right, view.weight) for view in views]
+    def cells_of(rows: Any) -> list[_Cells]:
+      made = compact.factors(rows, shared)
+      return [_cells(view.right, view.weight) for view in made]
 
-    return _compare_local(own, rows, cells, mesh.size, group)
+    return _compare_local(own, rows, cells_of, mesh.size, group)
 
-  rows, shared = (visitors.rows, visitors.shared) if visitors else ((), ())
+  rows, shared = (compact.rows, compact.shared) if compact else ((), ())
   split = jax.P('data')
   return jax.shard_map(
     compare, mesh=mesh, in_specs=(split, split, jax.P()), out_specs=split
@@ -116,8 +118,8 @@ def around_ring(
 
 def _compare_local(
   own: Sequence[_Cells],
-  rows: Any,
-  cells: Callable[[Any], Sequence[_Cells]],
+  outgoing: Any,
+  cells_of: Callable[[Any], Sequence[_Cells]],
   devices: int,
   group: int,
 ) -> list[Neighbours]:
@@ -125,9 +127,9 @@ def _compare_local(
 
   Args:
     own: each view of the b rows that the device has.
-    rows: what it sends of them.
-    cells: makes each view of what it receives.
-    devices: all devices.
+    outgoing: what it sends of them.
+    cells_of: makes each view of what arrives.
+    devices: the number of all devices.
     group: devices of a group.
   """
   here = jax.lax.axis_index('data')
@@ -139,7 +141,7 @@ def _compare_local(
     return jax.lax.ppermute(tree, 'data', pairs)
 
   known = [_alone(view, here) for view in own]
-  visitors = send(rows, 1)
+  visitors = send(outgoing, 1)
   theirs = jax.tree.map(_below_all, known)
 
   def hop(number: jax.Array, carry: Any) -> Any:
@@ -147,7 +149,7 @@ def _compare_local(
     source = first + (here - first + number) % group
     # Not after the comparison, so that the compiler can do both at once.
     sent = send(visitors, 1)
-    others = cells(visitors)
+    others = cells_of(visitors)
     for place, (mine, other) in enumerate(zip(own, others, strict=True)):
       to, back = _similarities(mine, other)
       known[place] = _merge(known[place], _rows(to, source), _column(back))
@@ -162,7 +164,7 @@ def _compare_local(
     # Two devices that face each other visit each other at the same time, so
     # each finds out about its own rows alone, and its visitors' columns.
     source = first + (here - first + half) % group
-    others = cells(visitors)
+    others = cells_of(visitors)
     for place, (mine, other) in enumerate(zip(own, others, strict=True)):
       to, _ = _similarities(mine, other)
       known[place] = _merge(known[place], _rows(to, source))

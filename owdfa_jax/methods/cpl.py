@@ -44,6 +44,7 @@ class CPL(CPLParameters, Method):
       label=labels.label,
       labelled=labels.labelled,
       feature=outputs.feature,
+      # Devices send these nine cells; the map that they are made of is larger.
       parts=outputs.local_views.parts()[0],
       vote_rule=self.vote_rule,
       mesh=context.mesh,

@@ -36,7 +36,7 @@ class MPSL(MPSLParameters, Method):
   @override
   def loss(self, context: Context) -> tuple[jax.Array, LossExtras]:
     (outputs,) = context.outputs
-    labels = context.labels
+    labels, views = context.labels, outputs.local_views
     partner_key, gumbel_key = jax.random.split(context.key)
     pairs, band, grid = pairing.mpsl_partners(
       # Only labelled rows draw their partner; the others are voted on.
@@ -44,9 +44,9 @@ class MPSL(MPSLParameters, Method):
       label=labels.label,
       labelled=labels.labelled,
       feature=outputs.feature,
-      parts=outputs.local_views.parts(),
-      bands=outputs.local_views.bands(),
-      local_views=outputs.local_views,
+      parts=views.parts(),
+      bands=views.bands(),
+      local_views=views,
       vote_rule=self.vote_rule,
       mesh=context.mesh,
       within=self.pair_within,

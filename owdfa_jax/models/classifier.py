@@ -39,8 +39,9 @@ IN_USE_NAME = 'live'
 class Classifier(nnx.Module):
   """A backbone with a BN neck (`bottleneck`) and a linear head (`fc2`).
 
-  The attributes are named as in the released code. The head and everything
-  returned are float32, even if the backbone computes in bfloat16.
+  The attributes are named as in the released code. The head is float32, even if
+  the backbone computes in bfloat16; so are all outputs but the feature map that
+  local views are made of.
   """
 
   def __init__(

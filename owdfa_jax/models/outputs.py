@@ -36,9 +36,9 @@ class Branches:
 
 @flax.struct.dataclass(kw_only=True)
 class Outputs:
-  """One forward pass over a batch of B images; all arrays are float32
-  but for the feature map of `local_views`.
+  """One forward pass over a batch of B images.
 
+  All arrays are float32, but for the feature map of `local_views`.
   Fields with a default are empty in evaluation, and where `Branches` does not
   ask for them.
 
@@ -47,7 +47,8 @@ class Outputs:
       `Experiment.num_outputs`.
     feature: [B, C], the global feature after the batch-norm neck; in evaluation
       followed by the fixed projections of the spectrum branch, [B, C + P].
-    local_views: a `models.perspectives.LocalViews`. No gradient.
+    local_views: a `models.perspectives.LocalViews`, by which CPL and MPSL pair
+      rows. No gradient.
     projection: [B, D], of unit length, for contrastive losses.
     counterfactual: a `models.counterfactual.CounterfactualOutputs`.
   """

@@ -1,7 +1,7 @@
 """Views of a feature map besides its mean: grids of parts, wavelet bands.
 
-Pure functions without parameters: the pairing takes no gradient, so scales of
-batch norms here would stay at 1.
+Nothing here has parameters: the pairing takes no gradient, so scales of batch
+norms would stay at 1.
 """
 
 import flax.struct
@@ -20,11 +20,11 @@ Moments = tuple[jax.Array, jax.Array]
 class LocalViews:
   """The local views of a batch, as the feature map that they are made of.
 
-  The map is a fraction of its views: it has each position once, in the
+  A small map has fewer bytes than its views: each position once, in the
   network's own type.
 
   Attributes:
-    feature_map: [B, H, W, C].
+    feature_map: [B, H, W, C], float32 or bfloat16.
     moments: the moments of each grid's cells, over the whole batch.
     grids: the grids' sides.
   """
@@ -35,7 +35,7 @@ class LocalViews:
 
   @classmethod
   def of(cls, feature_map: jax.Array, grids: tuple[int, ...]) -> 'LocalViews':
-    """Measures the cells of a whole batch.
+    """Returns the views of a whole batch, whose moments it measures.
 
     Args:
       feature_map: [B, H, W, C].
@@ -59,6 +59,7 @@ class LocalViews:
 
 
 def _cells(feature_map: jax.Array, grid: int) -> jax.Array:
+  """Returns the cells of a grid as they are, float32 [B, P, C]."""
   return average_pool(feature_map.astype(jnp.float32), grid)
 
 

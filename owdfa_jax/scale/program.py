@@ -148,9 +148,9 @@ def lower_loss(method: str, sizes: Sizes, placement: Placement) -> Any:
     return model.classify_images(image, train=True, key=jax.random.key(0))
 
   def spread(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    # The moments of local views are the same for all rows.
-    split = len(x.shape) and x.shape[0] == sizes.batch
-    sharding = placement.by_batch if split else placement.replicated
+    # The moments of local views, [P, C], are those of all rows.
+    has_rows = x.shape[:1] == (sizes.batch,)
+    sharding = placement.by_batch if has_rows else placement.replicated
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
 
   def loss(outputs: Outputs, label: jax.Array, index: jax.Array) -> Any:

@@ -1,5 +1,6 @@
 """MPSL against the recorded losses, and the log of its perspectives."""
 
+import dataclasses
 import functools
 
 import jax
@@ -12,8 +13,10 @@ from helpers.recorded import (
   check_terms,
   recorded_cases,
 )
+from owdfa_jax import parallel
 from owdfa_jax.methods.mpsl import MPSL
 from owdfa_jax.methods.neighbour_voting import weighted_terms
+from owdfa_jax.models.perspectives import LocalViews
 
 # The released code's names of the terms.
 TERMS = {
@@ -60,3 +63,28 @@ def test_each_pseudo_filter_selects_more_rows_than_the_one_before():
     for name in ('vote', 'union', 'none')
   )
   assert vote < union <= none
+
+
+def test_devices_pair_as_one_does_and_features_get_no_gradient():
+  outputs, labels = make_batch()
+
+  def loss(feature, feature_map, labels, mesh):
+    views = LocalViews.of(feature_map, (3, 5, 7))
+    moved = outputs.replace(feature=feature, local_views=views)
+    context = make_context((moved,), labels)
+    total, extras = MPSL().loss(dataclasses.replace(context, mesh=mesh))
+    return total, extras.partners
+
+  compute = jax.jit(
+    jax.value_and_grad(loss, (0, 1), has_aux=True), static_argnames='mesh'
+  )
+  batch = (outputs.feature, outputs.local_views.feature_map, labels)
+  partners = []
+  for devices in (1, 2, 8):
+    placement = parallel.make_placement(jax.devices()[:devices])
+    spread = jax.device_put(batch, placement.by_batch)
+    (_, found), gradients = compute(*spread, mesh=placement.mesh)
+    partners.append(found)
+    assert all(not np.any(gradient) for gradient in gradients)
+  for found in partners[1:]:
+    jax.tree.map(np.testing.assert_array_equal, found, partners[0])
