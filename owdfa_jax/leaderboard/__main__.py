@@ -29,7 +29,7 @@ from owdfa_jax.leaderboard.record import (
   read_board_record,
   recorded_command,
 )
-from owdfa_jax.leaderboard.runs import choose_runs, make_runs
+from owdfa_jax.leaderboard.runs import make_runs
 
 _EXAMPLE = 'leaderboard:BENCHMARK'
 _CONFIG = config_flags.DEFINE_config_file(
@@ -75,7 +75,6 @@ def _run(argv: Sequence[str]) -> None:
   if recorded_workdir(_CONFIG) is not None:
     keep_shared(config, workdir)
   runs = make_runs(config, workdir)
-  choose_runs(config, runs)
 
   # Imports JAX, which takes seconds, only once the command is known to be
   # right.

@@ -96,10 +96,14 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
     workdir: gets a folder per run.
 
   Raises:
-    UserError: rows, seeds or settings are invalid, or rows differ in a setting
-      of `SAME_FOR_ALL`.
+    UserError: rows, seeds or settings are invalid, rows differ in a setting of
+      `SAME_FOR_ALL`, or a row or seed is chosen that there is not.
   """
   check_fields(config.to_dict(), leaderboard.get_config().to_dict())
+  rows, seeds = read_rows(config.rows), read_seeds(config.seeds)
+  # A misspelt choice is a mistake whatever the data is.
+  _check_chosen('only_rows', _chosen_rows(config), {row.slug for row in rows})
+  _check_chosen('only_seeds', {*config.only_seeds}, {*seeds})
   # Without model selection, use the last checkpoint.
   checkpoint = 'latest' if config.selection == 'last' else 'best'
   shared = (
@@ -111,8 +115,8 @@ def make_runs(config: ml_collections.ConfigDict, workdir: str) -> list[Run]:
   folder = storage.run_folder(workdir)
   estimates: dict[str, int] = {}
   runs = []
-  for seed in read_seeds(config.seeds):
-    for row in read_rows(config.rows):
+  for seed in seeds:
+    for row in rows:
       run_config = make_row_config(row, seed, shared, config.benchmark)
       run_folder = f'{folder}/{row.slug}-{seed}'
       _fill_in_classes(run_config, run_folder, estimates)
@@ -195,20 +199,19 @@ def choose_runs(
   Args:
     config: the leaderboard's config. `only_rows` and `only_seeds` choose runs;
       empty, they choose all.
-    runs: all runs of the leaderboard.
-
-  Raises:
-    UserError: a row or seed is chosen that the leaderboard does not have.
+    runs: all runs of the leaderboard, as `make_runs` returns them.
   """
-  names = {slug(name) for name in config.only_rows.split(',') if name.strip()}
-  _check_chosen('only_rows', names, {run.row.slug for run in runs})
-  seeds = set(config.only_seeds)
-  _check_chosen('only_seeds', seeds, {run.seed for run in runs})
+  names, seeds = _chosen_rows(config), {*config.only_seeds}
   return [
     run
     for run in runs
     if (not names or run.row.slug in names) and (not seeds or run.seed in seeds)
   ]
+
+
+def _chosen_rows(config: ml_collections.ConfigDict) -> set[str]:
+  names = config.only_rows.split(',')
+  return {slug(name) for name in names if name.strip()}
 
 
 def _check_chosen(field: str, chosen: Set, present: Set) -> None:

@@ -6,7 +6,7 @@ import ml_collections
 import pytest
 
 from helpers.boards import TWO_ROWS, make_config, make_runs
-from input_pipeline.errors import UserError
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax.configs import leaderboard
 from owdfa_jax.discovery import stage_plan
 from owdfa_jax.experiment import make_method
@@ -49,6 +49,13 @@ def test_rows_and_seeds_choose_the_runs_of_a_process(packed, tmp_path):
     chosen(only_rows='MPSL')
   with pytest.raises(UserError, match='only_seeds names 7; there are 0, 1'):
     chosen(only_seeds=(7,))
+
+
+def test_a_misspelt_choice_is_found_without_data(tmp_path):
+  for changes in ({'only_rows': 'MPSL'}, {'only_seeds': (7,)}):
+    config = make_config(tmp_path / 'nothing', **changes)
+    with pytest.raises(UsageError, match='not in this leaderboard'):
+      runs.make_runs(config, str(tmp_path))
 
 
 ALL_LABELS = {
