@@ -9,7 +9,7 @@ does. Of a run in stages, the last one is drawn.
 from collections.abc import Sequence
 
 from input_pipeline.argument_parser import add_packed_data, described_parser
-from input_pipeline.errors import one_line_errors
+from input_pipeline.errors import UsageError, one_line_errors
 from input_pipeline.files import path_type, write_whole
 from input_pipeline.storage import run_type
 from owdfa_jax.evaluation.overview_data import read_overview
@@ -41,6 +41,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
   )
   add_packed_data(parser)
   arguments = parser.parse_args(argv)
+  if arguments.out.suffix.lower() != '.png':
+    raise UsageError(
+      f'not the name of a PNG file: --out={arguments.out}; end it with .png'
+    )
   # Of a run in stages, the last one.
   folder = run_folders(str(arguments.workdir))[-1]
   overview = read_overview(folder, arguments.data)

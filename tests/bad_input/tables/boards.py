@@ -133,6 +133,11 @@ CASES = (
     leaves=('board/leaderboard*',),
   ),
   Case('overview: no workdir', 'overview', ('--workdir',)),
+  Case(
+    'overview: another format',
+    'overview --workdir run --out over.pdf',
+    ('--out=over.pdf', '.png'),
+  ),
   Case('overview: nothing there', _OVERVIEW, ('run',)),
   Case('overview: a file', _OVERVIEW, ('run',), file('run')),
   _overview(
