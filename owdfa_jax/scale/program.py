@@ -132,8 +132,8 @@ def step_training(
 def lower_loss(method: str, sizes: Sizes, placement: Placement) -> Any:
   """Returns the loss alone, with its pairing: no network and no gradient.
 
-  It compiles much faster than the step. The arguments are those of
-  `lower_step`.
+  The local views are made in it, from the feature map. It compiles much faster
+  than the step. The arguments are those of `lower_step`.
   """
   config = method_config(method, sizes)
   check_devices(config, placement)
