@@ -118,8 +118,9 @@ def parse(
   check_flag_names(words)
   workdir = _recorded_in(words, recorded)
   if recorded is None or workdir is None:
-    or_run = '' if recorded is None else ', or --workdir=RUN of a trained run'
+    or_run = ''
     if recorded is not None and recorded.applies(words):
+      or_run = ', or --workdir=RUN of a trained run'
       _check_no_run(words)
     given, others = _take_config(words, example, or_run)
     parser = _ConfigParser(load_config, None)

@@ -181,6 +181,12 @@ def test_mistakes(moved, tmp_path, arguments, message):
   assert message.replace('RUN', str(moved)) in run_error(tmp_path, *words)
 
 
+def test_a_training_is_not_offered_the_config_of_a_run(moved, tmp_path):
+  offer = 'of a trained run'
+  assert offer in run_error(tmp_path, '--mode=eval')
+  assert offer not in run_error(tmp_path, f'--workdir={moved}')
+
+
 def test_a_run_of_an_earlier_version_needs_its_data(moved, packed, tmp_path):
   (moved / 'data.json').unlink()
   later = {name: 0 for name in LATER_SETTINGS if '.' in name}
