@@ -13,6 +13,8 @@ from typing import TextIO
 
 from typing_extensions import override
 
+from input_pipeline.errors import UserError
+
 # What `discover` takes; `config.` begins a setting.
 _OPTIONS = ('known', 'images', 'out', 'size', 'tiles', 'crop', 'rounds')
 # What follows a slash is the name of a file.
@@ -75,10 +77,18 @@ class _Filter(io.TextIOBase):
 
 @contextlib.contextmanager
 def one_voice() -> Iterator[None]:
-  """Shows only lines of `is_of_discover` on stdout while phases run."""
+  """Shows only lines of `is_of_discover` on stdout while phases run.
+
+  Raises:
+    UserError: that of a phase. It names the option of `discover` for the folder
+      of the run, whose --workdir is another run.
+  """
   lines = _Filter(sys.stdout)
   try:
     with contextlib.redirect_stdout(lines):
       yield
+  except UserError as error:
+    text = str(error).replace('another --workdir', 'another --out')
+    raise type(error)(text) from error
   finally:
     lines.end()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from input_pipeline.errors import UsageError, UserError
 from owdfa_jax.commands.discover_voice import is_of_discover, one_voice
 
 
@@ -35,3 +36,11 @@ def test_lines_are_passed_on_as_they_end(capsys):
     assert capsys.readouterr().out == 'ab\nc\n'
     print('d', end='')
   assert capsys.readouterr().out == 'd\n'
+
+
+@pytest.mark.parametrize('kind', [UserError, UsageError])
+def test_errors_name_the_option_of_discover(kind):
+  with pytest.raises(kind, match=r'^wait, or choose another --out$') as raised:
+    with one_voice():
+      raise kind('wait, or choose another --workdir')
+  assert type(raised.value) is kind
