@@ -86,7 +86,7 @@ def check_inputs(
       check_checkpoint(inputs)
       check_same_network(inputs)
       if writes:
-        check_takes_reports(inputs.workdir)
+        check_takes_reports(inputs.workdir, mode)
   return stages[-1]
 
 
@@ -143,14 +143,24 @@ def take_number_of_classes(
     data.num_classes = recorded_classes(epath.Path(folder))
 
 
-def check_takes_reports(workdir: epath.Path) -> None:
-  """Raises `UserError` if nothing can be written into the folder of a run."""
-  if is_remote(workdir):
-    return  # only writing shows it
+def check_takes_reports(workdir: epath.Path, mode: str) -> None:
+  """Raises `UserError` if nothing can be written into the folder of a run.
+
+  Args:
+    workdir: the folder.
+    mode: what writes there: 'attribute' a table, 'estimate' nothing, others a
+      report.
+  """
+  # That of a bucket shows when it is written to.
+  if is_remote(workdir) or mode == 'estimate':
+    return
   if not os.access(workdir, os.W_OK | os.X_OK):
+    what, remedy = 'report', ''
+    if mode == 'attribute':
+      what, remedy = 'table', '--out=FILE elsewhere, or '
     raise UserError(
-      f'no report can be written: --workdir={workdir} cannot be written; give '
-      'a copy of it that can'
+      f'no {what} can be written: --workdir={workdir} cannot be written; give '
+      f'{remedy}a copy of it that can'
     )
 
 

@@ -78,5 +78,5 @@ def _check(
   check_checkpoint(inputs)
   check_same_network(inputs)
   if writes:
-    check_takes_reports(inputs.workdir)
+    check_takes_reports(inputs.workdir, mode)
   return inputs

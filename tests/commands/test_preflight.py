@@ -139,15 +139,21 @@ def test_a_folder_that_cannot_be_written(
   assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('mode', ['eval', 'attribute'])
+@pytest.mark.parametrize(
+  ('mode', 'remedy'),
+  [('eval', 'give a copy'), ('attribute', 'give --out=FILE elsewhere, or a')],
+)
 def test_a_run_that_cannot_be_written_gets_no_report(
-  packed, tmp_path, monkeypatch, mode
+  packed, tmp_path, monkeypatch, mode, remedy
 ):
   start_run(packed, tmp_path)
   # Permissions would not stop root.
   monkeypatch.setattr(os, 'access', lambda path, mode: False)
-  with pytest.raises(UserError, match=f'--workdir={tmp_path} cannot be writ'):
+  words = f'--workdir={tmp_path} cannot be written; {remedy}'
+  with pytest.raises(UserError, match=words):
     check_inputs(tiny_config(packed), str(tmp_path), mode)
+  # It prints a number, and writes nothing.
+  check_inputs(tiny_config(packed), str(tmp_path), 'estimate')
 
 
 def test_a_run_that_resumes_needs_no_initial_weights(packed, tmp_path):
