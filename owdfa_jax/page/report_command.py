@@ -62,12 +62,15 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     'and the pictures in RUN/page',
   )
   arguments = parser.parse_args(argv)
+  out = arguments.out
+  if out is not None and out.suffix.lower() not in ('.html', '.htm'):
+    raise UsageError(f'not the name of a page: --out={out}; end it with .html')
   check_two_runs(arguments.run, arguments.other)
   draw = functools.partial(
     report_page,
     other=arguments.other,
     data_path=arguments.data,
-    out=arguments.out,
+    out=out,
   )
   if is_remote(arguments.run):
     path = draw_in_store(str(arguments.run), draw)

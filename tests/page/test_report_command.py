@@ -76,6 +76,14 @@ def test_a_run_is_not_compared_with_itself(tmp_path, capsys):
   assert 'the same run twice: ' in capsys.readouterr().err
 
 
+def test_a_page_that_is_not_named_so_is_refused(tmp_path, capsys):
+  (tmp_path / 'run').mkdir()
+  with pytest.raises(SystemExit) as stopped:
+    report_command.main([f'{tmp_path}/run', f'--out={tmp_path}/x.pdf'])
+  assert stopped.value.code == 2
+  assert f'--out={tmp_path}/x.pdf; end it with .html' in capsys.readouterr().err
+
+
 def test_folder_without_a_run_is_one_line(tmp_path, capsys):
   with pytest.raises(SystemExit) as stopped:
     report_command.main([str(tmp_path)])
