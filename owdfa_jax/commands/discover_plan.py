@@ -30,8 +30,8 @@ from input_pipeline.video_frames import is_video
 from owdfa_jax import configs
 from owdfa_jax.commands.discover_record import (
   DiscoverRecord,
-  check_same_discovery,
   describe_files,
+  is_another_discovery,
   read_discover_record,
   write_discover_record,
 )
@@ -90,7 +90,8 @@ def open_discovery(
 
   Args:
     asked: the options.
-    folder: of the run, absolute; new, or begun by the same command.
+    folder: of the run, absolute; new, or begun by the same command, or by
+      another one that has packed nothing.
     heap: the images of unknown source.
 
   Raises:
@@ -108,8 +109,12 @@ def open_discovery(
     known_files=describe_files(known),
     heap_files=describe_files(heap.images),
   )
+  files = Discovery(folder, now, heap)
+  if before is not None and is_another_discovery(
+    before, now, files.folder, files.meta_csv, files.packed
+  ):
+    before = None
   if before is not None:
-    check_same_discovery(folder, before, now)
     now = dataclasses.replace(now, tiles=before.tiles, reason=before.reason)
     if (folder / REPORT_FILE).exists() and before.settings != now.settings:
       given = [f'--config.{setting}' for setting in before.settings]

@@ -1,7 +1,7 @@
 """What `owdfa discover` was asked for and decided, kept in its folder.
 
 The same command goes on from this record. Other images or options are another
-run, and are refused.
+run; they are refused once the images are packed.
 """
 
 import dataclasses
@@ -9,12 +9,15 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterable
 from typing import Any
 
 from input_pipeline import strict_json
 from input_pipeline.errors import UserError
+from input_pipeline.escape import terminal
 from input_pipeline.files import read_text, write_whole
+from input_pipeline.output_folders import clear_leftovers
 
 _FILE = 'discover.json'
 _ANOTHER = 'give the same again, or another --out'
@@ -128,22 +131,61 @@ def write_discover_record(folder: pathlib.Path, record: DiscoverRecord) -> None:
     file.write(json.dumps(dataclasses.asdict(record), indent=2) + '\n')
 
 
-def check_same_discovery(
+def is_another_discovery(
+  before: DiscoverRecord,
+  now: DiscoverRecord,
+  folder: pathlib.Path,
+  meta_csv: pathlib.Path,
+  packed: pathlib.Path,
+) -> bool:
+  """Returns whether a discovery of other options or images begins anew.
+
+  It may if nothing is packed: a mistake in the options may show only then, and
+  there is nothing to lose. What was prepared is removed, and a line says so.
+
+  Args:
+    before: the record of the folder.
+    now: what was asked for this time.
+    folder: the value of --out.
+    meta_csv: the list of images in it, and nothing else beside it but `packed`.
+    packed: the packed directory.
+
+  Raises:
+    UserError: options or images differ, and images are packed or being packed.
+  """
+  difference = _find_difference(folder, before, now)
+  if difference is None:
+    return False
+  what, remedy = difference
+  if packed.parent.exists():
+    clear_leftovers(packed)
+    if {path.name for path in packed.parent.iterdir()} - {meta_csv.name}:
+      raise UserError(f'{what}; {remedy}')
+    shutil.rmtree(packed.parent)
+  print(terminal(f'{what}; nothing was packed, so it begins anew'))
+  return True
+
+
+def _find_difference(
   folder: pathlib.Path, before: DiscoverRecord, now: DiscoverRecord
-) -> None:
-  """Raises `UserError` if a discovery was begun with other options or images.
+) -> tuple[str, str] | None:
+  """Finds out whether a discovery was begun with other options or images.
 
   Args:
     folder: the value of --out.
     before: its record.
     now: what was asked for this time; its decisions do not count.
+
+  Returns:
+    What differs, and what to do about it; None if nothing does.
   """
   for field, option in _OPTIONS.items():
     old, new = getattr(before, field), getattr(now, field)
     if old != new:
-      raise UserError(
+      return (
         f'another option: {folder} was begun with {option}={_shown(old)}, now '
-        f'it is {_shown(new)}; {_ANOTHER}'
+        f'it is {_shown(new)}',
+        _ANOTHER,
       )
   for field, option in _FILES.items():
     old, new = getattr(before, field), getattr(now, field)
@@ -154,11 +196,12 @@ def check_same_discovery(
         if counts[0] == counts[1]
         else f'there were {counts[0]}, now {counts[1]}'
       )
-      raise UserError(
+      return (
         f'changed images: {option}={_shown(getattr(now, _name_of(option)))} '
-        f'is not what {folder} was begun with ({what}); put the files back, or '
-        'give another --out'
+        f'is not what {folder} was begun with ({what})',
+        'put the files back, or give another --out',
       )
+  return None
 
 
 def _has_files(folder: pathlib.Path) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from helpers import imagesets
 from helpers.discoveries import opened, write_images
 from helpers.paths import ROOT
+from input_pipeline.output_folders import temporary_folder
 from owdfa_jax.commands import discover
 from owdfa_jax.commands.discover_plan import (
   decision_lines,
@@ -206,17 +207,34 @@ def test_the_settings_are_those_of_the_network_and_the_user(images):
   ],
 )
 def test_other_images_are_refused(images, capsys, change, error):
-  opened()
+  opened().packed.mkdir(parents=True)
   change(images)
   assert error in error_of(capsys, '--size=16')
 
 
 def test_other_options_are_refused(images, capsys):
-  opened()
+  opened().packed.mkdir(parents=True)
   assert 'begun with --size=16, now it is 64' in error_of(capsys)
   text = (images / 'run' / 'discover.json').read_text()
   (images / 'run' / 'discover.json').write_text(text[:40])
   assert 'damaged file: ' in error_of(capsys)
+
+
+def test_a_corrected_command_begins_anew_if_nothing_is_packed(images, capsys):
+  first = opened(tiles_given=9)
+  first.meta_csv.parent.mkdir()
+  first.meta_csv.write_text('of the first')
+  second = opened(size=8)
+  assert 'nothing was packed, so it begins anew' in capsys.readouterr().out
+  assert not first.meta_csv.exists()
+  assert second.record.size == 8 and second.record.reason != 'as --tiles says'
+  assert opened(size=8).record == second.record
+
+
+def test_options_may_not_change_while_another_process_packs(images, capsys):
+  first = opened()
+  with temporary_folder(first.packed):
+    assert 'begun with --size=16, now it is 64' in error_of(capsys)
 
 
 def test_settings_may_change_until_the_run_is_complete(images, capsys):
