@@ -105,6 +105,18 @@ def temporary_folder(
     ) from error
 
 
+def check_makeable(out: pathlib.Path) -> None:
+  """Raises `UserError` if no folder can be made at `out`, before long work.
+
+  Folders above it are made.
+
+  Args:
+    out: a folder that is not there.
+  """
+  with temporary_folder(out):
+    pass
+
+
 def publish_folder(folder: pathlib.Path, out: pathlib.Path) -> None:
   """Renames a complete folder to its final name, once it is on the disk.
 

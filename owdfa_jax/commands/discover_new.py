@@ -16,7 +16,11 @@ from input_pipeline.files import absolute, write_whole
 from input_pipeline.image_folders import FolderScan, skipped_lines
 from input_pipeline.number_ranges import NumberRange
 from input_pipeline.original_sizes import unlike_lines
-from input_pipeline.output_folders import publish_folder, temporary_folder
+from input_pipeline.output_folders import (
+  check_makeable,
+  publish_folder,
+  temporary_folder,
+)
 from input_pipeline.text_tables import aligned
 from owdfa_jax import configs
 from owdfa_jax.commands.recorded_run import check_recorded
@@ -74,6 +78,7 @@ def discover_with_run(
       inputs_with_images(inputs.config, inputs.workdir)
     except UserError as error:
       raise cannot_estimate(str(error)) from error
+  check_makeable(folder)
 
   # Imports JAX, which takes seconds, only once the command is known to be
   # right.

@@ -10,7 +10,11 @@ from input_pipeline import strict_json
 from input_pipeline.argument_parser import DATA_FLAG
 from input_pipeline.errors import reworded
 from input_pipeline.files import LIST_LIMIT, read_text
-from input_pipeline.output_folders import publish_folder, temporary_folder
+from input_pipeline.output_folders import (
+  check_makeable,
+  publish_folder,
+  temporary_folder,
+)
 from input_pipeline.progress_bars import progress_line
 from owdfa_jax.evaluation.report_files import REPORT_FILE
 from owdfa_jax.evaluation.restore import restore_network
@@ -72,12 +76,14 @@ def export_run(
 
   Raises:
     UserError: there is no such run, it has no network, its centres or sources
-      are missing and cannot be made, or the export differs from the run.
+      are missing and cannot be made, `out` cannot, or the export differs from
+      the run.
   """
   with reworded(_OF_EXPORT):
     opened = open_run(
       run, checkpoint=checkpoint, data=data, data_option=DATA_FLAG
     )
+    check_makeable(out)
     experiment = prepare_run(opened, DATA_FLAG)
     restored, seen = attach_sources(experiment, restore_network(experiment))
   split = split_clusters(

@@ -218,6 +218,16 @@ def test_mistakes_are_one_line(
   assert message.format(out=out) in capsys.readouterr().err
 
 
+def test_a_place_that_cannot_be_written_is_refused_first(
+  run, tmp_path, monkeypatch
+):
+  (tmp_path / 'file').write_text('x')
+  # What takes long is not reached.
+  monkeypatch.delattr('owdfa_jax.export.write.prepare_run')
+  with pytest.raises(UserError, match=r'cannot write .*file'):
+    export_run(run, tmp_path / 'file' / 'out')
+
+
 def test_a_platform_without_an_operation_is_left_out():
   def roots(image):
     square = image[..., 0].astype(jnp.float32)

@@ -146,3 +146,10 @@ def test_the_command_writes_a_table_and_a_summary(
   with pytest.raises(SystemExit):
     discover.main([*words, '--config.epochs=2'])
   assert 'a setting of the training: --config.epochs' in capsys.readouterr().err
+  words[-1] = 'out/clusters.csv/other'
+  # What takes long is not reached.
+  monkeypatch.delattr('owdfa_jax.inference.prepare.prepare_run')
+  with pytest.raises(SystemExit):
+    discover.main([*words, '--clusters=2'])
+  error = capsys.readouterr().err.splitlines()
+  assert len(error) == 1 and 'cannot write ' in error[0]
