@@ -227,7 +227,8 @@ def make_index(
     for record in result.records
   )
   if not entries:
-    reasons = (
+    # A split has rows, so one at least was skipped.
+    reason = next(
       why
       for result in written
       if result.shard.split == split
@@ -235,7 +236,7 @@ def make_index(
     )
     raise UserError(
       f'empty split: no image of the {split} split can be used; the first: '
-      f'{next(reasons, "none is listed")}'
+      f'{reason}'
     )
   number, _, shard, offset, length = np.array(entries, np.int64).T
   rows = plan.rows[split][number]

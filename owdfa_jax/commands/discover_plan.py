@@ -30,8 +30,8 @@ from input_pipeline.video_frames import is_video
 from owdfa_jax import configs
 from owdfa_jax.commands.discover_record import (
   DiscoverRecord,
+  begin_anew_if_unpacked,
   describe_files,
-  is_another_discovery,
   read_discover_record,
   write_discover_record,
 )
@@ -110,8 +110,8 @@ def open_discovery(
     heap_files=describe_files(heap.images),
   )
   files = Discovery(folder, now, heap)
-  if before is not None and is_another_discovery(
-    before, now, files.folder, files.meta_csv, files.packed
+  if before is not None and begin_anew_if_unpacked(
+    before, now, folder, files.meta_csv, files.packed
   ):
     before = None
   if before is not None:

@@ -131,17 +131,17 @@ def write_discover_record(folder: pathlib.Path, record: DiscoverRecord) -> None:
     file.write(json.dumps(dataclasses.asdict(record), indent=2) + '\n')
 
 
-def is_another_discovery(
+def begin_anew_if_unpacked(
   before: DiscoverRecord,
   now: DiscoverRecord,
   folder: pathlib.Path,
   meta_csv: pathlib.Path,
   packed: pathlib.Path,
 ) -> bool:
-  """Returns whether a discovery of other options or images begins anew.
+  """Removes what was prepared for other options or images, and says so.
 
-  It may if nothing is packed: a mistake in the options may show only then, and
-  there is nothing to lose. What was prepared is removed, and a line says so.
+  A mistake in the options may show only when the images are packed. Before they
+  are, there is nothing to lose.
 
   Args:
     before: the record of the folder.
@@ -150,8 +150,11 @@ def is_another_discovery(
     meta_csv: the list of images in it, and nothing else beside it but `packed`.
     packed: the packed directory.
 
+  Returns:
+    Whether the discovery begins anew: options or images differ.
+
   Raises:
-    UserError: options or images differ, and images are packed or being packed.
+    UserError: they differ, and images are packed or being packed.
   """
   difference = _find_difference(folder, before, now)
   if difference is None:

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from typing_extensions import override
 
-from input_pipeline.errors import UserError
+from input_pipeline.errors import reworded
 
 # What `discover` takes; `config.` begins a setting.
 _OPTIONS = ('known', 'images', 'out', 'size', 'tiles', 'crop', 'rounds')
@@ -75,20 +75,19 @@ class _Filter(io.TextIOBase):
       self.write('\n')
 
 
+# Errors of phases name the option of a training.
+_OF_DISCOVER = {'another --workdir': 'another --out'}
+
+
 @contextlib.contextmanager
 def one_voice() -> Iterator[None]:
   """Shows only lines of `is_of_discover` on stdout while phases run.
 
-  Raises:
-    UserError: that of a phase. It names the option of `discover` for the folder
-      of the run, whose --workdir is another run.
+  Errors name --out, since --workdir is another run for `discover`.
   """
   lines = _Filter(sys.stdout)
   try:
-    with contextlib.redirect_stdout(lines):
+    with contextlib.redirect_stdout(lines), reworded(_OF_DISCOVER):
       yield
-  except UserError as error:
-    text = str(error).replace('another --workdir', 'another --out')
-    raise type(error)(text) from error
   finally:
     lines.end()

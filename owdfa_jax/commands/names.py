@@ -87,11 +87,12 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     print(problem)
   elif changed:
     option = _classifier_option(run)
+    given = f', with{option}' if option else ''
     print(
       f'written: {escape.terminal(str(path))}; `owdfa report {shown}` draws '
       f'the page with the names, `owdfa eval --workdir={shown}{option}` writes '
       'the tables of test images; answers for new images have them from now on'
-      f'{option and f", with{option}"}'
+      f'{given}'
     )
     if run.heap is not None:
       print('`owdfa discover` with the same options writes those of the heap')

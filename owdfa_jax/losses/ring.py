@@ -98,8 +98,8 @@ def around_ring(
     For each view, the neighbours of each row in its group.
   """
 
-  def compare(own: Any, rows: Any, shared: Any) -> list[Neighbours]:
-    own = [_cells(*view) for view in own]
+  def compare(factors: Any, rows: Any, shared: Any) -> list[Neighbours]:
+    own = [_cells(*view) for view in factors]
     if compact is None:
       return _compare_local(own, own, lambda cells: cells, mesh.size, group)
 
