@@ -73,9 +73,16 @@ class Pod:
     ]
 
   def child(self, process):
-    """Returns the number of the process that does the work of a process."""
+    """Returns the number of the process that does the work of a process.
+
+    The supervisor may not have ended before that, since one that is told of a
+    loss starts no work.
+    """
     path = pathlib.Path(self.folder, f'child{process}')
+    until = time.monotonic() + 60
     while not path.exists():
+      assert self.processes[process].poll() is None, f'{process} has ended'
+      assert time.monotonic() < until, f'{process} does not begin to work'
       time.sleep(0.02)
     return int(path.read_text())
 
@@ -88,7 +95,7 @@ class Pod:
     return [p.returncode for p in self.processes], errors
 
   def all_work(self):
-    """Waits until all processes work."""
+    """Waits until all processes work; none of them may end by itself."""
     for process in range(len(self.processes)):
       self.child(process)
     time.sleep(0.5)
